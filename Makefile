@@ -1,0 +1,184 @@
+# The single entry: make run | test | check | bench | demo | clean. `make help` lists everything.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+BUILD ?= build
+SANITIZE ?=
+CC := gcc
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Werror
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
+CPPFLAGS := -D_GNU_SOURCE -I. -I$(BUILD)/gen -I/usr/include/postgresql
+CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) $(HARDEN)
+LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread
+LIBS := -lpq -lcurl -lssl -lcrypto -lcjson -lyaml -lz -lseccomp
+ifneq ($(SANITIZE),)
+CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -O1
+LDFLAGS += -fsanitize=$(SANITIZE)
+else
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+
+ROOMS := base store auth gateway engine engine/local engine/local/sandboxd tenancy notebooks ray controlplane cli supervisor
+SOURCES := $(filter-out %/main.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
+GENERATED := $(BUILD)/gen/migrations.c $(BUILD)/gen/console_assets.c
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(GENERATED:%.c=%.o)
+LIBRARY := $(BUILD)/libatelier.a
+PROGRAMS := $(BUILD)/atelier $(BUILD)/atelierd $(BUILD)/atelier-sandboxd
+
+UNIT_TESTS := $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c))
+UNIT_PROGRAMS := $(foreach t,$(UNIT_TESTS),$(BUILD)/tests/$(subst /,_,$(t))_test)
+INTEGRATION_TESTS := $(patsubst tests/integration/%_test.c,%,$(wildcard tests/integration/*_test.c))
+INTEGRATION_PROGRAMS := $(foreach t,$(INTEGRATION_TESTS),$(BUILD)/tests/integration_$(t)_test)
+
+.PHONY: all
+all: $(PROGRAMS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	@echo "  CC      $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+
+$(LIBRARY): $(OBJECTS)
+	@rm -f $@
+	@echo "  AR      $@"
+	@ar rcs $@ $(OBJECTS)
+
+MIGRATIONS := $(sort $(wildcard */migrations/*.sql */*/migrations/*.sql))
+$(BUILD)/gen/migrations.c: scripts/embed.py $(MIGRATIONS)
+	@mkdir -p $(@D)
+	python3 scripts/embed.py migrations $@ $(MIGRATIONS)
+
+CONSOLE_SOURCES := $(wildcard console/*.json console/*.html console/*.mjs console/src/*.ts console/src/*.tsx console/src/*/*.ts console/src/*/*.tsx console/src/*.css)
+$(BUILD)/gen/console_assets.c: scripts/embed.py $(CONSOLE_SOURCES)
+	@mkdir -p $(@D)
+	scripts/console-build.sh $(BUILD)/console
+	python3 scripts/embed.py assets $@ $(BUILD)/console
+
+$(BUILD)/atelier: $(BUILD)/obj/cli/main.o $(LIBRARY)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -o $@
+$(BUILD)/atelierd: $(BUILD)/obj/controlplane/main.o $(LIBRARY)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -o $@
+$(BUILD)/atelier-sandboxd: $(BUILD)/obj/engine/local/sandboxd/main.o $(LIBRARY)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -o $@
+
+define unit_rule
+$(BUILD)/tests/$(subst /,_,$(1))_test: tests/unit/$(1)_test.c $(LIBRARY)
+	@mkdir -p $$(@D)
+	@echo "  TEST    $@"
+	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $$< $(LIBRARY) $(LIBS) -lcmocka -o $$@
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+$(BUILD)/tests/integration_%_test: tests/integration/%_test.c $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -lcmocka -o $@
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+# make test: unit and integration tests (real PostgreSQL, real sandboxes), then the nine steps of the main job end to end
+# with real Jupyter, Ray and Chromium. make test-fast leaves out the end-to-end part.
+IMAGES ?= $(or $(ATELIER_IMAGES),$(CURDIR)/var/images)
+TEST_VENV := $(BUILD)/test-venv
+JOBS ?= $(shell nproc)
+.PHONY: test test-fast test-unit test-integration test-e2e test-programs
+test:
+	scripts/setup.sh --test
+	$(MAKE) -j$(JOBS) all test-programs
+	$(MAKE) test-unit test-integration test-e2e
+test-fast:
+	$(MAKE) -j$(JOBS) all test-programs
+	$(MAKE) test-unit test-integration
+test-programs: $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS)
+test-unit: $(UNIT_PROGRAMS)
+	scripts/run-tests.sh unit $(UNIT_PROGRAMS)
+test-integration: $(PROGRAMS) $(INTEGRATION_PROGRAMS) images
+	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) scripts/run-tests.sh integration $(INTEGRATION_PROGRAMS)
+test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
+	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest tests/e2e tests/attacks $(PYTEST_ARGS)
+$(TEST_VENV)/.ready: tests/requirements.txt
+	/usr/bin/python3 -m venv $(TEST_VENV)
+	$(TEST_VENV)/bin/pip install --quiet -r tests/requirements.txt
+	touch $@
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+.PHONY: check check-format check-layers check-static check-sanitizers
+check: check-format check-layers check-static check-sanitizers
+check-format:
+	clang-format --dry-run --Werror $(C_FILES)
+check-layers:
+	python3 scripts/check-layers.py
+	python3 scripts/check-tree.py
+# gcc's analyzer over every file of the library; the strict warnings are in every build.
+check-static: $(GENERATED)
+	scripts/analyze.sh "$(CPPFLAGS)" "$(filter-out -O2,$(CFLAGS))" $(SOURCES)
+check-sanitizers:
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined test-fast
+
+.PHONY: fuzz
+FUZZ_SECONDS ?= 20
+fuzz: $(GENERATED)
+	scripts/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(wildcard tests/fuzz/*_fuzz.c)
+
+.PHONY: bench demo
+bench: $(PROGRAMS) images $(TEST_VENV)/.ready
+	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python bench/run.py
+# Walks steps 3 to 8 of the main job against a running service (make run), printing each command.
+demo: $(PROGRAMS)
+	scripts/demo.sh
+
+# --- running ----------------------------------------------------------------------------------------------------------
+# make run: what is missing is installed, built and prepared, then the service runs in the foreground until Ctrl-C. When
+# nothing is missing, all of that is a check of some tenths of a second. stdout carries the sign-in line only.
+.PHONY: run setup deps images install clean help
+run:
+	@scripts/setup.sh 1>&2
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all 1>&2
+	@$(MAKE) --no-print-directory -s images 1>&2
+	@if [ "$$(id -u)" -eq 0 ]; then \
+	    ATELIER_IMAGES="$(IMAGES)" exec $(BUILD)/atelier local up; \
+	else \
+	    exec sudo ATELIER_IMAGES="$(IMAGES)" $$(env | grep -E '^(ATELIER|DATABASE)_[A-Z_]*=[^ ]*$$' | grep -v '^ATELIER_IMAGES=') \
+	        $(BUILD)/atelier local up; \
+	fi
+setup:
+	scripts/setup.sh
+deps:
+	scripts/setup.sh --test
+# The Python environments that notebooks and Ray nodes run, into $(IMAGES); up to date is told by a stamp.
+images:
+	@scripts/image-build.sh ray-2.60 "$(IMAGES)"
+
+PREFIX ?= /usr/local
+install: $(PROGRAMS)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+
+# Leaves the data directory (var/) alone: `atelier local down`, then rm -rf var, removes that.
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make run         install what is missing, build, prepare the image, run in the foreground'
+	@echo 'make             build $(BUILD)/atelier, $(BUILD)/atelierd and $(BUILD)/atelier-sandboxd'
+	@echo 'make demo        walk the main job against a running service'
+	@echo 'make test        unit, integration and end-to-end tests; test-fast leaves out the last'
+	@echo 'make check       format, layers, static analysis, tests under sanitizers'
+	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (20) each'
+	@echo 'make bench       the figures of bench/'
+	@echo 'make setup       install the packages of scripts/packages.txt; make deps adds those of the tests'
+	@echo 'make images      prepare the Python environments in $$ATELIER_IMAGES (default var/images)'
+	@echo 'make install     copy the programs to $$DESTDIR$$PREFIX/bin (default /usr/local)'
+	@echo 'make clean       remove $(BUILD)/'
+	@echo
+	@echo 'ATELIER_DATA (default var), ATELIER_LISTEN (default 127.0.0.1:8080) and the other settings of'
+	@echo 'docs/configuration.md are taken from the environment.'

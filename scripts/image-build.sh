@@ -1,0 +1,105 @@
+#!/bin/bash
+# Makes the Python environment of images/NAME at DEST/NAME/venv: image-build.sh NAME DEST
+#
+# image.json is written last, so that a directory without one is not an image and an interrupted build starts afresh.
+# Progress goes to stderr, a line a step.
+set -euo pipefail
+umask 022
+
+die() {
+    echo "image-build: $*" >&2
+    exit 1
+}
+[ $# -eq 2 ] || {
+    echo "usage: image-build.sh NAME DEST" >&2
+    exit 2
+}
+name=$1
+source=$(cd "$(dirname "$0")/../images" && pwd)/$name
+[[ $name =~ ^[a-z0-9][a-z0-9.-]*$ ]] || die "\"$name\" is not a name of an image"
+[ -f "$source/requirements.txt" ] && [ -f "$source/image.json" ] || die "there is no image $name in $(dirname "$source")"
+python=/usr/bin/python3 # Debian's own: pods see it at this path, whatever else is on PATH here
+
+mkdir -p "$2/$name"
+dest=$(cd "$2/$name" && pwd)
+venv=$dest/venv
+wanted=sha256:$(sha256sum "$source/requirements.txt" "$source/image.json" | sha256sum | cut -d' ' -f1)
+
+exec 9>"$dest/.lock" # held by pip too: a build that was killed ends before another begins
+flock -n 9 || {
+    echo "image $name: another build is at it; waiting" >&2
+    flock 9
+}
+if [ -f "$dest/image.json" ] && [ -x "$venv/bin/python" ] &&
+    "$python" - "$dest/image.json" "$wanted" "$venv" <<'PYTHON'; then
+import json, sys
+try:
+    image = json.load(open(sys.argv[1]))
+except ValueError:
+    sys.exit(1)
+sys.exit(not (image.get("requirements") == sys.argv[2] and image.get("path") == sys.argv[3]))
+PYTHON
+    exit 0
+fi
+
+started=$SECONDS
+say() {
+    printf 'image %s: %s (%d s)\n' "$name" "$*" $((SECONDS - started)) >&2
+}
+# Fails early with a sentence instead of late with a traceback.
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "$python must be Python 3.10 or newer"
+"$python" -c 'import ensurepip, venv' 2>/dev/null || die "$python lacks venv: install the package python3-venv"
+free_mib=$(($(stat -f -c '%a * %S' "$dest") / 1048576))
+[ "$free_mib" -ge 2048 ] || die "$dest has $free_mib MiB free; about 2048 are needed"
+
+say "making an environment"
+rm -rf "$dest/image.json" "$venv"
+"$python" -m venv "$venv"
+
+total=$(grep -c '==' "$source/requirements.txt")
+say "installing $total packages"
+log=$dest/build.log
+"$venv/bin/pip" install --no-cache-dir --no-input --disable-pip-version-check --no-compile \
+    -r "$source/requirements.txt" >"$log" 2>&1 &
+pip=$!
+trap 'kill "$pip" 2>/dev/null || true' EXIT
+reported=0
+while kill -0 "$pip" 2>/dev/null; do
+    sleep 1
+    done_now=$(grep -cE '^(Collecting|Requirement already)' "$log" || true)
+    if [ "$((done_now / 25))" -gt "$((reported / 25))" ]; then
+        reported=$done_now
+        say "$done_now of $total packages found"
+    elif [ "$reported" -lt 1000000 ] && grep -q '^Installing collected' "$log"; then
+        reported=1000000
+        say "unpacking"
+    fi
+done
+wait "$pip" || {
+    trap - EXIT
+    grep -iE '^ *(error|warning)' "$log" | tail -n 5 >&2 || tail -n 5 "$log" >&2
+    die "the packages could not be installed; the whole log is $log"
+}
+trap - EXIT
+
+say "compiling"
+"$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >/dev/null 2>&1 || true # files meant for other Pythons do not compile
+say "checking"
+(cd / && HOME=$dest "$venv/bin/python" -c 'import ray, jupyterlab, sklearn') ||
+    die "the environment does not import ray, jupyterlab and sklearn"
+rm -rf "$dest/.cache" "$dest/.config"
+chmod -R a+rX "$venv"
+
+"$python" - "$source/image.json" "$dest/image.json" "$wanted" "$venv" "$name" <<'PYTHON'
+import json, os, sys
+source, target, wanted, venv, name = sys.argv[1:]
+image = json.load(open(source))
+image.update(name=name, path=venv, requirements=wanted)
+with open(target + ".new", "w") as f:
+    json.dump(image, f, indent=2)
+    f.write("\n")
+    f.flush()
+    os.fsync(f.fileno())
+os.replace(target + ".new", target)
+PYTHON
+say "ready"
