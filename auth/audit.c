@@ -1,0 +1,235 @@
+/* Who did what? (a queue, and a thread that writes it; what is accepted is written once, also across an outage) */
+#include "auth/internal.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#define FIELDS 9
+#define RETRY_AFTER_MS 500
+#define FLUSH_MS 2000 /* at the end; what is still waiting then is counted as dropped */
+
+static struct metric written = METRIC_COUNTER("atelier_auth_audit_entries_total", "Audit entries written");
+static struct metric dropped =
+    METRIC_COUNTER("atelier_auth_audit_dropped_total", "Audit entries that could not be kept");
+
+struct waiting {
+    struct waiting *next;
+    int64_t at_ms;
+    char uid[RANDOM_UUID_SIZE];
+    char *texts[FIELDS]; /* NULL: none */
+};
+
+struct audit_log {
+    struct store *store;
+    pthread_t writer;
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t work;
+    struct waiting *first, **last;
+    unsigned count;
+    int64_t stop_by_ms; /* 0: go on */
+};
+
+/* Bounded, printable, UTF-8: entries hold what clients sent. */
+static char *keep(const char *text)
+{
+    char printable[AUDIT_TEXT_MAX];
+    if (!text)
+        return NULL;
+    text_printable((struct slice){text, strnlen(text, AUDIT_TEXT_MAX)}, printable, sizeof(printable));
+    return memory_text(printable);
+}
+
+static void waiting_free(struct waiting *entry)
+{
+    for (size_t i = 0; i < FIELDS; i++)
+        free(entry->texts[i]);
+    free(entry);
+}
+
+void audit_add(struct auth *auth, const struct audit_entry *entry)
+{
+    struct audit_log *log = auth->audit;
+    const char *const texts[FIELDS] = {entry->actor,   entry->action, entry->namespace, entry->kind,      entry->name,
+                                       entry->outcome, entry->detail, entry->peer,      entry->request_id};
+    struct waiting *made = memory_get(sizeof(*made));
+    made->at_ms = clock_wall_ms();
+    random_uuid(made->uid);
+    for (size_t i = 0; i < FIELDS; i++)
+        made->texts[i] = keep(texts[i]);
+    pthread_mutex_lock(&log->lock);
+    bool room = log->count < AUDIT_WAITING_MAX;
+    if (room) {
+        *log->last = made;
+        log->last = &made->next;
+        log->count++;
+        pthread_cond_signal(&log->work);
+    }
+    pthread_mutex_unlock(&log->lock);
+    if (!room) {
+        metric_add(&dropped, 1);
+        waiting_free(made);
+    }
+}
+
+/* The uid makes writing again harmless when nobody knows whether the first time worked. */
+static int write_one(struct store_connection *c, const struct waiting *e, struct error *error)
+{
+    return store_run_v(c, "audit_insert",
+                       "INSERT INTO audit(uid, at_ms, actor, action, namespace, kind, name, outcome, detail, peer,"
+                       " request_id) VALUES ($1, $2::bigint, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+                       " ON CONFLICT (uid) DO NOTHING",
+                       NULL, error, STORE_TEXT(e->uid), STORE_I64(e->at_ms), STORE_TEXT(e->texts[0]),
+                       STORE_TEXT(e->texts[1]), STORE_TEXT(e->texts[2]), STORE_TEXT(e->texts[3]),
+                       STORE_TEXT(e->texts[4]), STORE_TEXT(e->texts[5]), STORE_TEXT(e->texts[6]),
+                       STORE_TEXT(e->texts[7]), STORE_TEXT(e->texts[8]));
+}
+
+static int write_batch(struct audit_log *log, const struct waiting *first, unsigned count, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    int failed = store_take(log->store, &c, error);
+    if (!failed)
+        failed = store_begin(c, error);
+    for (const struct waiting *e = first; !failed; e = e->next) {
+        failed = write_one(c, e, error);
+        if (--count == 0) /* what follows the last one may be changing */
+            break;
+    }
+    return failed ? failed : store_commit(c, error);
+}
+
+/* Only the writer takes entries off the front, so the first <count> stay as they are while the lock is released. */
+static void drop_front(struct audit_log *log, unsigned count)
+{
+    for (; count > 0; count--) {
+        struct waiting *entry = log->first;
+        log->first = entry->next;
+        if (!log->first)
+            log->last = &log->first;
+        log->count--;
+        waiting_free(entry);
+    }
+}
+
+static bool passing(int failed)
+{
+    return failed == -ERROR_UNAVAILABLE || failed == -ERROR_TIMEOUT || failed == -ERROR_CONFLICT;
+}
+
+/* Writes what is at the front; true if it left the queue. An entry that cannot be written by itself is given up. */
+static bool write_front(struct audit_log *log, const struct waiting *first, unsigned count, unsigned *ret_done)
+{
+    struct error error = {0};
+    int failed = write_batch(log, first, count, &error);
+    *ret_done = count;
+    if (failed && !passing(failed)) {
+        *ret_done = 1;
+        failed = write_batch(log, first, 1, &error);
+        if (failed && !passing(failed)) {
+            log_line(LOG_ERROR, "an audit entry cannot be written", LOG_FAULT(&error));
+            metric_add(&dropped, 1);
+            return true;
+        }
+    }
+    if (!failed)
+        metric_add(&written, *ret_done);
+    return !failed;
+}
+
+static void wait_ms(struct audit_log *log, int64_t ms)
+{
+    int64_t until_ms = clock_monotonic_ms() + ms;
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    pthread_cond_timedwait(&log->work, &log->lock, &until);
+}
+
+static void *writer_run(void *argument)
+{
+    struct audit_log *log = argument;
+    pthread_mutex_lock(&log->lock);
+    for (;;) {
+        while (!log->first && !log->stop_by_ms)
+            pthread_cond_wait(&log->work, &log->lock);
+        if (log->stop_by_ms && (!log->first || clock_monotonic_ms() >= log->stop_by_ms))
+            break;
+        const struct waiting *first = log->first;
+        unsigned count = log->count < AUDIT_BATCH ? log->count : AUDIT_BATCH, done = 0;
+        pthread_mutex_unlock(&log->lock);
+        bool left = write_front(log, first, count, &done);
+        pthread_mutex_lock(&log->lock);
+        if (left)
+            drop_front(log, done);
+        else
+            wait_ms(log, log->stop_by_ms ? 50 : RETRY_AFTER_MS);
+    }
+    pthread_mutex_unlock(&log->lock);
+    return NULL;
+}
+
+struct audit_log *audit_new(struct store *store)
+{
+    struct audit_log *log = memory_get(sizeof(*log));
+    pthread_condattr_t monotonic;
+    log->store = store;
+    log->last = &log->first;
+    pthread_mutex_init(&log->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&log->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&log->writer, NULL, writer_run, log) != 0)
+        memory_oom(0);
+    return log;
+}
+
+void audit_free(struct audit_log *log)
+{
+    if (!log)
+        return;
+    pthread_mutex_lock(&log->lock);
+    log->stop_by_ms = clock_monotonic_ms() + FLUSH_MS;
+    pthread_cond_signal(&log->work);
+    pthread_mutex_unlock(&log->lock);
+    pthread_join(log->writer, NULL);
+    if (log->count)
+        log_line(LOG_ERROR, "audit entries are lost: the database is away", LOG_NUMBER("count", log->count));
+    metric_add(&dropped, log->count);
+    drop_front(log, log->count);
+    pthread_cond_destroy(&log->work);
+    pthread_mutex_destroy(&log->lock);
+    free(log);
+}
+
+int audit_list(struct auth *auth, const char *namespace, int64_t before_id, int64_t limit, cJSON **ret_array,
+               struct error *error)
+{
+    static const char *const columns[][2] = {{"actor", "actor"},   {"action", "action"}, {"namespace", "namespace"},
+                                             {"kind", "kind"},     {"name", "name"},     {"outcome", "outcome"},
+                                             {"detail", "detail"}, {"peer", "peer"},     {"request_id", "requestId"}};
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_RESULT PGresult *rows = NULL;
+    limit = limit < 1 ? 1 : limit > AUDIT_LIST_MAX ? AUDIT_LIST_MAX : limit;
+    int failed = store_take(auth->options.store, &c, error);
+    if (!failed)
+        failed = store_run_v(c, "audit_list",
+                             "SELECT id, at_ms, actor, action, namespace, kind, name, outcome, detail, peer, request_id"
+                             " FROM audit WHERE ($1::text IS NULL OR namespace = $1)"
+                             " AND ($2::bigint = 0 OR id < $2::bigint) ORDER BY id DESC LIMIT $3::bigint",
+                             &rows, error, STORE_TEXT(namespace), STORE_I64(before_id > 0 ? before_id : 0),
+                             STORE_I64(limit));
+    if (failed)
+        return failed;
+    *ret_array = json_array();
+    for (int i = 0; i < PQntuples(rows); i++) {
+        cJSON *entry = json_push(*ret_array, json_object());
+        json_set_i64(entry, "id", store_number(rows, i, "id"));
+        json_set_time(entry, "at", store_number(rows, i, "at_ms"));
+        for (size_t k = 0; k < COUNT_OF(columns); k++)
+            if (store_text(rows, i, columns[k][0]))
+                json_set_text(entry, columns[k][1], store_text(rows, i, columns[k][0]));
+    }
+    return 0;
+}

@@ -1,0 +1,117 @@
+/*
+ * Who is calling: accounts, sign-in, sessions, API tokens, resource sessions; grants; the audit log.
+ *
+ * Truth is PostgreSQL (tables users, sessions, tokens, links, grants, invitations, profiles_owners, audit: see
+ * auth/migrations). Every write here runs in one transaction, NOTIFYs `atelier_policy`, and returns after this
+ * process's snapshot contains it. Secrets are stored as SHA-256 (random ones) or scrypt (passwords).
+ *
+ * Threads: any; calls block on PostgreSQL except auth_identify and everything in policy.h.
+ */
+#ifndef ATELIER_AUTH_AUTH_H
+#define ATELIER_AUTH_AUTH_H
+
+#include "auth/policy.h"
+#include "base/json.h"
+
+struct store;
+struct auth_options {
+    struct store *store;
+    const char *admin_email;    /* ATELIER_ADMIN_EMAIL */
+    int64_t max_stale_ms;       /* 5 min */
+    int64_t session_ttl_ms;     /* absolute, 30 days; idle limit 7 days */
+    unsigned profiles_per_user; /* how many one may own, default 3 */
+};
+int auth_new(const struct auth_options *options, struct auth **ret, struct error *error);
+void auth_free(struct auth *auth);
+bool auth_ready(struct auth *auth);                       /* the first snapshot is in and not past max_stale */
+int auth_refresh(struct auth *auth, struct error *error); /* reload now (after a write elsewhere) */
+/* Calls <changed> after every snapshot swap, from auth's own thread; it must not block. At most 8 listeners. */
+void auth_on_change(struct auth *auth, void (*changed)(void *context), void *context);
+
+/* --- identify: lock-free, never blocks ---------------------------------------------------------------------------- */
+struct credentials {
+    struct slice cookie;        /* value of our session cookie, or empty */
+    struct slice bearer;        /* after "Bearer " in Authorization, or empty */
+    struct slice host_resource; /* on a resource's host: its label ("notebook-nb1--alice"); else empty */
+};
+/* False (and ANONYMOUS) if nothing valid was presented. A main-host session is never accepted for a resource's host. */
+bool auth_identify(const struct policy *policy, const struct credentials *credentials, struct identity *ret);
+
+/* --- sign-in ------------------------------------------------------------------------------------------------------ */
+/* Result of opening a session: the cookie value, once. */
+struct auth_session {
+    char secret[64];
+    int64_t expires_ms;
+    struct identity identity;
+};
+/* Uniform time and answer for unknown users; rate-limited per e-mail and per <peer> (LIMITED with retry_after_s). */
+int auth_sign_in_password(struct auth *auth, struct slice email, struct slice password, const char *peer,
+                          struct auth_session *ret, struct error *error);
+/* A one-time link code (first admin, reset, invitation): GONE when used or expired. The session must set a password. */
+int auth_sign_in_link(struct auth *auth, struct slice code, const char *peer, struct auth_session *ret,
+                      struct error *error);
+/* Sets or changes the password; <old> is needed when one is set and the session did not come from a link. Ends every
+ * other session. 10..256 characters. */
+int auth_password_set(struct auth *auth, const struct identity *identity, struct slice old_password,
+                      struct slice password, struct error *error);
+int auth_sign_out(struct auth *auth, const struct identity *identity, struct error *error);
+int auth_sign_out_everywhere(struct auth *auth, const struct identity *identity, struct error *error);
+/* The pending sign-in link of the first platform admin ("" once it has been used): makes it if there is none. */
+int auth_first_link(struct auth *auth, char ret_code[64], struct error *error);
+
+/* Handing a session over to a resource's host: a code (30 s, single use, bound to host and user), then a cookie secret.
+ */
+int auth_handoff_new(struct auth *auth, const struct identity *identity, const char *host_label, const char *namespace,
+                     const char *kind, const char *name, char ret_code[64], struct error *error);
+int auth_handoff_redeem(struct auth *auth, struct slice code, const char *host_label, struct auth_session *ret,
+                        struct error *error);
+
+/* --- users, tokens, sessions (JSON as the API shows it; never a secret except where said) --------------------------
+ */
+/* E-mail: lower-cased, whole; refused, never repaired: one '@', ASCII, domain labels valid, <= 254. */
+int auth_email_check(struct slice email, char ret[255], struct error *error);
+int auth_user_create(struct auth *auth, const char *email, bool platform_admin, char ret_link_code[64], cJSON **ret,
+                     struct error *error);
+int auth_user_reset_link(struct auth *auth, const char *email, char ret_link_code[64], struct error *error);
+int auth_user_list(struct auth *auth, cJSON **ret_array, struct error *error);
+int auth_user_disable(struct auth *auth, const char *email, bool disabled, struct error *error);
+int auth_user_delete(struct auth *auth, const char *email, struct error *error);
+int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
+                      cJSON **ret, struct error *error);
+int auth_token_list(struct auth *auth, int64_t user_id /* 0: all */, cJSON **ret_array, struct error *error);
+int auth_token_delete(struct auth *auth, int64_t user_id /* 0: any */, int64_t id, struct error *error);
+int auth_session_list(struct auth *auth, int64_t user_id, cJSON **ret_array, struct error *error);
+int auth_session_delete(struct auth *auth, int64_t user_id, int64_t id, struct error *error);
+
+/* --- who may what ------------------------------------------------------------------------------------------------- */
+/* Claims a profile name for its owner: EXISTS if taken (also while being deleted), FORBIDDEN past profiles_per_user. */
+int auth_profile_claim(struct auth *auth, const char *profile, const char *owner_email, bool unlimited,
+                       struct error *error);
+int auth_profile_release(struct auth *auth, const char *profile, struct error *error); /* removes grants too */
+int auth_profile_transfer(struct auth *auth, const char *profile, const char *new_owner_email, struct error *error);
+/* <kind>/<name> NULL: the whole profile. Unknown e-mail: 201 with state "pending". Same subject+resource: role
+ * replaced.
+ * {"id","subject":{"kind","name"},"role","resource":{…}|null,"state":"active|pending","expiresAt":…} */
+int auth_grant_add(struct auth *auth, const char *profile, const char *subject_kind, const char *subject_name,
+                   enum role role, const char *kind, const char *name, int64_t expires_ms, const struct identity *by,
+                   cJSON **ret, struct error *error);
+int auth_grant_list(struct auth *auth, const char *profile, cJSON **ret_array, struct error *error); /* owner first */
+int auth_grant_update(struct auth *auth, const char *profile, int64_t id, enum role role, int64_t expires_ms,
+                      cJSON **ret, struct error *error);
+int auth_grant_remove(struct auth *auth, const char *profile, int64_t id, struct error *error);
+/* Drops the grants on one resource when it is deleted. */
+int auth_grant_forget(struct auth *auth, const char *profile, const char *kind, const char *name, struct error *error);
+/* Profiles the caller can see, with role: [{"name","role","owner"}]; resource-only grants as
+ * {"name","role":"","resources":[…]}. */
+int auth_profiles_of(const struct policy *policy, const struct identity *identity, cJSON **ret_array);
+
+/* --- audit -------------------------------------------------------------------------------------------------------- */
+/* Queued and written in batches; never blocks the caller; dropped (and counted) only past 10,000 waiting. */
+struct audit_entry {
+    const char *actor, *action, *namespace, *kind, *name, *outcome, *detail, *peer, *request_id; /* NULL: none */
+};
+void audit_add(struct auth *auth, const struct audit_entry *entry);
+int audit_list(struct auth *auth, const char *namespace /* NULL: all */, int64_t before_id, int64_t limit,
+               cJSON **ret_array, struct error *error);
+
+#endif

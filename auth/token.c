@@ -1,0 +1,121 @@
+/* Which API tokens may speak for whom? */
+#include "auth/internal.h"
+
+#include "base/clock.h"
+
+#define TOKEN_COLUMNS                                                                                                  \
+    "t.id, t.name, u.email, t.created_ms, t.expires_ms, t.last_used_ms FROM tokens t JOIN users u ON u.id = t.user_id"
+
+static cJSON *token_json(const PGresult *rows, int i)
+{
+    cJSON *token = json_object();
+    json_set_i64(token, "id", store_number(rows, i, "id"));
+    json_set_text(token, "name", store_text(rows, i, "name"));
+    json_set_text(token, "email", store_text(rows, i, "email"));
+    json_set_time(token, "createdAt", store_number(rows, i, "created_ms"));
+    json_set_time(token, "expiresAt", store_number(rows, i, "expires_ms"));
+    json_set_time(token, "lastUsedAt", store_number(rows, i, "last_used_ms"));
+    return token;
+}
+
+static int check(const char *name, int64_t ttl_s, struct error *error)
+{
+    struct slice text = slice_of(name);
+    bool printable = text.n >= 1 && text.n <= TOKEN_NAME_MAX && text_is_utf8(text);
+    for (size_t i = 0; i < text.n; i++)
+        printable = printable && (unsigned char)text.p[i] >= ' ' && text.p[i] != 0x7f;
+    if (!printable)
+        return error_set(error, ERROR_INVALID, "name", "expected 1 to %d printable characters", TOKEN_NAME_MAX);
+    if (ttl_s < 0 || ttl_s > TOKEN_TTL_MAX_S)
+        return error_set(error, ERROR_INVALID, "expiresAt", "expected a time in the future, at most ten years away");
+    return 0;
+}
+
+/* The user for whom one more token may be made. */
+static int find_user(struct store_connection *c, const char *email, int64_t *ret_id, struct error *error)
+{
+    AUTO_RESULT PGresult *rows = NULL;
+    int failed = store_run_v(c, "token_user",
+                             "SELECT id, (SELECT count(*) FROM tokens WHERE user_id = u.id) AS tokens FROM users u"
+                             " WHERE email = $1 AND NOT disabled",
+                             &rows, error, STORE_TEXT(email));
+    if (!failed && PQntuples(rows) != 1)
+        return error_set(error, ERROR_NOT_FOUND, "email", "there is no enabled account with this e-mail address");
+    if (!failed && store_number(rows, 0, "tokens") >= TOKENS_PER_USER)
+        return error_set(error, ERROR_FORBIDDEN, NULL, "there are %d tokens already; delete some first",
+                         TOKENS_PER_USER);
+    if (!failed)
+        *ret_id = store_number(rows, 0, "id");
+    return failed;
+}
+
+int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
+                      cJSON **ret, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_RESULT PGresult *made = NULL;
+    char address[EMAIL_MAX + 1], secret[SECRET_SIZE], token[SECRET_SIZE + 4], hash[SHA256_HEX_SIZE];
+    int64_t user_id = 0, now_ms = clock_wall_ms();
+    int failed = auth_email_check(slice_of(email), address, error);
+    if (!failed)
+        failed = check(name, ttl_s, error);
+    if (!failed)
+        failed = policy_begin(auth, &c, error);
+    if (!failed)
+        failed = find_user(c, address, &user_id, error);
+    if (failed)
+        return failed;
+    secret_new(secret);
+    snprintf(token, sizeof(token), "atl_%s", secret);
+    digest_sha256_hex(slice_of(token), hash);
+    failed = store_run_v(c, "token_insert",
+                         "WITH t AS (INSERT INTO tokens(user_id, name, secret_sha256, created_ms, expires_ms)"
+                         " VALUES ($1::bigint, $2, $3, $4::bigint, $5::bigint) RETURNING *)"
+                         " SELECT t.id, t.name, u.email, t.created_ms, t.expires_ms, t.last_used_ms FROM t"
+                         " JOIN users u ON u.id = t.user_id",
+                         &made, error, STORE_I64(user_id), STORE_TEXT(name), STORE_TEXT(hash), STORE_I64(now_ms),
+                         ttl_s ? STORE_I64(now_ms + ttl_s * 1000) : STORE_NULL);
+    if (!failed)
+        failed = policy_commit(auth, &c, COMMIT_GRANTS, error);
+    if (!failed) {
+        memcpy(ret_token, token, sizeof(token));
+        if (ret)
+            *ret = token_json(made, 0);
+    }
+    memory_wipe(secret, sizeof(secret));
+    memory_wipe(token, sizeof(token));
+    return failed;
+}
+
+int auth_token_list(struct auth *auth, int64_t user_id, cJSON **ret_array, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_RESULT PGresult *rows = NULL;
+    int failed = store_take(auth->options.store, &c, error);
+    if (!failed)
+        failed = store_run_v(c, "token_list",
+                             "SELECT " TOKEN_COLUMNS " WHERE $1::bigint = 0 OR t.user_id = $1::bigint"
+                             " ORDER BY t.id DESC LIMIT 10000",
+                             &rows, error, STORE_I64(user_id));
+    if (failed)
+        return failed;
+    *ret_array = json_array();
+    for (int i = 0; i < PQntuples(rows); i++)
+        json_push(*ret_array, token_json(rows, i));
+    return 0;
+}
+
+int auth_token_delete(struct auth *auth, int64_t user_id, int64_t id, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_RESULT PGresult *rows = NULL;
+    int failed = policy_begin(auth, &c, error);
+    if (!failed)
+        failed = store_run_v(c, "token_delete",
+                             "DELETE FROM tokens WHERE id = $2::bigint AND ($1::bigint = 0 OR user_id = $1::bigint)"
+                             " RETURNING id",
+                             &rows, error, STORE_I64(user_id), STORE_I64(id));
+    if (!failed && PQntuples(rows) == 0)
+        return error_set(error, ERROR_NOT_FOUND, NULL, "no such token");
+    return failed ? failed : policy_commit(auth, &c, COMMIT_REVOKES, error);
+}
