@@ -1,0 +1,11 @@
+/* JSON Patch (RFC 6902), applied to a copy; bounded in operations and in what `copy` may make of a document. */
+#ifndef ATELIER_BASE_JSON_PATCH_H
+#define ATELIER_BASE_JSON_PATCH_H
+
+#include "base/json.h"
+
+/* *ret is a new tree, the caller's; <target> and <patch> are borrowed. INVALID when an operation does not apply or a
+ * `test` fails; BAD_REQUEST when the patch itself is malformed. Nothing is half applied. */
+int json_patch(const cJSON *target, const cJSON *patch, cJSON **ret, struct error *error);
+
+#endif
