@@ -1,0 +1,145 @@
+/* Which kinds are served, and which engine answers a call? */
+#include "engine/engine.h"
+
+#include "engine/engine_internal.h"
+
+/* An Event's message; longer texts are cut (Kubernetes allows 1024 bytes). */
+enum { EVENT_MESSAGE_MAX = 1024 };
+
+const struct engine_kind_info engine_kinds[KIND_COUNT] = {
+#define X(id, group_, version_, kind_, plural_, singular_, namespaced_, short_)                                        \
+    [KIND_##id] = {.group = group_,                                                                                    \
+                   .version = version_,                                                                                \
+                   .kind = kind_,                                                                                      \
+                   .plural = plural_,                                                                                  \
+                   .singular = singular_,                                                                              \
+                   .short_name = short_,                                                                               \
+                   .namespaced = namespaced_},
+    ENGINE_KIND_TABLE(X)
+#undef X
+};
+
+static const char *const api_versions[KIND_COUNT] = {
+/* A core kind has no group, and then no slash either. */
+#define X(id, group_, version_, kind_, plural_, singular_, namespaced_, short_)                                        \
+    [KIND_##id] = sizeof(group_) > 1 ? group_ "/" version_ : version_,
+    ENGINE_KIND_TABLE(X)
+#undef X
+};
+
+const char *engine_api_version(enum engine_kind kind)
+{
+    return kind < KIND_COUNT ? api_versions[kind] : "";
+}
+
+bool engine_kind_by_plural(struct slice group, struct slice plural, enum engine_kind *ret)
+{
+    for (unsigned i = 0; i < KIND_COUNT; i++)
+        if (slice_is(group, engine_kinds[i].group) && slice_is(plural, engine_kinds[i].plural)) {
+            *ret = (enum engine_kind)i;
+            return true;
+        }
+    return false;
+}
+
+bool engine_kind_by_name(struct slice group, struct slice kind, enum engine_kind *ret)
+{
+    for (unsigned i = 0; i < KIND_COUNT; i++)
+        if (slice_is(group, engine_kinds[i].group) && slice_is(kind, engine_kinds[i].kind)) {
+            *ret = (enum engine_kind)i;
+            return true;
+        }
+    return false;
+}
+
+int engine_create(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *object, cJSON **ret,
+                  struct error *error)
+{
+    return engine->operations->create(engine, kind, namespace, object, ret, error);
+}
+
+int engine_get(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
+               struct error *error)
+{
+    return engine->operations->get(engine, kind, namespace, name, ret, error);
+}
+
+int engine_list(struct engine *engine, enum engine_kind kind, const char *namespace,
+                const struct engine_list_options *options, cJSON **ret, struct error *error)
+{
+    return engine->operations->list(engine, kind, namespace, options, ret, error);
+}
+
+int engine_update(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+                  enum engine_part part, const cJSON *object, cJSON **ret, struct error *error)
+{
+    return engine->operations->update(engine, kind, namespace, name, part, object, ret, error);
+}
+
+int engine_patch(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+                 enum engine_part part, enum engine_patch type, const cJSON *patch, cJSON **ret, struct error *error)
+{
+    return engine->operations->patch(engine, kind, namespace, name, part, type, patch, ret, error);
+}
+
+int engine_delete(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
+                  struct error *error)
+{
+    return engine->operations->remove(engine, kind, namespace, name, ret, error);
+}
+
+int engine_watch(struct engine *engine, enum engine_kind kind, const char *namespace,
+                 const struct engine_list_options *options, const char *resource_version, engine_watcher watcher,
+                 void *context, struct engine_watch **ret, struct error *error)
+{
+    return engine->operations->watch(engine, kind, namespace, options, resource_version, watcher, context, ret, error);
+}
+
+void engine_unwatch(struct engine_watch *watch)
+{
+    if (watch)
+        watch->engine->operations->unwatch(watch);
+}
+
+int engine_check_pod_template(struct engine *engine, const cJSON *template, const char *path, struct error *error)
+{
+    return engine->operations->check_pod_template(engine, template, path, error);
+}
+
+int engine_images(struct engine *engine, cJSON **ret, struct error *error)
+{
+    return engine->operations->images(engine, ret, error);
+}
+
+int engine_usage(struct engine *engine, cJSON **ret, struct error *error)
+{
+    return engine->operations->usage(engine, ret, error);
+}
+
+int engine_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
+                struct error *error)
+{
+    return engine->operations->dial(engine, namespace, service, port, ret_fd, error);
+}
+
+int engine_log_open(struct engine *engine, const char *namespace, const char *pod, const char *container, int *ret_fd,
+                    bool *ret_live, struct error *error)
+{
+    return engine->operations->log_open(engine, namespace, pod, container, ret_fd, ret_live, error);
+}
+
+void engine_event(struct engine *engine, const cJSON *object, const char *type, const char *reason, const char *format,
+                  ...)
+{
+    char message[EVENT_MESSAGE_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    engine->operations->event(engine, object, type, reason, message);
+}
+
+bool engine_ready(struct engine *engine, struct error *error)
+{
+    return engine->operations->ready(engine, error);
+}

@@ -1,0 +1,123 @@
+/*
+ * The one interface to where workloads live: Kubernetes-shaped objects in, status and connections out.
+ *
+ * The domain rooms (tenancy, notebooks, ray) speak only this and never ask which engine they stand on. `engine/local`
+ * keeps the objects in PostgreSQL and runs them as processes on this machine; `engine/kubernetes` will pass them to a
+ * kube-apiserver. Semantics follow the Kubernetes API conventions: resourceVersion guards updates, deletion with
+ * finalizers is two-step, ownerReferences cascade, watches resume from a resourceVersion or answer GONE.
+ *
+ * Threads: every function may be called from any thread and may block (never call them on an event loop), except
+ * engine_watch callbacks, which must not block. Returned cJSON trees are the caller's; passed ones are borrowed.
+ */
+#ifndef ATELIER_ENGINE_ENGINE_H
+#define ATELIER_ENGINE_ENGINE_H
+
+#include "base/json.h"
+
+/* Kinds served. identifier, group ("" = core), version, Kind, plural, singular, namespaced, short name (or "") */
+#define ENGINE_KIND_TABLE(X)                                                                                           \
+    X(NAMESPACE, "", "v1", "Namespace", "namespaces", "namespace", false, "ns")                                        \
+    X(POD, "", "v1", "Pod", "pods", "pod", true, "po")                                                                 \
+    X(SERVICE, "", "v1", "Service", "services", "service", true, "svc")                                                \
+    X(EVENT, "", "v1", "Event", "events", "event", true, "ev")                                                         \
+    X(CLAIM, "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim", true, "pvc")        \
+    X(CONFIGMAP, "", "v1", "ConfigMap", "configmaps", "configmap", true, "cm")                                         \
+    X(SECRET, "", "v1", "Secret", "secrets", "secret", true, "")                                                       \
+    X(RESOURCEQUOTA, "", "v1", "ResourceQuota", "resourcequotas", "resourcequota", true, "quota")                      \
+    X(STATEFULSET, "apps", "v1", "StatefulSet", "statefulsets", "statefulset", true, "sts")                            \
+    X(PROFILE, "kubeflow.org", "v1", "Profile", "profiles", "profile", false, "")                                      \
+    X(NOTEBOOK, "kubeflow.org", "v1", "Notebook", "notebooks", "notebook", true, "nb")                                 \
+    X(RAYCLUSTER, "ray.io", "v1", "RayCluster", "rayclusters", "raycluster", true, "")
+
+enum engine_kind {
+#define X(id, ...) KIND_##id,
+    ENGINE_KIND_TABLE(X)
+#undef X
+        KIND_COUNT
+};
+struct engine_kind_info {
+    const char *group, *version, *kind, *plural, *singular, *short_name;
+    bool namespaced;
+};
+extern const struct engine_kind_info engine_kinds[KIND_COUNT];
+/* By group + plural as in a URL, or by group + Kind as in a manifest. False if not served. */
+bool engine_kind_by_plural(struct slice group, struct slice plural, enum engine_kind *ret);
+bool engine_kind_by_name(struct slice group, struct slice kind, enum engine_kind *ret);
+/* "ray.io/v1" or "v1" for that kind; static. */
+const char *engine_api_version(enum engine_kind kind);
+
+struct engine;
+
+/* --- objects ------------------------------------------------------------------------------------------------------ */
+
+/* Which subtree a write may change: spec and metadata, or only status (the status subresource). */
+enum engine_part { ENGINE_SPEC, ENGINE_STATUS };
+enum engine_patch { ENGINE_PATCH_MERGE, ENGINE_PATCH_JSON, ENGINE_PATCH_APPLY };
+
+/* metadata.name (or generateName) must be set; uid, creationTimestamp, resourceVersion, generation are set here.
+ * EXISTS if taken; NOT_FOUND if the namespace does not exist; CONFLICT if it is terminating. */
+int engine_create(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *object, cJSON **ret,
+                  struct error *error);
+int engine_get(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
+               struct error *error);
+struct engine_list_options {
+    const char *label_selector; /* Kubernetes equality/set selectors, or NULL: "a=b,c!=d,e in (x,y),f,!g" */
+    const char *field_selector; /* metadata.name=, metadata.namespace=, involvedObject.*=, or NULL */
+    int64_t limit;              /* 0: all */
+    const char *continue_token; /* from the previous page, or NULL */
+};
+/* *ret is a List object ("kind": "PodList", metadata.resourceVersion, items). <namespace> NULL: all namespaces. */
+int engine_list(struct engine *engine, enum engine_kind kind, const char *namespace,
+                const struct engine_list_options *options, cJSON **ret, struct error *error);
+/* Replaces. If <object> carries metadata.resourceVersion it must match (CONFLICT). Writes nothing if nothing changed.
+ */
+int engine_update(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+                  enum engine_part part, const cJSON *object, cJSON **ret, struct error *error);
+int engine_patch(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+                 enum engine_part part, enum engine_patch type, const cJSON *patch, cJSON **ret, struct error *error);
+/* Marks for deletion; the object is gone once finalizers are empty. *ret (may be NULL) is the object as it then was. */
+int engine_delete(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
+                  struct error *error);
+
+enum engine_event { ENGINE_ADDED, ENGINE_MODIFIED, ENGINE_DELETED, ENGINE_BOOKMARK, ENGINE_LOST };
+/* Called from the engine's own thread, in order; must not block or call the engine. <object> is borrowed and shared:
+ * read only. LOST: the watch fell behind or the engine restarted; it is over, list again. */
+typedef void (*engine_watcher)(void *context, enum engine_event event, const cJSON *object);
+struct engine_watch;
+/* From just after <resource_version> ("" or NULL: from now, preceded by ADDED for everything that exists). GONE if that
+ * version is no longer known. */
+int engine_watch(struct engine *engine, enum engine_kind kind, const char *namespace,
+                 const struct engine_list_options *options, const char *resource_version, engine_watcher watcher,
+                 void *context, struct engine_watch **ret, struct error *error);
+void engine_unwatch(struct engine_watch *watch); /* after it returns the callback does not run; NULL is fine */
+
+/* --- what a workload may ask for ---------------------------------------------------------------------------------- */
+
+/* Checks a PodTemplateSpec that a person wrote, INVALID with the path below <path> ("spec.template"). */
+int engine_check_pod_template(struct engine *engine, const cJSON *template, const char *path, struct error *error);
+/* Installed images: [{"name":"ray-2.60","aliases":[...],"rayVersion":"2.60.0","ready":true}] */
+int engine_images(struct engine *engine, cJSON **ret, struct error *error);
+/* What the machine (or cluster) has and who holds it: {"allocatable":{"cpu","memory"},"requested":{…},
+ * "profiles":[{"name","cpu","memory"}]} */
+int engine_usage(struct engine *engine, cJSON **ret, struct error *error);
+
+/* --- reaching a workload ------------------------------------------------------------------------------------------ */
+
+/* A connected, non-blocking TCP socket to a service's port (name or number) in that namespace; the caller's to close.
+ * NOT_FOUND: no such service or port; UNAVAILABLE: it has no ready pod, or the pod refuses. */
+int engine_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
+                struct error *error);
+
+/* A file that holds a container's log in Kubernetes' CRI format ("TIME stdout F text"), opened for reading; *ret_live
+ * tells whether more may come. <container> NULL: the only or first one. */
+int engine_log_open(struct engine *engine, const char *namespace, const char *pod, const char *container, int *ret_fd,
+                    bool *ret_live, struct error *error);
+
+/* Writes an Event about an object (repeats within 10 minutes raise `count`). type: "Normal" or "Warning". */
+void engine_event(struct engine *engine, const cJSON *object, const char *type, const char *reason, const char *format,
+                  ...) __attribute__((format(printf, 5, 6)));
+
+/* False with a reason when objects cannot be read or written now. */
+bool engine_ready(struct engine *engine, struct error *error);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * What an engine implements: the table behind the functions of engine.h. Only engine rooms include this.
+ *
+ * Each entry has the meaning, ownership and thread rules of the engine.h function of the same name.
+ */
+#ifndef ATELIER_ENGINE_ENGINE_INTERNAL_H
+#define ATELIER_ENGINE_ENGINE_INTERNAL_H
+
+#include "engine/engine.h"
+
+struct engine_operations {
+    int (*create)(struct engine *, enum engine_kind, const char *namespace, const cJSON *object, cJSON **ret,
+                  struct error *);
+    int (*get)(struct engine *, enum engine_kind, const char *namespace, const char *name, cJSON **ret, struct error *);
+    int (*list)(struct engine *, enum engine_kind, const char *namespace, const struct engine_list_options *,
+                cJSON **ret, struct error *);
+    int (*update)(struct engine *, enum engine_kind, const char *namespace, const char *name, enum engine_part,
+                  const cJSON *object, cJSON **ret, struct error *);
+    int (*patch)(struct engine *, enum engine_kind, const char *namespace, const char *name, enum engine_part,
+                 enum engine_patch, const cJSON *patch, cJSON **ret, struct error *);
+    int (*remove)(struct engine *, enum engine_kind, const char *namespace, const char *name, cJSON **ret,
+                  struct error *);
+    int (*watch)(struct engine *, enum engine_kind, const char *namespace, const struct engine_list_options *,
+                 const char *resource_version, engine_watcher, void *context, struct engine_watch **ret,
+                 struct error *);
+    void (*unwatch)(struct engine_watch *);
+    int (*check_pod_template)(struct engine *, const cJSON *template, const char *path, struct error *);
+    int (*images)(struct engine *, cJSON **ret, struct error *);
+    int (*usage)(struct engine *, cJSON **ret, struct error *);
+    int (*dial)(struct engine *, const char *namespace, const char *service, const char *port, int *ret_fd,
+                struct error *);
+    int (*log_open)(struct engine *, const char *namespace, const char *pod, const char *container, int *ret_fd,
+                    bool *ret_live, struct error *);
+    void (*event)(struct engine *, const cJSON *object, const char *type, const char *reason, const char *message);
+    bool (*ready)(struct engine *, struct error *);
+};
+
+/* Every implementation's engine and watch begin with these. */
+struct engine {
+    const struct engine_operations *operations;
+};
+struct engine_watch {
+    struct engine *engine;
+};
+
+#endif

@@ -1,0 +1,85 @@
+/* How much CPU and memory does a pod take? */
+#include "engine/local/demand.h"
+
+enum { DEFAULT_CPU_MILLI = 500 };
+static const int64_t default_memory_bytes = INT64_C(1) << 30;
+
+static int64_t quantity(const cJSON *container, const char *which, const char *what, bool milli)
+{
+    const cJSON *value = json_at(container, "resources", which, what, NULL);
+    char number[32];
+    const char *text = cJSON_IsString(value) ? value->valuestring : NULL;
+    int64_t whole, ret = 0;
+    if (json_i64(value, &whole)) { /* YAML's `cpu: 2` */
+        (void)snprintf(number, sizeof(number), "%lld", (long long)whole);
+        text = number;
+    } else if (cJSON_IsNumber(value)) {
+        (void)snprintf(number, sizeof(number), "%.3f", value->valuedouble);
+        text = number;
+    }
+    if (!text || !(milli ? quantity_parse_milli(slice_of(text), &ret) : quantity_parse_bytes(slice_of(text), &ret)))
+        return 0;
+    return ret < 0 ? 0 : ret;
+}
+
+static void complete(int64_t *request, int64_t *limit, int64_t fallback)
+{
+    if (*limit == 0)
+        *limit = *request ? *request : fallback;
+    if (*request == 0)
+        *request = *limit;
+}
+
+/* Extended resources have a domain in their name ("nvidia.com/gpu"). */
+static int64_t devices_of(const cJSON *container)
+{
+    int64_t devices = 0;
+    const cJSON *limit;
+    cJSON_ArrayForEach(limit, json_at(container, "resources", "limits", NULL))
+    {
+        if (strchr(limit->string, '/'))
+            devices += quantity(container, "limits", limit->string, false);
+    }
+    return devices;
+}
+
+void container_demand(const cJSON *container, struct demand *ret)
+{
+    *ret = (struct demand){.request_cpu_milli = quantity(container, "requests", "cpu", true),
+                           .limit_cpu_milli = quantity(container, "limits", "cpu", true),
+                           .request_memory_bytes = quantity(container, "requests", "memory", false),
+                           .limit_memory_bytes = quantity(container, "limits", "memory", false),
+                           .devices = devices_of(container)};
+    complete(&ret->request_cpu_milli, &ret->limit_cpu_milli, DEFAULT_CPU_MILLI);
+    complete(&ret->request_memory_bytes, &ret->limit_memory_bytes, default_memory_bytes);
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void pod_demand(const cJSON *pod_spec, struct demand *ret)
+{
+    struct demand sum = {0}, one;
+    const cJSON *container;
+    cJSON_ArrayForEach(container, json_member(pod_spec, "containers"))
+    {
+        container_demand(container, &one);
+        sum.request_cpu_milli += one.request_cpu_milli;
+        sum.limit_cpu_milli += one.limit_cpu_milli;
+        sum.request_memory_bytes += one.request_memory_bytes;
+        sum.limit_memory_bytes += one.limit_memory_bytes;
+        sum.devices += one.devices;
+    }
+    cJSON_ArrayForEach(container, json_member(pod_spec, "initContainers"))
+    {
+        container_demand(container, &one);
+        sum.request_cpu_milli = larger(sum.request_cpu_milli, one.request_cpu_milli);
+        sum.limit_cpu_milli = larger(sum.limit_cpu_milli, one.limit_cpu_milli);
+        sum.request_memory_bytes = larger(sum.request_memory_bytes, one.request_memory_bytes);
+        sum.limit_memory_bytes = larger(sum.limit_memory_bytes, one.limit_memory_bytes);
+        sum.devices = larger(sum.devices, one.devices);
+    }
+    *ret = sum;
+}

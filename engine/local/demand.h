@@ -1,0 +1,18 @@
+/* What a pod takes of the machine. */
+#ifndef ATELIER_ENGINE_LOCAL_DEMAND_H
+#define ATELIER_ENGINE_LOCAL_DEMAND_H
+
+#include "base/json.h"
+
+struct demand {
+    int64_t request_cpu_milli, limit_cpu_milli;
+    int64_t request_memory_bytes, limit_memory_bytes;
+    int64_t devices; /* GPUs and other extended resources, of which this engine has none */
+};
+/* A container's: a missing limit is the request, a missing request the limit, and with neither the defaults of
+ * design.md's Contracts (500m, 1Gi). Malformed quantities count as missing: admission refuses them. */
+void container_demand(const cJSON *container, struct demand *ret);
+/* A pod's: its containers together, or its greediest init container. */
+void pod_demand(const cJSON *pod_spec, struct demand *ret);
+
+#endif

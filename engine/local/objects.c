@@ -1,0 +1,662 @@
+/* What objects are there, and how does one change? */
+#include "engine/local/objects.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "engine/local/index.h"
+#include "engine/local/objects_merge.h"
+#include "engine/local/objects_sql.h"
+
+/* After a write found PostgreSQL away, the next ones fail at once for this long instead of each waiting for its own
+ * connection behind the writer lock. */
+enum { AWAY_MS = 250 };
+/* Generated names that were taken before the creation gives up. */
+enum { GENERATE_TRIES = 5 };
+
+/* How many objects of a kind one namespace may hold: what a tenant can make is bounded, whatever quota says. */
+static const size_t per_namespace[KIND_COUNT] = {
+    [KIND_NAMESPACE] = 5000,  [KIND_POD] = 500,       [KIND_SERVICE] = 500,  [KIND_EVENT] = 1000,
+    [KIND_CLAIM] = 200,       [KIND_CONFIGMAP] = 500, [KIND_SECRET] = 500,   [KIND_RESOURCEQUOTA] = 20,
+    [KIND_STATEFULSET] = 500, [KIND_PROFILE] = 5000,  [KIND_NOTEBOOK] = 500, [KIND_RAYCLUSTER] = 100,
+};
+
+/* A row whose last write got no answer. It is looked up before the next write, and again for a while: a server that
+ * stood still may run the statement only once it goes on. */
+struct doubt {
+    struct doubt *next;
+    enum engine_kind kind;
+    char *namespace, *name;
+    int64_t due_ms, until_ms;
+};
+enum { DOUBT_AGAIN_MS = 1000, DOUBT_FOR_MS = 30 * 1000 };
+
+struct objects {
+    struct objects_options options;
+    pthread_mutex_t writer; /* one write at a time; also guards doubts and away_until_ms */
+    pthread_rwlock_t shown; /* guards indexes and version */
+    struct object_index indexes[KIND_COUNT];
+    int64_t version;
+    struct doubt *doubts;
+    int64_t away_until_ms;
+    _Atomic bool away; /* a write has failed since PostgreSQL was last seen well */
+};
+
+static struct metric writes_total = METRIC_COUNTER("atelier_engine_writes_total", "Objects written to PostgreSQL.");
+static struct metric writes_failed =
+    METRIC_COUNTER("atelier_engine_writes_failed_total", "Object writes that PostgreSQL did not confirm.");
+
+struct objects *objects_new(const struct objects_options *options)
+{
+    struct objects *objects = memory_get(sizeof(*objects));
+    objects->options = *options;
+    pthread_mutex_init(&objects->writer, NULL);
+    pthread_rwlock_init(&objects->shown, NULL);
+    return objects;
+}
+
+static void doubt_free(struct doubt *doubt)
+{
+    free(doubt->namespace);
+    free(doubt->name);
+    free(doubt);
+}
+
+void objects_free(struct objects *objects)
+{
+    if (!objects)
+        return;
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        index_free(&objects->indexes[i]);
+    while (objects->doubts) {
+        struct doubt *doubt = objects->doubts;
+        objects->doubts = doubt->next;
+        doubt_free(doubt);
+    }
+    pthread_mutex_destroy(&objects->writer);
+    pthread_rwlock_destroy(&objects->shown);
+    free(objects);
+}
+
+static void load_row(void *context, enum engine_kind kind, int64_t version, cJSON *body, size_t bytes)
+{
+    struct objects *objects = context;
+    object_unref(index_put(&objects->indexes[kind], object_new(kind, body, version, bytes)));
+    if (version > objects->version)
+        objects->version = version;
+}
+
+int objects_load(struct objects *objects, struct error *error)
+{
+    int64_t version = 0;
+    pthread_rwlock_wrlock(&objects->shown);
+    int r = objects_sql_load(objects->options.store, load_row, objects, &version, error);
+    if (version > objects->version)
+        objects->version = version;
+    if (r == 0)
+        watch_hub_begin(objects->options.hub, objects->version);
+    pthread_rwlock_unlock(&objects->shown);
+    return r;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static int not_found(enum engine_kind kind, const char *name, struct error *error)
+{
+    const struct engine_kind_info *info = &engine_kinds[kind];
+    return error_set(error, ERROR_NOT_FOUND, NULL, "%s%s%s \"%.253s\" not found", info->plural,
+                     info->group[0] ? "." : "", info->group, name);
+}
+
+struct object *objects_find(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name)
+{
+    pthread_rwlock_rdlock(&objects->shown);
+    struct object *object =
+        index_get(&objects->indexes[kind], engine_kinds[kind].namespaced && namespace ? namespace : "", name);
+    if (object)
+        object_ref(object);
+    pthread_rwlock_unlock(&objects->shown);
+    return object;
+}
+
+int objects_get(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
+                struct object **ret, struct error *error)
+{
+    struct object *object = objects_find(objects, kind, namespace, name);
+    if (!object)
+        return not_found(kind, name, error);
+    *ret = object;
+    return 0;
+}
+
+/* The objects of one namespace are neighbours: gives the first and one past the last. */
+static void bounds(const struct object_index *index, const char *namespace, size_t *ret_from, size_t *ret_to)
+{
+    bool found;
+    *ret_from = namespace ? index_find(index, namespace, "", &found) : 0;
+    *ret_to = *ret_from;
+    while (*ret_to < index->count && (!namespace || strcmp(index->items[*ret_to]->namespace, namespace) == 0))
+        (*ret_to)++;
+}
+
+static void select_shown(struct objects *objects, enum engine_kind kind, const char *namespace,
+                         const struct selector *selector, struct object_list *ret)
+{
+    const struct object_index *index = &objects->indexes[kind];
+    size_t from, to;
+    bounds(index, engine_kinds[kind].namespaced ? namespace : NULL, &from, &to);
+    for (size_t i = from; i < to; i++)
+        if (selector_matches(selector, index->items[i]->body))
+            object_list_add(ret, index->items[i]);
+}
+
+int64_t objects_select(struct objects *objects, enum engine_kind kind, const char *namespace,
+                       const struct selector *selector, struct object_list *ret)
+{
+    pthread_rwlock_rdlock(&objects->shown);
+    select_shown(objects, kind, namespace, selector, ret);
+    int64_t version = objects->version;
+    pthread_rwlock_unlock(&objects->shown);
+    return version;
+}
+
+size_t objects_count(struct objects *objects, enum engine_kind kind, const char *namespace)
+{
+    size_t from, to;
+    pthread_rwlock_rdlock(&objects->shown);
+    bounds(&objects->indexes[kind], engine_kinds[kind].namespaced ? namespace : NULL, &from, &to);
+    pthread_rwlock_unlock(&objects->shown);
+    return to - from;
+}
+
+bool objects_uid_exists(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
+                        const char *uid)
+{
+    AUTO_OBJECT struct object *object = objects_find(objects, kind, namespace, name);
+    return object && strcmp(object->uid, uid) == 0;
+}
+
+int objects_watch(struct objects *objects, struct watch_request *request, struct engine_watch **ret,
+                  struct error *error)
+{
+    AUTO_SELECTOR struct selector *selector = NULL;
+    AUTO_OBJECT_LIST struct object_list existing = {0};
+    int r = selector_new(request->labels, request->fields, &selector, error);
+    if (r < 0)
+        return r;
+    /* Changes are published under the write side of this lock: none falls between the list and the watch. */
+    pthread_rwlock_rdlock(&objects->shown);
+    if (request->from < 0)
+        select_shown(objects, request->kind, request->namespace, selector, &existing);
+    request->existing = &existing;
+    request->current = objects->version;
+    r = watch_open(objects->options.hub, request, ret, error);
+    request->existing = NULL;
+    pthread_rwlock_unlock(&objects->shown);
+    return r;
+}
+
+/* --- the writer --------------------------------------------------------------------------------------------------- */
+
+/* Publishes with the index locked, and tells after. Takes over the reference to <before>. */
+static void tell(struct objects *objects, struct object *before, struct object *now)
+{
+    metric_add(&writes_total, 1);
+    if (objects->options.listener)
+        objects->options.listener(objects->options.context, before, now);
+    object_unref(before);
+}
+
+/* Makes a committed object visible. */
+static void show(struct objects *objects, struct object *now)
+{
+    pthread_rwlock_wrlock(&objects->shown);
+    struct object *before = index_put(&objects->indexes[now->kind], object_ref(now));
+    objects->version = now->version;
+    watch_hub_publish(objects->options.hub, now->version, before, now);
+    pthread_rwlock_unlock(&objects->shown);
+    tell(objects, before, now);
+}
+
+/* Makes a committed removal visible; watchers see the object with the version of its removal. */
+static void show_removal(struct objects *objects, const struct object *current, int64_t version)
+{
+    AUTO_OBJECT struct object *gone = object_new(current->kind, json_copy(current->body), version, current->bytes);
+    pthread_rwlock_wrlock(&objects->shown);
+    struct object *before = index_remove(&objects->indexes[gone->kind], gone->namespace, gone->name);
+    objects->version = version;
+    watch_hub_publish(objects->options.hub, version, gone, NULL);
+    pthread_rwlock_unlock(&objects->shown);
+    tell(objects, before, NULL);
+}
+
+static void doubt_add(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name)
+{
+    int64_t now = clock_monotonic_ms();
+    for (struct doubt *known = objects->doubts; known; known = known->next)
+        if (known->kind == kind && strcmp(known->namespace, namespace) == 0 && strcmp(known->name, name) == 0) {
+            known->due_ms = now;
+            known->until_ms = now + DOUBT_FOR_MS;
+            return;
+        }
+    struct doubt *doubt = memory_get(sizeof(*doubt));
+    *doubt = (struct doubt){.next = objects->doubts,
+                            .kind = kind,
+                            .namespace = memory_text(namespace),
+                            .name = memory_text(name),
+                            .due_ms = now,
+                            .until_ms = now + DOUBT_FOR_MS};
+    objects->doubts = doubt;
+}
+
+/* Shows a row that was written behind memory's back. Versions are shown in order: one that came late gets a new one. */
+static int show_found(struct objects *objects, struct object *found, struct error *error)
+{
+    if (found->version > objects->version) {
+        show(objects, found);
+        return 0;
+    }
+    cJSON *body = json_copy(found->body);
+    json_remove(json_member(body, "metadata"), "resourceVersion");
+    AUTO_FREE char *text = json_print(body);
+    int64_t version = 0;
+    bool unsure = false;
+    int r = objects_sql_update(objects->options.store, found, text, &version, &unsure, error);
+    if (r < 0) {
+        cJSON_Delete(body);
+        return r;
+    }
+    AUTO_OBJECT struct object *now = object_new(found->kind, body, version, found->bytes);
+    show(objects, now);
+    return 0;
+}
+
+/* Looks one doubtful row up, and shows what memory had missed. */
+static int settle(struct objects *objects, const struct doubt *doubt, struct error *error)
+{
+    cJSON *body = NULL;
+    size_t bytes = 0;
+    int64_t version = 0;
+    int r = objects_sql_read(objects->options.store, doubt->kind, doubt->namespace, doubt->name, &body, &bytes,
+                             &version, error);
+    if (r < 0)
+        return r;
+    AUTO_OBJECT struct object *current = objects_find(objects, doubt->kind, doubt->namespace, doubt->name);
+    if (!body) {
+        if (current)
+            show_removal(objects, current, version);
+        return 0;
+    }
+    AUTO_OBJECT struct object *found = object_new(doubt->kind, body, version, bytes);
+    return current && current->version == version ? 0 : show_found(objects, found, error);
+}
+
+/* Settles what is due. On failure the rest stays in doubt. */
+static int settle_due(struct objects *objects, struct error *error)
+{
+    int64_t now = clock_monotonic_ms();
+    for (struct doubt **at = &objects->doubts; *at;) {
+        struct doubt *doubt = *at;
+        if (doubt->due_ms <= now) {
+            int r = settle(objects, doubt, error);
+            if (r < 0)
+                return r;
+            doubt->due_ms = now + DOUBT_AGAIN_MS;
+        }
+        if (doubt->until_ms <= now) {
+            *at = doubt->next;
+            doubt_free(doubt);
+        } else {
+            at = &doubt->next;
+        }
+    }
+    return 0;
+}
+
+static void note_away(struct objects *objects, int r)
+{
+    if (r == -ERROR_UNAVAILABLE || r == -ERROR_TIMEOUT) {
+        metric_add(&writes_failed, 1);
+        objects->away_until_ms = clock_monotonic_ms() + AWAY_MS;
+        atomic_store(&objects->away, true);
+    }
+}
+
+/* Takes the writer lock; nothing is in doubt after it. On failure the lock is not held. */
+static int writer_begin(struct objects *objects, struct error *error)
+{
+    int r = 0;
+    pthread_mutex_lock(&objects->writer);
+    if (clock_monotonic_ms() < objects->away_until_ms)
+        r = error_set(error, ERROR_UNAVAILABLE, NULL, "the database is away; try again in a moment");
+    if (r == 0 && objects->doubts) {
+        r = settle_due(objects, error);
+        note_away(objects, r);
+    }
+    if (r < 0)
+        pthread_mutex_unlock(&objects->writer);
+    return r;
+}
+
+static void writer_end(struct objects *objects)
+{
+    pthread_mutex_unlock(&objects->writer);
+}
+
+/* Settles what is in doubt also while nobody writes. */
+static void settle_quietly(struct objects *objects)
+{
+    if (writer_begin(objects, NULL) == 0)
+        writer_end(objects);
+}
+
+bool objects_recovered(struct objects *objects)
+{
+    if (!atomic_load(&objects->away)) {
+        settle_quietly(objects);
+        return false;
+    }
+    /* Any statement will do to hear whether it is back. */
+    cJSON *body = NULL;
+    size_t bytes;
+    int64_t version;
+    if (objects_sql_read(objects->options.store, KIND_NAMESPACE, "", "", &body, &bytes, &version, NULL) < 0 ||
+        writer_begin(objects, NULL) < 0)
+        return false;
+    writer_end(objects);
+    atomic_store(&objects->away, false);
+    return true;
+}
+
+static int too_large(size_t bytes, struct error *error)
+{
+    return error_set(error, ERROR_TOO_LARGE, NULL, "the object has %zu bytes as JSON; at most %d are kept", bytes,
+                     OBJECT_BYTES_MAX);
+}
+
+/* Commits the object <body> (consumed) in place of <current> (NULL: a new one), and shows it. */
+static int commit(struct objects *objects, enum engine_kind kind, const struct object *current, cJSON *body,
+                  struct object **ret, struct error *error)
+{
+    json_remove(json_member(body, "metadata"), "resourceVersion");
+    AUTO_FREE char *text = json_print(body);
+    size_t bytes = strlen(text);
+    const char *namespace = json_text_or("", body, "metadata", "namespace", NULL);
+    const char *name = json_text(body, "metadata", "name", NULL);
+    int64_t version = 0;
+    bool unsure = false;
+    int r;
+    if (bytes > OBJECT_BYTES_MAX)
+        r = too_large(bytes, error);
+    else if (current)
+        r = objects_sql_update(objects->options.store, current, text, &version, &unsure, error);
+    else
+        r = objects_sql_insert(objects->options.store, kind, namespace, name, json_text(body, "metadata", "uid", NULL),
+                               text, &version, &unsure, error);
+    note_away(objects, r);
+    if (unsure || r == -ERROR_EXISTS) /* the latter: memory knows of no such row */
+        doubt_add(objects, kind, namespace, name);
+    if (r < 0) {
+        cJSON_Delete(body);
+        return r;
+    }
+    struct object *now = object_new(kind, body, version, bytes);
+    show(objects, now);
+    if (ret)
+        *ret = now;
+    else
+        object_unref(now);
+    return 0;
+}
+
+static int commit_removal(struct objects *objects, const struct object *current, struct error *error)
+{
+    int64_t version = 0;
+    bool unsure = false;
+    int r = objects_sql_delete(objects->options.store, current, &version, &unsure, error);
+    note_away(objects, r);
+    if (unsure)
+        doubt_add(objects, current->kind, current->namespace, current->name);
+    if (r == 0)
+        show_removal(objects, current, version);
+    return r;
+}
+
+/* --- creating ----------------------------------------------------------------------------------------------------- */
+
+static int check_namespace(struct objects *objects, enum engine_kind kind, const char *namespace, struct error *error)
+{
+    if (!engine_kinds[kind].namespaced)
+        return 0;
+    AUTO_OBJECT struct object *owner = objects_find(objects, KIND_NAMESPACE, NULL, namespace);
+    if (!owner)
+        return not_found(KIND_NAMESPACE, namespace, error);
+    if (object_terminating(owner) && kind != KIND_EVENT)
+        return error_set(error, ERROR_CONFLICT, "metadata.namespace",
+                         "namespace %s is being deleted: nothing new can be created in it", namespace);
+    return 0;
+}
+
+static int check_room(struct objects *objects, enum engine_kind kind, const char *namespace, struct error *error)
+{
+    if (objects_count(objects, kind, namespace) < per_namespace[kind])
+        return 0;
+    return error_set(error, ERROR_FORBIDDEN, NULL, "exceeded quota: at most %zu %s %s", per_namespace[kind],
+                     engine_kinds[kind].plural, engine_kinds[kind].namespaced ? "in a namespace" : "on this platform");
+}
+
+/* Finds a free name for metadata.generateName. */
+static int generate_name(struct objects *objects, enum engine_kind kind, const char *namespace, cJSON *metadata,
+                         struct error *error)
+{
+    const char *prefix = json_text_or("", metadata, "generateName", NULL);
+    enum { PREFIX_MAX = 58 }; /* as Kubernetes: the result stays a 63-byte label */
+    for (int i = 0; i < GENERATE_TRIES; i++) {
+        char suffix[6], name[64];
+        random_suffix(suffix);
+        (void)snprintf(name, sizeof(name), "%.*s%s", PREFIX_MAX, prefix, suffix);
+        AUTO_OBJECT struct object *taken = objects_find(objects, kind, namespace, name);
+        if (!taken) {
+            json_set_text(metadata, "name", name);
+            return 0;
+        }
+    }
+    return error_set(error, ERROR_EXISTS, "metadata.generateName", "no free name was found; try again");
+}
+
+static void set_birth(cJSON *metadata)
+{
+    char uid[RANDOM_UUID_SIZE], now[CLOCK_TEXT_SIZE];
+    random_uuid(uid);
+    clock_format(clock_wall_ms(), now);
+    json_set_text(metadata, "uid", uid);
+    json_set_text(metadata, "creationTimestamp", now);
+    json_set_i64(metadata, "generation", 1);
+}
+
+static int create_locked(struct objects *objects, enum engine_kind kind, const char *namespace, cJSON *body,
+                         struct object **ret, struct error *error)
+{
+    cJSON *metadata = json_member(body, "metadata");
+    int r = check_namespace(objects, kind, namespace, error);
+    if (r == 0 && !json_text_or("", metadata, "name", NULL)[0])
+        r = generate_name(objects, kind, namespace, metadata, error);
+    if (r == 0) {
+        AUTO_OBJECT struct object *taken = objects_find(objects, kind, namespace, json_text(metadata, "name", NULL));
+        if (taken)
+            r = error_set(error, ERROR_EXISTS, "metadata.name", "%s \"%s\" already exists", engine_kinds[kind].plural,
+                          taken->name);
+    }
+    if (r == 0)
+        r = check_room(objects, kind, namespace, error);
+    if (r == 0)
+        set_birth(metadata);
+    if (r == 0 && objects->options.admission)
+        r = objects->options.admission(objects->options.context, kind, NULL, body, error);
+    if (r < 0) {
+        cJSON_Delete(body);
+        return r;
+    }
+    return commit(objects, kind, NULL, body, ret, error);
+}
+
+int objects_create(struct objects *objects, enum engine_kind kind, const char *namespace, cJSON *body,
+                   struct object **ret, struct error *error)
+{
+    int r = objects_complete_new(kind, namespace, body, error);
+    if (r == 0)
+        r = writer_begin(objects, error);
+    if (r < 0) {
+        cJSON_Delete(body);
+        return r;
+    }
+    r = create_locked(objects, kind, namespace, body, ret, error);
+    writer_end(objects);
+    return r;
+}
+
+/* --- changing ----------------------------------------------------------------------------------------------------- */
+
+/* There is something real behind these kinds, which a controller takes away first. */
+static bool is_held(enum engine_kind kind)
+{
+    return kind == KIND_POD || kind == KIND_NAMESPACE || kind == KIND_CLAIM;
+}
+
+/* Once the last finalizer of an object that is being deleted goes, so does the object, in the same step. */
+static bool is_last_step(const struct object *current, const cJSON *merged)
+{
+    return object_terminating(current) && !is_held(current->kind) &&
+           cJSON_GetArraySize(json_at(merged, "metadata", "finalizers", NULL)) == 0;
+}
+
+static int change_locked(struct objects *objects, struct object *current, enum engine_part part, object_changer changer,
+                         void *context, struct object **ret, struct error *error)
+{
+    AUTO_JSON cJSON *wanted = NULL;
+    AUTO_JSON cJSON *merged = NULL;
+    int r = changer(context, current->body, &wanted, error);
+    if (r == 0)
+        r = objects_merge(current, part, wanted, &merged, error);
+    if (r == 0 && part == ENGINE_SPEC && objects->options.admission)
+        r = objects->options.admission(objects->options.context, current->kind, current->body, merged, error);
+    if (r < 0)
+        return r;
+    if (is_last_step(current, merged))
+        r = commit_removal(objects, current, error);
+    else if (!json_equal(merged, current->body)) {
+        if (part == ENGINE_SPEC)
+            objects_count_generation(current->body, merged);
+        return commit(objects, current->kind, current, TAKE_POINTER(merged), ret, error);
+    }
+    if (r == 0 && ret)
+        *ret = object_ref(current);
+    return r;
+}
+
+int objects_change(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
+                   enum engine_part part, object_changer changer, void *context, struct object **ret,
+                   struct error *error)
+{
+    int r = writer_begin(objects, error);
+    if (r < 0)
+        return r;
+    AUTO_OBJECT struct object *current = objects_find(objects, kind, namespace, name);
+    r = current ? change_locked(objects, current, part, changer, context, ret, error) : not_found(kind, name, error);
+    writer_end(objects);
+    return r;
+}
+
+/* --- deleting ----------------------------------------------------------------------------------------------------- */
+
+static int mark_deleted(struct objects *objects, struct object *current, struct object **ret, struct error *error)
+{
+    cJSON *body = json_copy(current->body);
+    cJSON *metadata = json_member(body, "metadata");
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_wall_ms(), now);
+    json_set_text(metadata, "deletionTimestamp", now);
+    int64_t grace_s = 0;
+    if (current->kind == KIND_POD && !json_i64(json_at(body, "spec", "terminationGracePeriodSeconds", NULL), &grace_s))
+        grace_s = 30;
+    json_set_i64(metadata, "deletionGracePeriodSeconds", grace_s);
+    if (current->kind == KIND_NAMESPACE)
+        json_set_text(json_object_in(body, "status"), "phase", "Terminating");
+    objects_count_generation(NULL, body);
+    return commit(objects, current->kind, current, body, ret, error);
+}
+
+static int delete_locked(struct objects *objects, struct object *current, const char *uid, struct object **ret,
+                         struct error *error)
+{
+    if (uid && strcmp(uid, current->uid) != 0)
+        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another object has that name now");
+    int r = 0;
+    if (is_held(current->kind) || object_has_finalizers(current)) {
+        if (!object_terminating(current))
+            return mark_deleted(objects, current, ret, error);
+    } else {
+        r = commit_removal(objects, current, error);
+    }
+    if (r == 0 && ret)
+        *ret = object_ref(current);
+    return r;
+}
+
+int objects_delete(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
+                   const char *uid, struct object **ret, struct error *error)
+{
+    int r = writer_begin(objects, error);
+    if (r < 0)
+        return r;
+    AUTO_OBJECT struct object *current = objects_find(objects, kind, namespace, name);
+    r = current ? delete_locked(objects, current, uid, ret, error) : not_found(kind, name, error);
+    writer_end(objects);
+    return r;
+}
+
+int objects_finish(struct objects *objects, const struct object *object, struct error *error)
+{
+    int r = writer_begin(objects, error);
+    if (r < 0)
+        return r;
+    AUTO_OBJECT struct object *current = objects_find(objects, object->kind, object->namespace, object->name);
+    if (current && strcmp(current->uid, object->uid) == 0 && object_terminating(current) &&
+        !object_has_finalizers(current))
+        r = commit_removal(objects, current, error);
+    writer_end(objects);
+    return r;
+}
+
+/* --- status ------------------------------------------------------------------------------------------------------- */
+
+struct status_change {
+    const char *uid;
+    const cJSON *status;
+};
+
+static int put_status(void *context, const cJSON *current, cJSON **ret, struct error *error)
+{
+    const struct status_change *change = context;
+    if (strcmp(json_text_or("", current, "metadata", "uid", NULL), change->uid) != 0)
+        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another object has that name now");
+    cJSON *wanted = json_copy(current);
+    json_set(wanted, "status", json_copy(change->status));
+    *ret = wanted;
+    return 0;
+}
+
+int objects_set_status(struct objects *objects, const struct object *object, cJSON *status, struct error *error)
+{
+    AUTO_JSON cJSON *wanted = status;
+    /* At steady state nothing differs, and then not even the writer lock is taken. */
+    AUTO_OBJECT struct object *current = objects_find(objects, object->kind, object->namespace, object->name);
+    if (current && json_equal(json_member(current->body, "status"), wanted))
+        return 0;
+    struct status_change change = {.uid = object->uid, .status = wanted};
+    return objects_change(objects, object->kind, object->namespace, object->name, ENGINE_STATUS, put_status, &change,
+                          NULL, error);
+}

@@ -1,0 +1,36 @@
+/*
+ * Control groups of the installation: /atelier-TAG[/sandbox[/pod[/container]]] in every hierarchy (v1, v2 or both). The
+ * OCI runtime makes and limits them; here they are measured, killed and removed.
+ */
+#ifndef ATELIER_SANDBOXD_CGROUP_H
+#define ATELIER_SANDBOXD_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/text.h"
+
+enum box_cgroup_kind { BOX_CGROUP_V1, BOX_CGROUP_V2, BOX_CGROUP_HYBRID };
+
+void box_cgroup_start(void); /* once: finds the hierarchies */
+enum box_cgroup_kind box_cgroup_kind(void);
+const char *box_cgroup_kind_name(void);
+
+struct box_usage {
+    int64_t cpu_ms, memory_bytes; /* working set: usage minus inactive page cache, as kubelet counts it */
+};
+bool box_cgroup_usage(const char *path, struct box_usage *ret);
+/* How many processes of the group the kernel killed for memory so far. */
+int64_t box_cgroup_oom_kills(const char *path);
+/* Value of the line "<key> <number>"; false if absent. Pure. */
+bool box_cgroup_stat(struct slice text, const char *key, int64_t *ret);
+
+/* SIGKILL to every process in the group and below; removes the group from every hierarchy within <timeout_ms>. */
+bool box_cgroup_remove(const char *path, int64_t timeout_ms);
+/* A group for the monitors, so that ending our own service's group does not end them. Descriptors of its cgroup.procs
+ * files; returns how many. */
+#define BOX_CGROUP_HIERARCHIES_MAX 24
+size_t box_cgroup_open_monitors(const char *path, int fds[BOX_CGROUP_HIERARCHIES_MAX]);
+
+#endif

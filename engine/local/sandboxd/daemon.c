@@ -1,0 +1,146 @@
+/* What must be there before the first request can be answered? */
+#include "engine/local/sandboxd/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/local/sandboxd/cgroup.h"
+#include "engine/local/sandboxd/limits.h"
+#include "engine/local/sandboxd/monitor.h"
+#include "engine/local/sandboxd/mounts.h"
+#include "engine/local/sandboxd/network.h"
+#include "engine/local/sandboxd/pod.h"
+#include "engine/local/sandboxd/volume.h"
+
+#define STATE_BYTES ((int64_t)512 << 20) /* the ceiling of a tmpfs; a pod's files take about 300 KiB of it */
+
+/* A tmpfs of our own, also where /run is on a disk: secrets stay in memory, and a reboot empties it. */
+static int open_state(struct box_daemon *daemon, struct error *error)
+{
+    const char *state = daemon->paths.state;
+    int failed = file_make_directories(state, 0700, error);
+    if (!failed && !box_mount_exists(state)) {
+        failed = box_mount_tmpfs(state, STATE_BYTES, 0700, true, error);
+        if (!failed && mount(NULL, state, NULL, MS_PRIVATE, NULL) < 0)
+            failed = error_set(error, ERROR_INTERNAL, NULL, "%s: %s", state, strerrordesc_np(errno));
+    }
+    static const char *const directories[] = {"netns", "sandboxes", "pods", "runc", "empty"};
+    for (size_t i = 0; !failed && i < COUNT_OF(directories); i++) {
+        AUTO_FREE char *path = memory_format("%s/%s", state, directories[i]);
+        failed = file_make_directories(path, i == 4 ? 0755 : 0700, error);
+    }
+    return failed;
+}
+
+/* Containers bring their own pid 1: this program, copied so that an upgrade of ours does not change under them. */
+static int copy_init(const struct box_daemon *daemon, struct error *error)
+{
+    AUTO_FREE char *path = memory_format("%s/init", daemon->paths.state);
+    AUTO_FREE char *fresh = memory_format("%s.new", path);
+    AUTO_CLOSE int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    AUTO_CLOSE int to = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+    char bytes[65536];
+    ssize_t count = -1;
+    while (from >= 0 && to >= 0 && (count = read(from, bytes, sizeof(bytes))) > 0)
+        if (write(to, bytes, (size_t)count) != count) {
+            count = -1;
+            break;
+        }
+    if (count == 0 && fchmod(to, 0755) == 0 && rename(fresh, path) == 0)
+        return 0;
+    return error_set(error, ERROR_INTERNAL, NULL, "%s: %s", path, strerrordesc_np(errno));
+}
+
+static bool swap_is_limited(void)
+{
+    if (box_cgroup_kind() == BOX_CGROUP_V2)
+        return true;
+    return file_exists("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes");
+}
+
+static int64_t file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max == RLIM_INFINITY || limit.rlim_max > BOX_NOFILE_MAX)
+        return BOX_NOFILE_MAX;
+    return (int64_t)limit.rlim_max;
+}
+
+/* We hold a descriptor a container and a connection: take all the system grants. */
+static void raise_own_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int box_daemon_open(struct box_daemon *daemon, const char *run, const char *data, const char *images, const char *tag,
+                    struct error *error)
+{
+    memset(daemon, 0, sizeof(*daemon));
+    pthread_mutex_init(&daemon->lock, NULL);
+    daemon->sandboxes = map_new();
+    daemon->pods = map_new();
+    daemon->nofile = file_limit();
+    raise_own_limit();
+    box_cgroup_start();
+    box_volume_start();
+    daemon->swap_limited = swap_is_limited();
+    int failed = box_paths_open(&daemon->paths, run, data, images, tag, error);
+    if (!failed)
+        failed = box_network_start(error);
+    if (!failed)
+        failed = open_state(daemon, error);
+    if (!failed)
+        failed = copy_init(daemon, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *root = memory_format("%s/runc", daemon->paths.state);
+    AUTO_FREE char *cgroup = box_path_cgroup(&daemon->paths, NULL, NULL, NULL);
+    failed = box_runtime_open(&daemon->runtime, root, cgroup, error);
+    if (failed)
+        return failed;
+    daemon->queue = queue_new("sandboxd", BOX_STEP_WORKERS, box_pod_step, daemon);
+    daemon->monitor = box_monitor_new(daemon->queue);
+    return daemon->monitor ? 0 : error_set(error, ERROR_INTERNAL, NULL, "epoll: %s", strerrordesc_np(errno));
+}
+
+static void forget_everything(struct box_daemon *daemon)
+{
+    size_t count;
+    struct box_pod **pods = box_pods(daemon, NULL, &count);
+    daemon->changed = NULL;
+    for (size_t i = 0; i < count; i++) {
+        box_pod_forget(daemon, pods[i]);
+        box_pod_put(daemon, pods[i]);
+    }
+    free(pods);
+    struct box_sandbox **sandboxes = box_sandboxes(daemon, &count);
+    for (size_t i = 0; i < count; i++) {
+        box_sandbox_forget(daemon, sandboxes[i]);
+        box_sandbox_put(daemon, sandboxes[i]);
+    }
+    free(sandboxes);
+}
+
+void box_daemon_close(struct box_daemon *daemon)
+{
+    if (daemon->queue)
+        queue_stop(daemon->queue);
+    box_monitor_free(daemon->monitor);
+    queue_free(daemon->queue);
+    forget_everything(daemon);
+    map_free(daemon->pods);
+    map_free(daemon->sandboxes);
+    box_runtime_close(&daemon->runtime);
+    box_paths_close(&daemon->paths);
+    pthread_mutex_destroy(&daemon->lock);
+}

@@ -1,0 +1,169 @@
+/* Who gets the machine's memory and CPUs? */
+#include "engine/local/schedule.h"
+
+#include <pthread.h>
+
+#include "engine/local/quota.h"
+#include "engine/local/status.h"
+
+struct scheduler {
+    struct local *local;
+    int64_t memory_bytes, cpu_milli; /* allocatable */
+    pthread_mutex_t lock;            /* from looking at what is held to holding more */
+};
+
+struct scheduler *scheduler_new(struct local *local, int64_t memory_reserved_bytes, double cpu_overcommit)
+{
+    struct scheduler *scheduler = memory_get(sizeof(*scheduler));
+    int64_t ram = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
+    scheduler->local = local;
+    scheduler->memory_bytes = ram > memory_reserved_bytes ? ram - memory_reserved_bytes : 0;
+    scheduler->cpu_milli = (int64_t)((double)sysconf(_SC_NPROCESSORS_ONLN) * 1000.0 * cpu_overcommit);
+    pthread_mutex_init(&scheduler->lock, NULL);
+    return scheduler;
+}
+
+void scheduler_free(struct scheduler *scheduler)
+{
+    if (!scheduler)
+        return;
+    pthread_mutex_destroy(&scheduler->lock);
+    free(scheduler);
+}
+
+bool pod_is_scheduled(const struct object *pod)
+{
+    return status_condition_is(pod->body, "PodScheduled");
+}
+
+bool pod_is_over(const struct object *pod)
+{
+    const char *phase = json_text_or("", pod->body, "status", "phase", NULL);
+    return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
+}
+
+bool pod_holds_resources(const struct object *pod)
+{
+    return pod_is_scheduled(pod) && !pod_is_over(pod);
+}
+
+static void sum_held(struct local *local, int64_t *ret_cpu_milli, int64_t *ret_memory_bytes)
+{
+    AUTO_OBJECT_LIST struct object_list pods = {0};
+    objects_select(local->objects, KIND_POD, NULL, NULL, &pods);
+    *ret_cpu_milli = *ret_memory_bytes = 0;
+    for (size_t i = 0; i < pods.count; i++) {
+        struct demand demand;
+        if (!pod_holds_resources(pods.items[i]))
+            continue;
+        pod_demand(json_member(pods.items[i]->body, "spec"), &demand);
+        *ret_cpu_milli += demand.limit_cpu_milli;
+        *ret_memory_bytes += demand.limit_memory_bytes;
+    }
+}
+
+static int no_room(const char *what, const char *wanted, const char *free_text, const char *all, struct error *error)
+{
+    return error_set(error, ERROR_LIMITED, NULL, "not enough %s: the pod needs %s, %s of %s are free", what, wanted,
+                     free_text, all);
+}
+
+static int check_room(const struct scheduler *scheduler, const struct demand *demand, struct error *error)
+{
+    int64_t cpu, memory;
+    char wanted[32], left[32], all[32];
+    if (demand->devices > 0)
+        return error_set(error, ERROR_LIMITED, NULL, "this machine offers no GPUs or other devices to pods");
+    sum_held(scheduler->local, &cpu, &memory);
+    if (demand->limit_memory_bytes > scheduler->memory_bytes - memory) {
+        int64_t unused = scheduler->memory_bytes - memory;
+        quantity_format_bytes(demand->limit_memory_bytes, wanted, sizeof(wanted));
+        quantity_format_bytes(unused > 0 ? unused & ~INT64_C(0xfffff) : 0, left, sizeof(left));
+        quantity_format_bytes(scheduler->memory_bytes & ~INT64_C(0xfffff), all, sizeof(all));
+        return no_room("memory", wanted, left, all, error);
+    }
+    if (demand->limit_cpu_milli > scheduler->cpu_milli - cpu) {
+        int64_t unused = scheduler->cpu_milli - cpu;
+        quantity_format_cpu(demand->limit_cpu_milli, wanted, sizeof(wanted));
+        quantity_format_cpu(unused > 0 ? unused : 0, left, sizeof(left));
+        quantity_format_cpu(scheduler->cpu_milli, all, sizeof(all));
+        return no_room("CPU", wanted, left, all, error);
+    }
+    return 0;
+}
+
+static cJSON *waiting_status(const struct object *pod, const char *reason, const char *message)
+{
+    cJSON *status = json_copy(json_member(pod->body, "status"));
+    if (!status)
+        status = json_object();
+    json_set_text(status, "phase", "Pending");
+    status_set_condition(status, "PodScheduled", !message, message ? reason : NULL, message);
+    return status;
+}
+
+int schedule_pod(struct local *local, const struct object *pod, bool *ret_placed, struct error *error)
+{
+    struct scheduler *scheduler = local->scheduler;
+    struct demand demand;
+    struct error why = {0};
+    const char *reason = "QuotaExceeded";
+    pod_demand(json_member(pod->body, "spec"), &demand);
+    pthread_mutex_lock(&scheduler->lock);
+    int r = quota_check_pod(local, pod, &demand, &why);
+    if (r == 0) {
+        reason = "Unschedulable";
+        r = check_room(scheduler, &demand, &why);
+    }
+    bool placed = r == 0;
+    r = objects_set_status(local->objects, pod, waiting_status(pod, reason, placed ? NULL : why.message), error);
+    pthread_mutex_unlock(&scheduler->lock);
+    *ret_placed = placed && r == 0;
+    if (!placed && r == 0)
+        engine_event(&local->base, pod->body, "Warning", "FailedScheduling", "%s", why.message);
+    else if (r == 0)
+        engine_event(&local->base, pod->body, "Normal", "Scheduled", "assigned to this machine");
+    return r;
+}
+
+/* --- usage -------------------------------------------------------------------------------------------------------- */
+
+static cJSON *amounts(int64_t cpu_milli, int64_t memory_bytes)
+{
+    cJSON *ret = json_object();
+    char text[32];
+    quantity_format_cpu(cpu_milli, text, sizeof(text));
+    json_set_text(ret, "cpu", text);
+    quantity_format_bytes(memory_bytes, text, sizeof(text));
+    json_set_text(ret, "memory", text);
+    return ret;
+}
+
+int schedule_usage(struct engine *engine, cJSON **ret, struct error *error)
+{
+    struct local *local = local_of(engine);
+    AUTO_OBJECT_LIST struct object_list pods = {0};
+    int64_t cpu = 0, memory = 0, own_cpu = 0, own_memory = 0;
+    (void)error;
+    objects_select(local->objects, KIND_POD, NULL, NULL, &pods);
+    cJSON *profiles = json_array();
+    for (size_t i = 0; i < pods.count; i++) { /* sorted: a namespace's pods are neighbours */
+        struct demand demand = {0};
+        if (pod_holds_resources(pods.items[i]))
+            pod_demand(json_member(pods.items[i]->body, "spec"), &demand);
+        own_cpu += demand.limit_cpu_milli;
+        own_memory += demand.limit_memory_bytes;
+        if (i + 1 < pods.count && strcmp(pods.items[i]->namespace, pods.items[i + 1]->namespace) == 0)
+            continue;
+        cJSON *profile = json_push(profiles, amounts(own_cpu, own_memory));
+        json_set_text(profile, "name", pods.items[i]->namespace);
+        cpu += own_cpu;
+        memory += own_memory;
+        own_cpu = own_memory = 0;
+    }
+    *ret = json_object();
+    json_set(*ret, "allocatable", amounts(local->scheduler->cpu_milli, local->scheduler->memory_bytes));
+    json_set(*ret, "requested", amounts(cpu, memory));
+    json_set(*ret, "profiles", profiles);
+    return 0;
+}

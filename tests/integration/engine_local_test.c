@@ -1,0 +1,943 @@
+/* Does the local engine keep objects and run pods as engine.h promises? Real PostgreSQL, a sandboxd in memory. */
+#include "tests/integration/postgres.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "engine/local/local.h"
+#include "store/store.h"
+#include "tests/integration/fake_sandbox.h"
+
+enum { PATIENCE_MS = 20000 };
+
+struct bench {
+    struct store *store;
+    struct engine *engine;
+    char images[64];
+    char *url;
+};
+
+/* --- helpers ------------------------------------------------------------------------------------------------------ */
+
+static cJSON *parse(const char *text)
+{
+    cJSON *value = NULL;
+    struct error error = {0};
+    if (yaml_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
+        fail_msg("%s in %s", error.message, text);
+    return value;
+}
+
+static void start_engine(struct bench *bench)
+{
+    struct error error = {0};
+    const struct local_options options = {.store = bench->store,
+                                          .sandboxd_socket = "/nonexistent",
+                                          .images_directory = bench->images,
+                                          .memory_reserved_bytes = INT64_C(2) << 30,
+                                          .cpu_overcommit = 8};
+    if (local_engine_new(&options, &bench->engine, &error) < 0)
+        fail_msg("%s", error.message);
+}
+
+static void restart_engine(struct bench *bench)
+{
+    local_engine_free(bench->engine);
+    start_engine(bench);
+}
+
+static int setup(void **state)
+{
+    struct bench *bench = memory_get(sizeof(*bench));
+    struct error error = {0};
+    bench->url = postgres_database("engine");
+    const struct store_options options = {.url = bench->url, .connections = 4};
+    if (store_new(&options, &bench->store, &error) < 0 || store_wait(bench->store, 10000, &error) < 0 ||
+        store_migrate(bench->store, &error) < 0)
+        fail_msg("%s", error.message);
+    (void)snprintf(bench->images, sizeof(bench->images), "/tmp/atelier-images-XXXXXX");
+    assert_non_null(mkdtemp(bench->images));
+    AUTO_FREE char *directory = memory_format("%s/ray-2.60", bench->images);
+    AUTO_FREE char *file = memory_format("%s/image.json", directory);
+    assert_int_equal(file_make_directories(directory, 0755, NULL), 0);
+    assert_int_equal(file_write(file,
+                                SLICE("{\"name\":\"ray-2.60\",\"aliases\":[\"rayproject/ray:2.60.0\"],"
+                                      "\"rayVersion\":\"2.60.0\",\"path\":\"/\"}"),
+                                0644, NULL),
+                     0);
+    fake.away = fake.silent = false;
+    fake_reset();
+    start_engine(bench);
+    *state = bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+    local_engine_free(bench->engine);
+    store_free(bench->store);
+    file_remove_tree(bench->images, NULL);
+    free(bench->url);
+    free(bench);
+    return 0;
+}
+
+/* Creates from YAML; the result is the expected code (0 or negative). *ret may be NULL. */
+static int create(struct bench *bench, enum engine_kind kind, const char *namespace, const char *yaml, cJSON **ret,
+                  struct error *error)
+{
+    AUTO_JSON cJSON *body = parse(yaml);
+    return engine_create(bench->engine, kind, namespace, body, ret, error);
+}
+
+static void must_create(struct bench *bench, enum engine_kind kind, const char *namespace, const char *yaml)
+{
+    struct error error = {0};
+    if (create(bench, kind, namespace, yaml, NULL, &error) < 0)
+        fail_msg("%s: %s", error.field, error.message);
+}
+
+static cJSON *get(struct bench *bench, enum engine_kind kind, const char *namespace, const char *name)
+{
+    cJSON *object = NULL;
+    (void)engine_get(bench->engine, kind, namespace, name, &object, NULL);
+    return object;
+}
+
+static int count(struct bench *bench, enum engine_kind kind, const char *namespace)
+{
+    AUTO_JSON cJSON *list = NULL;
+    assert_int_equal(engine_list(bench->engine, kind, namespace, NULL, &list, NULL), 0);
+    return cJSON_GetArraySize(json_member(list, "items"));
+}
+
+typedef bool (*wish)(struct bench *bench);
+
+static void wait_until(struct bench *bench, wish comes_true, const char *what)
+{
+    int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+    while (!comes_true(bench)) {
+        if (clock_monotonic_ms() > until)
+            fail_msg("not within %d ms: %s", PATIENCE_MS, what);
+        clock_sleep_ms(5);
+    }
+}
+#define WAIT(condition)                                                                                                \
+    do {                                                                                                               \
+        int64_t until_ = clock_monotonic_ms() + PATIENCE_MS;                                                           \
+        while (!(condition)) {                                                                                         \
+            if (clock_monotonic_ms() > until_)                                                                         \
+                fail_msg("not within %d ms: %s", PATIENCE_MS, #condition);                                             \
+            clock_sleep_ms(5);                                                                                         \
+        }                                                                                                              \
+    } while (0)
+
+static bool is(struct bench *bench, enum engine_kind kind, const char *namespace, const char *name, const char *key,
+               const char *value)
+{
+    AUTO_JSON cJSON *object = get(bench, kind, namespace, name);
+    return strcmp(json_text_or("", object, "status", key, NULL), value) == 0;
+}
+
+static bool condition_is(struct bench *bench, enum engine_kind kind, const char *name, const char *type,
+                         const char *value)
+{
+    AUTO_JSON cJSON *object = get(bench, kind, "alice", name);
+    const cJSON *condition;
+    cJSON_ArrayForEach(condition, json_at(object, "status", "conditions", NULL))
+    {
+        if (strcmp(json_text_or("", condition, "type", NULL), type) == 0)
+            return strcmp(json_text_or("", condition, "status", NULL), value) == 0;
+    }
+    return false;
+}
+
+static int64_t status_number(struct bench *bench, enum engine_kind kind, const char *name, const char *key)
+{
+    AUTO_JSON cJSON *object = get(bench, kind, "alice", name);
+    int64_t value = -1;
+    (void)json_i64(json_at(object, "status", key, NULL), &value);
+    return value;
+}
+
+static bool alice_active(struct bench *bench)
+{
+    return is(bench, KIND_NAMESPACE, NULL, "alice", "phase", "Active");
+}
+
+static void make_alice(struct bench *bench)
+{
+    must_create(bench, KIND_NAMESPACE, NULL, "{metadata: {name: alice}}");
+    wait_until(bench, alice_active, "the namespace is active");
+}
+
+#define POD_TEMPLATE                                                                                                   \
+    "  template:\n"                                                                                                    \
+    "    metadata: {labels: {app: nb}}\n"                                                                              \
+    "    spec:\n"                                                                                                      \
+    "      containers:\n"                                                                                              \
+    "      - name: main\n"                                                                                             \
+    "        image: rayproject/ray:2.60.0-py311\n"                                                                     \
+    "        command: [sleep, '1000']\n"                                                                               \
+    "        resources: {limits: {cpu: 500m, memory: 256Mi}}\n"
+#define STATEFULSET "metadata: {name: nb}\nspec:\n  replicas: 1\n  serviceName: nb\n" POD_TEMPLATE
+
+/* --- objects ------------------------------------------------------------------------------------------------------ */
+
+static void test_object_life(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    make_alice(bench);
+    AUTO_JSON cJSON *made = NULL;
+    assert_int_equal(create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: c}, data: {a: '1'}}", &made, &error), 0);
+    assert_string_equal(json_text(made, "apiVersion", NULL), "v1");
+    assert_string_equal(json_text(made, "kind", NULL), "ConfigMap");
+    assert_int_equal(strlen(json_text(made, "metadata", "uid", NULL)), 36);
+    assert_non_null(json_text(made, "metadata", "creationTimestamp", NULL));
+    assert_int_equal(create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: c}}", NULL, &error), -ERROR_EXISTS);
+    assert_int_equal(create(bench, KIND_CONFIGMAP, "bob", "{metadata: {name: c}}", NULL, &error), -ERROR_NOT_FOUND);
+
+    /* No change, no write. */
+    AUTO_JSON cJSON *same = NULL;
+    assert_int_equal(engine_update(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, made, &same, &error), 0);
+    assert_true(json_equal(made, same));
+
+    /* A change moves the version; the old version then conflicts. */
+    AUTO_JSON cJSON *patch = parse("{data: {b: '2'}}");
+    AUTO_JSON cJSON *patched = NULL;
+    assert_int_equal(engine_patch(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch,
+                                  &patched, &error),
+                     0);
+    assert_string_equal(json_text(patched, "data", "a", NULL), "1");
+    assert_string_equal(json_text(patched, "data", "b", NULL), "2");
+    json_set_text(json_object_in(made, "data"), "a", "9");
+    assert_int_equal(engine_update(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, made, NULL, &error),
+                     -ERROR_CONFLICT);
+
+    AUTO_JSON cJSON *operations = parse("[{op: test, path: /data/b, value: '2'}, {op: remove, path: /data/b}]");
+    cJSON_Delete(TAKE_POINTER(patched));
+    assert_int_equal(engine_patch(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, ENGINE_PATCH_JSON,
+                                  operations, &patched, &error),
+                     0);
+    assert_null(json_text(patched, "data", "b", NULL));
+    assert_int_equal(engine_patch(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, ENGINE_PATCH_JSON,
+                                  operations, NULL, &error),
+                     -ERROR_INVALID);
+    assert_int_equal(engine_delete(bench->engine, KIND_CONFIGMAP, "alice", "c", NULL, &error), 0);
+    assert_int_equal(engine_delete(bench->engine, KIND_CONFIGMAP, "alice", "c", NULL, &error), -ERROR_NOT_FOUND);
+    assert_string_equal(error.message, "configmaps \"c\" not found");
+}
+
+static void test_status_is_apart(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_NOTEBOOK, "alice", "{metadata: {name: n}, spec: {a: 1}, status: {forged: true}}");
+    AUTO_JSON cJSON *first = get(bench, KIND_NOTEBOOK, "alice", "n");
+    assert_null(json_member(first, "status"));
+    AUTO_JSON cJSON *wanted = parse("{spec: {a: 2}, status: {phase: Running}}");
+    AUTO_JSON cJSON *now = NULL;
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "n", ENGINE_STATUS, ENGINE_PATCH_MERGE, wanted, &now, NULL),
+        0);
+    int64_t number = 0;
+    assert_string_equal(json_text(now, "status", "phase", NULL), "Running");
+    assert_true(json_i64(json_at(now, "spec", "a", NULL), &number) && number == 1);
+    assert_true(json_i64(json_at(now, "metadata", "generation", NULL), &number) && number == 1);
+    cJSON_Delete(TAKE_POINTER(now));
+    AUTO_JSON cJSON *forged = parse("{spec: {a: 2}, status: {phase: Failed}, metadata: {uid: null}}");
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "n", ENGINE_SPEC, ENGINE_PATCH_MERGE, forged, &now, NULL),
+        0);
+    assert_string_equal(json_text(now, "status", "phase", NULL), "Running");
+    assert_true(json_i64(json_at(now, "spec", "a", NULL), &number) && number == 2);
+    assert_true(json_i64(json_at(now, "metadata", "generation", NULL), &number) && number == 2);
+    assert_string_equal(json_text(now, "metadata", "uid", NULL), json_text(first, "metadata", "uid", NULL));
+}
+
+static void test_finalizers_and_owners(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_NOTEBOOK, "alice", "{metadata: {name: owner, finalizers: [x.example/y]}}");
+    AUTO_JSON cJSON *owner = get(bench, KIND_NOTEBOOK, "alice", "owner");
+    AUTO_FREE char *child = memory_format("{metadata: {generateName: child-, ownerReferences: [{apiVersion: "
+                                          "kubeflow.org/v1, kind: Notebook, name: owner, uid: %s}]}}",
+                                          json_text(owner, "metadata", "uid", NULL));
+    must_create(bench, KIND_SECRET, "alice", child);
+    assert_int_equal(count(bench, KIND_SECRET, "alice"), 1);
+    assert_int_equal(engine_delete(bench->engine, KIND_NOTEBOOK, "alice", "owner", NULL, NULL), 0);
+    AUTO_JSON cJSON *marked = get(bench, KIND_NOTEBOOK, "alice", "owner");
+    assert_non_null(json_text(marked, "metadata", "deletionTimestamp", NULL));
+    assert_int_equal(count(bench, KIND_SECRET, "alice"), 1);
+    AUTO_JSON cJSON *add = parse("{metadata: {finalizers: [x.example/y, x.example/z]}}");
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "owner", ENGINE_SPEC, ENGINE_PATCH_MERGE, add, NULL, NULL),
+        -ERROR_INVALID);
+    AUTO_JSON cJSON *release = parse("{metadata: {finalizers: null}}");
+    assert_int_equal(engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "owner", ENGINE_SPEC, ENGINE_PATCH_MERGE,
+                                  release, NULL, NULL),
+                     0);
+    assert_null(get(bench, KIND_NOTEBOOK, "alice", "owner"));
+    WAIT(count(bench, KIND_SECRET, "alice") == 0);
+}
+
+static void test_lists(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_NAMESPACE, NULL, "{metadata: {name: bob}}");
+    static const char *const names[] = {"c", "a", "e", "b", "d"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        AUTO_FREE char *yaml =
+            memory_format("{metadata: {name: %s, labels: {n: %s, odd: '%zu'}}}", names[i], names[i], i % 2);
+        must_create(bench, KIND_CONFIGMAP, "alice", yaml);
+    }
+    must_create(bench, KIND_CONFIGMAP, "bob", "{metadata: {name: other}}");
+    assert_int_equal(count(bench, KIND_CONFIGMAP, NULL), 6);
+    struct engine_list_options options = {.limit = 2};
+    AUTO_BUFFER struct buffer seen = {0};
+    AUTO_FREE char *token = NULL;
+    for (int page = 0; page < 3; page++) {
+        AUTO_JSON cJSON *list = NULL;
+        options.continue_token = token;
+        assert_int_equal(engine_list(bench->engine, KIND_CONFIGMAP, "alice", &options, &list, NULL), 0);
+        assert_string_equal(json_text(list, "kind", NULL), "ConfigMapList");
+        const cJSON *item;
+        cJSON_ArrayForEach(item, json_member(list, "items"))
+        {
+            buffer_add_text(&seen, json_text(item, "metadata", "name", NULL));
+        }
+        free(token);
+        token = memory_text(json_text(list, "metadata", "continue", NULL));
+    }
+    assert_null(token);
+    assert_string_equal(seen.p, "abcde");
+    AUTO_JSON cJSON *some = NULL;
+    const struct engine_list_options selected = {.label_selector = "n in (a,b,c), odd!=1"};
+    assert_int_equal(engine_list(bench->engine, KIND_CONFIGMAP, NULL, &selected, &some, NULL), 0);
+    assert_int_equal(cJSON_GetArraySize(json_member(some, "items")), 1);
+    const struct engine_list_options bad = {.continue_token = "!!"};
+    assert_int_equal(engine_list(bench->engine, KIND_CONFIGMAP, NULL, &bad, &some, NULL), -ERROR_BAD_REQUEST);
+}
+
+static void test_limits(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    make_alice(bench);
+    AUTO_JSON cJSON *large = parse("{metadata: {name: large}}");
+    AUTO_FREE char *text = memory_get((1 << 20) + 1);
+    memset(text, 'x', 1 << 20);
+    json_set_text(json_object_in(large, "data"), "x", text);
+    assert_int_equal(engine_create(bench->engine, KIND_CONFIGMAP, "alice", large, NULL, &error), -ERROR_TOO_LARGE);
+    for (int i = 0; i < 20; i++) {
+        AUTO_FREE char *yaml = memory_format("{metadata: {name: q%d}}", i);
+        must_create(bench, KIND_RESOURCEQUOTA, "alice", yaml);
+    }
+    assert_int_equal(create(bench, KIND_RESOURCEQUOTA, "alice", "{metadata: {name: more}}", NULL, &error),
+                     -ERROR_FORBIDDEN);
+    assert_int_equal(create(bench, KIND_SECRET, "alice", "{metadata: {name: 'Bad Name'}}", NULL, &error),
+                     -ERROR_INVALID);
+    assert_string_equal(error.field, "metadata.name");
+    assert_int_equal(create(bench, KIND_SECRET, "alice", "{metadata: {name: s, labels: {a: '!'}}}", NULL, &error),
+                     -ERROR_INVALID);
+    assert_int_equal(create(bench, KIND_SECRET, "alice", "{metadata: {name: s, namespace: bob}}", NULL, &error),
+                     -ERROR_BAD_REQUEST);
+    assert_int_equal(create(bench, KIND_SECRET, "alice", "{kind: Pod, metadata: {name: s}}", NULL, &error),
+                     -ERROR_BAD_REQUEST);
+}
+
+/* --- watches ------------------------------------------------------------------------------------------------------ */
+
+struct heard {
+    pthread_mutex_t lock;
+    struct buffer text; /* "A:name M:name …" */
+    char version[32];
+};
+
+static void hear(void *context, enum engine_event event, const cJSON *object)
+{
+    struct heard *heard = context;
+    static const char letters[] = "AMDBL";
+    pthread_mutex_lock(&heard->lock);
+    buffer_add_format(&heard->text, "%c:%s ", letters[event], json_text_or("", object, "metadata", "name", NULL));
+    if (object)
+        (void)snprintf(heard->version, sizeof(heard->version), "%s",
+                       json_text_or("", object, "metadata", "resourceVersion", NULL));
+    pthread_mutex_unlock(&heard->lock);
+}
+
+static bool heard_is(struct heard *heard, const char *text)
+{
+    pthread_mutex_lock(&heard->lock);
+    bool same = heard->text.p && strcmp(heard->text.p, text) == 0;
+    pthread_mutex_unlock(&heard->lock);
+    return same;
+}
+
+static void label(struct bench *bench, const char *name, const char *value)
+{
+    AUTO_JSON cJSON *patch = parse("{metadata: {labels: {}}}");
+    json_set_text(json_at(patch, "metadata", "labels", NULL), "team", value);
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_CONFIGMAP, "alice", name, ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, NULL),
+        0);
+}
+
+static void test_watch(void **state)
+{
+    struct bench *bench = *state;
+    struct heard all = {.lock = PTHREAD_MUTEX_INITIALIZER}, red = {.lock = PTHREAD_MUTEX_INITIALIZER},
+                 later = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct engine_watch *watch_all = NULL, *watch_red = NULL, *watch_later = NULL;
+    struct error error = {0};
+    make_alice(bench);
+    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: a}}");
+    const struct engine_list_options only_red = {.label_selector = "team=red"};
+    assert_int_equal(engine_watch(bench->engine, KIND_CONFIGMAP, "alice", NULL, NULL, hear, &all, &watch_all, &error),
+                     0);
+    assert_int_equal(engine_watch(bench->engine, KIND_CONFIGMAP, NULL, &only_red, "", hear, &red, &watch_red, &error),
+                     0);
+    WAIT(heard_is(&all, "A:a B: "));
+    char resume[32];
+    (void)snprintf(resume, sizeof(resume), "%s", all.version);
+    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: b, labels: {team: blue}}}");
+    label(bench, "b", "red");
+    label(bench, "b", "green");
+    assert_int_equal(engine_delete(bench->engine, KIND_CONFIGMAP, "alice", "b", NULL, NULL), 0);
+    WAIT(heard_is(&all, "A:a B: A:b M:b M:b D:b "));
+    WAIT(heard_is(&red, "B: A:b D:b "));
+    assert_int_equal(
+        engine_watch(bench->engine, KIND_CONFIGMAP, "alice", NULL, resume, hear, &later, &watch_later, &error), 0);
+    WAIT(heard_is(&later, "A:b M:b M:b D:b "));
+    engine_unwatch(watch_all);
+    engine_unwatch(watch_red);
+    engine_unwatch(watch_later);
+    restart_engine(bench); /* which remembers nothing of what was before */
+    assert_int_equal(
+        engine_watch(bench->engine, KIND_CONFIGMAP, "alice", NULL, resume, hear, &later, &watch_later, &error),
+        -ERROR_GONE);
+    buffer_free(&all.text);
+    buffer_free(&red.text);
+    buffer_free(&later.text);
+}
+
+/* --- the database away -------------------------------------------------------------------------------------------- */
+
+static void test_database_away(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    make_alice(bench);
+    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: kept}, stringData: {k: v}}");
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: once}\nspec:\n  restartPolicy: Never\n  containers:\n  - name: main\n"
+                "    image: ray-2.60\n    command: ['true']\n");
+    WAIT(is(bench, KIND_POD, "alice", "once", "phase", "Running"));
+    postgres_kill();
+    fake_exit("alice", "once", 0, "Completed"); /* which cannot be written down now */
+    int r = create(bench, KIND_SECRET, "alice", "{metadata: {name: lost}}", NULL, &error);
+    assert_int_equal(r, -ERROR_UNAVAILABLE);
+    AUTO_JSON cJSON *kept = get(bench, KIND_SECRET, "alice", "kept");
+    assert_string_equal(json_text(kept, "data", "k", NULL), "dg==");
+    assert_false(engine_ready(bench->engine, &error));
+    clock_sleep_ms(2500); /* long enough for backoffs to have grown past the second below */
+    assert_true(is(bench, KIND_POD, "alice", "once", "phase", "Running"));
+    postgres_start();
+    int64_t back_ms = clock_monotonic_ms();
+    WAIT(is(bench, KIND_POD, "alice", "once", "phase", "Succeeded"));
+    assert_in_range(clock_monotonic_ms() - back_ms, 0, 5000);
+    WAIT(create(bench, KIND_SECRET, "alice", "{metadata: {name: after}}", NULL, NULL) != -ERROR_UNAVAILABLE);
+    restart_engine(bench);
+    AUTO_JSON cJSON *again = get(bench, KIND_SECRET, "alice", "kept");
+    assert_true(json_equal(kept, again));
+    AUTO_JSON cJSON *after = get(bench, KIND_SECRET, "alice", "after");
+    assert_non_null(after);
+}
+
+static void *create_late(void *context)
+{
+    struct bench *bench = context;
+    (void)create(bench, KIND_SECRET, "alice", "{metadata: {name: late}}", NULL, NULL);
+    return NULL;
+}
+
+/* A server that stands still runs the statement after everybody has given up on it: memory must learn of it. */
+static void test_unanswered_commit(void **state)
+{
+    struct bench *bench = *state;
+    pthread_t thread;
+    make_alice(bench);
+    clock_sleep_ms(300);
+    postgres_pause();
+    pthread_create(&thread, NULL, create_late, bench);
+    pthread_join(thread, NULL);
+    AUTO_JSON cJSON *unseen = get(bench, KIND_SECRET, "alice", "late");
+    assert_null(unseen);
+    postgres_resume();
+    WAIT(count(bench, KIND_SECRET, "alice") == 1);
+    AUTO_JSON cJSON *label = parse("{metadata: {labels: {a: b}}}");
+    WAIT(engine_patch(bench->engine, KIND_SECRET, "alice", "late", ENGINE_SPEC, ENGINE_PATCH_MERGE, label, NULL,
+                      NULL) == 0);
+    AUTO_JSON cJSON *seen = get(bench, KIND_SECRET, "alice", "late");
+    restart_engine(bench);
+    AUTO_JSON cJSON *kept = get(bench, KIND_SECRET, "alice", "late");
+    assert_true(json_equal(seen, kept));
+}
+
+/* --- workloads ---------------------------------------------------------------------------------------------------- */
+
+static bool nb_ready(struct bench *bench)
+{
+    return status_number(bench, KIND_STATEFULSET, "nb", "readyReplicas") == 1;
+}
+
+static void test_statefulset(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(
+        bench, KIND_SERVICE, "alice",
+        "{metadata: {name: nb}, spec: {selector: {app: nb}, ports: [{name: http, port: 80, targetPort: 8888}]}}");
+    must_create(bench, KIND_STATEFULSET, "alice", STATEFULSET);
+    wait_until(bench, nb_ready, "the set is ready");
+    AUTO_JSON cJSON *pod = get(bench, KIND_POD, "alice", "nb-0");
+    assert_string_equal(json_text(pod, "status", "phase", NULL), "Running");
+    assert_true(condition_is(bench, KIND_POD, "nb-0", "Ready", "True"));
+
+    /* Its service leads to it, for people and for its neighbours. */
+    AUTO_CLOSE int fd = -1;
+    struct error error = {0};
+    assert_int_equal(engine_dial(bench->engine, "alice", "nb", "http", &fd, &error), 0);
+    int other = -1;
+    assert_int_equal(engine_dial(bench->engine, "alice", "nb", "8888", &other, &error), -ERROR_NOT_FOUND);
+    AUTO_CLOSE int log = -1;
+    bool live = false;
+    assert_int_equal(engine_log_open(bench->engine, "alice", "nb-0", NULL, &log, &live, &error), 0);
+    assert_true(live);
+    WAIT(({
+        pthread_mutex_lock(&fake.lock);
+        AUTO_FREE char *hosts = json_print(json_member(fake.hosts, "alice"));
+        pthread_mutex_unlock(&fake.lock);
+        strstr(hosts, "\"nb.alice.svc.cluster.local\"") != NULL;
+    }));
+
+    /* Another template is another pod. */
+    AUTO_JSON cJSON *resize =
+        parse("[{op: replace, path: /spec/template/spec/containers/0/resources/limits/cpu, value: '1'}]");
+    assert_int_equal(engine_patch(bench->engine, KIND_STATEFULSET, "alice", "nb", ENGINE_SPEC, ENGINE_PATCH_JSON,
+                                  resize, NULL, NULL),
+                     0);
+    WAIT(({
+        AUTO_JSON cJSON *now = get(bench, KIND_POD, "alice", "nb-0");
+        now &&strcmp(json_text(now, "metadata", "uid", NULL), json_text(pod, "metadata", "uid", NULL)) != 0;
+    }));
+    wait_until(bench, nb_ready, "the set is ready again");
+
+    /* None is none; and all of it goes with the set. */
+    AUTO_JSON cJSON *stop = parse("{spec: {replicas: 0}}");
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_STATEFULSET, "alice", "nb", ENGINE_SPEC, ENGINE_PATCH_MERGE, stop, NULL, NULL),
+        0);
+    WAIT(count(bench, KIND_POD, "alice") == 0 && fake_pod_count() == 0);
+    AUTO_JSON cJSON *start = parse("{spec: {replicas: 1}}");
+    assert_int_equal(engine_patch(bench->engine, KIND_STATEFULSET, "alice", "nb", ENGINE_SPEC, ENGINE_PATCH_MERGE,
+                                  start, NULL, NULL),
+                     0);
+    wait_until(bench, nb_ready, "the set is started again");
+    assert_int_equal(engine_delete(bench->engine, KIND_STATEFULSET, "alice", "nb", NULL, NULL), 0);
+    WAIT(count(bench, KIND_POD, "alice") == 0 && fake_pod_count() == 0);
+}
+
+/* At steady state nothing is written; a new process adopts what runs; a machine that restarted starts it again. */
+static void test_adoption(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_STATEFULSET, "alice", STATEFULSET);
+    wait_until(bench, nb_ready, "the set is ready");
+    clock_sleep_ms(400);
+    AUTO_JSON cJSON *before = get(bench, KIND_POD, "alice", "nb-0");
+    unsigned starts = fake.starts;
+    restart_engine(bench);
+    clock_sleep_ms(400);
+    AUTO_JSON cJSON *after = get(bench, KIND_POD, "alice", "nb-0");
+    assert_true(json_equal(before, after));
+    assert_int_equal(fake.starts, starts);
+    fake_restart();
+    WAIT(fake.starts == starts + 1);
+    wait_until(bench, nb_ready, "the set is ready again");
+
+    /* What nobody asks for is removed. */
+    AUTO_JSON cJSON *spec = parse("{uid: stranger, containers: [{name: x}]}");
+    AUTO_JSON cJSON *record = NULL;
+    assert_int_equal(sandbox_pod_start(NULL, "alice", "stranger", spec, &record, NULL), 0);
+    restart_engine(bench);
+    WAIT(fake_pod_count() == 1);
+}
+
+static void test_sandboxd_away(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    fake.away = true;
+    must_create(bench, KIND_STATEFULSET, "alice", STATEFULSET);
+    clock_sleep_ms(300);
+    assert_int_equal(fake.starts, 0);
+    fake.away = false;
+    fake_tell(NULL, NULL);
+    wait_until(bench, nb_ready, "the set is ready once sandboxd is back");
+}
+
+static void test_pod_ends(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: once}\nspec:\n  restartPolicy: Never\n  containers:\n  - name: main\n"
+                "    image: ray-2.60\n    command: ['true']\n");
+    WAIT(is(bench, KIND_POD, "alice", "once", "phase", "Running"));
+    fake_exit("alice", "once", 137, "OOMKilled");
+    WAIT(is(bench, KIND_POD, "alice", "once", "phase", "Failed"));
+    WAIT(({
+        const struct engine_list_options options = {.field_selector = "involvedObject.name=once,reason=OOMKilled"};
+        AUTO_JSON cJSON *events = NULL;
+        engine_list(bench->engine, KIND_EVENT, "alice", &options, &events, NULL);
+        cJSON_GetArraySize(json_member(events, "items")) == 1;
+    }));
+    AUTO_JSON cJSON *change = parse("{spec: {restartPolicy: Always}}");
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_POD, "alice", "once", ENGINE_SPEC, ENGINE_PATCH_MERGE, change, NULL, NULL),
+        -ERROR_INVALID);
+    assert_int_equal(engine_delete(bench->engine, KIND_POD, "alice", "once", NULL, NULL), 0);
+    WAIT(count(bench, KIND_POD, "alice") == 0 && fake_pod_count() == 0);
+}
+
+/* sandboxd has ended a pod that is to run always: it is started again, though not in a tight loop, and that is counted.
+ */
+static void test_ended_pod_starts_again(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_STATEFULSET, "alice", STATEFULSET);
+    wait_until(bench, nb_ready, "the set is ready");
+    pthread_mutex_lock(&fake.lock);
+    json_set_i64(fake_find("alice", "nb-0"), "started_at", clock_wall_ms() - 9000);
+    pthread_mutex_unlock(&fake.lock);
+    fake_exit("alice", "nb-0", 143, "Error");
+    WAIT(status_number(bench, KIND_STATEFULSET, "nb", "readyReplicas") == 0);
+    assert_int_equal(fake.starts, 1);
+    wait_until(bench, nb_ready, "the set is ready again");
+    assert_int_equal(fake.starts, 2);
+    AUTO_JSON cJSON *pod = get(bench, KIND_POD, "alice", "nb-0");
+    int64_t restarts = 0;
+    (void)json_i64(
+        json_member(cJSON_GetArrayItem(json_at(pod, "status", "containerStatuses", NULL), 0), "restartCount"),
+        &restarts);
+    assert_int_equal(restarts, 1);
+}
+
+static void test_capacity_and_quota(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_RESOURCEQUOTA, "alice",
+                "{metadata: {name: quota}, spec: {hard: {limits.memory: 1Gi, requests.storage: 2Gi}}}");
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: first}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
+                "    command: [sleep]\n    resources: {limits: {memory: 768Mi}}\n");
+    WAIT(is(bench, KIND_POD, "alice", "first", "phase", "Running"));
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: second}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
+                "    command: [sleep]\n    resources: {limits: {memory: 512Mi}}\n");
+    WAIT(condition_is(bench, KIND_POD, "second", "PodScheduled", "False"));
+    AUTO_JSON cJSON *second = get(bench, KIND_POD, "alice", "second");
+    const char *message =
+        json_text(cJSON_GetArrayItem(json_at(second, "status", "conditions", NULL), 0), "message", NULL);
+    assert_string_equal(message, "exceeded quota: quota, requested: limits.memory=512Mi, used: limits.memory=768Mi, "
+                                 "limited: limits.memory=1Gi");
+    WAIT(({
+        AUTO_JSON cJSON *quota = get(bench, KIND_RESOURCEQUOTA, "alice", "quota");
+        strcmp(json_text_or("", quota, "status", "used", "limits.memory", NULL), "768Mi") == 0;
+    }));
+    assert_int_equal(engine_delete(bench->engine, KIND_POD, "alice", "first", NULL, NULL), 0);
+    WAIT(is(bench, KIND_POD, "alice", "second", "phase", "Running"));
+    must_create(bench, KIND_NAMESPACE, NULL, "{metadata: {name: bob}}");
+    must_create(bench, KIND_POD, "bob",
+                "metadata: {name: huge}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
+                "    command: [sleep]\n    resources: {limits: {memory: 100Ti}}\n");
+    WAIT(({
+        AUTO_JSON cJSON *huge = get(bench, KIND_POD, "bob", "huge");
+        const cJSON *condition = cJSON_GetArrayItem(json_at(huge, "status", "conditions", NULL), 0);
+        strcmp(json_text_or("", condition, "reason", NULL), "Unschedulable") == 0;
+    }));
+    struct error error = {0};
+    must_create(bench, KIND_CLAIM, "alice", "{metadata: {name: v}, spec: {resources: {requests: {storage: 1Gi}}}}");
+    assert_int_equal(create(bench, KIND_CLAIM, "alice",
+                            "{metadata: {name: w}, spec: {resources: {requests: {storage: 1500Mi}}}}", NULL, &error),
+                     -ERROR_FORBIDDEN);
+    AUTO_JSON cJSON *usage = NULL;
+    assert_int_equal(engine_usage(bench->engine, &usage, NULL), 0);
+    assert_string_equal(json_text(usage, "requested", "memory", NULL), "512Mi");
+}
+
+static void test_claim(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_CLAIM, "alice", "{metadata: {name: home}, spec: {resources: {requests: {storage: 1Gi}}}}");
+    WAIT(is(bench, KIND_CLAIM, "alice", "home", "phase", "Bound"));
+    AUTO_JSON cJSON *grow = parse("{spec: {resources: {requests: {storage: 2Gi}}}}");
+    AUTO_JSON cJSON *shrink = parse("{spec: {resources: {requests: {storage: 1Gi}}}}");
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_CLAIM, "alice", "home", ENGINE_SPEC, ENGINE_PATCH_MERGE, grow, NULL, NULL), 0);
+    WAIT(({
+        AUTO_JSON cJSON *claim = get(bench, KIND_CLAIM, "alice", "home");
+        strcmp(json_text_or("", claim, "status", "capacity", "storage", NULL), "2Gi") == 0;
+    }));
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_CLAIM, "alice", "home", ENGINE_SPEC, ENGINE_PATCH_MERGE, shrink, NULL, NULL),
+        -ERROR_INVALID);
+
+    /* In use: it stays until the pod has gone. */
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: user}\nspec:\n  volumes: [{name: h, persistentVolumeClaim: {claimName: home}}]\n"
+                "  containers:\n  - name: main\n    image: ray-2.60\n    command: [sleep]\n"
+                "    volumeMounts: [{name: h, mountPath: /home/atelier}]\n");
+    WAIT(is(bench, KIND_POD, "alice", "user", "phase", "Running"));
+    assert_int_equal(engine_delete(bench->engine, KIND_CLAIM, "alice", "home", NULL, NULL), 0);
+    clock_sleep_ms(200);
+    assert_int_equal(count(bench, KIND_CLAIM, "alice"), 1);
+    assert_int_equal(engine_delete(bench->engine, KIND_POD, "alice", "user", NULL, NULL), 0);
+    WAIT(count(bench, KIND_CLAIM, "alice") == 0);
+    assert_int_equal(cJSON_GetArraySize(fake.volumes), 0);
+}
+
+static void test_missing_secret(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: p}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
+                "    command: [echo, $(WHO)-$$(WHO)]\n"
+                "    env:\n    - {name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: t}}}\n"
+                "    - {name: WHO, value: me-$(TOKEN)}\n");
+    WAIT(({
+        AUTO_JSON cJSON *pod = get(bench, KIND_POD, "alice", "p");
+        const cJSON *status = cJSON_GetArrayItem(json_at(pod, "status", "containerStatuses", NULL), 0);
+        strcmp(json_text_or("", status, "state", "waiting", "reason", NULL), "CreateContainerConfigError") == 0;
+    }));
+    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: s}, stringData: {t: hush}}");
+    WAIT(is(bench, KIND_POD, "alice", "p", "phase", "Running"));
+    pthread_mutex_lock(&fake.lock);
+    AUTO_JSON cJSON *container =
+        json_copy(cJSON_GetArrayItem(json_at(fake_find("alice", "p"), "spec", "containers", NULL), 0));
+    pthread_mutex_unlock(&fake.lock);
+    assert_string_equal(cJSON_GetArrayItem(json_member(container, "args"), 1)->valuestring, "me-hush-$(WHO)");
+    assert_string_equal(json_text(container, "env", "TOKEN", NULL), "hush");
+    assert_string_equal(json_text(container, "image", NULL), "ray-2.60");
+}
+
+/* --- Ray ---------------------------------------------------------------------------------------------------------- */
+
+#define RAYCLUSTER                                                                                                     \
+    "metadata: {name: rc}\n"                                                                                           \
+    "spec:\n"                                                                                                          \
+    "  rayVersion: 2.60.0\n"                                                                                           \
+    "  authOptions: {mode: token, secretName: ray-auth}\n"                                                             \
+    "  headGroupSpec:\n"                                                                                               \
+    "    rayStartParams: {num-cpus: '0'}\n"                                                                            \
+    "    template: {spec: {containers: [{name: ray-head, image: 'rayproject/ray:2.60.0', resources: {limits: {cpu: "   \
+    "1, memory: 2Gi}}}]}}\n"                                                                                           \
+    "  workerGroupSpecs:\n"                                                                                            \
+    "  - groupName: small\n"                                                                                           \
+    "    replicas: 2\n    minReplicas: 0\n    maxReplicas: 3\n"                                                        \
+    "    rayStartParams: {}\n"                                                                                         \
+    "    template: {spec: {containers: [{name: ray-worker, image: 'rayproject/ray:2.60.0', resources: {limits: {cpu: " \
+    "1500m, memory: 1Gi}}}]}}\n"
+
+static bool rc_ready(struct bench *bench)
+{
+    return is(bench, KIND_RAYCLUSTER, "alice", "rc", "state", "ready") &&
+           condition_is(bench, KIND_RAYCLUSTER, "rc", "HeadPodReady", "True") &&
+           status_number(bench, KIND_RAYCLUSTER, "rc", "readyWorkerReplicas") ==
+               status_number(bench, KIND_RAYCLUSTER, "rc", "desiredWorkerReplicas");
+}
+
+static void set_replicas(struct bench *bench, const char *value)
+{
+    AUTO_FREE char *yaml = memory_format("[{op: replace, path: /spec/workerGroupSpecs/0/replicas, value: %s}]", value);
+    AUTO_JSON cJSON *patch = parse(yaml);
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_RAYCLUSTER, "alice", "rc", ENGINE_SPEC, ENGINE_PATCH_JSON, patch, NULL, NULL),
+        0);
+}
+
+static void test_raycluster(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: ray-auth}, stringData: {auth_token: abcdef}}");
+    fake.silent = true;
+    must_create(bench, KIND_RAYCLUSTER, "alice", RAYCLUSTER);
+    WAIT(count(bench, KIND_POD, "alice") == 1); /* no worker before there is a GCS to join */
+    clock_sleep_ms(600);
+    assert_int_equal(count(bench, KIND_POD, "alice"), 1);
+    assert_true(condition_is(bench, KIND_RAYCLUSTER, "rc", "HeadPodReady", "False"));
+    fake.silent = false;
+    wait_until(bench, rc_ready, "the cluster is ready");
+    assert_int_equal(count(bench, KIND_POD, "alice"), 3);
+    AUTO_JSON cJSON *service = get(bench, KIND_SERVICE, "alice", "rc-head-svc");
+    assert_int_equal(cJSON_GetArraySize(json_at(service, "spec", "ports", NULL)), 5);
+    AUTO_JSON cJSON *cluster = get(bench, KIND_RAYCLUSTER, "alice", "rc");
+    assert_string_equal(json_text(cluster, "status", "endpoints", "dashboard", NULL), "8265");
+    assert_string_equal(json_text(cluster, "status", "desiredCPU", NULL), "4");
+
+    set_replicas(bench, "9"); /* clamped */
+    WAIT(count(bench, KIND_POD, "alice") == 4);
+    set_replicas(bench, "1");
+    WAIT(count(bench, KIND_POD, "alice") == 2);
+    wait_until(bench, rc_ready, "the cluster is ready with one worker");
+
+    /* Steady state: nothing is written. */
+    clock_sleep_ms(500);
+    AUTO_JSON cJSON *steady = get(bench, KIND_RAYCLUSTER, "alice", "rc");
+    clock_sleep_ms(700);
+    AUTO_JSON cJSON *still = get(bench, KIND_RAYCLUSTER, "alice", "rc");
+    assert_true(json_equal(steady, still));
+
+    AUTO_JSON cJSON *suspend = parse("{spec: {suspend: true}}");
+    assert_int_equal(engine_patch(bench->engine, KIND_RAYCLUSTER, "alice", "rc", ENGINE_SPEC, ENGINE_PATCH_MERGE,
+                                  suspend, NULL, NULL),
+                     0);
+    WAIT(count(bench, KIND_POD, "alice") == 0 && is(bench, KIND_RAYCLUSTER, "alice", "rc", "state", "suspended"));
+    AUTO_JSON cJSON *resume = parse("{spec: {suspend: false}}");
+    assert_int_equal(engine_patch(bench->engine, KIND_RAYCLUSTER, "alice", "rc", ENGINE_SPEC, ENGINE_PATCH_MERGE,
+                                  resume, NULL, NULL),
+                     0);
+    wait_until(bench, rc_ready, "the cluster is ready after its suspension");
+    assert_int_equal(engine_delete(bench->engine, KIND_RAYCLUSTER, "alice", "rc", NULL, NULL), 0);
+    WAIT(count(bench, KIND_POD, "alice") == 0 && count(bench, KIND_SERVICE, "alice") == 0 && fake_pod_count() == 0);
+    assert_int_equal(count(bench, KIND_SECRET, "alice"), 1); /* the profile's, not the cluster's */
+}
+
+static char *head_name(struct bench *bench)
+{
+    AUTO_JSON cJSON *cluster = get(bench, KIND_RAYCLUSTER, "alice", "rc");
+    return memory_text(json_text_or("", cluster, "status", "head", "podName", NULL));
+}
+
+static void test_new_head_new_workers(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: ray-auth}, stringData: {auth_token: abcdef}}");
+    must_create(bench, KIND_RAYCLUSTER, "alice", RAYCLUSTER);
+    wait_until(bench, rc_ready, "the cluster is ready");
+    AUTO_FREE char *first = head_name(bench);
+    AUTO_JSON cJSON *before = NULL;
+    const struct engine_list_options workers = {.label_selector = "ray.io/node-type=worker"};
+    assert_int_equal(engine_list(bench->engine, KIND_POD, "alice", &workers, &before, NULL), 0);
+    assert_int_equal(engine_delete(bench->engine, KIND_POD, "alice", first, NULL, NULL), 0);
+    WAIT(({
+        AUTO_FREE char *now = head_name(bench);
+        now[0] && strcmp(now, first) != 0;
+    }));
+    WAIT(({
+        bool none = true;
+        const cJSON *pod;
+        cJSON_ArrayForEach(pod, json_member(before, "items"))
+        {
+            AUTO_JSON cJSON *old = get(bench, KIND_POD, "alice", json_text(pod, "metadata", "name", NULL));
+            none = none && !old;
+        }
+        none;
+    }));
+    wait_until(bench, rc_ready, "the cluster is ready again");
+    assert_int_equal(count(bench, KIND_POD, "alice"), 3);
+}
+
+/* Ray ended inside the head's pod and was started again there: to its workers that is a new head, too. */
+static void test_restarted_head_new_workers(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: ray-auth}, stringData: {auth_token: abcdef}}");
+    must_create(bench, KIND_RAYCLUSTER, "alice", RAYCLUSTER);
+    wait_until(bench, rc_ready, "the cluster is ready");
+    AUTO_FREE char *head = head_name(bench);
+    unsigned starts = fake.starts;
+    pthread_mutex_lock(&fake.lock);
+    cJSON *container = cJSON_GetArrayItem(json_member(fake_find("alice", head), "containers"), 0);
+    json_set_i64(container, "restarts", 1);
+    json_set_i64(container, "started_at", clock_wall_ms());
+    pthread_mutex_unlock(&fake.lock);
+    fake_tell("alice", head);
+    WAIT(fake.starts == starts + 2);
+    wait_until(bench, rc_ready, "the cluster is ready again");
+    AUTO_FREE char *same = head_name(bench);
+    assert_string_equal(same, head);
+    assert_int_equal(count(bench, KIND_POD, "alice"), 3);
+}
+
+/* --- the end of a namespace --------------------------------------------------------------------------------------- */
+
+static void test_namespace_removal(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    make_alice(bench);
+    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: ray-auth}, stringData: {auth_token: abcdef}}");
+    must_create(bench, KIND_STATEFULSET, "alice", STATEFULSET);
+    must_create(bench, KIND_CLAIM, "alice", "{metadata: {name: home}, spec: {resources: {requests: {storage: 1Gi}}}}");
+    must_create(bench, KIND_NOTEBOOK, "alice", "{metadata: {name: held, finalizers: [x.example/y]}}");
+    wait_until(bench, nb_ready, "the set is ready");
+    assert_int_equal(engine_delete(bench->engine, KIND_NAMESPACE, NULL, "alice", NULL, &error), 0);
+    assert_int_equal(create(bench, KIND_SECRET, "alice", "{metadata: {name: late}}", NULL, &error), -ERROR_CONFLICT);
+    WAIT(fake_pod_count() == 0);
+    assert_true(is(bench, KIND_NAMESPACE, NULL, "alice", "phase", "Terminating"));
+    restart_engine(bench); /* in the middle of it */
+    AUTO_JSON cJSON *release = parse("{metadata: {finalizers: []}}");
+    assert_int_equal(engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "held", ENGINE_SPEC, ENGINE_PATCH_MERGE,
+                                  release, NULL, NULL),
+                     0);
+    WAIT(count(bench, KIND_NAMESPACE, NULL) == 0);
+    for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+        if (engine_kinds[kind].namespaced)
+            assert_int_equal(count(bench, (enum engine_kind)kind, "alice"), 0);
+    assert_int_equal(cJSON_GetArraySize(fake.sandboxes), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_object_life),
+        TEST(test_status_is_apart),
+        TEST(test_finalizers_and_owners),
+        TEST(test_lists),
+        TEST(test_limits),
+        TEST(test_watch),
+        TEST(test_database_away),
+        TEST(test_unanswered_commit),
+        TEST(test_statefulset),
+        TEST(test_adoption),
+        TEST(test_sandboxd_away),
+        TEST(test_pod_ends),
+        TEST(test_ended_pod_starts_again),
+        TEST(test_capacity_and_quota),
+        TEST(test_claim),
+        TEST(test_missing_secret),
+        TEST(test_raycluster),
+        TEST(test_new_head_new_workers),
+        TEST(test_restarted_head_new_workers),
+        TEST(test_namespace_removal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

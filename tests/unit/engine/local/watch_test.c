@@ -1,0 +1,157 @@
+/* Are watchers told in order, and told when they are too late? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "engine/local/watch.h"
+
+static struct object *make(const char *name, int64_t version, size_t bytes)
+{
+    cJSON *body = json_object();
+    cJSON *metadata = json_object_in(body, "metadata");
+    json_set_text(metadata, "name", name);
+    json_set_text(metadata, "namespace", "alice");
+    json_set_text(metadata, "uid", "u");
+    return object_new(KIND_SECRET, body, version, bytes);
+}
+
+struct log {
+    pthread_mutex_t lock;
+    size_t added, lost, bookmarks;
+    int64_t last;
+    bool in_order;
+    _Atomic bool hold;
+};
+
+static void note(void *context, enum engine_event event, const cJSON *object)
+{
+    struct log *log = context;
+    int64_t version = 0;
+    while (log->hold)
+        clock_sleep_ms(1);
+    (void)text_parse_i64(slice_of(json_text_or("0", object, "metadata", "resourceVersion", NULL)), 0, INT64_MAX,
+                         &version);
+    pthread_mutex_lock(&log->lock);
+    if (event == ENGINE_ADDED) {
+        log->in_order = log->in_order && version > log->last;
+        log->last = version;
+        log->added++;
+    }
+    log->lost += event == ENGINE_LOST;
+    log->bookmarks += event == ENGINE_BOOKMARK;
+    pthread_mutex_unlock(&log->lock);
+}
+
+static size_t added(struct log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    size_t count = log->lost ? SIZE_MAX : log->added;
+    pthread_mutex_unlock(&log->lock);
+    return count;
+}
+
+static void wait_for(struct log *log, size_t count)
+{
+    for (int i = 0; i < 5000 && added(log) != count; i++)
+        clock_sleep_ms(1);
+    assert_int_equal(added(log), count);
+}
+
+static void publish(struct watch_hub *hub, int64_t version, size_t bytes)
+{
+    AUTO_OBJECT struct object *object = make("s", version, bytes);
+    watch_hub_publish(hub, version, NULL, object);
+}
+
+static int open_from(struct watch_hub *hub, int64_t from, struct log *log, struct engine_watch **ret)
+{
+    static const struct object_list nothing = {0};
+    const struct watch_request request = {
+        .kind = KIND_SECRET, .from = from, .existing = &nothing, .watcher = note, .context = log};
+    return watch_open(hub, &request, ret, NULL);
+}
+
+#define LOG                                                                                                            \
+    {                                                                                                                  \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .in_order = true                                                            \
+    }
+
+static void test_order_and_resume(void **state)
+{
+    (void)state;
+    struct watch_hub *hub = watch_hub_new();
+    struct log first = LOG, second = LOG;
+    struct engine_watch *a = NULL, *b = NULL;
+    watch_hub_begin(hub, 100);
+    assert_int_equal(open_from(hub, 100, &first, &a), 0);
+    for (int64_t version = 101; version <= 1100; version++)
+        publish(hub, version, 100);
+    wait_for(&first, 1000);
+    assert_true(first.in_order);
+    assert_int_equal(open_from(hub, 600, &second, &b), 0);
+    wait_for(&second, 500);
+    assert_true(second.in_order);
+    assert_int_equal(open_from(hub, 99, &second, &b), -ERROR_GONE);
+    assert_int_equal(open_from(hub, 1101, &second, &b), -ERROR_GONE);
+    watch_close(hub, a);
+    watch_close(hub, b);
+    watch_hub_free(hub);
+}
+
+/* A watcher that holds still while more happens than is remembered. */
+static void test_too_slow(void **state)
+{
+    (void)state;
+    struct watch_hub *hub = watch_hub_new();
+    struct log slow = LOG;
+    struct engine_watch *watch = NULL;
+    watch_hub_begin(hub, 0);
+    assert_int_equal(open_from(hub, 0, &slow, &watch), 0);
+    slow.hold = true;
+    publish(hub, 1, 100);
+    for (int64_t version = 2; version <= 6000; version++)
+        publish(hub, version, 100);
+    slow.hold = false;
+    wait_for(&slow, SIZE_MAX);
+    assert_true(slow.added < 6000);
+    watch_close(hub, watch);
+
+    /* Large objects are remembered for fewer changes: a resume from before is refused. */
+    for (int64_t version = 6001; version <= 6010; version++)
+        publish(hub, version, 1 << 20);
+    assert_int_equal(open_from(hub, 6001, &slow, &watch), -ERROR_GONE);
+    struct log recent = LOG;
+    assert_int_equal(open_from(hub, 6008, &recent, &watch), 0);
+    wait_for(&recent, 2);
+    watch_close(hub, watch);
+    watch_hub_free(hub);
+}
+
+static void test_closing_waits_for_the_callback(void **state)
+{
+    (void)state;
+    struct watch_hub *hub = watch_hub_new();
+    struct log log = LOG;
+    struct engine_watch *watch = NULL;
+    watch_hub_begin(hub, 0);
+    for (int round = 0; round < 200; round++) {
+        assert_int_equal(open_from(hub, round, &log, &watch), 0);
+        publish(hub, round + 1, 10);
+        watch_close(hub, watch);
+        size_t before = added(&log);
+        publish(hub, round + 1, 10);
+        assert_int_equal(added(&log), before);
+    }
+    watch_hub_free(hub);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_resume), cmocka_unit_test(test_too_slow),
+                                       cmocka_unit_test(test_closing_waits_for_the_callback)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

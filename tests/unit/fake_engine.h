@@ -1,0 +1,60 @@
+/* An engine for admission tests: one image, no objects except those a test puts there, templates always fine. */
+#ifndef ATELIER_TESTS_FAKE_ENGINE_H
+#define ATELIER_TESTS_FAKE_ENGINE_H
+
+#include "engine/engine_internal.h"
+
+struct fake_engine {
+    struct engine base;
+    const char *service; /* the one Service that exists, or NULL */
+    const char *service_label, *service_label_value;
+    const char *last_event_reason;
+};
+
+static int fake_get(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
+                    struct error *error)
+{
+    const struct fake_engine *fake = (const struct fake_engine *)engine;
+    (void)namespace;
+    if (kind != KIND_SERVICE || !fake->service || strcmp(fake->service, name) != 0)
+        return error_set(error, ERROR_NOT_FOUND, NULL, "not found");
+    *ret = json_object();
+    json_set_text(json_object_in(*ret, "metadata"), "name", name);
+    if (fake->service_label)
+        json_set_text(json_object_in(json_object_in(*ret, "metadata"), "labels"), fake->service_label,
+                      fake->service_label_value);
+    return 0;
+}
+
+static int fake_check_pod_template(struct engine *engine, const cJSON *template, const char *path, struct error *error)
+{
+    (void)engine;
+    if (json_true(template, "spec", "hostNetwork", NULL)) {
+        AUTO_FREE char *field = memory_format("%s.spec.hostNetwork", path);
+        return error_set(error, ERROR_INVALID, field, "%s is not allowed", field);
+    }
+    return 0;
+}
+
+static int fake_images(struct engine *engine, cJSON **ret, struct error *error)
+{
+    (void)engine;
+    return json_parse(SLICE("[{\"name\":\"ray-2.9\",\"aliases\":[],\"rayVersion\":\"2.9.0\",\"ready\":true},"
+                            "{\"name\":\"ray-2.60\",\"aliases\":[\"rayproject/ray:2.60.0\"],\"rayVersion\":\"2.60.0\","
+                            "\"ready\":true}]"),
+                      &json_limits_default, ret, error);
+}
+
+static void fake_event(struct engine *engine, const cJSON *object, const char *type, const char *reason,
+                       const char *message)
+{
+    (void)object;
+    (void)type;
+    (void)message;
+    ((struct fake_engine *)engine)->last_event_reason = reason;
+}
+
+static const struct engine_operations fake_operations = {
+    .get = fake_get, .check_pod_template = fake_check_pod_template, .images = fake_images, .event = fake_event};
+
+#endif
