@@ -1,0 +1,245 @@
+/* May this Notebook be stored as it is, and what does it leave to the platform? */
+#include "notebooks/internal.h"
+
+#include "notebooks/render.h"
+#include "tenancy/shape.h"
+#include "tenancy/status.h"
+
+#define DEFAULT_CPU "500m"
+#define DEFAULT_MEMORY "1Gi"
+#define TEMPLATE "spec.template"
+#define CONTAINER "spec.template.spec.containers[0]"
+
+/* --- its name, which becomes a Service's ----------------------------------------------------------------------------
+ */
+
+static int check_name(const cJSON *notebook, struct error *error)
+{
+    /* Names a service of ours may get, or that every pod's hosts file already gives another meaning. */
+    static const char *const endings[] = {"-head-svc", "-serve-svc", "-headless"};
+    static const char *const taken[] = {"localhost", "kubernetes", "ip6-localhost", "ip6-loopback"};
+    const char *name = json_text(notebook, "metadata", "name", NULL);
+    int r = shape_workload_name("Notebook", name, NOTEBOOKS_NAME_MAX, error);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        if (slice_ends(slice_of(name), endings[i]))
+            return error_set(error, ERROR_INVALID, "metadata.name",
+                             "the name \"%s\" is not possible: names ending in \"%s\" are those of Ray's services",
+                             name, endings[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(taken); i++) {
+        if (strcmp(name, taken[i]) == 0)
+            return error_set(error, ERROR_INVALID, "metadata.name", "the name \"%s\" is reserved; choose another",
+                             name);
+    }
+    return 0;
+}
+
+static int check_service_free(struct engine *engine, const cJSON *notebook, struct error *error)
+{
+    const char *name = json_text_or("", notebook, "metadata", "name", NULL);
+    AUTO_JSON cJSON *service = NULL;
+    int r = engine_get(engine, KIND_SERVICE, json_text(notebook, "metadata", "namespace", NULL), name, &service, NULL);
+    if (r < 0) /* absent; any other trouble shows when the notebook is stored */
+        return 0;
+    /* One of an earlier notebook of the same name is on its way out; the reconciler waits for that. */
+    const char *earlier = json_text(service, "metadata", "labels", NOTEBOOK_LABEL, NULL);
+    if (earlier && strcmp(earlier, name) == 0)
+        return 0;
+    return error_set(error, ERROR_INVALID, "metadata.name",
+                     "a service named \"%s\" exists in this profile; choose another name", name);
+}
+
+/* --- its container --------------------------------------------------------------------------------------------------
+ */
+
+/* The larger of two Ray versions such as "2.60.0"; texts without numbers compare as texts. */
+static int version_compare(const char *a, const char *b)
+{
+    while (*a && *b) {
+        char *a_end = NULL;
+        char *b_end = NULL;
+        unsigned long a_number = strtoul(a, &a_end, 10);
+        unsigned long b_number = strtoul(b, &b_end, 10);
+        if (a_end == a || b_end == b)
+            return strcmp(a, b);
+        if (a_number != b_number)
+            return a_number < b_number ? -1 : 1;
+        a = a_end + (*a_end == '.');
+        b = b_end + (*b_end == '.');
+    }
+    return *a ? 1 : *b ? -1 : 0;
+}
+
+/* The name of the newest installed image; ready ones first. malloc'ed; NULL if there is none. */
+static char *newest_image(struct engine *engine)
+{
+    AUTO_JSON cJSON *images = NULL;
+    if (engine_images(engine, &images, NULL) < 0)
+        return NULL;
+    const cJSON *best = NULL;
+    for (const cJSON *image = images->child; image; image = image->next) {
+        bool ready = json_true(image, "ready", NULL);
+        bool best_ready = json_true(best, "ready", NULL);
+        int newer = best ? version_compare(json_text_or("", image, "rayVersion", NULL),
+                                           json_text_or("", best, "rayVersion", NULL))
+                         : 1;
+        if (!best || (ready && !best_ready) || (ready == best_ready && newer > 0))
+            best = image;
+    }
+    return memory_text(json_text(best, "name", NULL));
+}
+
+static int default_image(struct engine *engine, cJSON *container, struct error *error)
+{
+    const char *image = json_text(container, "image", NULL);
+    if (image && *image)
+        return 0;
+    AUTO_FREE char *newest = newest_image(engine);
+    if (!newest)
+        return error_set(error, ERROR_INVALID, CONTAINER ".image",
+                         "say which image; none is installed here to choose from");
+    json_set_text(container, "image", newest);
+    return 0;
+}
+
+/* Requests and limits name the same amount unless both were given: what is promised is what is enforced. */
+static int default_resource(cJSON *resources, const char *key, const char *fallback, struct error *error)
+{
+    cJSON *limits = json_object_in(resources, "limits");
+    cJSON *requests = json_object_in(resources, "requests");
+    if (!json_member(limits, key)) {
+        if (json_member(requests, key))
+            json_set(limits, key, json_copy(json_member(requests, key)));
+        else
+            json_set_text(limits, key, fallback);
+    }
+    if (!json_member(requests, key))
+        json_set(requests, key, json_copy(json_member(limits, key)));
+    for (int i = 0; i < 2; i++) {
+        cJSON *side = i ? requests : limits;
+        int64_t number = 0;
+        if (json_i64(json_member(side, key), &number) && number >= 0) { /* YAML's "cpu: 2" */
+            char text[24];
+            snprintf(text, sizeof(text), "%lld", (long long)number);
+            json_set_text(side, key, text);
+        }
+    }
+    bool memory = strcmp(key, "memory") == 0;
+    int64_t limit = 0;
+    int64_t request = 0;
+    bool (*parse)(struct slice, int64_t *) = memory ? quantity_parse_bytes : quantity_parse_milli;
+    const char *field = memory ? CONTAINER ".resources.limits.memory" : CONTAINER ".resources.limits.cpu";
+    if (!parse(slice_of(json_text_or("", limits, key, NULL)), &limit) || limit <= 0)
+        return error_set(error, ERROR_INVALID, field, "%s must be a quantity such as %s", field, fallback);
+    field = memory ? CONTAINER ".resources.requests.memory" : CONTAINER ".resources.requests.cpu";
+    if (!parse(slice_of(json_text_or("", requests, key, NULL)), &request) || request <= 0)
+        return error_set(error, ERROR_INVALID, field, "%s must be a quantity such as %s", field, fallback);
+    if (request > limit)
+        return error_set(error, ERROR_INVALID, field, "%s must not be more than the limit", field);
+    return 0;
+}
+
+static int default_resources(cJSON *container, struct error *error)
+{
+    static const char *const known[] = {"requests", "limits", "claims", NULL};
+    cJSON *resources = NULL;
+    cJSON *side = NULL;
+    int r = shape_object(container, CONTAINER, "resources", &resources, error);
+    if (r == 0 && resources)
+        r = json_check_known(resources, CONTAINER ".resources", known, error);
+    if (r == 0 && resources)
+        r = shape_object(resources, CONTAINER ".resources", "requests", &side, error);
+    if (r == 0 && resources)
+        r = shape_object(resources, CONTAINER ".resources", "limits", &side, error);
+    if (r < 0)
+        return r;
+    resources = json_object_in(container, "resources");
+    r = default_resource(resources, "cpu", DEFAULT_CPU, error);
+    return r < 0 ? r : default_resource(resources, "memory", DEFAULT_MEMORY, error);
+}
+
+static int admit_container(struct engine *engine, const char *notebook, cJSON *pod_spec, struct error *error)
+{
+    cJSON *containers = json_member(pod_spec, "containers");
+    if (!containers) {
+        containers = json_set(pod_spec, "containers", json_array());
+        json_push(containers, json_object());
+    }
+    if (!cJSON_IsArray(containers) || cJSON_GetArraySize(containers) != NOTEBOOKS_CONTAINERS_MAX ||
+        !cJSON_IsObject(containers->child))
+        return error_set(error, ERROR_INVALID, TEMPLATE ".spec.containers", "a Notebook has exactly one container");
+    cJSON *container = containers->child;
+    if (!json_member(container, "name"))
+        json_set_text(container, "name", notebook);
+    int r = default_image(engine, container, error);
+    return r < 0 ? r : default_resources(container, error);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------------------
+ */
+
+static int admit_template(struct engine *engine, const char *notebook, cJSON *template, struct error *error)
+{
+    static const char *const known[] = {"metadata", "spec", NULL};
+    cJSON *metadata = NULL;
+    cJSON *spec = NULL;
+    int r = json_check_known(template, TEMPLATE, known, error);
+    if (r == 0)
+        r = shape_object(template, TEMPLATE, "metadata", &metadata, error);
+    if (r == 0)
+        r = shape_texts(metadata, TEMPLATE ".metadata", "labels", error);
+    if (r == 0)
+        r = shape_texts(metadata, TEMPLATE ".metadata", "annotations", error);
+    if (r == 0)
+        r = shape_object(template, TEMPLATE, "spec", &spec, error);
+    if (r < 0)
+        return r;
+    spec = json_object_in(template, "spec");
+    r = shape_no_host_names(spec, TEMPLATE, error);
+    if (r < 0)
+        return r;
+    const char *restart = json_text(spec, "restartPolicy", NULL);
+    if (restart && strcmp(restart, "Always") != 0)
+        return error_set(error, ERROR_INVALID, TEMPLATE ".spec.restartPolicy",
+                         "a Notebook's restartPolicy is Always; stop it with the annotation " NOTEBOOK_STOPPED);
+    r = admit_container(engine, notebook, spec, error);
+    return r < 0 ? r : engine_check_pod_template(engine, template, TEMPLATE, error);
+}
+
+int notebook_admit(struct notebooks *notebooks, const cJSON *old, cJSON *notebook, struct error *error)
+{
+    static const char *const known[] = {"apiVersion", "kind", "metadata", "spec", "status", NULL};
+    static const char *const known_spec[] = {"template", NULL};
+    shape_drop_nulls(notebook);
+    cJSON *metadata = NULL;
+    cJSON *spec = NULL;
+    cJSON *template = NULL;
+    int r = json_check_known(notebook, "", known, error);
+    if (r == 0)
+        r = shape_object(notebook, "", "metadata", &metadata, error);
+    if (r == 0)
+        r = check_name(notebook, error);
+    if (r == 0)
+        r = shape_texts(metadata, "metadata", "labels", error);
+    if (r == 0)
+        r = shape_texts(metadata, "metadata", "annotations", error);
+    if (r == 0)
+        r = shape_finalizers(old, notebook, NULL, error);
+    if (r == 0)
+        r = shape_object(notebook, "", "spec", &spec, error);
+    if (r < 0)
+        return r;
+    spec = json_object_in(notebook, "spec");
+    r = json_check_known(spec, "spec", known_spec, error);
+    if (r == 0)
+        r = shape_object(spec, "spec", "template", &template, error);
+    if (r < 0)
+        return r;
+    template = json_object_in(spec, "template");
+    r = admit_template(notebooks->engine, json_text_or("", notebook, "metadata", "name", NULL), template, error);
+    if (r == 0 && !old)
+        r = check_service_free(notebooks->engine, notebook, error);
+    return r;
+}

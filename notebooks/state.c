@@ -1,0 +1,250 @@
+/* In which state is a notebook, and what can its owner do about it? */
+#include "notebooks/state.h"
+
+#include "base/clock.h"
+#include "notebooks/render.h"
+#include "tenancy/status.h"
+
+#define RESTARTS_FAILED 2
+
+struct state {
+    const char *phase;
+    char reason[64];
+    char message[512];
+    int64_t progress;
+    int64_t again_ms;
+};
+
+__attribute__((format(printf, 5, 6))) static void state_is(struct state *state, const char *phase, int64_t progress,
+                                                           const char *reason, const char *format, ...)
+{
+    state->phase = phase;
+    state->progress = progress;
+    snprintf(state->reason, sizeof(state->reason), "%s", reason);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(state->message, sizeof(state->message), format, args);
+    va_end(args);
+}
+
+static const cJSON *pod_condition(const cJSON *pod, const char *type)
+{
+    const cJSON *conditions = json_at(pod, "status", "conditions", NULL);
+    for (const cJSON *c = conditions ? conditions->child : NULL; c; c = c->next) {
+        if (strcmp(json_text_or("", c, "type", NULL), type) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+static bool condition_is(const cJSON *condition, const char *value)
+{
+    return strcmp(json_text_or("", condition, "status", NULL), value) == 0;
+}
+
+static const cJSON *server_container(const cJSON *notebook)
+{
+    const cJSON *containers = json_at(notebook, "spec", "template", "spec", "containers", NULL);
+    return containers ? containers->child : NULL;
+}
+
+/* The status of the notebook's own container. */
+static const cJSON *server_status(const struct notebook_view *view)
+{
+    const char *name = json_text_or("", server_container(view->notebook), "name", NULL);
+    const cJSON *statuses = json_at(view->pod, "status", "containerStatuses", NULL);
+    for (const cJSON *s = statuses ? statuses->child : NULL; s; s = s->next) {
+        if (strcmp(json_text_or("", s, "name", NULL), name) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static const cJSON *last_end(const cJSON *status)
+{
+    const cJSON *ended = json_at(status, "state", "terminated", NULL);
+    return ended ? ended : json_at(status, "lastState", "terminated", NULL);
+}
+
+static int64_t number_at(const cJSON *object, const char *key)
+{
+    int64_t value = 0;
+    return json_i64(json_member(object, key), &value) ? value : 0;
+}
+
+/* --- the server has ended, perhaps again and again ---------------------------------------------------------------- */
+
+static void state_ended(const struct notebook_view *view, const cJSON *status, struct state *state)
+{
+    const cJSON *end = last_end(status);
+    const char *why = json_text_or("Error", end, "reason", NULL);
+    int64_t restarts = number_at(status, "restartCount");
+    const char *looping = json_text(status, "state", "waiting", "reason", NULL);
+    /* A server that was told to quit is back in a second: only what ends again and again has failed. */
+    bool backing_off = looping && strcmp(looping, "CrashLoopBackOff") == 0 && restarts >= RESTARTS_FAILED;
+    const char *phase = backing_off ? "Failed" : "Starting";
+    if (strcmp(why, "OOMKilled") == 0) {
+        state_is(state, phase, PROGRESS_SCHEDULED, "OOMKilled",
+                 "the server used more memory than its limit of %s and was ended (%lld restarts so far); give it more "
+                 "memory",
+                 json_text_or("its container", server_container(view->notebook), "resources", "limits", "memory", NULL),
+                 (long long)restarts);
+        return;
+    }
+    state_is(state, phase, PROGRESS_SCHEDULED, backing_off ? "CrashLoopBackOff" : "Restarting",
+             "the server ended with exit code %lld (%lld restarts so far); its log says why",
+             (long long)number_at(end, "exitCode"), (long long)restarts);
+}
+
+static bool is_image_reason(const char *reason)
+{
+    return strstr(reason, "Image") != NULL;
+}
+
+static void state_waiting(const cJSON *waiting, struct state *state)
+{
+    const char *reason = json_text_or("ContainerCreating", waiting, "reason", NULL);
+    const char *message = json_text_or("", waiting, "message", NULL);
+    if (strcmp(reason, "ContainerCreating") == 0 || strcmp(reason, "PodInitializing") == 0) {
+        state_is(state, "Starting", PROGRESS_SCHEDULED, reason, "%.400s", *message ? message : "it is being started");
+        return;
+    }
+    if (is_image_reason(reason)) {
+        state_is(state, "Failed", PROGRESS_SCHEDULED, reason, "its image cannot be used: %.350s; choose another image",
+                 *message ? message : reason);
+        return;
+    }
+    state_is(state, "Failed", PROGRESS_SCHEDULED, reason, "it cannot be started: %.400s", *message ? message : reason);
+}
+
+static void state_running(const struct notebook_view *view, const cJSON *status, struct state *state)
+{
+    if (condition_is(pod_condition(view->pod, "Ready"), "True")) {
+        int64_t restarts = number_at(status, "restartCount");
+        const char *why = json_text_or("", status, "lastState", "terminated", "reason", NULL);
+        if (restarts > 0 && strcmp(why, "OOMKilled") == 0)
+            state_is(state, "Running", PROGRESS_READY, "Running",
+                     "it is running; it was restarted because it used more memory than its limit");
+        else
+            state_is(state, "Running", PROGRESS_READY, "Running", "it is running");
+        return;
+    }
+    int64_t started = 0;
+    const char *at = json_text(status, "state", "running", "startedAt", NULL);
+    int64_t since = at && clock_parse(slice_of(at), &started) ? view->now_ms - started : 0;
+    if (since >= NOTEBOOK_STARTUP_MS) {
+        state_is(state, "Starting", PROGRESS_ANSWERING_SOON, "WaitingForServer",
+                 "the server is running and does not answer yet");
+        return;
+    }
+    state_is(state, "Starting", PROGRESS_STARTED, "ServerStarting", "the server is starting");
+    state->again_ms = NOTEBOOK_STARTUP_MS - (since > 0 ? since : 0) + 50;
+}
+
+/* --- there is a pod ----------------------------------------------------------------------------------------------- */
+
+static void state_pod(const struct notebook_view *view, struct state *state)
+{
+    const cJSON *scheduled = pod_condition(view->pod, "PodScheduled");
+    if (condition_is(scheduled, "False")) {
+        bool bound = strcmp(json_text_or("", view->home, "status", "phase", NULL), "Bound") == 0;
+        state_is(state, "Pending", bound ? PROGRESS_VOLUME : PROGRESS_PENDING,
+                 json_text_or("Unschedulable", scheduled, "reason", NULL), "%.450s",
+                 json_text_or("there is no room for it now", scheduled, "message", NULL));
+        return;
+    }
+    if (json_text(view->pod, "metadata", "deletionTimestamp", NULL)) {
+        state_is(state, "Starting", PROGRESS_VOLUME, "Restarting", "it is being restarted");
+        return;
+    }
+    const cJSON *status = server_status(view);
+    const cJSON *waiting = json_at(status, "state", "waiting", NULL);
+    if (json_at(status, "state", "running", NULL)) {
+        state_running(view, status, state);
+    } else if (last_end(status)) {
+        state_ended(view, status, state);
+    } else if (waiting) {
+        state_waiting(waiting, state);
+    } else if (strcmp(json_text_or("", view->pod, "status", "phase", NULL), "Failed") == 0) {
+        state_is(state, "Failed", PROGRESS_SCHEDULED, json_text_or("PodFailed", view->pod, "status", "reason", NULL),
+                 "%.450s", json_text_or("its pod failed", view->pod, "status", "message", NULL));
+    } else if (scheduled) {
+        state_is(state, "Starting", PROGRESS_SCHEDULED, "Scheduled", "it is about to start");
+    } else {
+        state_is(state, "Pending", PROGRESS_VOLUME, "Scheduling", "it is waiting for its place");
+    }
+}
+
+/* The engine could not even make the pod; a quota is the usual cause. */
+static void state_no_pod(const struct notebook_view *view, struct state *state)
+{
+    if (view->create_error) {
+        bool quota = strstr(view->create_error, "quota") != NULL;
+        state_is(state, "Pending", PROGRESS_VOLUME, quota ? "QuotaExceeded" : "FailedCreate", "%.450s",
+                 view->create_error);
+        return;
+    }
+    if (strcmp(json_text_or("", view->home, "status", "phase", NULL), "Bound") == 0)
+        state_is(state, "Pending", PROGRESS_VOLUME, "Scheduling", "it is waiting for its place");
+    else
+        state_is(state, "Pending", PROGRESS_PENDING, "HomeVolumePending", "the profile's home volume is being made");
+}
+
+static void state_decide(const struct notebook_view *view, struct state *state)
+{
+    bool wanted = !notebook_is_stopped(view->notebook);
+    if (json_text(view->notebook, "metadata", "deletionTimestamp", NULL))
+        state_is(state, "Stopping", PROGRESS_PENDING, "Deleting", "it is being deleted");
+    else if (!wanted && view->pod)
+        state_is(state, "Stopping", PROGRESS_PENDING, "Stopping", "it is being stopped");
+    else if (!wanted)
+        state_is(state, "Stopped", PROGRESS_PENDING, "Stopped", "it is stopped; its files are kept");
+    else if (view->blocked_reason)
+        state_is(state, view->blocked_phase, PROGRESS_PENDING, view->blocked_reason, "%.450s", view->blocked_message);
+    else if (view->pod)
+        state_pod(view, state);
+    else
+        state_no_pod(view, state);
+}
+
+/* --- as JSON ------------------------------------------------------------------------------------------------------ */
+
+/* As Kubeflow's notebooks: the pod's conditions appear on the notebook. lastProbeTime is left out, because a time that
+ * changes with every look would make every look a write. */
+static void mirror_conditions(const cJSON *pod, cJSON *status)
+{
+    const cJSON *conditions = json_at(pod, "status", "conditions", NULL);
+    cJSON *to = json_member(status, "conditions");
+    for (const cJSON *c = conditions ? conditions->child : NULL; c; c = c->next) {
+        const char *type = json_text_or("", c, "type", NULL);
+        if (!*type || strcmp(type, "Ready") == 0)
+            continue;
+        cJSON *copy = json_copy(c);
+        json_remove(copy, "lastProbeTime");
+        json_push(to, copy);
+    }
+}
+
+cJSON *notebook_state(const struct notebook_view *view, int64_t *ret_again_ms)
+{
+    struct state state = {0};
+    state_decide(view, &state);
+    *ret_again_ms = state.again_ms;
+
+    const cJSON *old = json_member(view->notebook, "status");
+    bool ready = strcmp(state.phase, "Running") == 0;
+    cJSON *status = json_object();
+    json_set_text(status, "phase", state.phase);
+    json_set_text(status, "reason", state.reason);
+    json_set_text(status, "message", state.message);
+    json_set_i64(status, "progress", state.progress);
+    json_set_i64(status, "readyReplicas", ready ? 1 : 0);
+    int64_t generation = 0;
+    if (json_i64(json_at(view->notebook, "metadata", "generation", NULL), &generation))
+        json_set_i64(status, "observedGeneration", generation);
+    const cJSON *container = json_at(server_status(view), "state", NULL);
+    json_set(status, "containerState", container ? json_copy(container) : json_object());
+    status_condition(status, old, "Ready", ready, state.reason, state.message, view->now_ms);
+    mirror_conditions(view->pod, status);
+    return status;
+}

@@ -1,0 +1,97 @@
+/* How does a reconciler keep hearing about the kinds it follows? */
+#include "tenancy/follow.h"
+
+#include "base/log.h"
+
+#define FOLLOW_PREFIX "~follow/"
+
+struct follow_one {
+    struct follow *follow;
+    enum engine_kind kind;
+    struct engine_watch *watch; /* touched only by the handler of this one's key, and by follow_free */
+    char key[32];
+};
+struct follow {
+    struct engine *engine;
+    struct queue *queue;
+    follow_seen seen;
+    void *context;
+    size_t count;
+    struct follow_one one[FOLLOW_KINDS];
+};
+
+static void follow_event(void *context, enum engine_event event, const cJSON *object)
+{
+    struct follow_one *one = context;
+    struct follow *follow = one->follow;
+    switch (event) {
+    case ENGINE_ADDED:
+    case ENGINE_MODIFIED:
+    case ENGINE_DELETED:
+        follow->seen(follow->context, one->kind, object);
+        break;
+    case ENGINE_LOST:
+        queue_add(follow->queue, "", one->key);
+        /* Deletions missed meanwhile show only when their owners are looked at again. */
+        if (one != &follow->one[0])
+            queue_add(follow->queue, "", follow->one[0].key);
+        break;
+    case ENGINE_BOOKMARK:
+        break;
+    }
+}
+
+struct follow *follow_new(struct engine *engine, struct queue *queue, const enum engine_kind *kinds, size_t count,
+                          follow_seen seen, void *context)
+{
+    struct follow *follow = memory_get(sizeof(*follow));
+    *follow = (struct follow){.engine = engine, .queue = queue, .seen = seen, .context = context};
+    follow->count = count < FOLLOW_KINDS ? count : FOLLOW_KINDS;
+    for (size_t i = 0; i < follow->count; i++) {
+        struct follow_one *one = &follow->one[i];
+        one->follow = follow;
+        one->kind = kinds[i];
+        snprintf(one->key, sizeof(one->key), FOLLOW_PREFIX "%zu", i);
+    }
+    return follow;
+}
+
+void follow_start(struct follow *follow)
+{
+    for (size_t i = 0; i < follow->count; i++)
+        queue_add(follow->queue, "", follow->one[i].key);
+}
+
+static int64_t follow_again(struct follow_one *one)
+{
+    struct error error = {0};
+    engine_unwatch(one->watch);
+    one->watch = NULL;
+    int r = engine_watch(one->follow->engine, one->kind, NULL, NULL, NULL, follow_event, one, &one->watch, &error);
+    if (r < 0) {
+        one->watch = NULL;
+        log_line(LOG_WARN, "cannot watch", LOG_TEXT("kind", engine_kinds[one->kind].kind), LOG_FAULT(&error));
+        return r;
+    }
+    return 0;
+}
+
+bool follow_handle(struct follow *follow, const char *key, int64_t *ret)
+{
+    for (size_t i = 0; i < follow->count; i++) {
+        if (strcmp(follow->one[i].key, key) == 0) {
+            *ret = follow_again(&follow->one[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+void follow_free(struct follow *follow)
+{
+    if (!follow)
+        return;
+    for (size_t i = 0; i < follow->count; i++)
+        engine_unwatch(follow->one[i].watch);
+    free(follow);
+}

@@ -1,0 +1,29 @@
+/*
+ * Watches that never end: the kinds a reconciler follows, watched again whenever the engine loses a watch.
+ *
+ * Events are handed on as they come. After a loss the first kind is watched again too, so that every object it holds is
+ * seen once more: what happened in between is then found by reconciling, not by events.
+ *
+ * Threads: <seen> runs on the engine's thread and must only add to a queue. Re-watching runs on the reconciler's queue:
+ * its handler passes every key to follow_handle first.
+ */
+#ifndef ATELIER_TENANCY_FOLLOW_H
+#define ATELIER_TENANCY_FOLLOW_H
+
+#include "base/queue.h"
+#include "engine/engine.h"
+
+#define FOLLOW_KINDS 8
+
+struct follow;
+typedef void (*follow_seen)(void *context, enum engine_kind kind, const cJSON *object);
+
+/* Prepares to watch <count> kinds (at most FOLLOW_KINDS; the first is the one that is reconciled) in all namespaces. */
+struct follow *follow_new(struct engine *engine, struct queue *queue, const enum engine_kind *kinds, size_t count,
+                          follow_seen seen, void *context);
+void follow_start(struct follow *follow); /* once the handler can be called */
+/* True if <key> was this module's own; *ret is then what the queue's handler returns. */
+bool follow_handle(struct follow *follow, const char *key, int64_t *ret);
+void follow_free(struct follow *follow); /* after queue_stop; NULL is fine */
+
+#endif

@@ -1,0 +1,294 @@
+/* May this Profile be written as it is, and how does one come to be? */
+#include "tenancy/internal.h"
+
+#include "base/log.h"
+#include "tenancy/shape.h"
+
+#define PROFILE_QUOTA_KEYS_MAX 32 /* distinct resources a quota may name */
+
+/* Names that would be mistaken for parts of the platform: of its hosts, its paths, or Kubernetes' own namespaces. */
+static const char *const reserved_names[] = {
+    "admin",    "all",        "api",    "apis",     "assets",    "audit",    "auth",     "console", "default",
+    "docs",     "ftp",        "gke",    "healthz",  "help",      "home",     "istio",    "knative", "kube",
+    "kubeflow", "kubernetes", "livez",  "local",    "localhost", "login",    "logout",   "mail",    "me",
+    "metrics",  "new",        "none",   "notebook", "openapi",   "platform", "postgres", "profile", "profiles",
+    "public",   "ray",        "readyz", "root",     "serve",     "settings", "sign-in",  "signin",  "smtp",
+    "static",   "status",     "svc",    "system",   "tokens",    "tunnel",   "users",    "whoami",  "www"};
+static const char *const reserved_prefixes[] = {"kube-", "istio-", "atelier", "knative-", "kubeflow-", "gke-", "xn-"};
+
+static bool profile_name_reserved(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(reserved_names); i++) {
+        if (strcmp(name, reserved_names[i]) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < COUNT_OF(reserved_prefixes); i++) {
+        if (strncmp(name, reserved_prefixes[i], strlen(reserved_prefixes[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int profile_check_name(const cJSON *profile, struct error *error)
+{
+    const char *name = json_text(profile, "metadata", "name", NULL);
+    if (!name || !*name)
+        return error_set(error, ERROR_INVALID, "metadata.name", "a Profile needs a metadata.name");
+    char shown[80];
+    text_printable(slice_of(name), shown, sizeof(shown));
+    if (!name_is_label(slice_of(name)))
+        return error_set(error, ERROR_INVALID, "metadata.name",
+                         "the name \"%s\" is not possible: use lower-case letters, digits and '-', beginning and "
+                         "ending with a letter or digit",
+                         shown);
+    if (strlen(name) > TENANCY_NAME_MAX)
+        return error_set(error, ERROR_INVALID, "metadata.name", "the name \"%s\" is too long: at most %d characters",
+                         shown, TENANCY_NAME_MAX);
+    if (strstr(name, "--"))
+        return error_set(error, ERROR_INVALID, "metadata.name",
+                         "the name \"%s\" is not possible: \"--\" separates names in host names", shown);
+    if (profile_name_reserved(name))
+        return error_set(error, ERROR_INVALID, "metadata.name", "the name \"%s\" is reserved; choose another", shown);
+    return 0;
+}
+
+/* --- spec.owner --------------------------------------------------------------------------------------------------- */
+
+static int owner_check_shape(const cJSON *owner, const char **ret_name, struct error *error)
+{
+    static const char *const known[] = {"apiGroup", "kind", "name", NULL};
+    const char *kind = NULL;
+    const char *group = NULL;
+    int r = json_check_known(owner, "spec.owner", known, error);
+    if (r == 0)
+        r = shape_text(owner, "spec.owner", "kind", &kind, error);
+    if (r == 0)
+        r = shape_text(owner, "spec.owner", "apiGroup", &group, error);
+    if (r == 0)
+        r = shape_text(owner, "spec.owner", "name", ret_name, error);
+    if (r < 0)
+        return r;
+    if (kind && strcmp(kind, "User") != 0)
+        return error_set(error, ERROR_INVALID, "spec.owner.kind", "spec.owner.kind must be User");
+    if (group && *group && strcmp(group, "rbac.authorization.k8s.io") != 0)
+        return error_set(error, ERROR_INVALID, "spec.owner.apiGroup",
+                         "spec.owner.apiGroup must be absent or rbac.authorization.k8s.io");
+    return 0;
+}
+
+static int profile_check_owner(const struct identity *identity, const cJSON *old, cJSON *spec, struct error *error)
+{
+    const char *old_name = json_text(old, "spec", "owner", "name", NULL);
+    const char *name = NULL;
+    cJSON *owner = NULL;
+    int r = shape_object(spec, "spec", "owner", &owner, error);
+    if (r == 0)
+        r = owner_check_shape(owner, &name, error);
+    if (r < 0)
+        return r;
+    bool is_person = identity->user_id != 0;
+    if (!name)
+        name = old_name ? old_name : is_person ? identity->email : NULL;
+    if (!name)
+        return error_set(error, ERROR_INVALID, "spec.owner.name", "say whose profile it is: the e-mail of a user");
+    char email[255];
+    r = auth_email_check(slice_of(name), email, NULL);
+    if (r < 0)
+        return error_set(error, ERROR_INVALID, "spec.owner.name", "spec.owner.name must be an e-mail address");
+    if (old && (!old_name || strcmp(email, old_name) != 0))
+        return error_set(error, ERROR_INVALID, "spec.owner.name",
+                         "the owner does not change here; transfer the profile instead");
+    if (!old && !identity->platform_admin && strcmp(email, identity->email) != 0)
+        return error_set(error, ERROR_FORBIDDEN, "spec.owner.name",
+                         "only a platform admin makes a profile for somebody else");
+    owner = json_set(spec, "owner", json_object());
+    json_set_text(owner, "kind", "User");
+    json_set_text(owner, "name", email);
+    return 0;
+}
+
+/* --- spec.resourceQuotaSpec --------------------------------------------------------------------------------------- */
+
+cJSON *tenancy_default_quota(const struct tenancy *tenancy)
+{
+    cJSON *hard = json_object();
+    json_set_text(hard, "cpu", tenancy->quota_cpu);
+    json_set_text(hard, "memory", tenancy->quota_memory);
+    return hard;
+}
+
+/* A quantity as text in place (a YAML "cpu: 2" is a number), as milli-units. */
+static int quota_value(cJSON *hard, cJSON *value, const char *field, int64_t *ret_milli, struct error *error)
+{
+    char number[32];
+    const char *text = cJSON_IsString(value) ? value->valuestring : NULL;
+    int64_t whole = 0;
+    if (json_i64(value, &whole)) {
+        snprintf(number, sizeof(number), "%lld", (long long)whole);
+        text = number;
+    }
+    bool memory = strstr(value->string, "memory") || strstr(value->string, "storage");
+    int64_t parsed = 0;
+    bool good = text && (memory ? quantity_parse_bytes(slice_of(text), &parsed)
+                                : quantity_parse_milli(slice_of(text), &parsed));
+    if (!good || parsed < 0)
+        return error_set(error, ERROR_INVALID, field, "%s must be a quantity such as %s", field,
+                         memory ? "64Gi" : "32 or 500m");
+    if (text == number) {
+        AUTO_FREE char *key = memory_text(value->string);
+        json_set_text(hard, key, number); /* frees <value> */
+    }
+    *ret_milli = parsed;
+    return 0;
+}
+
+/* What a quota may limit, and which of the platform's two limits bounds it. */
+static const struct {
+    const char *key;
+    enum { BOUND_NONE, BOUND_CPU, BOUND_MEMORY } bound;
+} quota_keys[] = {{"cpu", BOUND_CPU},       {"requests.cpu", BOUND_CPU},       {"limits.cpu", BOUND_CPU},
+                  {"memory", BOUND_MEMORY}, {"requests.memory", BOUND_MEMORY}, {"limits.memory", BOUND_MEMORY},
+                  {"pods", BOUND_NONE},     {"requests.storage", BOUND_NONE},  {"persistentvolumeclaims", BOUND_NONE}};
+
+static int quota_bounded(const struct tenancy *tenancy, const cJSON *old_hard, const char *key, int bound,
+                         int64_t value, const char *field, struct error *error)
+{
+    if (bound == BOUND_NONE)
+        return 0;
+    bool memory = bound == BOUND_MEMORY;
+    const char *limit = memory ? tenancy->quota_memory : tenancy->quota_cpu;
+    const char *had = json_text(old_hard, key, NULL);
+    int64_t most = 0;
+    int64_t before = 0;
+    bool (*parse)(struct slice, int64_t *) = memory ? quantity_parse_bytes : quantity_parse_milli;
+    (void)parse(slice_of(limit), &most);
+    if (had && parse(slice_of(had), &before) && before > most)
+        most = before; /* what a platform admin granted may be kept */
+    if (value > most)
+        return error_set(error, ERROR_FORBIDDEN, field, "%s may be at most %s; a platform admin can raise it", field,
+                         before == most && had ? had : limit);
+    return 0;
+}
+
+static int quota_check_entry(const struct tenancy *tenancy, const struct identity *identity, const cJSON *old_hard,
+                             cJSON *hard, cJSON *value, struct error *error)
+{
+    char field[160];
+    char shown[80];
+    text_printable(slice_of(value->string), shown, sizeof(shown));
+    snprintf(field, sizeof(field), "spec.resourceQuotaSpec.hard.%s", shown);
+    for (size_t i = 0; i < COUNT_OF(quota_keys); i++) {
+        if (strcmp(quota_keys[i].key, value->string) != 0)
+            continue;
+        char key[32];
+        snprintf(key, sizeof(key), "%s", value->string);
+        int64_t amount = 0;
+        int r = quota_value(hard, value, field, &amount, error);
+        if (r == 0 && !identity->platform_admin)
+            r = quota_bounded(tenancy, old_hard, key, (int)quota_keys[i].bound, amount, field, error);
+        return r;
+    }
+    return error_set(error, ERROR_INVALID, field, "%s is not a resource that a quota limits here", field);
+}
+
+static int profile_check_quota(const struct tenancy *tenancy, const struct identity *identity, const cJSON *old,
+                               cJSON *spec, struct error *error)
+{
+    static const char *const known[] = {"hard", NULL};
+    cJSON *quota = NULL;
+    cJSON *hard = NULL;
+    int r = shape_object(spec, "spec", "resourceQuotaSpec", &quota, error);
+    if (r == 0 && quota)
+        r = json_check_known(quota, "spec.resourceQuotaSpec", known, error);
+    if (r == 0 && quota)
+        r = shape_object(quota, "spec.resourceQuotaSpec", "hard", &hard, error);
+    if (r < 0)
+        return r;
+    if (!hard)
+        hard = json_set(json_object_in(spec, "resourceQuotaSpec"), "hard", json_object());
+    if (cJSON_GetArraySize(hard) > PROFILE_QUOTA_KEYS_MAX)
+        return error_set(error, ERROR_INVALID, "spec.resourceQuotaSpec.hard", "a quota names at most %d resources",
+                         PROFILE_QUOTA_KEYS_MAX);
+    const cJSON *old_hard = json_at(old, "spec", "resourceQuotaSpec", "hard", NULL);
+    cJSON *next = NULL;
+    for (cJSON *value = hard->child; value; value = next) {
+        next = value->next;
+        r = quota_check_entry(tenancy, identity, old_hard, hard, value, error);
+        if (r < 0)
+            return r;
+    }
+    if (!json_member(hard, "cpu") && !json_member(hard, "requests.cpu"))
+        json_set_text(hard, "cpu", tenancy->quota_cpu);
+    if (!json_member(hard, "memory") && !json_member(hard, "requests.memory"))
+        json_set_text(hard, "memory", tenancy->quota_memory);
+    return 0;
+}
+
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
+
+static int profile_check_plugins(const cJSON *spec, struct error *error)
+{
+    const cJSON *plugins = json_member(spec, "plugins");
+    if (plugins && (!cJSON_IsArray(plugins) || plugins->child))
+        return error_set(error, ERROR_INVALID, "spec.plugins",
+                         "plugins act on a cloud account; this platform has none, so spec.plugins must be empty");
+    return 0;
+}
+
+int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *old, cJSON *profile,
+                          struct error *error)
+{
+    static const char *const known[] = {"apiVersion", "kind", "metadata", "spec", "status", NULL};
+    static const char *const known_spec[] = {"owner", "plugins", "resourceQuotaSpec", NULL};
+    shape_drop_nulls(profile);
+    cJSON *metadata = NULL;
+    cJSON *spec = NULL;
+    int r = json_check_known(profile, "", known, error);
+    if (r == 0)
+        r = shape_object(profile, "", "metadata", &metadata, error);
+    if (r == 0 && !old)
+        r = profile_check_name(profile, error);
+    if (r == 0)
+        r = shape_texts(metadata, "metadata", "labels", error);
+    if (r == 0)
+        r = shape_texts(metadata, "metadata", "annotations", error);
+    if (r == 0)
+        r = shape_finalizers(old, profile, TENANCY_FINALIZER, error);
+    if (r == 0)
+        r = shape_object(profile, "", "spec", &spec, error);
+    if (r < 0)
+        return r;
+    spec = json_object_in(profile, "spec");
+    r = json_check_known(spec, "spec", known_spec, error);
+    if (r == 0)
+        r = profile_check_owner(identity, old, spec, error);
+    if (r == 0)
+        r = profile_check_plugins(spec, error);
+    if (r == 0)
+        r = profile_check_quota(tenancy, identity, old, spec, error);
+    return r;
+}
+
+int tenancy_create_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *profile, cJSON **ret,
+                           struct error *error)
+{
+    AUTO_JSON cJSON *wanted = json_copy(profile);
+    int r = tenancy_admit_profile(tenancy, identity, NULL, wanted, error);
+    if (r < 0)
+        return r;
+    const char *name = json_text_or("", wanted, "metadata", "name", NULL);
+    const char *owner = json_text_or("", wanted, "spec", "owner", "name", NULL);
+    r = auth_profile_claim(tenancy->auth, name, owner, identity->platform_admin, error);
+    if (r == -ERROR_INVALID && error) /* which is about who it is for; here that has a path */
+        snprintf(error->field, sizeof(error->field), "spec.owner.name");
+    if (r < 0)
+        return r;
+    r = engine_create(tenancy->engine, KIND_PROFILE, NULL, wanted, ret, error);
+    if (r < 0) {
+        struct error release_error = {0};
+        /* If this fails too, the sweep finds a claim without an object and releases it. */
+        if (auth_profile_release(tenancy->auth, name, &release_error) < 0)
+            log_line(LOG_WARN, "profile name not released", LOG_TEXT("profile", name), LOG_FAULT(&release_error));
+    }
+    return r;
+}

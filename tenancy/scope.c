@@ -1,0 +1,89 @@
+/* To which workload does an object belong? */
+#include "tenancy/internal.h"
+
+/* The controller that an object names; "" if it names none. */
+static const char *controller_of(const cJSON *object, const char *kind)
+{
+    const cJSON *references = json_at(object, "metadata", "ownerReferences", NULL);
+    for (const cJSON *r = references ? references->child : NULL; r; r = r->next) {
+        if (json_true(r, "controller", NULL) && strcmp(json_text_or("", r, "kind", NULL), kind) == 0)
+            return json_text_or("", r, "name", NULL);
+    }
+    return "";
+}
+
+/*
+ * ownerReferences are written by reconcilers, labels could be a tenant's own: so references come first. A StatefulSet
+ * is only ever made for the notebook of the same name, hence a pod of StatefulSet nb1 belongs to notebook nb1.
+ */
+static bool scope_by_owner(const cJSON *object, const char **ret_kind, const char **ret_name)
+{
+    static const struct {
+        const char *controller, *workload;
+    } owners[] = {{"Notebook", "Notebook"}, {"StatefulSet", "Notebook"}, {"RayCluster", "RayCluster"}};
+    for (size_t i = 0; i < COUNT_OF(owners); i++) {
+        const char *name = controller_of(object, owners[i].controller);
+        if (*name) {
+            *ret_kind = owners[i].workload;
+            *ret_name = name;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool scope_by_label(const cJSON *object, const char **ret_kind, const char **ret_name)
+{
+    static const struct {
+        const char *label, *workload;
+    } labels[] = {
+        {"atelier.dev/notebook", "Notebook"}, {"notebook-name", "Notebook"}, {"ray.io/cluster", "RayCluster"}};
+    for (size_t i = 0; i < COUNT_OF(labels); i++) {
+        const char *name = json_text(object, "metadata", "labels", labels[i].label, NULL);
+        if (name && *name) {
+            *ret_kind = labels[i].workload;
+            *ret_name = name;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool scope_by_involved(const cJSON *event, const char **ret_kind, const char **ret_name)
+{
+    const char *kind = json_text_or("", event, "involvedObject", "kind", NULL);
+    const char *name = json_text_or("", event, "involvedObject", "name", NULL);
+    bool workload = strcmp(kind, "Notebook") == 0 || strcmp(kind, "RayCluster") == 0;
+    if (!workload && strcmp(kind, "StatefulSet") == 0) {
+        kind = "Notebook";
+        workload = true;
+    }
+    if (!workload || !*name)
+        return false;
+    *ret_kind = kind;
+    *ret_name = name;
+    return true;
+}
+
+void tenancy_scope(enum engine_kind kind, const cJSON *object, const char **ret_kind, const char **ret_name)
+{
+    switch (kind) {
+    case KIND_POD:
+    case KIND_SERVICE:
+    case KIND_STATEFULSET:
+    case KIND_CLAIM:
+    case KIND_SECRET:
+        if (scope_by_owner(object, ret_kind, ret_name) || scope_by_label(object, ret_kind, ret_name))
+            return;
+        break;
+    case KIND_EVENT:
+        /* The engine copies the labels of what an event is about, so a pod's events follow their pod. */
+        if (scope_by_involved(object, ret_kind, ret_name) || scope_by_label(object, ret_kind, ret_name))
+            return;
+        break;
+    default:
+        break;
+    }
+    *ret_kind = engine_kinds[kind].kind;
+    *ret_name = json_text_or("", object, "metadata", "name", NULL);
+}

@@ -1,0 +1,464 @@
+/* Do profiles and notebooks become what they should, and go again? (real PostgreSQL, real local engine, no processes)
+ */
+#include "tests/integration/postgres.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "auth/auth.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "engine/local/local.h"
+#include "notebooks/notebooks.h"
+#include "store/store.h"
+#include "tenancy/internal.h"
+#include "tests/integration/fake_sandbox.h"
+
+#define WAIT_MS 15000
+
+static struct store *store;
+static struct auth *auth;
+static struct engine *engine;
+static struct tenancy *tenancy;
+static struct notebooks *notebooks;
+static char images[] = "/tmp/atelier-domain-XXXXXX";
+static const struct identity alice = {.kind = IDENTITY_SESSION, .user_id = 1, .email = "alice@example.com"};
+static const struct identity bob = {.kind = IDENTITY_SESSION, .user_id = 2, .email = "bob@example.com"};
+
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        struct error error = {0};                                                                                      \
+        int r_ = (call);                                                                                               \
+        if (r_ < 0)                                                                                                    \
+            fail_msg("%s: %d %s %s", #call, r_, error.field, error.message);                                           \
+    } while (0)
+
+/* --- the world ------------------------------------------------------------------------------------------------------
+ */
+
+static void start_tenancy(void)
+{
+    OK(tenancy_new(&(struct tenancy_options){engine, auth, "4", "8Gi", "1Gi"}, &tenancy, &error));
+}
+
+static void make_user(const char *email)
+{
+    char link[64];
+    AUTO_JSON cJSON *user = NULL;
+    OK(auth_user_create(auth, email, false, link, &user, &error));
+}
+
+static void write_image(void)
+{
+    AUTO_FREE char *directory = memory_format("%s/ray-2.60", images);
+    AUTO_FREE char *path = memory_format("%s/image.json", directory);
+    AUTO_FREE char *image = memory_format(
+        "{\"name\":\"ray-2.60\",\"aliases\":[\"rayproject/ray:2.60.0\"],\"rayVersion\":\"2.60.0\",\"path\":\"%s\"}",
+        directory);
+    OK(file_make_directories(directory, 0755, &error));
+    OK(file_write(path, slice_of(image), 0644, &error));
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(images));
+    write_image();
+    fake_reset();
+    AUTO_FREE char *url = postgres_database("domain");
+    OK(store_new(&(struct store_options){url, 8}, &store, &error));
+    OK(store_wait(store, WAIT_MS, &error));
+    OK(store_migrate(store, &error));
+    OK(auth_new(&(struct auth_options){.store = store,
+                                       .admin_email = "admin@example.com",
+                                       .max_stale_ms = 300000,
+                                       .session_ttl_ms = 3600000,
+                                       .profiles_per_user = 3},
+                &auth, &error));
+    make_user(alice.email);
+    make_user(bob.email);
+    OK(local_engine_new(&(struct local_options){store, "/nonexistent", images, 0, 8}, &engine, &error));
+    start_tenancy();
+    OK(notebooks_new(engine, &notebooks, &error));
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    notebooks_free(notebooks);
+    tenancy_free(tenancy);
+    local_engine_free(engine);
+    auth_free(auth);
+    store_free(store);
+    cJSON_Delete(fake.pods);
+    cJSON_Delete(fake.sandboxes);
+    cJSON_Delete(fake.volumes);
+    cJSON_Delete(fake.hosts);
+    OK(file_remove_tree(images, &error));
+    return 0;
+}
+
+/* --- looking --------------------------------------------------------------------------------------------------------
+ */
+
+static cJSON *get(enum engine_kind kind, const char *namespace, const char *name)
+{
+    cJSON *object = NULL;
+    int r = engine_get(engine, kind, namespace, name, &object, NULL);
+    if (r < 0 && r != -ERROR_NOT_FOUND)
+        fail_msg("get %s: %d", name, r);
+    return object;
+}
+
+/* Waits for status.phase (NULL: for the object to be gone). */
+static void wait_phase(enum engine_kind kind, const char *namespace, const char *name, const char *phase)
+{
+    int64_t until = clock_monotonic_ms() + WAIT_MS;
+    for (;;) {
+        AUTO_JSON cJSON *object = get(kind, namespace, name);
+        const char *is = json_text_or("", object, "status", "phase", NULL);
+        if (phase ? strcmp(is, phase) == 0 : !object)
+            return;
+        if (clock_monotonic_ms() > until) {
+            AUTO_FREE char *text = json_print(json_member(object, "status"));
+            fail_msg("%s %s does not become %s: %s", engine_kinds[kind].kind, name, phase ? phase : "absent", text);
+        }
+        clock_sleep_ms(20);
+    }
+}
+
+static void wait_text(enum engine_kind kind, const char *namespace, const char *name, const char *first,
+                      const char *second, const char *third, const char *wanted)
+{
+    int64_t until = clock_monotonic_ms() + WAIT_MS;
+    for (;;) {
+        AUTO_JSON cJSON *object = get(kind, namespace, name);
+        const char *is = json_text_or("", object, first, second, third, NULL);
+        if (strcmp(is, wanted) == 0)
+            return;
+        if (clock_monotonic_ms() > until)
+            fail_msg("%s %s: %s.%s is \"%s\", not \"%s\"", engine_kinds[kind].kind, name, first, second, is, wanted);
+        clock_sleep_ms(20);
+    }
+}
+
+/* The version of the whole store: it grows with every write. */
+static int64_t version(void)
+{
+    AUTO_JSON cJSON *list = NULL;
+    int64_t number = 0;
+    OK(engine_list(engine, KIND_NAMESPACE, NULL, NULL, &list, &error));
+    assert_true(text_parse_i64(slice_of(json_text(list, "metadata", "resourceVersion", NULL)), 0, INT64_MAX, &number));
+    return number;
+}
+
+/* At rest nothing is written: two looks at the version a while apart agree. */
+static void assert_at_rest(void)
+{
+    int64_t quiet_since = clock_monotonic_ms();
+    int64_t until = quiet_since + WAIT_MS;
+    int64_t last = version();
+    while (clock_monotonic_ms() - quiet_since < 2500) {
+        clock_sleep_ms(100);
+        int64_t now = version();
+        if (now != last) {
+            quiet_since = clock_monotonic_ms();
+            last = now;
+        }
+        if (clock_monotonic_ms() > until)
+            fail_msg("something is written again and again");
+    }
+}
+
+/* --- doing ----------------------------------------------------------------------------------------------------------
+ */
+
+static cJSON *profile_of(const char *name)
+{
+    cJSON *profile = json_object();
+    json_set_text(profile, "apiVersion", "kubeflow.org/v1");
+    json_set_text(profile, "kind", "Profile");
+    json_set_text(json_object_in(profile, "metadata"), "name", name);
+    return profile;
+}
+
+static void make_profile(const struct identity *who, const char *name)
+{
+    AUTO_JSON cJSON *wanted = profile_of(name);
+    AUTO_JSON cJSON *stored = NULL;
+    OK(tenancy_create_profile(tenancy, who, wanted, &stored, &error));
+    wait_phase(KIND_PROFILE, NULL, name, "Ready");
+}
+
+static void delete (enum engine_kind kind, const char *namespace, const char *name)
+{
+    AUTO_JSON cJSON *last = NULL;
+    OK(engine_delete(engine, kind, namespace, name, &last, &error));
+}
+
+static void make_notebook(const char *namespace, const char *name, const char *cpu)
+{
+    AUTO_JSON cJSON *notebook = json_object();
+    AUTO_JSON cJSON *stored = NULL;
+    json_set_text(notebook, "apiVersion", "kubeflow.org/v1");
+    json_set_text(notebook, "kind", "Notebook");
+    json_set_text(json_object_in(notebook, "metadata"), "name", name);
+    json_set_text(json_object_in(notebook, "metadata"), "namespace", namespace);
+    if (cpu) {
+        cJSON *spec = json_object_in(json_object_in(json_object_in(notebook, "spec"), "template"), "spec");
+        cJSON *container = json_push(json_set(spec, "containers", json_array()), json_object());
+        json_set_text(json_object_in(json_object_in(container, "resources"), "limits"), "cpu", cpu);
+    }
+    OK(notebook_admit(notebooks, NULL, notebook, &error));
+    OK(engine_create(engine, KIND_NOTEBOOK, namespace, notebook, &stored, &error));
+}
+
+static void annotate(const char *namespace, const char *name, const char *value)
+{
+    AUTO_JSON cJSON *patch = json_object();
+    AUTO_JSON cJSON *stored = NULL;
+    cJSON *annotations = json_object_in(json_object_in(patch, "metadata"), "annotations");
+    if (value)
+        json_set_text(annotations, "kubeflow-resource-stopped", value);
+    else
+        json_set(annotations, "kubeflow-resource-stopped", cJSON_CreateNull());
+    OK(engine_patch(engine, KIND_NOTEBOOK, namespace, name, ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &stored, &error));
+}
+
+/* --- profiles -------------------------------------------------------------------------------------------------------
+ */
+
+static void a_profile_becomes_ready_and_rests(void **state)
+{
+    (void)state;
+    make_profile(&alice, "alice");
+    AUTO_JSON cJSON *namespace = get(KIND_NAMESPACE, NULL, "alice");
+    assert_string_equal(json_text(namespace, "metadata", "annotations", "owner", NULL), "alice@example.com");
+    assert_string_equal(json_text(namespace, "metadata", "labels", "app.kubernetes.io/part-of", NULL),
+                        "kubeflow-profile");
+    AUTO_JSON cJSON *quota = get(KIND_RESOURCEQUOTA, "alice", "kf-resource-quota");
+    assert_string_equal(json_text(quota, "spec", "hard", "cpu", NULL), "4");
+    AUTO_JSON cJSON *home = get(KIND_CLAIM, "alice", "home");
+    assert_string_equal(json_text(home, "status", "phase", NULL), "Bound");
+    AUTO_JSON cJSON *secret = get(KIND_SECRET, "alice", "ray-auth");
+    assert_true(strlen(json_text(secret, "data", "auth_token", NULL)) >= 43);
+    assert_at_rest();
+}
+
+static void names_are_taken_limited_and_released(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *taken = profile_of("alice");
+    AUTO_JSON cJSON *reserved = profile_of("kube-system");
+    AUTO_JSON cJSON *stored = NULL;
+    struct error error = {0};
+    assert_int_equal(tenancy_create_profile(tenancy, &bob, taken, &stored, &error), -ERROR_EXISTS);
+    assert_int_equal(tenancy_create_profile(tenancy, &bob, reserved, &stored, &error), -ERROR_INVALID);
+    assert_string_equal(error.field, "metadata.name");
+    make_profile(&alice, "alice-2");
+    make_profile(&alice, "alice-3");
+    AUTO_JSON cJSON *fourth = profile_of("alice-4");
+    assert_int_equal(tenancy_create_profile(tenancy, &alice, fourth, &stored, &error), -ERROR_FORBIDDEN);
+    delete (KIND_PROFILE, NULL, "alice-3");
+    wait_phase(KIND_PROFILE, NULL, "alice-3", NULL);
+    make_profile(&bob, "alice-3"); /* a released name is anybody's */
+    AUTO_JSON cJSON *namespace = get(KIND_NAMESPACE, NULL, "alice-3");
+    assert_string_equal(json_text(namespace, "metadata", "annotations", "owner", NULL), "bob@example.com");
+}
+
+static void what_is_missing_comes_back(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *patch = json_object();
+    AUTO_JSON cJSON *stored = NULL;
+    delete (KIND_RESOURCEQUOTA, "alice", "kf-resource-quota");
+    wait_text(KIND_RESOURCEQUOTA, "alice", "kf-resource-quota", "metadata", "name", NULL, "kf-resource-quota");
+    delete (KIND_SECRET, "alice", "ray-auth");
+    wait_text(KIND_SECRET, "alice", "ray-auth", "type", NULL, NULL, "Opaque");
+    json_set_text(json_object_in(json_object_in(patch, "metadata"), "annotations"), "owner", "mallory@example.com");
+    OK(engine_patch(engine, KIND_NAMESPACE, NULL, "alice", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &stored, &error));
+    wait_text(KIND_NAMESPACE, NULL, "alice", "metadata", "annotations", "owner", "alice@example.com");
+    assert_at_rest();
+}
+
+static void somebody_elses_namespace_is_left_alone(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *foreign = json_object();
+    AUTO_JSON cJSON *stored = NULL;
+    AUTO_JSON cJSON *wanted = profile_of("legacy");
+    json_set_text(json_object_in(foreign, "metadata"), "name", "legacy");
+    OK(engine_create(engine, KIND_NAMESPACE, NULL, foreign, &stored, &error));
+    cJSON_Delete(TAKE_POINTER(stored));
+    OK(tenancy_create_profile(tenancy, &bob, wanted, &stored, &error));
+    wait_phase(KIND_PROFILE, NULL, "legacy", "Failed");
+    wait_text(KIND_PROFILE, NULL, "legacy", "status", "reason", NULL, "NamespaceTaken");
+    delete (KIND_PROFILE, NULL, "legacy");
+    wait_phase(KIND_PROFILE, NULL, "legacy", NULL);
+    AUTO_JSON cJSON *namespace = get(KIND_NAMESPACE, NULL, "legacy");
+    assert_non_null(namespace);
+    assert_null(json_text(namespace, "metadata", "deletionTimestamp", NULL));
+}
+
+/* --- claims ---------------------------------------------------------------------------------------------------------
+ */
+
+static void claims_and_objects_are_put_right(void **state)
+{
+    (void)state;
+    struct tenancy aside = {.engine = engine, .auth = auth, .suspects = json_object()};
+    AUTO_JSON cJSON *stored = NULL;
+    struct error error = {0};
+    /* The creation was cut off after the claim: only after the grace is the name free again. */
+    assert_int_equal(auth_profile_claim(auth, "ghost", bob.email, true, &error), 0);
+    assert_true(tenancy_sweep(&aside) > 0);
+    assert_int_equal(auth_profile_claim(auth, "ghost", bob.email, true, &error), -ERROR_EXISTS);
+    json_set_i64(aside.suspects, "ghost", clock_monotonic_ms() - TENANCY_SWEEP_GRACE_MS);
+    assert_true(tenancy_sweep(&aside) > 0);
+    assert_int_equal(auth_profile_claim(auth, "ghost", bob.email, true, &error), 0);
+    assert_int_equal(auth_profile_release(auth, "ghost", &error), 0);
+
+    /* An object without a claim: its owner gets it back. */
+    AUTO_JSON cJSON *wanted = profile_of("restored");
+    assert_int_equal(tenancy_admit_profile(tenancy, &bob, NULL, wanted, &error), 0);
+    assert_int_equal(engine_create(engine, KIND_PROFILE, NULL, wanted, &stored, &error), 0);
+    json_set_i64(aside.suspects, "restored", clock_monotonic_ms() - TENANCY_SWEEP_GRACE_MS);
+    assert_true(tenancy_sweep(&aside) > 0);
+    assert_int_equal(auth_profile_claim(auth, "restored", alice.email, true, &error), -ERROR_EXISTS);
+
+    /* A transfer is decided in auth; the object and the namespace follow. */
+    assert_int_equal(auth_profile_transfer(auth, "restored", alice.email, &error), 0);
+    assert_true(tenancy_sweep(&aside) > 0);
+    wait_text(KIND_PROFILE, NULL, "restored", "spec", "owner", "name", "alice@example.com");
+    wait_text(KIND_NAMESPACE, NULL, "restored", "metadata", "annotations", "owner", "alice@example.com");
+    cJSON_Delete(aside.suspects);
+    delete (KIND_PROFILE, NULL, "restored");
+    wait_phase(KIND_PROFILE, NULL, "restored", NULL);
+}
+
+/* --- notebooks ------------------------------------------------------------------------------------------------------
+ */
+
+static void a_notebook_runs_stops_starts_and_grows(void **state)
+{
+    (void)state;
+    make_notebook("alice", "nb1", NULL);
+    wait_phase(KIND_NOTEBOOK, "alice", "nb1", "Running");
+    AUTO_JSON cJSON *notebook = get(KIND_NOTEBOOK, "alice", "nb1");
+    int64_t number = 0;
+    assert_true(json_i64(json_at(notebook, "status", "progress", NULL), &number));
+    assert_int_equal(number, 100);
+    assert_non_null(json_at(notebook, "status", "containerState", "running", NULL));
+    AUTO_JSON cJSON *secret = get(KIND_SECRET, "alice", "notebook-nb1");
+    AUTO_JSON cJSON *service = get(KIND_SERVICE, "alice", "nb1");
+    assert_non_null(secret);
+    assert_non_null(service);
+    AUTO_JSON cJSON *pod = get(KIND_POD, "alice", "nb1-0");
+    assert_at_rest();
+
+    annotate("alice", "nb1", "now");
+    wait_phase(KIND_NOTEBOOK, "alice", "nb1", "Stopped");
+    wait_phase(KIND_POD, "alice", "nb1-0", NULL);
+    annotate("alice", "nb1", NULL);
+    wait_phase(KIND_NOTEBOOK, "alice", "nb1", "Running");
+
+    AUTO_JSON cJSON *grown = get(KIND_NOTEBOOK, "alice", "nb1");
+    AUTO_JSON cJSON *stored = NULL;
+    cJSON *container = json_at(grown, "spec", "template", "spec", "containers", NULL)->child;
+    json_set_text(json_object_in(json_object_in(container, "resources"), "limits"), "memory", "2Gi");
+    AUTO_JSON cJSON *before = get(KIND_POD, "alice", "nb1-0");
+    OK(engine_update(engine, KIND_NOTEBOOK, "alice", "nb1", ENGINE_SPEC, grown, &stored, &error));
+    int64_t until = clock_monotonic_ms() + WAIT_MS;
+    for (bool replaced = false; !replaced; clock_sleep_ms(20)) {
+        AUTO_JSON cJSON *now = get(KIND_POD, "alice", "nb1-0");
+        replaced =
+            now && strcmp(json_text(now, "metadata", "uid", NULL), json_text(before, "metadata", "uid", NULL)) != 0;
+        if (clock_monotonic_ms() > until)
+            fail_msg("the pod is not replaced");
+    }
+    wait_phase(KIND_NOTEBOOK, "alice", "nb1", "Running");
+    AUTO_JSON cJSON *after = get(KIND_POD, "alice", "nb1-0");
+    assert_string_equal(
+        json_text(json_at(after, "spec", "containers", NULL)->child, "resources", "limits", "memory", NULL), "2Gi");
+    assert_at_rest();
+}
+
+static void names_are_per_profile(void **state)
+{
+    (void)state;
+    make_notebook("alice-2", "nb1", NULL);
+    wait_phase(KIND_NOTEBOOK, "alice-2", "nb1", "Running");
+    AUTO_JSON cJSON *one = get(KIND_SECRET, "alice", "notebook-nb1");
+    AUTO_JSON cJSON *two = get(KIND_SECRET, "alice-2", "notebook-nb1");
+    assert_string_not_equal(json_text(one, "data", "token", NULL), json_text(two, "data", "token", NULL));
+}
+
+static void a_quota_is_explained(void **state)
+{
+    (void)state;
+    make_notebook("alice", "big", "5");
+    wait_text(KIND_NOTEBOOK, "alice", "big", "status", "reason", NULL, "QuotaExceeded");
+    AUTO_JSON cJSON *notebook = get(KIND_NOTEBOOK, "alice", "big");
+    assert_string_equal(json_text(notebook, "status", "phase", NULL), "Pending");
+    assert_non_null(strstr(json_text(notebook, "status", "message", NULL), "cpu"));
+    delete (KIND_NOTEBOOK, "alice", "big");
+    wait_phase(KIND_STATEFULSET, "alice", "big", NULL);
+}
+
+static void deletion_keeps_the_home_only(void **state)
+{
+    (void)state;
+    delete (KIND_NOTEBOOK, "alice", "nb1");
+    make_notebook("alice", "nb1", NULL); /* at once again: waits for the old one's remains, then runs */
+    wait_phase(KIND_NOTEBOOK, "alice", "nb1", "Running");
+    delete (KIND_NOTEBOOK, "alice", "nb1");
+    wait_phase(KIND_STATEFULSET, "alice", "nb1", NULL);
+    wait_phase(KIND_SERVICE, "alice", "nb1", NULL);
+    wait_phase(KIND_SECRET, "alice", "notebook-nb1", NULL);
+    wait_phase(KIND_POD, "alice", "nb1-0", NULL);
+    AUTO_JSON cJSON *home = get(KIND_CLAIM, "alice", "home");
+    assert_non_null(home);
+    assert_at_rest();
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------------
+ */
+
+static void deletion_resumes_after_a_crash(void **state)
+{
+    (void)state;
+    tenancy_free(tenancy); /* nobody is there to do it */
+    delete (KIND_PROFILE, NULL, "alice-2");
+    AUTO_JSON cJSON *profile = get(KIND_PROFILE, NULL, "alice-2");
+    assert_non_null(json_text(profile, "metadata", "deletionTimestamp", NULL));
+    start_tenancy();
+    wait_phase(KIND_PROFILE, NULL, "alice-2", NULL);
+    AUTO_JSON cJSON *namespace = get(KIND_NAMESPACE, NULL, "alice-2");
+    assert_null(namespace);
+    assert_null(json_member(fake.sandboxes, "alice-2"));
+    assert_non_null(json_member(fake.sandboxes, "alice")); /* of it, and only of it */
+    for (const cJSON *pod = fake.pods->child; pod; pod = pod->next)
+        assert_string_not_equal(json_text(pod, "sandbox", NULL), "alice-2");
+    OK(auth_profile_claim(auth, "alice-2", bob.email, true, &error)); /* the name is free */
+    OK(auth_profile_release(auth, "alice-2", &error));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_profile_becomes_ready_and_rests),
+                                       cmocka_unit_test(names_are_taken_limited_and_released),
+                                       cmocka_unit_test(what_is_missing_comes_back),
+                                       cmocka_unit_test(somebody_elses_namespace_is_left_alone),
+                                       cmocka_unit_test(claims_and_objects_are_put_right),
+                                       cmocka_unit_test(a_notebook_runs_stops_starts_and_grows),
+                                       cmocka_unit_test(names_are_per_profile),
+                                       cmocka_unit_test(a_quota_is_explained),
+                                       cmocka_unit_test(deletion_keeps_the_home_only),
+                                       cmocka_unit_test(deletion_resumes_after_a_crash)};
+    return cmocka_run_group_tests(tests, begin, end);
+}

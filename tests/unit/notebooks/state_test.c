@@ -1,0 +1,149 @@
+/* A notebook's status: one row a situation, with the word, the reason and the progress a person sees. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "notebooks/state.h"
+
+#define NB                                                                                                             \
+    "{\"metadata\":{\"name\":\"nb1\",\"generation\":3},\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":"   \
+    "\"nb1\",\"resources\":{\"limits\":{\"memory\":\"1Gi\"}}}]}}}}"
+#define STOPPED_NB "{\"metadata\":{\"name\":\"nb1\",\"annotations\":{\"kubeflow-resource-stopped\":\"x\"}}}"
+#define BOUND "{\"status\":{\"phase\":\"Bound\"}}"
+#define POD(conditions, state)                                                                                         \
+    "{\"status\":{\"phase\":\"Running\",\"conditions\":[" conditions                                                   \
+    "],\"containerStatuses\":[{\"name\":\"nb1\"," state "}]}}"
+#define PLACED "{\"type\":\"PodScheduled\",\"status\":\"True\"}"
+#define READY ",{\"type\":\"Ready\",\"status\":\"True\"}"
+#define UNREADY ",{\"type\":\"Ready\",\"status\":\"False\"}"
+#define NOW "2026-11-23T10:00:10Z"
+
+static cJSON *parsed(const char *text)
+{
+    cJSON *value = NULL;
+    struct error error = {0};
+    if (text && json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
+        fail_msg("%s: %s", text, error.message);
+    return value;
+}
+
+static void says_what_is_the_matter(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *notebook, *home, *pod, *create_error;
+        const char *phase, *reason, *words;
+        int progress;
+        bool again;
+    } cases[] = {
+        {NB, NULL, NULL, NULL, "Pending", "HomeVolumePending", "home volume", 0, false},
+        {NB, BOUND, NULL, NULL, "Pending", "Scheduling", "waiting", 20, false},
+        {NB, BOUND, NULL, "exceeded quota: kf-resource-quota, requested: cpu=40", "Pending", "QuotaExceeded", "cpu=40",
+         20, false},
+        {NB, BOUND, NULL, "something else", "Pending", "FailedCreate", "something else", 20, false},
+        {NB, BOUND,
+         POD("{\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":\"Unschedulable\",\"message\":\"not enough "
+             "memory\"}",
+             "\"state\":{}"),
+         NULL, "Pending", "Unschedulable", "not enough memory", 20, false},
+        {NB, BOUND, POD(PLACED, "\"state\":{\"waiting\":{\"reason\":\"ContainerCreating\"}}"), NULL, "Starting",
+         "ContainerCreating", "being started", 40, false},
+        {NB, BOUND, POD(PLACED, "\"state\":{\"waiting\":{\"reason\":\"ErrImagePull\",\"message\":\"no such image\"}}"),
+         NULL, "Failed", "ErrImagePull", "choose another image", 40, false},
+        {NB, BOUND,
+         POD(PLACED, "\"state\":{\"waiting\":{\"reason\":\"CreateContainerConfigError\",\"message\":\"no secret x\"}}"),
+         NULL, "Failed", "CreateContainerConfigError", "no secret x", 40, false},
+        {NB, BOUND, POD(PLACED UNREADY, "\"state\":{\"running\":{\"startedAt\":\"2026-11-23T10:00:09Z\"}}"), NULL,
+         "Starting", "ServerStarting", "starting", 60, true},
+        {NB, BOUND, POD(PLACED UNREADY, "\"state\":{\"running\":{\"startedAt\":\"2026-11-23T10:00:00Z\"}}"), NULL,
+         "Starting", "WaitingForServer", "does not answer yet", 80, false},
+        {NB, BOUND, POD(PLACED READY, "\"state\":{\"running\":{\"startedAt\":\"2026-11-23T10:00:00Z\"}}"), NULL,
+         "Running", "Running", "running", 100, false},
+        {NB, BOUND,
+         POD(PLACED READY, "\"restartCount\":1,\"state\":{\"running\":{\"startedAt\":\"2026-11-23T10:00:00Z\"}},"
+                           "\"lastState\":{\"terminated\":{\"reason\":\"OOMKilled\"}}"),
+         NULL, "Running", "Running", "more memory", 100, false},
+        {NB, BOUND,
+         POD(PLACED UNREADY, "\"restartCount\":3,\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}},"
+                             "\"lastState\":{\"terminated\":{\"reason\":\"OOMKilled\",\"exitCode\":137}}"),
+         NULL, "Failed", "OOMKilled", "limit of 1Gi", 40, false},
+        {NB, BOUND,
+         POD(PLACED UNREADY, "\"restartCount\":3,\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}},"
+                             "\"lastState\":{\"terminated\":{\"reason\":\"Error\",\"exitCode\":2}}"),
+         NULL, "Failed", "CrashLoopBackOff", "exit code 2", 40, false},
+        {NB, BOUND,
+         POD(PLACED UNREADY, "\"restartCount\":1,\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}},"
+                             "\"lastState\":{\"terminated\":{\"reason\":\"Completed\",\"exitCode\":0}}"),
+         NULL, "Starting", "Restarting", "exit code 0", 40, false},
+        {STOPPED_NB, BOUND, POD(PLACED READY, "\"state\":{}"), NULL, "Stopping", "Stopping", "being stopped", 0, false},
+        {STOPPED_NB, BOUND, NULL, NULL, "Stopped", "Stopped", "files are kept", 0, false},
+        {"{\"metadata\":{\"name\":\"nb1\",\"deletionTimestamp\":\"" NOW "\"}}", BOUND, NULL, NULL, "Stopping",
+         "Deleting", "deleted", 0, false},
+        {NB, BOUND, "{\"metadata\":{\"deletionTimestamp\":\"" NOW "\"},\"status\":{\"conditions\":[" PLACED READY "]}}",
+         NULL, "Starting", "Restarting", "restarted", 20, false},
+    };
+    int64_t now = 0;
+    assert_true(clock_parse(SLICE(NOW), &now));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_JSON cJSON *notebook = parsed(cases[i].notebook);
+        AUTO_JSON cJSON *home = parsed(cases[i].home);
+        AUTO_JSON cJSON *pod = parsed(cases[i].pod);
+        struct notebook_view view = {
+            .notebook = notebook, .home = home, .pod = pod, .create_error = cases[i].create_error, .now_ms = now};
+        int64_t again = 0;
+        int64_t number = 0;
+        AUTO_JSON cJSON *status = notebook_state(&view, &again);
+        assert_string_equal(json_text(status, "phase", NULL), cases[i].phase);
+        assert_string_equal(json_text(status, "reason", NULL), cases[i].reason);
+        if (!strstr(json_text(status, "message", NULL), cases[i].words))
+            fail_msg("row %zu: \"%s\" lacks \"%s\"", i, json_text(status, "message", NULL), cases[i].words);
+        assert_true(json_i64(json_member(status, "progress"), &number));
+        assert_int_equal(number, cases[i].progress);
+        assert_int_equal(again > 0, cases[i].again);
+        assert_true(json_i64(json_member(status, "readyReplicas"), &number));
+        assert_int_equal(number, strcmp(cases[i].phase, "Running") == 0);
+        assert_non_null(json_member(status, "containerState"));
+    }
+}
+
+/* Looking again without news must give the same status: otherwise every look would be a write (Kubeflow's hot loop). */
+static void is_stable(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *notebook = parsed(NB);
+    AUTO_JSON cJSON *home = parsed(BOUND);
+    AUTO_JSON cJSON *pod =
+        parsed(POD(PLACED READY, "\"state\":{\"running\":{\"startedAt\":\"2026-11-23T10:00:00Z\"}}"));
+    struct notebook_view view = {.notebook = notebook, .home = home, .pod = pod, .now_ms = 1000000};
+    int64_t again = 0;
+    cJSON *first = notebook_state(&view, &again);
+    json_set(notebook, "status", first);
+    view.now_ms += 3600000;
+    AUTO_JSON cJSON *second = notebook_state(&view, &again);
+    assert_true(json_equal(first, second));
+}
+
+static void passes_on_what_blocks(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *notebook = parsed(NB);
+    struct notebook_view view = {.notebook = notebook,
+                                 .blocked_phase = "Failed",
+                                 .blocked_reason = "NameTaken",
+                                 .blocked_message = "a Service named nb1 exists"};
+    int64_t again = 0;
+    AUTO_JSON cJSON *status = notebook_state(&view, &again);
+    assert_string_equal(json_text(status, "phase", NULL), "Failed");
+    assert_string_equal(json_text(status, "reason", NULL), "NameTaken");
+    assert_string_equal(json_text(status, "message", NULL), "a Service named nb1 exists");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(says_what_is_the_matter), cmocka_unit_test(is_stable),
+                                       cmocka_unit_test(passes_on_what_blocks)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
