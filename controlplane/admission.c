@@ -1,0 +1,227 @@
+/* May this object be stored, and as what? */
+#include "controlplane/admission.h"
+
+#include <ctype.h>
+
+#include "controlplane/metadata.h"
+#include "notebooks/notebooks.h"
+#include "ray/ray.h"
+#include "tenancy/tenancy.h"
+
+#define CLAIM_BYTES_MAX (16LL << 40) /* ext4's limit with 4 KiB blocks */
+#define DATA_KEY_MAX 253             /* Kubernetes' IsConfigMapKey */
+
+/* --- what belongs to the profile ---------------------------------------------------------------------------------- */
+int admission_check_reserved(enum engine_kind kind, const char *name, const cJSON *old, struct error *error)
+{
+    bool reserved = false;
+    if (kind == KIND_SECRET)
+        reserved = strcmp(name, "ray-auth") == 0 || strncmp(name, "notebook-", 9) == 0;
+    else if (kind == KIND_CLAIM)
+        reserved = strcmp(name, "home") == 0;
+    if (kind == KIND_SECRET || kind == KIND_CLAIM || kind == KIND_CONFIGMAP) {
+        const cJSON *owners = json_at(old, "metadata", "ownerReferences", NULL);
+        reserved = reserved || (owners && owners->child);
+    }
+    if (reserved)
+        return error_set(error, ERROR_FORBIDDEN, NULL, "%s \"%s\" is managed by Atelier", engine_kinds[kind].kind,
+                         name);
+    return 0;
+}
+
+/* Such labels say what an object belongs to; only Atelier writes them. */
+static int check_own_labels(const cJSON *old, const cJSON *object, struct error *error)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, json_at(object, "metadata", "labels", NULL))
+    {
+        const char *was = json_text(old, "metadata", "labels", item->string, NULL);
+        if (strncmp(item->string, "atelier.dev/", 12) == 0 && (!was || strcmp(was, item->valuestring) != 0))
+            return error_set(error, ERROR_INVALID, "metadata.labels", "the label \"%s\" is set by Atelier only",
+                             item->string);
+    }
+    return 0;
+}
+
+/* --- PersistentVolumeClaim ---------------------------------------------------------------------------------------- */
+static int check_access_modes(cJSON *spec, struct error *error)
+{
+    static const char *const known[] = {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"};
+    cJSON *modes = json_member(spec, "accessModes");
+    const cJSON *mode;
+    if (!modes) {
+        json_push_text(json_set(spec, "accessModes", json_array()), "ReadWriteOnce");
+        return 0;
+    }
+    bool good = cJSON_IsArray(modes) && modes->child;
+    cJSON_ArrayForEach(mode, modes)
+    {
+        bool found = false;
+        for (size_t i = 0; i < COUNT_OF(known) && cJSON_IsString(mode); i++)
+            found = found || strcmp(mode->valuestring, known[i]) == 0;
+        good = good && found;
+    }
+    if (good)
+        return 0;
+    return error_set(error, ERROR_INVALID, "spec.accessModes",
+                     "expected a list of ReadWriteOnce, ReadOnlyMany, ReadWriteMany or ReadWriteOncePod");
+}
+
+static int check_storage(const cJSON *old_spec, const cJSON *spec, struct error *error)
+{
+    static const char *const known[] = {"requests", "limits", NULL}, *const storage[] = {"storage", NULL};
+    static const char field[] = "spec.resources.requests.storage";
+    const cJSON *resources = json_member(spec, "resources");
+    int status = json_check_known(resources, "spec.resources", known, error);
+    if (status == 0)
+        status = json_check_known(json_member(resources, "requests"), "spec.resources.requests", storage, error);
+    if (status < 0)
+        return status;
+    const char *text = json_text(resources, "requests", "storage", NULL);
+    int64_t bytes, was;
+    if (!text)
+        return error_set(error, ERROR_INVALID, field, "%s is missing; expected a size such as \"5Gi\"", field);
+    if (!quantity_parse_bytes(slice_of(text), &bytes) || bytes <= 0 || bytes > CLAIM_BYTES_MAX)
+        return error_set(error, ERROR_INVALID, field, "%s must be a size between 1 and 16Ti", field);
+    const char *old_text = json_text(old_spec, "resources", "requests", "storage", NULL);
+    if (old_text && quantity_parse_bytes(slice_of(old_text), &was) && bytes < was)
+        return error_set(error, ERROR_INVALID, field, "a volume can grow but not shrink; it has %s", old_text);
+    return 0;
+}
+
+static int admit_claim(const cJSON *old, cJSON *object, struct error *error)
+{
+    static const char *const known[] = {"accessModes", "resources",  "storageClassName",
+                                        "volumeMode",  "volumeName", NULL};
+    static const char *const texts[] = {"storageClassName", "volumeMode", "volumeName"};
+    cJSON *spec = json_member(object, "spec");
+    if (!cJSON_IsObject(spec))
+        return error_set(error, ERROR_INVALID, "spec", "spec is missing; expected resources.requests.storage");
+    int status = json_check_known(spec, "spec", known, error);
+    for (size_t i = 0; i < COUNT_OF(texts) && status == 0; i++) {
+        const cJSON *item = json_member(spec, texts[i]);
+        if (item && !cJSON_IsNull(item) && !cJSON_IsString(item))
+            status = error_set(error, ERROR_INVALID, "spec", "spec.%s must be a text", texts[i]);
+    }
+    if (status == 0 && !name_is_label(slice_of(json_text(object, "metadata", "name", NULL))))
+        status = error_set(error, ERROR_INVALID, "metadata.name",
+                           "the name of a volume is lower-case letters, digits and '-', at most 63");
+    if (status == 0)
+        status = check_access_modes(spec, error);
+    if (status == 0)
+        status = check_storage(json_member(old, "spec"), spec, error);
+    return status;
+}
+
+/* --- ConfigMap and Secret ----------------------------------------------------------------------------------------- */
+static bool is_data_key(const char *key)
+{
+    size_t length = strlen(key);
+    for (const char *at = key; *at; at++) {
+        if (!isalnum((unsigned char)*at) && !strchr("-._", *at))
+            return false;
+    }
+    return length > 0 && length <= DATA_KEY_MAX && strcmp(key, ".") != 0 && strcmp(key, "..") != 0;
+}
+
+/* Every value a text; with <encoded> also base64. Sums up what it holds. */
+static int check_data(const cJSON *object, const char *field, bool encoded, size_t *total, struct error *error)
+{
+    const cJSON *data = json_member(object, field), *item;
+    if (data && !cJSON_IsNull(data) && !cJSON_IsObject(data))
+        return error_set(error, ERROR_INVALID, field, "%s must be an object of texts", field);
+    cJSON_ArrayForEach(item, data)
+    {
+        AUTO_BUFFER struct buffer decoded = {0};
+        if (!is_data_key(item->string))
+            return error_set(error, ERROR_INVALID, field, "a key of %s has letters, digits, '-', '_' and '.' only",
+                             field);
+        if (!cJSON_IsString(item))
+            return error_set(error, ERROR_INVALID, field, "%s.%s must be a text", field, item->string);
+        if (encoded && *item->valuestring && !text_unbase64(slice_of(item->valuestring), &decoded))
+            return error_set(error, ERROR_INVALID, field, "%s.%s must be base64", field, item->string);
+        *total += strlen(item->string) + strlen(item->valuestring);
+    }
+    if (*total > LIMIT_DATA_BYTES)
+        return error_set(error, ERROR_INVALID, field, "all data together may be at most %d bytes", LIMIT_DATA_BYTES);
+    return 0;
+}
+
+static int check_immutable(const cJSON *old, const cJSON *object, struct error *error)
+{
+    const cJSON *flag = json_member(object, "immutable");
+    if (flag && !cJSON_IsBool(flag))
+        return error_set(error, ERROR_INVALID, "immutable", "immutable must be true or false");
+    if (!json_true(old, "immutable", NULL))
+        return 0;
+    bool same = json_true(object, "immutable", NULL) &&
+                json_equal(json_member(old, "data"), json_member(object, "data")) &&
+                json_equal(json_member(old, "binaryData"), json_member(object, "binaryData"));
+    return same ? 0 : error_set(error, ERROR_INVALID, "immutable", "the object was made immutable");
+}
+
+static int admit_configmap(const cJSON *old, cJSON *object, struct error *error)
+{
+    size_t total = 0;
+    int status = check_data(object, "data", false, &total, error);
+    if (status == 0)
+        status = check_data(object, "binaryData", true, &total, error);
+    return status < 0 ? status : check_immutable(old, object, error);
+}
+
+static void fold_string_data(cJSON *secret)
+{
+    const cJSON *item, *plain = json_member(secret, "stringData");
+    if (!plain)
+        return;
+    cJSON *data = json_object_in(secret, "data");
+    cJSON_ArrayForEach(item, plain)
+    {
+        AUTO_FREE char *encoded = text_base64(item->valuestring, strlen(item->valuestring));
+        json_set_text(data, item->string, encoded);
+    }
+    json_remove(secret, "stringData");
+}
+
+static int admit_secret(const cJSON *old, cJSON *object, struct error *error)
+{
+    size_t total = 0;
+    const cJSON *type = json_member(object, "type");
+    int status = check_data(object, "data", true, &total, error);
+    if (status == 0)
+        status = check_data(object, "stringData", false, &total, error);
+    if (status == 0 && type && (!cJSON_IsString(type) || !metadata_is_key(slice_of(type->valuestring))))
+        status = error_set(error, ERROR_INVALID, "type", "type must be a text such as \"Opaque\"");
+    if (status < 0)
+        return status;
+    if (!type)
+        json_set_text(object, "type", json_text_or("Opaque", old, "type", NULL));
+    fold_string_data(object);
+    return check_immutable(old, object, error);
+}
+
+int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, cJSON *object, struct error *error)
+{
+    struct server *server = call->server;
+    int status = 0;
+    if (kind == KIND_CLAIM || kind == KIND_CONFIGMAP || kind == KIND_SECRET)
+        status = check_own_labels(old, object, error);
+    if (status < 0)
+        return status;
+    switch (kind) {
+    case KIND_PROFILE:
+        return tenancy_admit_profile(server->tenancy, call->request->identity, old, object, error);
+    case KIND_NOTEBOOK:
+        return notebook_admit(server->notebooks, old, object, error);
+    case KIND_RAYCLUSTER:
+        return ray_cluster_admit(server->engine, old, object, error);
+    case KIND_CLAIM:
+        return admit_claim(old, object, error);
+    case KIND_CONFIGMAP:
+        return admit_configmap(old, object, error);
+    case KIND_SECRET:
+        return admit_secret(old, object, error);
+    default:
+        return error_set(error, ERROR_METHOD, NULL, "%s is written by Atelier only", engine_kinds[kind].kind);
+    }
+}

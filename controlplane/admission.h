@@ -1,0 +1,12 @@
+/* May this object be stored, and as what? One check a kind, for creation and change alike. */
+#ifndef ATELIER_CONTROLPLANE_ADMISSION_H
+#define ATELIER_CONTROLPLANE_ADMISSION_H
+
+#include "controlplane/call.h"
+
+/* Checks and completes <object>, whose metadata is admitted already. <old> NULL: it is to be created. */
+int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, cJSON *object, struct error *error);
+/* FORBIDDEN for what belongs to the profile itself and that people may neither make, change nor delete by hand. */
+int admission_check_reserved(enum engine_kind kind, const char *name, const cJSON *old, struct error *error);
+
+#endif

@@ -1,0 +1,29 @@
+/* What has been done, and by whom? */
+#include "controlplane/handlers.h"
+
+static int answer_page(struct call *call, const char *namespace, struct error *error)
+{
+    int64_t limit = 100, before = 0;
+    cJSON *items = NULL;
+    int status = call_query_i64(call, "limit", 1, LIMIT_PAGE, &limit, error);
+    if (status == 0)
+        status = call_query_i64(call, "before", 1, INT64_MAX, &before, error);
+    if (status == 0)
+        status = audit_list(call->server->auth, namespace, before, limit, &items, error);
+    if (status < 0)
+        return status;
+    AUTO_JSON cJSON *answer = json_object();
+    json_set(answer, "items", items);
+    call_json(call, 200, answer);
+    return 0;
+}
+
+int audit_all(struct call *call, struct error *error)
+{
+    return answer_page(call, NULL, error);
+}
+
+int audit_profile(struct call *call, struct error *error)
+{
+    return answer_page(call, call->namespace, error);
+}

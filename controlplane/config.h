@@ -1,0 +1,96 @@
+/*
+ * Which settings exist, where each value comes from, and what is wrong with it.
+ *
+ * One table is the only source for parsing, defaults, `atelierd --help`, `atelierd check-config` and
+ * docs/configuration.md. A value comes from the environment, else from the YAML file, else from the table's default, in
+ * which {data} and {run_dir} stand for those settings. Secrets are given in the environment or by a file's path.
+ */
+#ifndef ATELIER_CONTROLPLANE_CONFIG_H
+#define ATELIER_CONTROLPLANE_CONFIG_H
+
+#include "base/json.h"
+#include "base/log.h"
+
+/* identifier (the YAML key), environment variable, type, default, least, most, reloadable by SIGHUP, help.
+ * least and most: the number itself, bytes for SIZE, milli-CPUs for CPU, characters for texts. */
+#define CONFIG_TABLE(X)                                                                                                \
+    X(listen, "ATELIER_LISTEN", ADDRESS, "127.0.0.1:8080", 1, 64, false,                                               \
+      "address and port of the API, the console and every tenant endpoint (http)")                                     \
+    X(metrics_listen, "ATELIER_METRICS_LISTEN", ADDRESS, "127.0.0.1:9464", 0, 64, false,                               \
+      "address and port of /metrics; empty to disable")                                                                \
+    X(base_domain, "ATELIER_BASE_DOMAIN", DOMAIN, "localhost", 1, 189, false,                                          \
+      "domain below which every resource has a host of its own (notebook-nb1--alice.localhost)")                       \
+    X(admin_email, "ATELIER_ADMIN_EMAIL", TEXT, "admin@localhost", 3, 254, false,                                      \
+      "e-mail of the first platform admin")                                                                            \
+    X(data, "ATELIER_DATA", PATH, "var", 1, 4000, false, "directory of everything that is kept")                       \
+    X(run_dir, "ATELIER_RUN_DIR", PATH, "{data}/run", 1, 90, false, "directory of sockets")                            \
+    X(admin_socket, "ATELIER_ADMIN_SOCKET", PATH, "{run_dir}/admin.sock", 1, 107, false,                               \
+      "Unix socket on which this user and root are platform admins")                                                   \
+    X(sandboxd_socket, "ATELIER_SANDBOXD_SOCKET", PATH, "{run_dir}/sandboxd.sock", 1, 107, false,                      \
+      "Unix socket of atelier-sandboxd")                                                                               \
+    X(images, "ATELIER_IMAGES", PATH, "{data}/images", 1, 4000, false, "directory of the installed images")            \
+    X(database_url, "DATABASE_URL", SECRET, "", 0, 4000, false,                                                        \
+      "PostgreSQL to use: a postgres:// URL or libpq's key=value form; needed unless database_url_file is set")        \
+    X(database_url_file, "DATABASE_URL_FILE", PATH, "", 0, 4000, false,                                                \
+      "file that holds database_url, for passwords that should not be in the environment")                             \
+    X(database_connections, "ATELIER_DATABASE_CONNECTIONS", INTEGER, "8", 2, 64, false, "connections to PostgreSQL")   \
+    X(profiles_per_user, "ATELIER_PROFILES_PER_USER", INTEGER, "3", 0, 1000, false,                                    \
+      "profiles one person may own; platform admins are not limited")                                                  \
+    X(quota_cpu, "ATELIER_QUOTA_CPU", CPU, "32", 100, 1000000000, false, "CPU quota of a new profile")                 \
+    X(quota_memory, "ATELIER_QUOTA_MEMORY", SIZE, "64Gi", 67108864, 1125899906842624, false,                           \
+      "memory quota of a new profile")                                                                                 \
+    X(home_size, "ATELIER_HOME_SIZE", SIZE, "10Gi", 67108864, 1125899906842624, false,                                 \
+      "size of a profile's home volume")                                                                               \
+    X(cpu_overcommit, "ATELIER_CPU_OVERCOMMIT", INTEGER, "8", 1, 100, false,                                           \
+      "how many times each CPU of the machine may be promised")                                                        \
+    X(memory_reserved, "ATELIER_MEMORY_RESERVED", SIZE, "2Gi", 0, 1125899906842624, false,                             \
+      "memory of the machine that is never promised to pods")                                                          \
+    X(session_ttl_s, "ATELIER_SESSION_TTL_S", INTEGER, "2592000", 60, 31536000, false,                                 \
+      "seconds after which a sign-in ends in any case")                                                                \
+    X(max_stale_s, "ATELIER_MAX_STALE_S", INTEGER, "300", 5, 86400, false,                                             \
+      "seconds that decisions go on from the last policy snapshot while PostgreSQL is away")                           \
+    X(database_wait_s, "ATELIER_DATABASE_WAIT_S", INTEGER, "60", 0, 3600, false,                                       \
+      "seconds to wait for PostgreSQL at start")                                                                       \
+    X(drain_s, "ATELIER_DRAIN_S", INTEGER, "5", 0, 600, true,                                                          \
+      "seconds that running requests get to finish after SIGTERM")                                                     \
+    X(workers, "ATELIER_WORKERS", INTEGER, "8", 1, 64, false, "threads that answer API requests")                      \
+    X(loops, "ATELIER_LOOPS", INTEGER, "0", 0, 16, false, "event loops; 0: one a core, at most 4")                     \
+    X(log_level, "ATELIER_LOG_LEVEL", LEVEL, "info", 1, 8, true, "least level that is logged: debug, info, warn, error")
+
+/* Each setting: its text as given, and, for numbers, its value in the unit of the table. */
+struct config_value {
+    char *text;
+    int64_t number;
+};
+struct config {
+#define X(id, ...) struct config_value id;
+    CONFIG_TABLE(X)
+#undef X
+};
+struct config_key {
+    const char *name, *variable, *type, *fallback, *help;
+    int64_t least, most;
+    bool reloadable;
+};
+extern const struct config_key config_keys[];
+extern const size_t config_key_count;
+
+/*
+ * Reads everything. <yaml> is the content of the configuration file, or empty; <environment> looks a variable up (NULL:
+ * getenv). INVALID names the key, the value's source and what was expected. *ret is released by config_free.
+ */
+int config_load(struct slice yaml, const char *(*environment)(const char *name), struct config *ret,
+                struct error *error);
+void config_free(struct config *config);
+/* Takes over what may change while running; *ret_ignored (may be NULL) is the number of other differences. */
+void config_reload(struct config *config, const struct config *fresh, unsigned *ret_ignored);
+enum log_level config_log_level(const struct config *config);
+/* The port of the listen address, for URLs: "8080". */
+const char *config_port(const struct config *config);
+
+/* Printed forms: for --help, for docs/configuration.md, and the effective values (secrets hidden). */
+void config_print_help(struct buffer *ret);
+void config_print_docs(struct buffer *ret);
+void config_print_values(const struct config *config, struct buffer *ret);
+
+#endif

@@ -1,0 +1,52 @@
+/* Every handler of the route table, one file a resource. */
+#ifndef ATELIER_CONTROLPLANE_HANDLERS_H
+#define ATELIER_CONTROLPLANE_HANDLERS_H
+
+#include "controlplane/call.h"
+
+/* signin.c */
+int signin_login(struct call *call, struct error *error);
+int signin_link(struct call *call, struct error *error);
+int signin_logout(struct call *call, struct error *error);
+int signin_logout_everywhere(struct call *call, struct error *error);
+/* handoff.c: requests for tenant paths that the gateway did not proxy, and everything on a resource's own host */
+int handoff_tenant_path(struct call *call, const struct route *route, struct error *error);
+int handoff_resource_host(struct call *call, struct error *error);
+/* people */
+int whoami_get(struct call *call, struct error *error);
+int password_set(struct call *call, struct error *error);
+int users_list(struct call *call, struct error *error);
+int users_create(struct call *call, struct error *error);
+int users_change(struct call *call, struct error *error);
+int users_delete(struct call *call, struct error *error);
+int users_reset_link(struct call *call, struct error *error);
+int tokens_list(struct call *call, struct error *error);
+int tokens_create(struct call *call, struct error *error);
+int tokens_delete(struct call *call, struct error *error);
+int sessions_list(struct call *call, struct error *error);
+int sessions_delete(struct call *call, struct error *error);
+int members_list(struct call *call, struct error *error);
+int members_add(struct call *call, struct error *error);
+int members_change(struct call *call, struct error *error);
+int members_remove(struct call *call, struct error *error);
+int owner_change(struct call *call, struct error *error);
+int audit_all(struct call *call, struct error *error);
+int audit_profile(struct call *call, struct error *error);
+int images_list(struct call *call, struct error *error);
+int usage_get(struct call *call, struct error *error);
+int open_get(struct call *call, struct error *error);
+/* health.c */
+int health_alive(struct call *call, struct error *error);
+int health_ready(struct call *call, struct error *error);
+/* discovery.c */
+int discovery_core(struct call *call, struct error *error);
+int discovery_groups(struct call *call, struct error *error);
+int discovery_group(struct call *call, struct error *error);
+int discovery_resources(struct call *call, struct error *error);
+int discovery_version(struct call *call, struct error *error);
+/* objects.c */
+int objects_handle(struct call *call, struct error *error);
+/* console.c: false if there is nothing to serve at that path */
+bool console_serve(struct call *call);
+
+#endif

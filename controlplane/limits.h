@@ -1,0 +1,23 @@
+/* Every bound of the control plane, with the reason beside it. */
+#ifndef ATELIER_CONTROLPLANE_LIMITS_H
+#define ATELIER_CONTROLPLANE_LIMITS_H
+
+#define LIMIT_PATH_SEGMENTS 12             /* the longest listed path has 8 */
+#define LIMIT_SEGMENT_BYTES 256            /* a name is at most 253, an e-mail 254 */
+#define LIMIT_LABELS 64                    /* as many as people use, far below what lists could carry */
+#define LIMIT_ANNOTATION_BYTES (256 << 10) /* Kubernetes' TotalAnnotationSizeLimitB */
+#define LIMIT_DATA_BYTES (1 << 20)         /* Kubernetes' limit of a ConfigMap or Secret */
+#define LIMIT_LIST 5000                    /* objects in one page; more come through `continue` */
+#define LIMIT_PATCH_RETRIES 5              /* conflicts retried for a patch that names no resourceVersion */
+#define LIMIT_WATCHES 4096                 /* open watches in all */
+#define LIMIT_WATCHES_USER 128             /* and of one person: a console tab holds about five */
+#define LIMIT_WATCH_S 3600                 /* a watch ends after an hour; clients resume it */
+#define LIMIT_FOLLOWERS 1024               /* followed logs in all */
+#define LIMIT_FOLLOWERS_USER 64            /* and of one person */
+#define LIMIT_LOG_ANSWER (4 << 20)         /* the end of a log that one answer carries */
+#define LIMIT_LOG_TAIL 1000000             /* tailLines */
+#define LIMIT_LOG_LINE (64 << 10)          /* a longer line is passed on in pieces */
+#define LIMIT_PAGE 500                     /* rows of an audit page */
+#define LIMIT_TOKEN_TTL_S (3650LL * 86400) /* an API token lives at most ten years */
+
+#endif

@@ -1,0 +1,279 @@
+/* What becomes of a write to an object? */
+#include "auth/auth.h"
+#include "base/json_patch.h"
+#include "controlplane/admission.h"
+#include "controlplane/kinds.h"
+#include "controlplane/metadata.h"
+#include "controlplane/objects.h"
+#include "controlplane/wire.h"
+#include "ray/ray.h"
+#include "tenancy/tenancy.h"
+
+static int check_writable(const struct place *place, unsigned write, struct error *error)
+{
+    if (kind_rules[place->kind].writes & write)
+        return 0;
+    return error_set(error, ERROR_METHOD, NULL, "%s are written by Atelier only", place->info->plural);
+}
+
+/* dryRun=All checks everything and stores nothing; any other value is a mistake that must not write. */
+static int read_dry_run(struct call *call, bool *ret, struct error *error)
+{
+    const char *value = request_query(call->request, "dryRun");
+    if (value && *value && strcmp(value, "All") != 0)
+        return error_set(error, ERROR_BAD_REQUEST, "dryRun", "dryRun must be \"All\"");
+    *ret = value && *value;
+    call->silent = *ret;
+    return 0;
+}
+
+static int read_body(struct call *call, cJSON **ret, struct error *error)
+{
+    enum wire_type type;
+    int status = wire_check_accept(call->request, error);
+    if (status == 0)
+        status = wire_type(call->request, &type, error);
+    if (status == 0)
+        status = wire_read(call->request, type, ret, error);
+    return status;
+}
+
+/* --- create ------------------------------------------------------------------------------------------------------- */
+static int store_new_object(struct call *call, const struct place *place, const cJSON *object, cJSON **ret,
+                            struct error *error)
+{
+    struct server *server = call->server;
+    if (place->kind == KIND_PROFILE)
+        return tenancy_create_profile(server->tenancy, call->request->identity, object, ret, error);
+    int status = engine_create(server->engine, place->kind, place->namespace, object, ret, error);
+    if (status == 0 && place->kind == KIND_RAYCLUSTER)
+        ray_cluster_remark(server->engine, *ret);
+    return status;
+}
+
+int place_create(struct call *call, const struct place *place, struct error *error)
+{
+    AUTO_JSON cJSON *object = NULL, *stored = NULL;
+    bool dry_run = false;
+    call->action = "create";
+    if (place->info->namespaced && !place->namespace)
+        return error_set(error, ERROR_METHOD, NULL, "create %s in a namespace", place->info->plural);
+    struct decision decision = call_decide(call, place->namespace, place->info->kind, NULL, VERB_CREATE);
+    int status = call_refuse(&decision, error);
+    if (status == 0)
+        status = check_writable(place, KIND_CREATE, error);
+    if (status == 0)
+        status = read_dry_run(call, &dry_run, error);
+    if (status == 0)
+        status = read_body(call, &object, error);
+    if (status == 0)
+        status = metadata_admit(place->kind, place->namespace, NULL, NULL, object, error);
+    if (status < 0)
+        return status;
+    call->name = arena_text(call->request->arena, json_text(object, "metadata", "name", NULL));
+    if (place->kind == KIND_PROFILE)
+        call->namespace = call->name;
+    status = admission_check_reserved(place->kind, call->name, NULL, error);
+    if (status == 0)
+        status = admission_admit(call, place->kind, NULL, object, error);
+    if (status == 0 && !dry_run)
+        status = store_new_object(call, place, object, &stored, error);
+    if (status == 0)
+        wire_answer(call, 201, dry_run ? object : stored);
+    return status;
+}
+
+/* --- change ------------------------------------------------------------------------------------------------------- */
+/* Everything between the wanted object and its storage. <guarded>: the client named the version it saw. */
+static int admit_change(struct call *call, const struct place *place, const cJSON *old, cJSON *object,
+                        struct error *error)
+{
+    int status = metadata_admit(place->kind, place->namespace, place->name, old, object, error);
+    if (status == 0)
+        status = admission_check_reserved(place->kind, place->name, old, error);
+    if (status == 0)
+        status = admission_admit(call, place->kind, old, object, error);
+    return status;
+}
+
+static int store_change(struct call *call, const struct place *place, const cJSON *object, cJSON **ret,
+                        struct error *error)
+{
+    struct server *server = call->server;
+    int status =
+        engine_update(server->engine, place->kind, place->namespace, place->name, ENGINE_SPEC, object, ret, error);
+    if (status == 0 && place->kind == KIND_RAYCLUSTER)
+        ray_cluster_remark(server->engine, *ret);
+    return status;
+}
+
+/* Reads what is to be changed, once the caller may change it and the kind can be changed at all. */
+static int begin_change(struct call *call, const struct place *place, cJSON **ret_old, bool *ret_dry_run,
+                        struct error *error)
+{
+    int status = place_read(call, place, VERB_UPDATE, ret_old, error);
+    if (status == 0)
+        status = check_writable(place, KIND_CHANGE, error);
+    if (status == 0)
+        status = read_dry_run(call, ret_dry_run, error);
+    return status;
+}
+
+int place_replace(struct call *call, const struct place *place, struct error *error)
+{
+    AUTO_JSON cJSON *old = NULL, *object = NULL, *stored = NULL;
+    bool dry_run = false;
+    call->action = "replace";
+    int status = begin_change(call, place, &old, &dry_run, error);
+    if (status == 0)
+        status = read_body(call, &object, error);
+    if (status == 0)
+        status = admit_change(call, place, old, object, error);
+    if (status < 0)
+        return status;
+    if (!dry_run)
+        status = store_change(call, place, object, &stored, error);
+    if (status == 0)
+        wire_answer(call, 200, dry_run ? object : stored);
+    return status;
+}
+
+static int apply_patch(enum wire_type type, const cJSON *old, const cJSON *patch, cJSON **ret, struct error *error)
+{
+    if (type == WIRE_JSON_PATCH)
+        return json_patch(old, patch, ret, error);
+    if (!cJSON_IsObject(patch))
+        return error_set(error, ERROR_BAD_REQUEST, NULL, "a merge patch must be an object");
+    *ret = json_merge_patch(json_copy(old), patch);
+    return 0;
+}
+
+/* A patch that names the version it was made for must not be tried on another one. */
+static bool names_version(enum wire_type type, const cJSON *patch)
+{
+    const cJSON *item;
+    if (type != WIRE_JSON_PATCH)
+        return json_at(patch, "metadata", "resourceVersion", NULL) != NULL;
+    cJSON_ArrayForEach(item, patch)
+    {
+        if (strcmp(json_text_or("", item, "path", NULL), "/metadata/resourceVersion") == 0)
+            return true;
+    }
+    return false;
+}
+
+static int patch_once(struct call *call, const struct place *place, enum wire_type type, const cJSON *patch,
+                      struct error *error)
+{
+    AUTO_JSON cJSON *old = NULL, *object = NULL, *stored = NULL;
+    bool dry_run = false;
+    int status = begin_change(call, place, &old, &dry_run, error);
+    if (status == 0)
+        status = apply_patch(type, old, patch, &object, error);
+    if (status == 0)
+        status = admit_change(call, place, old, object, error);
+    if (status < 0)
+        return status;
+    if (!dry_run)
+        status = store_change(call, place, object, &stored, error);
+    if (status == 0)
+        wire_answer(call, 200, dry_run ? object : stored);
+    return status;
+}
+
+int place_patch(struct call *call, const struct place *place, struct error *error)
+{
+    AUTO_JSON cJSON *old = NULL, *patch = NULL;
+    enum wire_type type;
+    bool dry_run = false;
+    call->action = "patch";
+    /* Nothing about the body is told to who may not change the object. */
+    int status = begin_change(call, place, &old, &dry_run, error);
+    if (status == 0)
+        status = wire_check_accept(call->request, error);
+    if (status == 0)
+        status = wire_type(call->request, &type, error);
+    if (status == 0)
+        status = wire_read(call->request, type, &patch, error);
+    if (status < 0)
+        return status;
+    unsigned retries = names_version(type, patch) ? 0 : LIMIT_PATCH_RETRIES;
+    do {
+        *error = (struct error){0};
+        status = patch_once(call, place, type, patch, error);
+    } while (status == -ERROR_CONFLICT && retries-- > 0);
+    return status;
+}
+
+/* --- delete ------------------------------------------------------------------------------------------------------- */
+/* DeleteOptions: preconditions are honoured, the rest is accepted. */
+static int check_preconditions(struct call *call, const cJSON *object, bool *ret_dry_run, struct error *error)
+{
+    static const char *const members[] = {"uid", "resourceVersion"};
+    AUTO_JSON cJSON *options = NULL;
+    int status = read_dry_run(call, ret_dry_run, error);
+    if (status < 0 || call->request->body.n == 0)
+        return status;
+    status = read_body(call, &options, error);
+    if (status < 0)
+        return status;
+    if (!cJSON_IsObject(options))
+        return error_set(error, ERROR_BAD_REQUEST, NULL, "DeleteOptions must be an object");
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        const char *wanted = json_text(options, "preconditions", members[i], NULL);
+        const char *is = json_text_or("", object, "metadata", members[i], NULL);
+        if (wanted && strcmp(wanted, is) != 0)
+            return error_set(error, ERROR_CONFLICT, "preconditions", "the object has another %s", members[i]);
+    }
+    const cJSON *dry = json_member(options, "dryRun");
+    if (dry && !cJSON_IsNull(dry) && (!cJSON_IsArray(dry) || dry->child)) {
+        *ret_dry_run = call->silent = true;
+    }
+    return 0;
+}
+
+static cJSON *success(const struct place *place, const cJSON *object)
+{
+    cJSON *status = json_object();
+    json_set_text(status, "kind", "Status");
+    json_set_text(status, "apiVersion", "v1");
+    json_set(status, "metadata", json_object());
+    json_set_text(status, "status", "Success");
+    cJSON *details = json_object_in(status, "details");
+    json_set_text(details, "name", place->name);
+    if (*place->info->group)
+        json_set_text(details, "group", place->info->group);
+    json_set_text(details, "kind", place->info->plural);
+    json_set_text(details, "uid", json_text(object, "metadata", "uid", NULL));
+    return status;
+}
+
+int place_delete(struct call *call, const struct place *place, struct error *error)
+{
+    AUTO_JSON cJSON *object = NULL, *last = NULL;
+    bool dry_run = false;
+    call->action = "delete";
+    int status = place_read(call, place, VERB_DELETE, &object, error);
+    if (status == 0)
+        status = check_writable(place, KIND_DELETE, error);
+    if (status == 0)
+        status = admission_check_reserved(place->kind, place->name, object, error);
+    if (status == 0)
+        status = check_preconditions(call, object, &dry_run, error);
+    if (status == 0 && !dry_run)
+        status = engine_delete(call->server->engine, place->kind, place->namespace, place->name, &last, error);
+    if (status < 0)
+        return status;
+    if (!dry_run && (place->kind == KIND_NOTEBOOK || place->kind == KIND_RAYCLUSTER)) {
+        /* The next one of this name is another thing: nobody keeps a grant on it. */
+        struct error fault = {0};
+        if (auth_grant_forget(call->server->auth, place->namespace, place->info->kind, place->name, &fault) < 0)
+            log_line(LOG_WARN, "grants on a deleted resource stay until it is deleted again",
+                     LOG_TEXT("namespace", place->namespace), LOG_TEXT("name", place->name), LOG_FAULT(&fault));
+    }
+    bool pending = json_at(last, "metadata", "deletionTimestamp", NULL) != NULL &&
+                   json_at(last, "metadata", "finalizers", NULL) != NULL;
+    AUTO_JSON cJSON *done = pending ? NULL : success(place, object);
+    wire_answer(call, 200, pending ? last : done);
+    return 0;
+}

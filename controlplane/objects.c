@@ -1,0 +1,161 @@
+/* What does a request for objects get to read? */
+#include "controlplane/objects.h"
+
+#include "controlplane/handlers.h"
+#include "controlplane/wire.h"
+#include "controlplane/visible.h"
+
+/* --- the path ----------------------------------------------------------------------------------------------------- */
+static const char *or_null(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+static int find_place(struct call *call, struct place *ret, struct error *error)
+{
+    const char *group = call_parameter(call, "group"), *version = call_parameter(call, "version");
+    struct place place = {.namespace = or_null(call_parameter(call, "ns")),
+                          .name = or_null(call_parameter(call, "name")),
+                          .part = call_parameter(call, "part")};
+    bool known = engine_kind_by_plural(slice_of(group), slice_of(call_parameter(call, "plural")), &place.kind);
+    if (!known || (*group && strcmp(version, engine_kinds[place.kind].version) != 0))
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
+    place.info = &engine_kinds[place.kind];
+    bool misplaced = place.info->namespaced ? !place.namespace && place.name : place.namespace != NULL;
+    bool unnameable = (place.namespace && !name_is_label(slice_of(place.namespace))) ||
+                      (place.name && !name_is_subdomain(slice_of(place.name)));
+    if (misplaced || unnameable)
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
+    call->namespace = place.info->namespaced ? place.namespace : place.name;
+    call->kind = place.info->kind;
+    call->name = place.name;
+    *ret = place;
+    return 0;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+int place_read(struct call *call, const struct place *place, enum verb verb, cJSON **ret, struct error *error)
+{
+    AUTO_JSON cJSON *object = NULL;
+    struct decision decision;
+    int status = engine_get(call->server->engine, place->kind, place->namespace, place->name, &object, error);
+    if (status == -ERROR_NOT_FOUND) {
+        /* Who may not even know of the namespace, or not read the kind, learns nothing from its absence. */
+        decision = call_decide(call, place->info->namespaced ? place->namespace : place->name, place->info->kind,
+                               place->name, verb);
+        int refused = call_refuse(&decision, error);
+        return refused < 0 ? refused : status;
+    }
+    if (status < 0)
+        return status;
+    decision = visible_decide(call->request->policy, call->request->identity, place->kind, object, verb);
+    status = call_refuse(&decision, error);
+    if (status == 0)
+        *ret = TAKE_POINTER(object);
+    return status;
+}
+
+static int answer_object(struct call *call, const struct place *place, struct error *error)
+{
+    AUTO_JSON cJSON *object = NULL;
+    int status = wire_check_accept(call->request, error);
+    if (status == 0)
+        status = place_read(call, place, VERB_GET, &object, error);
+    if (status == 0)
+        wire_answer(call, 200, object);
+    return status;
+}
+
+/* Members know from the policy that their namespace exists; platform admins may ask for any. */
+static int check_namespace_exists(struct call *call, const char *namespace, struct error *error)
+{
+    AUTO_JSON cJSON *found = NULL;
+    if (!namespace || !call->request->identity->platform_admin)
+        return 0;
+    int status = engine_get(call->server->engine, KIND_NAMESPACE, NULL, namespace, &found, error);
+    if (status == -ERROR_NOT_FOUND)
+        status = engine_get(call->server->engine, KIND_PROFILE, NULL, namespace, &found, error);
+    return status;
+}
+
+static int list_options(struct call *call, struct engine_list_options *ret, struct error *error)
+{
+    *ret = (struct engine_list_options){
+        .label_selector = request_query(call->request, "labelSelector"),
+        .field_selector = request_query(call->request, "fieldSelector"),
+        .continue_token = request_query(call->request, "continue"),
+    };
+    if (ret->continue_token && !*ret->continue_token)
+        ret->continue_token = NULL;
+    int status = call_query_i64(call, "limit", 0, INT64_MAX, &ret->limit, error);
+    if (ret->limit > LIMIT_LIST)
+        ret->limit = LIMIT_LIST;
+    return status;
+}
+
+static int answer_list(struct call *call, const struct place *place, struct error *error)
+{
+    struct engine_list_options options;
+    AUTO_JSON cJSON *list = NULL;
+    bool watching = call_query_true(call, "watch");
+    struct decision decision =
+        call_decide(call, place->namespace, place->info->kind, NULL, watching ? VERB_WATCH : VERB_LIST);
+    int status = call_refuse(&decision, error);
+    if (status == 0)
+        status = wire_check_accept(call->request, error);
+    if (status == 0)
+        status = check_namespace_exists(call, place->namespace, error);
+    if (status == 0)
+        status = list_options(call, &options, error);
+    if (status < 0)
+        return status;
+    if (watching)
+        return watch_answer(call, place, &options, decision.partial, error);
+    status = engine_list(call->server->engine, place->kind, place->namespace, &options, &list, error);
+    if (status < 0)
+        return status;
+    if (decision.partial) {
+        visible_filter(call->request->policy, call->request->identity, place->kind, json_member(list, "items"));
+        json_remove(json_member(list, "metadata"), "remainingItemCount"); /* it counts what the caller may not see */
+    }
+    wire_answer(call, 200, list);
+    return 0;
+}
+
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
+static int refuse_part(struct call *call, const struct place *place, struct error *error)
+{
+    AUTO_JSON cJSON *object = NULL;
+    int status = place_read(call, place, VERB_UPDATE, &object, error);
+    if (status < 0)
+        return status;
+    return error_set(error, ERROR_FORBIDDEN, NULL, "%s.%s is written by Atelier only", place->info->plural,
+                     place->part);
+}
+
+int objects_handle(struct call *call, struct error *error)
+{
+    struct slice method = call->request->method;
+    struct place place;
+    int status = find_place(call, &place, error);
+    if (status < 0)
+        return status;
+    bool reading = slice_is(method, "GET") || slice_is(method, "HEAD");
+    if (strcmp(place.part, "log") == 0 && place.kind == KIND_POD && reading)
+        return logs_answer(call, &place, error);
+    if (*place.part && strcmp(place.part, "status") != 0)
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
+    if (reading)
+        return place.name ? answer_object(call, &place, error) : answer_list(call, &place, error);
+    if (*place.part) {
+        call->action = "change status";
+        return refuse_part(call, &place, error);
+    }
+    if (slice_is(method, "POST"))
+        return place_create(call, &place, error);
+    if (slice_is(method, "PUT"))
+        return place_replace(call, &place, error);
+    if (slice_is(method, "PATCH"))
+        return place_patch(call, &place, error);
+    return place_delete(call, &place, error);
+}

@@ -1,0 +1,36 @@
+/*
+ * The workload half: one handler for every kind, over engine.h.
+ *
+ * Every request is decided before anything about an object is told. A named object is read first, because a pod,
+ * service or event is authorized by the workload it belongs to; what is foreign and what is absent then give the same
+ * answer.
+ */
+#ifndef ATELIER_CONTROLPLANE_OBJECTS_H
+#define ATELIER_CONTROLPLANE_OBJECTS_H
+
+#include "controlplane/call.h"
+
+/* What a path names. */
+struct place {
+    enum engine_kind kind;
+    const struct engine_kind_info *info;
+    const char *namespace; /* NULL: a cluster kind, or all namespaces */
+    const char *name;      /* NULL: the collection */
+    const char *part;      /* "status", "log"; "" for the object itself */
+};
+
+/* Decides and reads the object that <place> names. */
+int place_read(struct call *call, const struct place *place, enum verb verb, cJSON **ret, struct error *error);
+
+/* object_write.c */
+int place_create(struct call *call, const struct place *place, struct error *error);
+int place_replace(struct call *call, const struct place *place, struct error *error);
+int place_patch(struct call *call, const struct place *place, struct error *error);
+int place_delete(struct call *call, const struct place *place, struct error *error);
+/* logs.c */
+int logs_answer(struct call *call, const struct place *place, struct error *error);
+/* watch.c */
+int watch_answer(struct call *call, const struct place *place, const struct engine_list_options *options, bool partial,
+                 struct error *error);
+
+#endif

@@ -1,0 +1,196 @@
+/* How does an error look to the one who caused it? */
+#include "controlplane/reply.h"
+
+#include "gateway/status.h"
+
+/* --- Status ------------------------------------------------------------------------------------------------------- */
+struct subject {
+    const char *group, *plural, *name;
+};
+
+/* What the path is about; every text comes from the request, never from what was found. */
+static struct subject subject_of(const struct call *call)
+{
+    struct subject subject = {call_parameter(call, "group"), call_parameter(call, "plural"),
+                              call_parameter(call, "name")};
+    enum engine_kind kind;
+    if (!*subject.plural || !engine_kind_by_plural(slice_of(subject.group), slice_of(subject.plural), &kind))
+        return (struct subject){"", "", ""};
+    if (!*subject.name && *call_parameter(call, "ns"))
+        return (struct subject){"", "namespaces", call_parameter(call, "ns")};
+    return subject;
+}
+
+/* The gateway answers for tenant paths in the same words, so these bytes are made in one place. */
+static void print_not_found(const struct call *call, struct buffer *ret)
+{
+    struct subject subject = subject_of(call);
+    struct route route;
+    if (!*subject.plural && route_parse(call->request->path, &route, NULL) && route.kind != ROUTE_API) {
+        bool notebook = route.kind == ROUTE_NOTEBOOK, ray = route.kind == ROUTE_RAY || route.kind == ROUTE_SERVE;
+        subject.group = notebook ? "kubeflow.org" : ray ? "ray.io" : "";
+        subject.plural = notebook ? "notebooks" : ray ? "rayclusters" : "services";
+        subject.name = arena_text(call->request->arena, route.name);
+    }
+    if (*subject.plural)
+        status_not_found(ret, subject.group, subject.plural, subject.name);
+    else
+        status_print(ret, 404, "NotFound", "the server could not find the requested resource");
+}
+
+static void add_details(cJSON *status, const struct subject *subject, const struct error *error)
+{
+    cJSON *details = json_object();
+    if (*subject->name)
+        json_set_text(details, "name", subject->name);
+    if (*subject->group)
+        json_set_text(details, "group", subject->group);
+    if (*subject->plural)
+        json_set_text(details, "kind", subject->plural);
+    if (error->field[0]) {
+        cJSON *cause = json_push(json_set(details, "causes", json_array()), json_object());
+        json_set_text(cause, "reason", "FieldValueInvalid");
+        json_set_text(cause, "message", error->message);
+        json_set_text(cause, "field", error->field);
+    }
+    if (error->retry_after_s > 0)
+        json_set_i64(details, "retryAfterSeconds", error->retry_after_s);
+    if (details->child)
+        json_set(status, "details", details);
+    else
+        cJSON_Delete(details);
+}
+
+static const char *message_of(const struct error *error)
+{
+    return error->message[0] ? error->message : error_text(error->code);
+}
+
+cJSON *reply_status(const struct call *call, const struct error *error)
+{
+    struct subject subject = subject_of(call);
+    cJSON *status = json_object();
+    json_set_text(status, "kind", "Status");
+    json_set_text(status, "apiVersion", "v1");
+    json_set(status, "metadata", json_object());
+    json_set_text(status, "status", "Failure");
+    const char *message = message_of(error);
+    if (error->field[0] && !strstr(message, error->field))
+        message = arena_format(call->request->arena, "%s: %s", error->field, message);
+    json_set_text(status, "message", message);
+    json_set_text(status, "reason", error_reason(error->code));
+    add_details(status, &subject, error);
+    json_set_i64(status, "code", error_status(error->code));
+    return status;
+}
+
+/* --- problem+json ------------------------------------------------------------------------------------------------- */
+static cJSON *problem(const struct call *call, const struct error *error)
+{
+    cJSON *value = json_object();
+    json_set_text(value, "type", "about:blank");
+    json_set_text(value, "title", error_reason(error->code));
+    json_set_i64(value, "status", error_status(error->code));
+    json_set_text(value, "detail", error->code == ERROR_NOT_FOUND ? error_text(error->code) : message_of(error));
+    if (error->field[0])
+        json_set_text(value, "field", error->field);
+    json_set_text(value, "requestId", call->request->id);
+    return value;
+}
+
+/* --- pages -------------------------------------------------------------------------------------------------------- */
+static void add_html(struct buffer *page, const char *text)
+{
+    for (; *text; text++) {
+        switch (*text) {
+        case '<':
+            buffer_add_text(page, "&lt;");
+            break;
+        case '>':
+            buffer_add_text(page, "&gt;");
+            break;
+        case '&':
+            buffer_add_text(page, "&amp;");
+            break;
+        case '"':
+            buffer_add_text(page, "&quot;");
+            break;
+        case '\'':
+            buffer_add_text(page, "&#39;");
+            break;
+        default:
+            buffer_add(page, text, 1);
+        }
+    }
+}
+
+void reply_page(const struct call *call, int status, const char *title, const char *sentence)
+{
+    AUTO_BUFFER struct buffer page = {0};
+    buffer_add_text(&page, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>");
+    add_html(&page, title);
+    buffer_add_text(&page,
+                    " - Atelier</title><meta name=\"color-scheme\" content=\"light dark\"></head>\n<body><main><h1>");
+    add_html(&page, title);
+    buffer_add_text(&page, "</h1><p>");
+    add_html(&page, sentence);
+    buffer_add_text(&page, "</p><p><a href=\"");
+    add_html(&page, *call->request->host_resource ? call_main_origin(call) : "");
+    buffer_add_text(&page, "/\">Atelier</a></p></main></body></html>\n");
+    response_status(call->response, status);
+    response_header(call->response, "Cache-Control", "no-store");
+    response_header(call->response, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    response_body(call->response, "text/html; charset=utf-8", buffer_slice(&page));
+}
+
+static void redirect_to_sign_in(const struct call *call)
+{
+    const struct request *request = call->request;
+    AUTO_BUFFER struct buffer location = {0};
+    buffer_add_format(&location, "%s/signin?next=", *request->host_resource ? call_main_origin(call) : "");
+    text_percent(request->target, &location);
+    call_redirect(call, location.p);
+}
+
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
+static bool is_people_path(struct slice path)
+{
+    return slice_starts(path, "/api/atelier/") || slice_starts(path, "/auth/");
+}
+
+static bool is_tenant_path(struct slice path)
+{
+    return slice_starts(path, "/notebook/") || slice_starts(path, "/ray/") || slice_starts(path, "/serve/");
+}
+
+void reply_failure(const struct call *call, const struct error *error)
+{
+    const struct request *request = call->request;
+    bool navigation = call_is_navigation(request);
+    if (error->code == ERROR_UNAUTHENTICATED && navigation && !slice_starts(request->path, "/auth/")) {
+        redirect_to_sign_in(call);
+        return;
+    }
+    if (navigation && (slice_starts(request->path, "/auth/") || is_tenant_path(request->path))) {
+        bool absent = error->code == ERROR_NOT_FOUND;
+        reply_page(call, error_status(error->code), absent ? "Not found" : error_reason(error->code),
+                   absent ? "There is nothing here for you, or it is gone." : message_of(error));
+        return;
+    }
+    if (error->code == ERROR_UNAUTHENTICATED)
+        response_header(call->response, "WWW-Authenticate", "Bearer realm=\"atelier\"");
+    if (error->retry_after_s > 0)
+        response_header(call->response, "Retry-After", arena_format(request->arena, "%d", error->retry_after_s));
+    bool people = is_people_path(request->path);
+    AUTO_BUFFER struct buffer text = {0};
+    if (!people && error->code == ERROR_NOT_FOUND) {
+        print_not_found(call, &text);
+    } else {
+        AUTO_JSON cJSON *value = people ? problem(call, error) : reply_status(call, error);
+        AUTO_FREE char *printed = json_print(value);
+        buffer_add_format(&text, "%s\n", printed);
+    }
+    response_status(call->response, error_status(error->code));
+    response_header(call->response, "Cache-Control", "no-store");
+    response_body(call->response, people ? "application/problem+json" : "application/json", buffer_slice(&text));
+}

@@ -1,0 +1,403 @@
+/* Where does a tenant's path lead, and which credential does the workload expect? */
+#include "controlplane/routes.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "tenancy/tenancy.h"
+
+#define PORTS_MAX 16  /* more ports of one service are not reachable by path */
+#define RETRY_MS 1000 /* after a list or watch that failed */
+#define KEY_SIZE 384
+
+struct port {
+    char name[64];
+    int64_t number;
+};
+struct service {
+    char name[64], owner_kind[32], owner_name[64];
+    bool head; /* of a Ray cluster: its dashboard takes the cluster's token */
+    struct port ports[PORTS_MAX];
+    size_t port_count;
+};
+enum { FOLLOW_SERVICES, FOLLOW_SECRETS, FOLLOW_CLUSTERS, FOLLOW_COUNT };
+static const enum engine_kind followed[FOLLOW_COUNT] = {KIND_SERVICE, KIND_SECRET, KIND_RAYCLUSTER};
+
+struct source { /* one watched kind */
+    struct routes *routes;
+    enum engine_kind kind;
+    struct engine_watch *watch;
+    bool lost;
+};
+struct routes {
+    struct engine *engine;
+    pthread_rwlock_t lock; /* guards the maps */
+    struct map *services;  /* "ns/service" -> struct service */
+    struct map *heads;     /* "ns/cluster" -> name of its head service */
+    struct map *tokens;    /* "ns/secret" -> token */
+    struct map *clusters;  /* "ns/cluster" -> name of its Secret */
+    struct source sources[FOLLOW_COUNT];
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards lost and stopping */
+    pthread_cond_t changed;
+    bool stopping, threaded;
+};
+
+static struct slice make_key(char key[KEY_SIZE], const char *namespace, const char *name)
+{
+    int length = snprintf(key, KEY_SIZE, "%s/%s", namespace, name);
+    return (struct slice){key, length > 0 && length < KEY_SIZE ? (size_t)length : 0};
+}
+
+/* --- the tables --------------------------------------------------------------------------------------------------- */
+static void free_token(char *token)
+{
+    if (token)
+        memory_wipe(token, strlen(token));
+    free(token);
+}
+
+static void copy_text(char *ret, size_t size, const char *text)
+{
+    snprintf(ret, size, "%s", text ? text : "");
+}
+
+static struct service *read_service(const cJSON *object)
+{
+    struct service *service = memory_get(sizeof(*service));
+    const char *kind = NULL, *name = NULL;
+    const cJSON *item;
+    tenancy_scope(KIND_SERVICE, object, &kind, &name);
+    copy_text(service->name, sizeof(service->name), json_text(object, "metadata", "name", NULL));
+    copy_text(service->owner_kind, sizeof(service->owner_kind), kind);
+    copy_text(service->owner_name, sizeof(service->owner_name), name);
+    service->head = strcmp(json_text_or("", object, "metadata", "labels", "ray.io/node-type", NULL), "head") == 0 ||
+                    strcmp(json_text_or("", object, "spec", "selector", "ray.io/node-type", NULL), "head") == 0;
+    cJSON_ArrayForEach(item, json_at(object, "spec", "ports", NULL))
+    {
+        if (service->port_count == PORTS_MAX)
+            break;
+        struct port *port = &service->ports[service->port_count++];
+        copy_text(port->name, sizeof(port->name), json_text(item, "name", NULL));
+        json_i64(json_member(item, "port"), &port->number);
+    }
+    return service;
+}
+
+static void put_service(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
+{
+    char key[KEY_SIZE];
+    struct service *service = object ? read_service(object) : NULL;
+    struct service *old = service ? map_put(routes->services, make_key(key, namespace, name), service)
+                                  : map_remove(routes->services, make_key(key, namespace, name));
+    if (old && old->head) {
+        char *head = map_get(routes->heads, make_key(key, namespace, old->owner_name));
+        if (head && strcmp(head, name) == 0)
+            free(map_remove(routes->heads, make_key(key, namespace, old->owner_name)));
+    }
+    if (service && service->head && strcmp(service->owner_kind, "RayCluster") == 0)
+        free(map_put(routes->heads, make_key(key, namespace, service->owner_name), memory_text(name)));
+    free(old);
+}
+
+/* Only what is a workload's credential is kept; other Secrets never enter this table. */
+static char *read_token(const cJSON *secret)
+{
+    AUTO_BUFFER struct buffer token = {0};
+    const char *encoded = json_text(secret, "data", "auth_token", NULL);
+    if (!encoded && json_text(secret, "metadata", "labels", "atelier.dev/notebook", NULL))
+        encoded = json_text(secret, "data", "token", NULL);
+    if (!encoded || !text_unbase64(slice_of(encoded), &token) || token.n == 0)
+        return NULL;
+    return buffer_take(&token);
+}
+
+static void put_token(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
+{
+    char key[KEY_SIZE];
+    struct slice at = make_key(key, namespace, name);
+    char *token = object ? read_token(object) : NULL;
+    free_token(token ? map_put(routes->tokens, at, token) : map_remove(routes->tokens, at));
+}
+
+static void put_cluster(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
+{
+    char key[KEY_SIZE];
+    struct slice at = make_key(key, namespace, name);
+    const char *secret = json_text_or("ray-auth", object, "spec", "authOptions", "secretName", NULL);
+    free(object ? map_put(routes->clusters, at, memory_text(secret)) : map_remove(routes->clusters, at));
+}
+
+/* <gone>: the object has been removed. The caller holds the lock for writing. */
+static void put(struct routes *routes, enum engine_kind kind, const cJSON *object, bool gone)
+{
+    const char *namespace = json_text(object, "metadata", "namespace", NULL);
+    const char *name = json_text(object, "metadata", "name", NULL);
+    if (!namespace || !name)
+        return;
+    if (kind == KIND_SERVICE)
+        put_service(routes, namespace, name, gone ? NULL : object);
+    else if (kind == KIND_SECRET)
+        put_token(routes, namespace, name, gone ? NULL : object);
+    else
+        put_cluster(routes, namespace, name, gone ? NULL : object);
+}
+
+static void clear_map(struct map **map, void (*release)(void *value))
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (*map && map_next(*map, &at, &key, &value))
+        release(value);
+    map_free(*map);
+    *map = NULL;
+}
+
+static void release_token(void *value)
+{
+    free_token(value);
+}
+
+static void clear_kind(struct routes *routes, enum engine_kind kind)
+{
+    if (kind == KIND_SERVICE) {
+        clear_map(&routes->services, free);
+        clear_map(&routes->heads, free);
+        routes->services = map_new();
+        routes->heads = map_new();
+    } else if (kind == KIND_SECRET) {
+        clear_map(&routes->tokens, release_token);
+        routes->tokens = map_new();
+    } else {
+        clear_map(&routes->clusters, free);
+        routes->clusters = map_new();
+    }
+}
+
+/* --- following the engine ----------------------------------------------------------------------------------------- */
+static void on_event(void *context, enum engine_event event, const cJSON *object)
+{
+    struct source *source = context;
+    struct routes *routes = source->routes;
+    if (event == ENGINE_BOOKMARK)
+        return;
+    if (event == ENGINE_LOST) {
+        pthread_mutex_lock(&routes->mutex);
+        source->lost = true;
+        pthread_cond_signal(&routes->changed);
+        pthread_mutex_unlock(&routes->mutex);
+        return;
+    }
+    pthread_rwlock_wrlock(&routes->lock);
+    put(routes, source->kind, object, event == ENGINE_DELETED);
+    pthread_rwlock_unlock(&routes->lock);
+}
+
+/* Lists, replaces the table, and watches from there on. */
+static int load(struct source *source, struct error *error)
+{
+    struct routes *routes = source->routes;
+    AUTO_JSON cJSON *list = NULL;
+    const cJSON *item;
+    engine_unwatch(source->watch);
+    source->watch = NULL;
+    int status = engine_list(routes->engine, source->kind, NULL, NULL, &list, error);
+    if (status < 0)
+        return status;
+    pthread_rwlock_wrlock(&routes->lock);
+    clear_kind(routes, source->kind);
+    cJSON_ArrayForEach(item, json_member(list, "items"))
+    {
+        put(routes, source->kind, item, false);
+    }
+    pthread_rwlock_unlock(&routes->lock);
+    return engine_watch(routes->engine, source->kind, NULL, NULL, json_text(list, "metadata", "resourceVersion", NULL),
+                        on_event, source, &source->watch, error);
+}
+
+static struct source *next_lost(struct routes *routes)
+{
+    for (size_t i = 0; i < FOLLOW_COUNT; i++) {
+        if (routes->sources[i].lost)
+            return &routes->sources[i];
+    }
+    return NULL;
+}
+
+static void *run(void *context)
+{
+    struct routes *routes = context;
+    pthread_mutex_lock(&routes->mutex);
+    for (;;) {
+        struct source *source = next_lost(routes);
+        if (routes->stopping)
+            break;
+        if (!source) {
+            pthread_cond_wait(&routes->changed, &routes->mutex);
+            continue;
+        }
+        source->lost = false;
+        pthread_mutex_unlock(&routes->mutex);
+        struct error error = {0};
+        bool failed = load(source, &error) < 0;
+        if (failed) {
+            log_line(LOG_WARN, "routes cannot be read; trying again", LOG_FAULT(&error));
+            clock_sleep_ms(RETRY_MS);
+        }
+        pthread_mutex_lock(&routes->mutex);
+        source->lost = source->lost || failed;
+    }
+    pthread_mutex_unlock(&routes->mutex);
+    return NULL;
+}
+
+int routes_new(struct engine *engine, struct routes **ret, struct error *error)
+{
+    struct routes *routes = memory_get(sizeof(*routes));
+    int status = 0;
+    routes->engine = engine;
+    pthread_rwlock_init(&routes->lock, NULL);
+    pthread_mutex_init(&routes->mutex, NULL);
+    pthread_cond_init(&routes->changed, NULL);
+    for (size_t i = 0; i < FOLLOW_COUNT && status == 0; i++) {
+        routes->sources[i] = (struct source){.routes = routes, .kind = followed[i]};
+        status = load(&routes->sources[i], error);
+    }
+    if (status == 0 && pthread_create(&routes->thread, NULL, run, routes) != 0)
+        status = error_set(error, ERROR_INTERNAL, NULL, "no more threads can be started");
+    routes->threaded = status == 0;
+    if (status < 0) {
+        routes_free(routes);
+        return status;
+    }
+    *ret = routes;
+    return 0;
+}
+
+void routes_free(struct routes *routes)
+{
+    if (!routes)
+        return;
+    pthread_mutex_lock(&routes->mutex);
+    routes->stopping = true;
+    pthread_cond_signal(&routes->changed);
+    pthread_mutex_unlock(&routes->mutex);
+    if (routes->threaded)
+        pthread_join(routes->thread, NULL);
+    for (size_t i = 0; i < FOLLOW_COUNT; i++)
+        engine_unwatch(routes->sources[i].watch);
+    clear_map(&routes->services, free);
+    clear_map(&routes->heads, free);
+    clear_map(&routes->tokens, release_token);
+    clear_map(&routes->clusters, free);
+    pthread_cond_destroy(&routes->changed);
+    pthread_mutex_destroy(&routes->mutex);
+    pthread_rwlock_destroy(&routes->lock);
+    free(routes);
+}
+
+/* --- resolving ---------------------------------------------------------------------------------------------------- */
+static const struct port *find_port(const struct service *service, const char *wanted)
+{
+    int64_t number = 0;
+    if (!*wanted)
+        return service->port_count == 1 ? &service->ports[0] : NULL;
+    text_parse_i64(slice_of(wanted), 1, 65535, &number);
+    for (size_t i = 0; i < service->port_count; i++) {
+        if (strcmp(service->ports[i].name, wanted) == 0 || (number && service->ports[i].number == number))
+            return &service->ports[i];
+    }
+    return NULL;
+}
+
+static bool is_dashboard(const struct port *port)
+{
+    return strcmp(port->name, "dashboard") == 0 || port->number == 8265;
+}
+
+static void add_token(struct routes *routes, const char *namespace, const char *secret, const char *header,
+                      const char *scheme, struct target *ret)
+{
+    char key[KEY_SIZE];
+    const char *token = map_get(routes->tokens, make_key(key, namespace, secret));
+    if (!token || strlen(token) + strlen(scheme) + 2 > sizeof(ret->header_value))
+        return; /* the workload then answers for itself that the credential is missing */
+    copy_text(ret->header_name, sizeof(ret->header_name), header);
+    snprintf(ret->header_value, sizeof(ret->header_value), "%s %s", scheme, token);
+}
+
+static void add_ray_token(struct routes *routes, const char *namespace, const char *cluster, struct target *ret)
+{
+    char key[KEY_SIZE];
+    const char *secret = map_get(routes->clusters, make_key(key, namespace, cluster));
+    add_token(routes, namespace, secret ? secret : "ray-auth", "X-Ray-Authorization", "Bearer", ret);
+}
+
+static void add_notebook_token(struct routes *routes, const char *namespace, const char *notebook, struct target *ret)
+{
+    char secret[96];
+    snprintf(secret, sizeof(secret), "notebook-%s", notebook);
+    add_token(routes, namespace, secret, "Authorization", "token", ret);
+}
+
+/* The service that a path means; NULL if there is none, or if it does not belong to what the path names. */
+static const struct service *find_service(struct routes *routes, const struct route *route)
+{
+    char key[KEY_SIZE];
+    const char *name = route->name;
+    if (route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE)
+        name = map_get(routes->heads, make_key(key, route->namespace, route->name));
+    const struct service *service = name ? map_get(routes->services, make_key(key, route->namespace, name)) : NULL;
+    if (service && route->kind == ROUTE_NOTEBOOK &&
+        (strcmp(service->owner_kind, "Notebook") != 0 || strcmp(service->owner_name, route->name) != 0))
+        return NULL;
+    return service;
+}
+
+static const char *wanted_port(const struct route *route)
+{
+    switch (route->kind) {
+    case ROUTE_NOTEBOOK:
+        return "80";
+    case ROUTE_RAY:
+        return "8265";
+    case ROUTE_SERVE:
+        return "8000";
+    case ROUTE_API:
+    case ROUTE_SERVICE:
+    case ROUTE_TUNNEL:
+        break;
+    }
+    return route->port;
+}
+
+static bool resolve(struct routes *routes, const struct route *route, struct target *ret)
+{
+    const struct service *service = find_service(routes, route);
+    const struct port *port = service ? find_port(service, wanted_port(route)) : NULL;
+    if (!port)
+        return false;
+    struct target target = {.strip_prefix = route->kind != ROUTE_NOTEBOOK};
+    copy_text(target.service, sizeof(target.service), service->name);
+    snprintf(target.port, sizeof(target.port), "%lld", (long long)port->number);
+    copy_text(target.owner_kind, sizeof(target.owner_kind), service->owner_kind);
+    copy_text(target.owner_name, sizeof(target.owner_name), service->owner_name);
+    bool carries_http = route->kind != ROUTE_TUNNEL && route->kind != ROUTE_SERVE;
+    if (carries_http && service->head && is_dashboard(port))
+        add_ray_token(routes, route->namespace, service->owner_name, &target);
+    else if (carries_http && strcmp(service->owner_kind, "Notebook") == 0)
+        add_notebook_token(routes, route->namespace, service->owner_name, &target);
+    *ret = target;
+    return true;
+}
+
+bool routes_resolve(struct routes *routes, const struct route *route, struct target *ret)
+{
+    pthread_rwlock_rdlock(&routes->lock);
+    bool found = resolve(routes, route, ret);
+    pthread_rwlock_unlock(&routes->lock);
+    return found;
+}

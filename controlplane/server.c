@@ -1,0 +1,140 @@
+/* In which order does everything start, and stop? */
+#include "controlplane/server.h"
+
+#include "base/clock.h"
+#include "controlplane/logs.h"
+#include "controlplane/router.h"
+#include "controlplane/routes.h"
+#include "controlplane/watch.h"
+#include "engine/local/local.h"
+#include "notebooks/notebooks.h"
+#include "store/store.h"
+#include "tenancy/tenancy.h"
+
+#define FIRST_WAIT_MS 2000 /* patience before it is worth a line in the log */
+
+static int open_store(struct server *server, struct error *error)
+{
+    const struct config *config = &server->config;
+    struct store_options options = {.url = config->database_url.text,
+                                    .connections = (unsigned)config->database_connections.number};
+    int64_t wait_ms = config->database_wait_s.number * 1000,
+            first_ms = wait_ms < FIRST_WAIT_MS ? wait_ms : FIRST_WAIT_MS;
+    int status = store_new(&options, &server->store, error);
+    if (status == 0)
+        status = store_wait(server->store, first_ms, error);
+    if (status < 0 && server->store && wait_ms > first_ms) {
+        log_line(LOG_WARN, "PostgreSQL does not answer yet; waiting", LOG_FAULT(error),
+                 LOG_NUMBER("seconds", wait_ms / 1000));
+        *error = (struct error){0};
+        status = store_wait(server->store, wait_ms - first_ms, error);
+    }
+    if (status < 0)
+        return error_wrap(error, "PostgreSQL (DATABASE_URL)");
+    return store_migrate(server->store, error);
+}
+
+static int open_auth(struct server *server, struct error *error)
+{
+    const struct config *config = &server->config;
+    struct auth_options options = {.store = server->store,
+                                   .admin_email = config->admin_email.text,
+                                   .max_stale_ms = config->max_stale_s.number * 1000,
+                                   .session_ttl_ms = config->session_ttl_s.number * 1000,
+                                   .profiles_per_user = (unsigned)config->profiles_per_user.number};
+    int status = auth_new(&options, &server->auth, error);
+    if (status == 0 && !auth_ready(server->auth))
+        status = auth_refresh(server->auth, error);
+    return status;
+}
+
+static int open_rooms(struct server *server, struct error *error)
+{
+    const struct config *config = &server->config;
+    struct local_options local = {.store = server->store,
+                                  .sandboxd_socket = config->sandboxd_socket.text,
+                                  .images_directory = config->images.text,
+                                  .memory_reserved_bytes = config->memory_reserved.number,
+                                  .cpu_overcommit = (double)config->cpu_overcommit.number};
+    int status = local_engine_new(&local, &server->engine, error);
+    if (status < 0)
+        return status;
+    struct tenancy_options tenancy = {.engine = server->engine,
+                                      .auth = server->auth,
+                                      .quota_cpu = config->quota_cpu.text,
+                                      .quota_memory = config->quota_memory.text,
+                                      .home_size = config->home_size.text};
+    status = tenancy_new(&tenancy, &server->tenancy, error);
+    if (status == 0)
+        status = notebooks_new(server->engine, &server->notebooks, error);
+    if (status == 0)
+        status = routes_new(server->engine, &server->routes, error);
+    return status;
+}
+
+static bool resolve(void *context, const struct route *route, struct target *ret)
+{
+    return routes_resolve(((struct server *)context)->routes, route, ret);
+}
+
+static int open_gateway(struct server *server, struct error *error)
+{
+    const struct config *config = &server->config;
+    struct gateway_options options = {.auth = server->auth,
+                                      .engine = server->engine,
+                                      .listen = config->listen.text,
+                                      .metrics_listen = config->metrics_listen.text,
+                                      .admin_socket = config->admin_socket.text,
+                                      .base_domain = config->base_domain.text,
+                                      .loops = (unsigned)config->loops.number,
+                                      .workers = (unsigned)config->workers.number,
+                                      .handler = router_handle,
+                                      .resolver = resolve,
+                                      .context = server};
+    return gateway_new(&options, &server->gateway, error);
+}
+
+static void on_policy_change(void *context)
+{
+    watches_review(((struct server *)context)->watches);
+}
+
+int server_start(struct server *server, struct error *error)
+{
+    int status = open_store(server, error);
+    if (status == 0)
+        status = open_auth(server, error);
+    if (status == 0)
+        status = open_rooms(server, error);
+    if (status == 0)
+        status = open_gateway(server, error);
+    if (status < 0) {
+        server_stop(server);
+        return status;
+    }
+    server->watches = watches_new(server);
+    server->followers = followers_new(server);
+    auth_on_change(server->auth, on_policy_change, server);
+    gateway_start(server->gateway);
+    return 0;
+}
+
+/* Streams end first, or the gateway would wait for them; nothing is freed before all that uses it has stopped. */
+void server_stop(struct server *server)
+{
+    followers_stop(server->followers);
+    watches_stop(server->watches);
+    if (server->gateway)
+        gateway_stop(server->gateway, server->config.drain_s.number * 1000);
+    gateway_free(server->gateway);
+    routes_free(server->routes);
+    notebooks_free(server->notebooks);
+    tenancy_free(server->tenancy);
+    local_engine_free(server->engine);
+    auth_free(server->auth);
+    store_free(server->store);
+    followers_free(server->followers);
+    watches_free(server->watches);
+    struct config config = server->config;
+    *server = (struct server){.config = config};
+}

@@ -1,0 +1,38 @@
+/* What atelierd is made of while it runs: every room's object, passed to whatever answers a request. */
+#ifndef ATELIER_CONTROLPLANE_SERVER_H
+#define ATELIER_CONTROLPLANE_SERVER_H
+
+#include "auth/auth.h"
+#include "controlplane/config.h"
+#include "engine/engine.h"
+#include "gateway/gateway.h"
+
+#include "base/version.h"
+
+struct store;
+struct tenancy;
+struct notebooks;
+struct routes;
+struct watches;
+struct followers;
+
+/* Fixed once `server_start` has returned; the config's reloadable values are read by the main thread only. */
+struct server {
+    struct config config;
+    struct store *store;
+    struct auth *auth;
+    struct engine *engine;
+    struct tenancy *tenancy;
+    struct notebooks *notebooks;
+    struct routes *routes;       /* where a tenant's path leads */
+    struct watches *watches;     /* open watches of the object API */
+    struct followers *followers; /* logs that are being followed */
+    struct gateway *gateway;
+};
+
+/* Starts everything in the order in which it depends on each other and serves; <server>->config is filled already.
+ * On failure everything started is stopped again. */
+int server_start(struct server *server, struct error *error);
+void server_stop(struct server *server); /* drains, then releases all but the config */
+
+#endif

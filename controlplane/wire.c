@@ -1,0 +1,89 @@
+/* In which form do objects come and go? */
+#include "controlplane/wire.h"
+
+static struct slice essence_of(struct slice type)
+{
+    struct slice rest;
+    return slice_trim(slice_split(type, ';', &rest));
+}
+
+int wire_type(const struct request *request, enum wire_type *ret, struct error *error)
+{
+    static const struct {
+        const char *name;
+        enum wire_type type;
+        bool patch;
+    } types[] = {
+        {"application/json", WIRE_JSON, false},
+        {"application/yaml", WIRE_YAML, false},
+        {"application/merge-patch+json", WIRE_MERGE_PATCH, true},
+        {"application/json-patch+json", WIRE_JSON_PATCH, true},
+    };
+    bool patching = slice_is(request->method, "PATCH");
+    struct slice essence = essence_of(request_header(request, "Content-Type"));
+    if (essence.n == 0 && !patching) {
+        *ret = WIRE_JSON;
+        return 0;
+    }
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        if (types[i].patch == patching && slice_is_nocase(essence, types[i].name)) {
+            *ret = types[i].type;
+            return 0;
+        }
+    }
+    return error_set(error, ERROR_MEDIA_TYPE, NULL, "the Content-Type must be %s",
+                     patching ? "application/merge-patch+json or application/json-patch+json"
+                              : "application/json or application/yaml");
+}
+
+int wire_read(const struct request *request, enum wire_type type, cJSON **ret, struct error *error)
+{
+    if (request->body.n == 0)
+        return error_set(error, ERROR_BAD_REQUEST, NULL, "the body is empty");
+    if (type == WIRE_YAML)
+        return yaml_parse(request->body, &json_limits_default, ret, error);
+    return json_parse(request->body, &json_limits_default, ret, error);
+}
+
+/* JSON unless YAML stands before it. Weights are not read: nobody asks for YAML and prefers JSON. */
+static bool accepts(const struct request *request, bool *ret_yaml)
+{
+    struct slice rest = request_header(request, "Accept"), item;
+    *ret_yaml = false;
+    if (slice_trim(rest).n == 0)
+        return true;
+    while (rest.n) {
+        item = essence_of(slice_split(rest, ',', &rest));
+        if (slice_is_nocase(item, "application/yaml")) {
+            *ret_yaml = true;
+            return true;
+        }
+        if (slice_is_nocase(item, "application/json") || slice_is_nocase(item, "application/*") ||
+            slice_is(item, "*/*"))
+            return true;
+    }
+    return false;
+}
+
+int wire_check_accept(const struct request *request, struct error *error)
+{
+    bool yaml;
+    if (accepts(request, &yaml))
+        return 0;
+    return error_set(error, ERROR_NOT_ACCEPTABLE, NULL, "objects come as application/json or application/yaml");
+}
+
+void wire_answer(const struct call *call, int status, const cJSON *object)
+{
+    bool yaml;
+    accepts(call->request, &yaml);
+    if (!yaml) {
+        call_json(call, status, object);
+        return;
+    }
+    AUTO_BUFFER struct buffer text = {0};
+    yaml_print(object, &text);
+    response_status(call->response, status);
+    response_header(call->response, "Cache-Control", "no-store");
+    response_body(call->response, "application/yaml", buffer_slice(&text));
+}

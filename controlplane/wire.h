@@ -1,0 +1,16 @@
+/* Objects on the wire: JSON or YAML in, JSON or YAML out. */
+#ifndef ATELIER_CONTROLPLANE_WIRE_H
+#define ATELIER_CONTROLPLANE_WIRE_H
+
+#include "controlplane/call.h"
+
+enum wire_type { WIRE_JSON, WIRE_YAML, WIRE_MERGE_PATCH, WIRE_JSON_PATCH };
+/* By Content-Type; none means JSON. MEDIA_TYPE for anything else. Patches are allowed for PATCH only, and nothing else.
+ */
+int wire_type(const struct request *request, enum wire_type *ret, struct error *error);
+int wire_read(const struct request *request, enum wire_type type, cJSON **ret, struct error *error);
+/* NOT_ACCEPTABLE when the client takes neither JSON nor YAML. */
+int wire_check_accept(const struct request *request, struct error *error);
+void wire_answer(const struct call *call, int status, const cJSON *object);
+
+#endif

@@ -1,0 +1,268 @@
+/* Where tenant paths lead, with which credential, and what a change or a lost watch does to that. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "controlplane/routes.h"
+#include "engine/engine_internal.h"
+
+/* --- an engine that holds what a test puts there, and lets it speak to the watchers --------------------------------
+ */
+struct fake_watch {
+    struct engine_watch base;
+    enum engine_kind kind;
+    engine_watcher watcher;
+    void *context;
+};
+static struct {
+    struct engine base;
+    cJSON *objects[KIND_COUNT]; /* arrays */
+    struct fake_watch *watches[8];
+    int failures; /* how many lists fail next */
+    _Atomic int lists;
+} fake;
+
+static int fake_list(struct engine *engine, enum engine_kind kind, const char *namespace,
+                     const struct engine_list_options *options, cJSON **ret, struct error *error)
+{
+    (void)engine;
+    (void)namespace;
+    (void)options;
+    fake.lists++;
+    if (fake.failures > 0) {
+        fake.failures--;
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "away");
+    }
+    *ret = json_object();
+    json_set_text(json_object_in(*ret, "metadata"), "resourceVersion", "5");
+    json_set(*ret, "items", fake.objects[kind] ? json_copy(fake.objects[kind]) : json_array());
+    return 0;
+}
+
+static int fake_watch_open(struct engine *engine, enum engine_kind kind, const char *namespace,
+                           const struct engine_list_options *options, const char *version, engine_watcher watcher,
+                           void *context, struct engine_watch **ret, struct error *error)
+{
+    (void)namespace;
+    (void)options;
+    (void)error;
+    assert_string_equal(version, "5");
+    struct fake_watch *watch = memory_get(sizeof(*watch));
+    *watch = (struct fake_watch){.base.engine = engine, .kind = kind, .watcher = watcher, .context = context};
+    for (size_t i = 0; i < COUNT_OF(fake.watches); i++) {
+        if (!fake.watches[i]) {
+            fake.watches[i] = watch;
+            *ret = &watch->base;
+            return 0;
+        }
+    }
+    fail_msg("too many watches");
+    return -1;
+}
+
+static void fake_unwatch(struct engine_watch *watch)
+{
+    for (size_t i = 0; i < COUNT_OF(fake.watches); i++) {
+        if (watch && fake.watches[i] && &fake.watches[i]->base == watch)
+            fake.watches[i] = NULL;
+    }
+    free(watch);
+}
+
+static const struct engine_operations operations = {
+    .list = fake_list, .watch = fake_watch_open, .unwatch = fake_unwatch};
+
+static cJSON *parse(const char *text)
+{
+    cJSON *value = NULL;
+    struct error error = {0};
+    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
+        fail_msg("%s: %s", text, error.message);
+    return value;
+}
+
+static void hold(enum engine_kind kind, const char *text)
+{
+    if (!fake.objects[kind])
+        fake.objects[kind] = json_array();
+    json_push(fake.objects[kind], parse(text));
+}
+
+static void tell(enum engine_kind kind, enum engine_event event, const char *text)
+{
+    AUTO_JSON cJSON *object = text ? parse(text) : NULL;
+    for (size_t i = 0; i < COUNT_OF(fake.watches); i++) {
+        if (fake.watches[i] && fake.watches[i]->kind == kind)
+            fake.watches[i]->watcher(fake.watches[i]->context, event, object);
+    }
+}
+
+#define OWNED(kind, name) "\"ownerReferences\":[{\"kind\":\"" kind "\",\"name\":\"" name "\",\"controller\":true}]"
+#define NB_SERVICE                                                                                                     \
+    "{\"metadata\":{\"name\":\"nb1\",\"namespace\":\"alice\"," OWNED(                                                  \
+        "Notebook", "nb1") "},\"spec\":{\"ports\":[{\"name\":\"http-nb1\",\"port\":80}]}}"
+#define NB_SECRET                                                                                                      \
+    "{\"metadata\":{\"name\":\"notebook-nb1\",\"namespace\":\"alice\",\"labels\":{\"atelier.dev/notebook\":\"nb1\"}}," \
+    "\"data\":{\"token\":\"bmItdG9rZW4=\"}}"
+#define HEAD_SERVICE                                                                                                   \
+    "{\"metadata\":{\"name\":\"rc-head-svc\",\"namespace\":\"alice\",\"labels\":{\"ray.io/"                            \
+    "node-type\":\"head\"}," OWNED(                                                                                    \
+        "RayCluster", "rc") "},\"spec\":{\"ports\":[{\"name\":\"dashboard\",\"port\":8265},{\"name\":\"client\","      \
+                            "\"port\":10001},{\"name\":\"serve\",\"port\":8000}]}}"
+#define RAY_SECRET                                                                                                     \
+    "{\"metadata\":{\"name\":\"ray-auth\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"cmF5LXRva2Vu\"}}"
+#define OTHER_SECRET "{\"metadata\":{\"name\":\"own\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"b3Ro\"}}"
+#define CLUSTER                                                                                                        \
+    "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\"},\"spec\":{\"authOptions\":{\"mode\":\"token\"}}}"
+
+static struct routes *routes;
+
+static int start(void **state)
+{
+    (void)state;
+    memset(&fake, 0, sizeof(fake));
+    fake.base.operations = &operations;
+    hold(KIND_SERVICE, NB_SERVICE);
+    hold(KIND_SERVICE, HEAD_SERVICE);
+    hold(KIND_SECRET, NB_SECRET);
+    hold(KIND_SECRET, RAY_SECRET);
+    hold(KIND_RAYCLUSTER, CLUSTER);
+    return routes_new(&fake.base, &routes, NULL);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    routes_free(routes);
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        cJSON_Delete(fake.objects[i]);
+    return 0;
+}
+
+static bool resolve(const char *path, struct target *ret)
+{
+    struct route route;
+    struct error error = {0};
+    memset(ret, 0, sizeof(*ret));
+    if (!route_parse(slice_of(path), &route, &error))
+        fail_msg("%s: %s", path, error.message);
+    return routes_resolve(routes, &route, ret);
+}
+
+static void paths_lead_to_services(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *service, *port, *kind, *owner, *header, *value;
+        bool strip;
+    } cases[] = {
+        {"/notebook/alice/nb1/lab", "nb1", "80", "Notebook", "nb1", "Authorization", "token nb-token", false},
+        {"/ray/alice/rc/", "rc-head-svc", "8265", "RayCluster", "rc", "X-Ray-Authorization", "Bearer ray-token", true},
+        {"/serve/alice/rc/predict", "rc-head-svc", "8000", "RayCluster", "rc", "", "", true},
+        {"/api/v1/namespaces/alice/services/http:rc-head-svc:dashboard/proxy/", "rc-head-svc", "8265", "RayCluster",
+         "rc", "X-Ray-Authorization", "Bearer ray-token", true},
+        {"/api/v1/namespaces/alice/services/rc-head-svc:8265/proxy/", "rc-head-svc", "8265", "RayCluster", "rc",
+         "X-Ray-Authorization", "Bearer ray-token", true},
+        {"/api/v1/namespaces/alice/services/rc-head-svc:serve/proxy/", "rc-head-svc", "8000", "RayCluster", "rc", "",
+         "", true},
+        {"/api/v1/namespaces/alice/services/nb1/proxy/", "nb1", "80", "Notebook", "nb1", "Authorization",
+         "token nb-token", true},
+        {"/tunnel/alice/rc-head-svc/10001", "rc-head-svc", "10001", "RayCluster", "rc", "", "", true},
+        {"/tunnel/alice/nb1/80", "nb1", "80", "Notebook", "nb1", "", "", true},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct target target;
+        if (!resolve(cases[i].path, &target))
+            fail_msg("%s leads nowhere", cases[i].path);
+        assert_string_equal(target.service, cases[i].service);
+        assert_string_equal(target.port, cases[i].port);
+        assert_string_equal(target.owner_kind, cases[i].kind);
+        assert_string_equal(target.owner_name, cases[i].owner);
+        assert_string_equal(target.header_name, cases[i].header);
+        assert_string_equal(target.header_value, cases[i].value);
+        assert_int_equal(target.strip_prefix, cases[i].strip);
+    }
+}
+
+static void others_lead_nowhere(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {
+        "/notebook/alice/nb2/",
+        "/notebook/bob/nb1/",
+        "/notebook/alice/rc-head-svc/", /* a service, but no notebook's */
+        "/ray/alice/nb1/",
+        "/ray/alice/rc-head-svc/",
+        "/serve/alice/other/",
+        "/tunnel/alice/nb1/22",
+        "/api/v1/namespaces/alice/services/rc-head-svc/proxy/", /* which of its ports? */
+        "/api/v1/namespaces/alice/services/nb1:99/proxy/",
+    };
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        struct target target;
+        if (resolve(paths[i], &target))
+            fail_msg("%s leads to %s", paths[i], target.service);
+    }
+}
+
+static void changes_are_followed(void **state)
+{
+    (void)state;
+    struct target target;
+    tell(KIND_SECRET, ENGINE_MODIFIED,
+         "{\"metadata\":{\"name\":\"ray-auth\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"bmV3\"}}");
+    assert_true(resolve("/ray/alice/rc/", &target));
+    assert_string_equal(target.header_value, "Bearer new");
+    tell(KIND_SECRET, ENGINE_ADDED, OTHER_SECRET);
+    tell(
+        KIND_RAYCLUSTER, ENGINE_MODIFIED,
+        "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\"},\"spec\":{\"authOptions\":{\"secretName\":\"own\"}}}");
+    assert_true(resolve("/ray/alice/rc/", &target));
+    assert_string_equal(target.header_value, "Bearer oth");
+    tell(KIND_SECRET, ENGINE_DELETED, OTHER_SECRET);
+    assert_true(resolve("/ray/alice/rc/", &target));
+    assert_string_equal(target.header_name, "");
+    tell(KIND_SERVICE, ENGINE_BOOKMARK, "{\"metadata\":{\"resourceVersion\":\"9\"}}");
+    tell(KIND_SERVICE, ENGINE_DELETED, HEAD_SERVICE);
+    assert_false(resolve("/ray/alice/rc/", &target));
+    assert_false(resolve("/tunnel/alice/rc-head-svc/10001", &target));
+    assert_true(resolve("/notebook/alice/nb1/", &target));
+    tell(KIND_SECRET, ENGINE_MODIFIED,
+         "{\"metadata\":{\"name\":\"mine\",\"namespace\":\"alice\"},\"data\":{\"token\":\"bm8=\"}}");
+    assert_true(resolve("/notebook/alice/nb1/", &target));
+    assert_string_equal(target.header_value, "token nb-token");
+}
+
+static void a_lost_watch_is_made_up_for(void **state)
+{
+    (void)state;
+    struct target target;
+    int lists = fake.lists;
+    cJSON_Delete(fake.objects[KIND_SERVICE]);
+    fake.objects[KIND_SERVICE] = NULL;
+    hold(KIND_SERVICE, NB_SERVICE);
+    fake.failures = 1; /* and the engine is away for a moment */
+    tell(KIND_SERVICE, ENGINE_LOST, NULL);
+    for (int i = 0; i < 400 && fake.lists < lists + 2; i++)
+        clock_sleep_ms(10);
+    for (int i = 0; i < 100 && resolve("/ray/alice/rc/", &target); i++)
+        clock_sleep_ms(10);
+    assert_false(resolve("/ray/alice/rc/", &target));
+    assert_true(resolve("/notebook/alice/nb1/", &target));
+}
+
+int main(void)
+{
+    log_start("routes_test", LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(paths_lead_to_services, start, stop),
+        cmocka_unit_test_setup_teardown(others_lead_nowhere, start, stop),
+        cmocka_unit_test_setup_teardown(changes_are_followed, start, stop),
+        cmocka_unit_test_setup_teardown(a_lost_watch_is_made_up_for, start, stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
