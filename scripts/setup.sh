@@ -72,6 +72,7 @@ cluster_rule=/etc/postgresql-common/createcluster.d/atelier-setup.conf
 log=$(mktemp /tmp/atelier-setup.XXXXXX)
 restore() {
     rm -f "$cluster_rule"
+    rmdir "$(dirname "$cluster_rule")" 2>/dev/null || true # made by us, or empty anyway
     if grep -qsxF "$policy_mark" "$policy"; then rm -f "$policy"; fi
 }
 trap restore EXIT

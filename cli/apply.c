@@ -1,0 +1,191 @@
+/* How does what a manifest wants become what is there? */
+#include "cli/client.h"
+#include "cli/duration.h"
+#include "cli/manifest.h"
+#include "cli/object.h"
+#include "cli/verbs.h"
+
+static const char *change_of(const cJSON *before, const cJSON *after)
+{
+    const char *old = json_text_or("", before, "metadata", "resourceVersion", NULL);
+    const char *now = json_text_or("", after, "metadata", "resourceVersion", NULL);
+    return strcmp(old, now) == 0 ? "unchanged" : "configured";
+}
+
+/* Server-owned fields of a printed object must not turn an apply into a conflict. */
+static cJSON *wanted_of(const cJSON *object)
+{
+    static const char *const owned[] = {"resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"};
+    cJSON *wanted = json_copy(object);
+    cJSON *metadata = json_member(wanted, "metadata");
+    for (size_t i = 0; i < COUNT_OF(owned); i++)
+        json_remove(metadata, owned[i]);
+    json_remove(wanted, "status");
+    return wanted;
+}
+
+static int put(struct call *call, const struct manifest *target, const cJSON *object, cJSON **ret,
+               const char **ret_change, struct error *error)
+{
+    AUTO_FREE char *path = resource_path(target->resource, target->namespace, target->name);
+    AUTO_FREE char *collection = resource_path(target->resource, target->namespace, NULL);
+    AUTO_JSON cJSON *before = NULL;
+    AUTO_JSON cJSON *wanted = wanted_of(object);
+    int failed = client_json(call, "GET", path, NULL, &before, error);
+    if (failed == -ERROR_NOT_FOUND) {
+        failed = client_json(call, "POST", collection, wanted, ret, error);
+        *ret_change = "created";
+        if (failed != -ERROR_EXISTS)
+            return failed;
+        failed = client_json(call, "GET", path, NULL, &before, error); /* someone else was faster */
+    }
+    if (failed)
+        return failed;
+    if (error)
+        *error = (struct error){0};
+    failed = client_json(call, "PATCH", path, wanted, ret, error);
+    if (!failed)
+        *ret_change = change_of(before, *ret);
+    return failed;
+}
+
+static int apply_one(struct call *call, const cJSON *object, struct error *error)
+{
+    struct manifest target;
+    AUTO_JSON cJSON *result = NULL;
+    const char *change = "";
+    int failed = manifest_target(call, object, &target, error);
+    if (!failed)
+        failed = put(call, &target, object, &result, &change, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *json = json_print(result);
+    struct buffer raw = {.p = json, .n = strlen(json)};
+    AUTO_FREE char *line =
+        memory_format("%s%s%s/%s %s", target.resource->singular, target.resource->group[0] ? "." : "",
+                      target.resource->group, target.name, change);
+    return print_answer(call, &raw, line, error);
+}
+
+static int for_each_manifest(struct call *call, int (*act)(struct call *, const cJSON *, struct error *),
+                             struct error *error)
+{
+    AUTO_JSON cJSON *manifests = NULL;
+    int failed = manifest_read_all(call_option(call, "filename"), &manifests, error), worst = 0;
+    const cJSON *manifest;
+    if (failed)
+        return failed;
+    cJSON_ArrayForEach(manifest, manifests)
+    {
+        struct error own = {0};
+        failed = act(call, manifest, &own);
+        if (!failed)
+            continue;
+        if (manifest->next) /* the last one's message is printed by the caller */
+            say("atelier: %s: %s%s%s", json_text_or("manifest", manifest, "metadata", "name", NULL), own.field,
+                own.field[0] ? ": " : "", own.message);
+        if (!worst || !manifest->next) {
+            worst = failed;
+            *error = own;
+        }
+    }
+    return worst;
+}
+
+int verb_apply(struct call *call, struct error *error)
+{
+    if (!call_option(call, "filename"))
+        return call_usage(error, "apply needs -f FILE (or - for stdin)");
+    return for_each_manifest(call, apply_one, error);
+}
+
+/* --- delete ------------------------------------------------------------------------------------------------------- */
+
+static int delete_at(struct call *call, const struct resource *resource, const char *name, const char *path,
+                     struct error *error)
+{
+    int failed = client_json(call, "DELETE", path, NULL, NULL, error);
+    if (failed == -ERROR_NOT_FOUND && call_flag(call, "ignore-not-found")) {
+        *error = (struct error){0};
+        return 0;
+    }
+    if (!failed && call_flag(call, "wait"))
+        failed = object_wait_gone(call, resource, name, WAIT_DEFAULT_S, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *line =
+        memory_format("%s%s%s/%s deleted\n", resource->singular, resource->group[0] ? "." : "", resource->group, name);
+    return print_text(line, error);
+}
+
+static int delete_manifest(struct call *call, const cJSON *object, struct error *error)
+{
+    struct manifest target;
+    int failed = manifest_target(call, object, &target, error);
+    if (failed)
+        return failed;
+    if (strcmp(target.resource->kind, "Profile") == 0)
+        return call_usage(error, "a profile is deleted with `atelier profile delete %s`, which asks for its name",
+                          target.name);
+    if (target.namespace && target.namespace != call->namespace) /* what --wait then asks about */
+        snprintf(call->namespace, sizeof(call->namespace), "%s", target.namespace);
+    AUTO_FREE char *path = resource_path(target.resource, target.namespace, target.name);
+    return delete_at(call, target.resource, target.name, path, error);
+}
+
+static int delete_named(struct call *call, const struct resource *resource, const char *name, struct error *error)
+{
+    char *path = NULL;
+    if (strcmp(resource->kind, "Profile") == 0)
+        return call_usage(error, "a profile is deleted with `atelier profile delete %.63s`, which asks for its name",
+                          name);
+    int failed = object_path(call, resource, name, &path, error);
+    if (!failed)
+        failed = delete_at(call, resource, name, path, error);
+    free(path);
+    return failed;
+}
+
+int verb_delete(struct call *call, struct error *error)
+{
+    const struct resource *resource;
+    const char *name;
+    if (call_option(call, "filename"))
+        return call->argument_count ? call_usage(error, "-f and names exclude each other")
+                                    : for_each_manifest(call, delete_manifest, error);
+    if (!call->argument_count)
+        return call_usage(error, "delete needs KIND NAME, KIND/NAME, or -f FILE");
+    int failed = object_kind(call->arguments[0], &resource, &name, error);
+    if (failed)
+        return failed;
+    if (!name && call->argument_count < 2)
+        return call_usage(error, "delete %s needs a name", resource->singular);
+    if (name)
+        failed = delete_named(call, resource, name, error);
+    for (unsigned i = 1; !failed && i < call->argument_count; i++)
+        failed = delete_named(call, resource, call->arguments[i], error);
+    return failed;
+}
+
+/* --- wait --------------------------------------------------------------------------------------------------------- */
+
+int verb_wait(struct call *call, struct error *error)
+{
+    const struct resource *resource;
+    const char *name, *text = call_option(call, "timeout"), *goal = call_option_or(call, "for", "ready");
+    int64_t timeout_s = WAIT_DEFAULT_S;
+    int failed = object_kind(call->arguments[0], &resource, &name, error);
+    if (failed)
+        return failed;
+    if (call->argument_count > 1)
+        name = call->arguments[1];
+    if (!name)
+        return call_usage(error, "wait %s needs a name", resource->singular);
+    if (text && !duration_parse(slice_of(text), &timeout_s))
+        return call_usage(error, "--timeout: expected a duration such as 90s or 5m");
+    if (strcmp(goal, "delete") == 0)
+        return object_wait_gone(call, resource, name, timeout_s, error);
+    if (strcmp(goal, "ready") != 0)
+        return call_usage(error, "--for: expected ready or delete");
+    return object_wait(call, resource, name, timeout_s, error);
+}

@@ -1,0 +1,300 @@
+/* How does a request reach the service, and what did it say? */
+#include "cli/client.h"
+
+#include <curl/curl.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "supervisor/supervisor.h"
+
+#define CONNECT_TIMEOUT_MS 10000L
+#define REQUEST_TIMEOUT_MS 120000L
+#define ERROR_BODY_MAX 65536 /* a Status or problem document */
+
+struct client {
+    CURL *curl;
+    char *socket; /* admin socket, or NULL */
+    char *base;   /* "http://localhost" or ATELIER_URL without its last slash */
+    char *authorization;
+};
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static int open_remote(struct client *client, const char *url, struct error *error)
+{
+    const char *token = getenv("ATELIER_TOKEN");
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return error_set(error, ERROR_INVALID, "ATELIER_URL", "expected http://HOST or https://HOST");
+    if (!token || !token[0])
+        return error_set(
+            error, ERROR_INVALID, "ATELIER_TOKEN",
+            "ATELIER_URL is set, so ATELIER_TOKEN must hold an API token (the console or `atelier token create` "
+            "makes one)");
+    for (const char *p = token; *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return error_set(error, ERROR_INVALID, "ATELIER_TOKEN", "a token consists of printable ASCII characters");
+    client->base = memory_text(url);
+    while (slice_ends(slice_of(client->base), "/"))
+        client->base[strlen(client->base) - 1] = '\0';
+    client->authorization = memory_format("Authorization: Bearer %s", token);
+    return 0;
+}
+
+static int open_local(struct client *client, struct error *error)
+{
+    const char *path = getenv("ATELIER_ADMIN_SOCKET");
+    struct layout layout;
+    if (!path || !path[0]) {
+        int failed = layout_find(NULL, NULL, &layout, error);
+        if (failed)
+            return failed;
+        path = layout.admin_socket;
+    }
+    if (access(path, R_OK | W_OK) < 0)
+        return error_set(error, ERROR_UNAVAILABLE, NULL,
+                         "no service of this machine can be reached (%s): start it with `make run`, be root, or set "
+                         "ATELIER_URL and ATELIER_TOKEN",
+                         path);
+    client->socket = memory_text(path);
+    client->base = memory_text("http://localhost");
+    return 0;
+}
+
+int client_of(struct call *call, struct client **ret, struct error *error)
+{
+    const char *url = getenv("ATELIER_URL");
+    if (!call->client) {
+        struct client *client = memory_get(sizeof(*client));
+        int failed = url && url[0] ? open_remote(client, url, error) : open_local(client, error);
+        if (!failed && (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(client->curl = curl_easy_init())))
+            failed = error_set(error, ERROR_INTERNAL, NULL, "libcurl cannot be initialised");
+        if (failed) {
+            client_free(client);
+            return failed;
+        }
+        call->client = client;
+    }
+    *ret = call->client;
+    return 0;
+}
+
+void client_free(struct client *client)
+{
+    if (!client)
+        return;
+    if (client->curl)
+        curl_easy_cleanup(client->curl);
+    if (client->authorization)
+        memory_wipe(client->authorization, strlen(client->authorization));
+    free(client->authorization);
+    free(client->socket);
+    free(client->base);
+    free(client);
+}
+
+/* --- one request -------------------------------------------------------------------------------------------------- */
+
+struct transfer {
+    struct client *client;
+    long status;
+    struct buffer *body;   /* whole answers */
+    struct buffer failure; /* the answer when it is not 2xx */
+    client_sink sink;      /* or parts */
+    void *context;
+    bool stopped, too_large;
+};
+
+static size_t take_part(char *bytes, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t total = size * count;
+    if (!transfer->status)
+        curl_easy_getinfo(transfer->client->curl, CURLINFO_RESPONSE_CODE, &transfer->status);
+    if (transfer->status < 200 || transfer->status > 299) {
+        size_t room = ERROR_BODY_MAX - transfer->failure.n;
+        buffer_add(&transfer->failure, bytes, total < room ? total : room);
+        return total;
+    }
+    if (transfer->sink) {
+        transfer->stopped = !transfer->sink(transfer->context, (struct slice){bytes, total});
+        return transfer->stopped ? 0 : total;
+    }
+    if (total > CLIENT_BODY_MAX - transfer->body->n) {
+        transfer->too_large = true;
+        return 0;
+    }
+    buffer_add(transfer->body, bytes, total);
+    return total;
+}
+
+static const struct {
+    int status;
+    enum error_code code;
+} status_codes[] = {
+    {400, ERROR_BAD_REQUEST}, {401, ERROR_UNAUTHENTICATED}, {403, ERROR_FORBIDDEN}, {404, ERROR_NOT_FOUND},
+    {405, ERROR_METHOD},      {409, ERROR_CONFLICT},        {410, ERROR_GONE},      {413, ERROR_TOO_LARGE},
+    {415, ERROR_MEDIA_TYPE},  {422, ERROR_INVALID},         {429, ERROR_LIMITED},   {500, ERROR_INTERNAL},
+    {502, ERROR_UPSTREAM},    {503, ERROR_UNAVAILABLE},     {504, ERROR_TIMEOUT},
+};
+
+static enum error_code code_of(long status, const char *reason)
+{
+    if (status == 409 && reason && strcmp(reason, error_reason(ERROR_EXISTS)) == 0)
+        return ERROR_EXISTS;
+    for (size_t i = 0; i < COUNT_OF(status_codes); i++)
+        if (status_codes[i].status == status)
+            return status_codes[i].code;
+    return ERROR_UPSTREAM;
+}
+
+/* A Kubernetes Status, an RFC 9457 problem, or plain text from something in between. */
+static int explain(const struct transfer *transfer, struct error *error)
+{
+    AUTO_JSON cJSON *document = NULL;
+    json_parse(buffer_slice(&transfer->failure), &json_limits_default, &document, NULL);
+    const cJSON *cause = cJSON_GetArrayItem(json_at(document, "details", "causes", NULL), 0);
+    const char *message = json_text(document, "message", NULL), *field = json_text(document, "field", NULL);
+    if (!message)
+        message = json_text(document, "detail", NULL);
+    if (!field)
+        field = json_text(cause, "field", NULL);
+    enum error_code code = code_of(transfer->status, json_text(document, "reason", NULL));
+    if (message)
+        return error_set(error, code, field, "%s", message);
+    char shown[300];
+    struct slice text = buffer_slice(&transfer->failure), rest;
+    text_printable(slice_split(text, '\n', &rest), shown, sizeof(shown));
+    return error_set(error, code, field, "the service answered %ld%s%s", transfer->status, shown[0] ? ": " : "", shown);
+}
+
+static int explain_transport(const struct client *client, CURLcode code, struct error *error)
+{
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "%s does not answer: %s",
+                         client->socket ? client->socket : client->base,
+                         client->socket ? "is it running? `atelier local status` tells" : curl_easy_strerror(code));
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return error_set(error, ERROR_TIMEOUT, NULL, "%s did not answer in time",
+                         client->socket ? client->socket : client->base);
+    return error_set(error, ERROR_UPSTREAM, NULL, "the connection to %s failed: %s",
+                     client->socket ? client->socket : client->base, curl_easy_strerror(code));
+}
+
+static struct curl_slist *headers_of(const struct client *client, const struct client_request *request)
+{
+    struct curl_slist *list = curl_slist_append(NULL, "Accept: application/json, */*;q=0.5");
+    list = curl_slist_append(list, "Expect:");
+    if (client->authorization)
+        list = curl_slist_append(list, client->authorization);
+    AUTO_FREE char *type =
+        request->type ? memory_format("Content-Type: %s", request->type) : memory_text("Content-Type:");
+    return curl_slist_append(list, type);
+}
+
+static void set_target(struct client *client, const struct client_request *request, const char *url)
+{
+    CURL *curl = client->curl;
+    curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "atelier");
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    if (client->socket) {
+        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->socket);
+        curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* http_proxy of the environment is not meant for this */
+    } else {
+        curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
+    }
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+    if (request->body.p || strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.n);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.p ? request->body.p : "");
+    }
+}
+
+static int perform(struct transfer *transfer, const struct client_request *request, struct error *error)
+{
+    struct client *client = transfer->client;
+    AUTO_FREE char *url = memory_format("%s%s", client->base, request->path);
+    set_target(client, request, url);
+    struct curl_slist *headers = headers_of(client, request);
+    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, take_part);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, transfer);
+    if (!transfer->sink)
+        curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS,
+                         request->timeout_ms ? (long)request->timeout_ms : REQUEST_TIMEOUT_MS);
+    CURLcode code = curl_easy_perform(client->curl);
+    curl_slist_free_all(headers);
+    if (transfer->stopped)
+        return 0;
+    if (transfer->too_large)
+        return error_set(error, ERROR_TOO_LARGE, NULL, "the answer is larger than %zu MiB", CLIENT_BODY_MAX >> 20);
+    if (code != CURLE_OK)
+        return explain_transport(client, code, error);
+    curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &transfer->status);
+    return transfer->status >= 200 && transfer->status <= 299 ? 0 : explain(transfer, error);
+}
+
+int client_send(struct call *call, const struct client_request *request, struct buffer *ret, struct error *error)
+{
+    AUTO_BUFFER struct buffer body = {0};
+    struct transfer transfer = {.body = &body};
+    int failed = client_of(call, &transfer.client, error);
+    if (!failed)
+        failed = perform(&transfer, request, error);
+    buffer_free(&transfer.failure);
+    if (!failed && ret) {
+        buffer_add(&body, NULL, 0);
+        buffer_free(ret);
+        *ret = body;
+        body = (struct buffer){0};
+    }
+    return failed;
+}
+
+int client_stream(struct call *call, const char *path, client_sink sink, void *context, struct error *error)
+{
+    struct transfer transfer = {.sink = sink, .context = context};
+    struct client_request request = {.method = "GET", .path = path};
+    int failed = client_of(call, &transfer.client, error);
+    if (!failed)
+        failed = perform(&transfer, &request, error);
+    buffer_free(&transfer.failure);
+    return failed;
+}
+
+int client_json(struct call *call, const char *method, const char *path, const cJSON *body, cJSON **ret,
+                struct error *error)
+{
+    static const struct json_limits limits = {CLIENT_BODY_MAX, 64, 4000000, 65536}; /* lists of everything */
+    AUTO_FREE char *text = body ? json_print(body) : NULL;
+    AUTO_BUFFER struct buffer answer = {0};
+    struct client_request request = {.method = method, .path = path, .body = slice_of(text)};
+    bool is_object = strncmp(path, "/api/atelier/", 13) != 0; /* only those are patched the Kubernetes way */
+    if (body)
+        request.type = is_object && strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json";
+    int failed = client_send(call, &request, &answer, error);
+    if (failed || !ret)
+        return failed;
+    failed = json_parse(buffer_slice(&answer), &limits, ret, error);
+    return failed ? error_wrap(error, "the service's answer is not JSON") : 0;
+}
+
+char *client_path(const char *first, ...)
+{
+    AUTO_BUFFER struct buffer path = {0};
+    va_list arguments;
+    buffer_add_text(&path, first);
+    va_start(arguments, first);
+    for (const char *segment; (segment = va_arg(arguments, const char *));) {
+        buffer_add_text(&path, "/");
+        text_percent(slice_of(segment), &path);
+    }
+    va_end(arguments);
+    return buffer_take(&path);
+}

@@ -1,0 +1,38 @@
+/*
+ * Requests to the REST API: over the admin Unix socket of this machine, or to ATELIER_URL with ATELIER_TOKEN.
+ *
+ * An answer that is not 2xx becomes an error with the server's own message and field. Redirects are not followed: a
+ * token goes to nobody else. Threads: one client, one thread.
+ */
+#ifndef ATELIER_CLI_CLIENT_H
+#define ATELIER_CLI_CLIENT_H
+
+#include "base/json.h"
+
+struct call;
+struct client;
+void client_free(struct client *client); /* NULL is fine */
+/* The call's client, opened on first use. */
+int client_of(struct call *call, struct client **ret, struct error *error);
+
+struct client_request {
+    const char *method; /* "GET" */
+    const char *path;   /* encoded, with query: "/api/v1/pods?limit=1" */
+    const char *type;   /* Content-Type of <body>; NULL: none */
+    struct slice body;
+    int64_t timeout_ms; /* 0: the default of 120 s */
+};
+/* *ret is the body as received (at most CLIENT_BODY_MAX bytes). */
+#define CLIENT_BODY_MAX ((size_t)64 * 1024 * 1024)
+int client_send(struct call *call, const struct client_request *request, struct buffer *ret, struct error *error);
+/* JSON in (NULL: no body), JSON out (ret may be NULL). */
+int client_json(struct call *call, const char *method, const char *path, const cJSON *body, cJSON **ret,
+                struct error *error);
+/* Hands every part of the answer to <sink> as it comes, until it ends or <sink> returns false. */
+typedef bool (*client_sink)(void *context, struct slice part);
+int client_stream(struct call *call, const char *path, client_sink sink, void *context, struct error *error);
+
+/* <first> as it is, then "/" and each text percent-encoded as one segment; malloc'ed. Ended by NULL. */
+char *client_path(const char *first, ...) __attribute__((sentinel));
+
+#endif

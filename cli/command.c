@@ -1,0 +1,333 @@
+/* Which command is meant, and with which arguments and options? */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "cli/client.h"
+
+static const struct option global_options[] = {
+    {"namespace", 'n', "NS", "the profile to work in (default: ATELIER_NAMESPACE, or your only profile)"},
+    {"all-namespaces", 'A', NULL, "every profile you may see"},
+    {"output", 'o', "FORMAT", "table (default), json, yaml or name"},
+    {"help", 'h', NULL, "this help"},
+    {NULL, 0, NULL, NULL},
+};
+
+int call_usage(struct error *error, const char *format, ...)
+{
+    va_list arguments;
+    char text[512];
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    error_set(error, ERROR_BAD_REQUEST, NULL, "%s", text);
+    return EXIT_USAGE;
+}
+
+/* --- options ------------------------------------------------------------------------------------------------------ */
+
+static const struct option *find_option(const struct option *list, struct slice name, char letter)
+{
+    for (; list && list->name; list++)
+        if (letter ? list->letter == letter : slice_is(name, list->name))
+            return list;
+    return NULL;
+}
+
+static const struct option *known_option(const struct command *command, struct slice name, char letter)
+{
+    const struct option *option = find_option(command ? command->options : NULL, name, letter);
+    return option ? option : find_option(global_options, name, letter);
+}
+
+static int keep_option(struct call *call, const struct option *option, const char *value, struct error *error)
+{
+    if (call->option_count == CALL_OPTIONS_MAX)
+        return call_usage(error, "more than %d options", CALL_OPTIONS_MAX);
+    call->options[call->option_count].option = option;
+    call->options[call->option_count++].value = value;
+    return 0;
+}
+
+/* Takes the option at texts[*at], and its value from the next text if it is not part of the same one. */
+static int take_option(struct call *call, int count, const char *const *texts, int *at, struct error *error)
+{
+    const char *text = texts[*at], *value = NULL, *given = text;
+    bool is_long = text[1] == '-';
+    struct slice rest, name = slice_split(slice_of(text + 2), '=', &rest);
+    const struct option *option =
+        is_long ? known_option(call->command, name, 0) : known_option(call->command, (struct slice){0}, text[1]);
+    if (!option)
+        return call_usage(error, call->command ? "%s is not an option here" : "%s is not an option before the command",
+                          given);
+    if (is_long && strchr(text, '='))
+        value = strchr(text, '=') + 1;
+    else if (!is_long && text[2])
+        value = text + 2;
+    if (!option->value && value)
+        return call_usage(error, "--%s takes no value", option->name);
+    if (option->value && !value) {
+        if (*at + 1 >= count)
+            return call_usage(error, "--%s needs a value: %s", option->name, option->value);
+        value = texts[++*at];
+    }
+    return keep_option(call, option, value, error);
+}
+
+const char *call_option_at(const struct call *call, const char *name, unsigned index)
+{
+    for (unsigned i = 0; i < call->option_count; i++)
+        if (strcmp(call->options[i].option->name, name) == 0 && index-- == 0)
+            return call->options[i].value;
+    return NULL;
+}
+
+const char *call_option(const struct call *call, const char *name)
+{
+    const char *found = NULL;
+    for (unsigned i = 0; i < call->option_count; i++)
+        if (strcmp(call->options[i].option->name, name) == 0)
+            found = call->options[i].value;
+    return found;
+}
+
+const char *call_option_or(const struct call *call, const char *name, const char *fallback)
+{
+    const char *value = call_option(call, name);
+    return value ? value : fallback;
+}
+
+bool call_flag(const struct call *call, const char *name)
+{
+    for (unsigned i = 0; i < call->option_count; i++)
+        if (strcmp(call->options[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
+int call_number(const struct call *call, const char *name, int64_t least, int64_t most, int64_t fallback, int64_t *ret,
+                struct error *error)
+{
+    const char *text = call_option(call, name);
+    if (!text) {
+        *ret = fallback;
+        return 0;
+    }
+    if (text_parse_i64(slice_of(text), least, most, ret))
+        return 0;
+    return call_usage(error, "--%s: expected a whole number from %lld to %lld", name, (long long)least,
+                      (long long)most);
+}
+
+/* --- the command -------------------------------------------------------------------------------------------------- */
+
+static const struct command *find_command(const char *first, const char *second, int *ret_words)
+{
+    AUTO_FREE char *both = second ? memory_format("%s %s", first, second) : NULL;
+    for (const struct command *command = commands; command->words; command++) {
+        if (both && strcmp(command->words, both) == 0) {
+            *ret_words = 2;
+            return command;
+        }
+    }
+    for (const struct command *command = commands; command->words; command++) {
+        if (strcmp(command->words, first) == 0) {
+            *ret_words = 1;
+            return command;
+        }
+    }
+    return NULL;
+}
+
+static int refuse_command(const char *first, const char *second, struct error *error)
+{
+    AUTO_BUFFER struct buffer known = {0};
+    size_t length = strlen(first);
+    for (const struct command *command = commands; command->words; command++)
+        if (strncmp(command->words, first, length) == 0 && command->words[length] == ' ')
+            buffer_add_format(&known, "%s%s", known.n ? ", " : "", command->words + length + 1);
+    if (known.n && second)
+        return call_usage(error, "there is no command \"%.40s %.40s\"; there are: %s", first, second, known.p);
+    if (known.n)
+        return call_usage(error, "%s needs one of: %s", first, known.p);
+    return call_usage(error, "there is no command \"%.80s\"; `atelier --help` lists them", first);
+}
+
+static int check_arguments(const struct call *call, struct error *error)
+{
+    const struct command *command = call->command;
+    if (call->argument_count < command->least)
+        return call_usage(error, "%s needs: %s", command->words, command->arguments);
+    if (call->argument_count > command->most)
+        return call_usage(error, "%s: unexpected argument \"%.80s\"", command->words, call->arguments[command->most]);
+    if (command->rest && call->rest_count == 0)
+        return call_usage(error, "%s needs a command after --", command->words);
+    return 0;
+}
+
+static int take_arguments(struct call *call, int count, const char *const *texts, int at, struct error *error)
+{
+    for (; at < count; at++) {
+        if (strcmp(texts[at], "--") == 0) {
+            if (!call->command->rest)
+                return call_usage(error, "%s takes nothing after --", call->command->words);
+            call->rest = texts + at + 1;
+            call->rest_count = (unsigned)(count - at - 1);
+            return 0;
+        }
+        if (texts[at][0] == '-' && texts[at][1]) {
+            int failed = take_option(call, count, texts, &at, error);
+            if (failed)
+                return failed;
+            continue;
+        }
+        if (call->argument_count == CALL_ARGUMENTS_MAX)
+            return call_usage(error, "more than %d arguments", CALL_ARGUMENTS_MAX);
+        call->arguments[call->argument_count++] = texts[at];
+    }
+    return 0;
+}
+
+/* Those with a namespace of our own, a description and a value are the only options allowed before the command. */
+static int take_leading_options(struct call *call, int count, const char *const *texts, int *at, struct error *error)
+{
+    for (; *at < count && texts[*at][0] == '-' && texts[*at][1]; ++*at) {
+        int failed = take_option(call, count, texts, at, error);
+        if (failed)
+            return failed;
+    }
+    return 0;
+}
+
+int command_parse(int count, const char *const *texts, struct call *ret, struct error *error)
+{
+    int at = 1, words = 0;
+    *ret = (struct call){0};
+    int failed = take_leading_options(ret, count, texts, &at, error);
+    if (failed)
+        return failed;
+    if (call_flag(ret, "help") || (at < count && strcmp(texts[at], "help") == 0 && at + 1 == count))
+        return COMMAND_HELP;
+    if (at >= count)
+        return call_usage(error, "name a command; `atelier --help` lists them");
+    const char *second = at + 1 < count && texts[at + 1][0] != '-' ? texts[at + 1] : NULL;
+    ret->command = find_command(texts[at], second, &words);
+    if (!ret->command && at + 1 < count && (strcmp(texts[at + 1], "--help") == 0 || strcmp(texts[at + 1], "-h") == 0))
+        return COMMAND_HELP;
+    if (!ret->command)
+        return refuse_command(texts[at], second, error);
+    failed = take_arguments(ret, count, texts, at + words, error);
+    if (!failed && call_flag(ret, "help"))
+        return COMMAND_HELP;
+    return failed ? failed : check_arguments(ret, error);
+}
+
+/* --- help --------------------------------------------------------------------------------------------------------- */
+
+static void help_options(const struct option *list, struct buffer *ret)
+{
+    for (; list && list->name; list++) {
+        char left[64];
+        snprintf(left, sizeof(left), "--%s%s%s", list->name, list->value ? " " : "", list->value ? list->value : "");
+        if (list->letter)
+            buffer_add_format(ret, "  -%c, %-22s %s\n", list->letter, left, list->help);
+        else
+            buffer_add_format(ret, "      %-22s %s\n", left, list->help);
+    }
+}
+
+static void help_overview(struct buffer *ret)
+{
+    buffer_add_text(ret, "Atelier: notebooks and Ray clusters for many people on one machine or on Kubernetes.\n\n"
+                         "Usage: atelier [-n NS] [-o FORMAT] COMMAND ...\n\nCommands:\n");
+    for (const struct command *command = commands; command->words; command++) {
+        char left[96];
+        snprintf(left, sizeof(left), "%s %s", command->words, command->arguments);
+        if (strlen(left) > 40)
+            buffer_add_format(ret, "  %s\n  %-40s %s\n", left, "", command->summary);
+        else
+            buffer_add_format(ret, "  %-40s %s\n", left, command->summary);
+    }
+    buffer_add_text(ret, "\nOptions everywhere:\n");
+    help_options(global_options, ret);
+    buffer_add_text(
+        ret, "\nEnvironment:\n"
+             "  ATELIER_URL, ATELIER_TOKEN    a service elsewhere and an API token for it; without them the one on\n"
+             "                                this machine, as platform admin (root or its own user only)\n"
+             "  ATELIER_DATA                  data directory of the one on this machine\n"
+             "  ATELIER_NAMESPACE             what -n says when it is not given\n"
+             "\n`atelier COMMAND --help` shows options and examples.\n");
+}
+
+void command_help(const struct command *command, struct buffer *ret)
+{
+    if (!command) {
+        help_overview(ret);
+        return;
+    }
+    buffer_add_format(ret, "%s\n\nUsage: atelier %s%s%s%s%s\n", command->summary, command->words,
+                      command->arguments[0] ? " " : "", command->arguments, command->options ? " [options]" : "",
+                      command->rest ? " -- COMMAND..." : "");
+    if (command->options) {
+        buffer_add_text(ret, "\nOptions:\n");
+        help_options(command->options, ret);
+    }
+    buffer_add_text(ret, "\nOptions everywhere:\n");
+    help_options(global_options, ret);
+    if (command->examples)
+        buffer_add_format(ret, "\nExamples:\n%s", command->examples);
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------ */
+
+/* One line, whatever the server put into it. */
+static void print_error(const struct error *error)
+{
+    char text[1024];
+    const char *message = error->message[0] ? error->message : error_text(error->code);
+    AUTO_FREE char *line = error->field[0] && !strstr(message, error->field)
+                               ? memory_format("%s: %s", error->field, message)
+                               : memory_text(message);
+    text_printable(slice_of(line), text, sizeof(text));
+    fflush(stdout);
+    fprintf(stderr, "atelier: %s\n", text);
+}
+
+static int run(struct call *call, struct error *error)
+{
+    int result = call->command->run(call, error);
+    client_free(call->client);
+    call->client = NULL;
+    if (fflush(stdout) != 0 && result == 0)
+        return error_set(error, ERROR_INTERNAL, NULL, "stdout: %s", strerrordesc_np(errno));
+    return result;
+}
+
+int command_main(int count, const char *const *texts)
+{
+    struct call call;
+    struct error error = {0};
+    log_start("atelier", LOG_INFO);
+    signal(SIGPIPE, SIG_IGN);
+    int result = command_parse(count, texts, &call, &error);
+    if (result == COMMAND_HELP) {
+        AUTO_BUFFER struct buffer help = {0};
+        command_help(call.command, &help);
+        return fwrite(help.p, 1, help.n, stdout) == help.n && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+    }
+    if (result == 0)
+        result = run(&call, &error);
+    if (result == EXIT_USAGE && error.code) {
+        print_error(&error);
+        fprintf(stderr, "atelier: see `atelier %s%s--help`\n", call.command ? call.command->words : "",
+                call.command ? " " : "");
+    } else if (result < 0) {
+        print_error(&error);
+        return EXIT_FAILED;
+    }
+    return result;
+}

@@ -1,0 +1,75 @@
+/* How is a notebook made, stopped, started and opened? */
+#include "base/clock.h"
+#include "cli/client.h"
+#include "cli/object.h"
+#include "cli/verbs.h"
+
+#define STOPPED "kubeflow-resource-stopped" /* Kubeflow's annotation; its value is when */
+
+static cJSON *render(const struct call *call, const char *name)
+{
+    const char *cpu = call_option(call, "cpu"), *memory = call_option(call, "memory");
+    cJSON *object = json_object();
+    json_set_text(object, "apiVersion", "kubeflow.org/v1");
+    json_set_text(object, "kind", "Notebook");
+    json_set_text(json_object_in(object, "metadata"), "name", name);
+    cJSON *pod = json_object_in(json_object_in(json_object_in(object, "spec"), "template"), "spec");
+    cJSON *container = json_push(json_set(pod, "containers", json_array()), json_object());
+    json_set_text(container, "name", name);
+    json_set_text(container, "image", call_option(call, "image"));
+    static const char *const parts[] = {"requests", "limits"};
+    for (size_t i = 0; (cpu || memory) && i < COUNT_OF(parts); i++) {
+        cJSON *part = json_object_in(json_object_in(container, "resources"), parts[i]);
+        json_set_text(part, "cpu", cpu); /* what is absent gets the service's default */
+        json_set_text(part, "memory", memory);
+    }
+    return object;
+}
+
+/* --- verbs -------------------------------------------------------------------------------------------------------- */
+
+int verb_notebook_create(struct call *call, struct error *error)
+{
+    AUTO_JSON cJSON *object = render(call, call->arguments[0]);
+    return create_object(call, resource_by_word("notebooks"), object, error);
+}
+
+/* True as the annotation's value, or NULL to remove it. */
+static int set_stopped(struct call *call, const char *since, const char *done, struct error *error)
+{
+    AUTO_JSON cJSON *patch = json_object();
+    cJSON *annotations = json_object_in(json_object_in(patch, "metadata"), "annotations");
+    if (since)
+        json_set_text(annotations, STOPPED, since);
+    else
+        json_set(annotations, STOPPED, cJSON_CreateNull());
+    return patch_object(call, resource_by_word("notebooks"), call->arguments[0], patch, done, error);
+}
+
+int verb_notebook_start(struct call *call, struct error *error)
+{
+    int failed = set_stopped(call, NULL, "started", error);
+    return failed ? failed : object_wait_if_asked(call, resource_by_word("notebooks"), call->arguments[0], error);
+}
+
+int verb_notebook_stop(struct call *call, struct error *error)
+{
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(clock_wall_ms(), now);
+    return set_stopped(call, now, "stopped", error);
+}
+
+int verb_notebook_open(struct call *call, struct error *error)
+{
+    return print_open_url(call, "Notebook", error);
+}
+
+int verb_notebook_list(struct call *call, struct error *error)
+{
+    return list_objects(call, "notebooks", error);
+}
+
+int verb_notebook_delete(struct call *call, struct error *error)
+{
+    return delete_objects(call, "notebooks", error);
+}

@@ -1,0 +1,258 @@
+/* Who has an account, a token or a part in a profile? */
+#include "base/clock.h"
+#include "cli/client.h"
+#include "cli/duration.h"
+#include "cli/object.h"
+#include "cli/verbs.h"
+
+#define API "/api/atelier/v1"
+
+static int get_raw(struct call *call, const char *path, struct buffer *ret, struct error *error)
+{
+    return client_send(call, &(struct client_request){.method = "GET", .path = path}, ret, error);
+}
+
+/* Sends <body> and prints that member of the answer alone, for scripts; with -o json the whole answer. */
+static int send_and_print(struct call *call, const char *method, const char *path, const cJSON *body,
+                          const char *member, struct error *error)
+{
+    AUTO_FREE char *text = body ? json_print(body) : NULL;
+    AUTO_BUFFER struct buffer raw = {0};
+    AUTO_JSON cJSON *answer = NULL;
+    int failed = client_send(
+        call,
+        &(struct client_request){
+            .method = method, .path = path, .type = body ? "application/json" : NULL, .body = slice_of(text)},
+        &raw, error);
+    if (!failed)
+        failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
+    const char *value = json_text(answer, member, NULL);
+    if (!failed && !value)
+        failed = error_set(error, ERROR_UPSTREAM, NULL, "the service's answer has no \"%s\"", member);
+    return failed ? failed : print_answer(call, &raw, value, error);
+}
+
+/* A change whose answer says nothing that a person needs. */
+static int send_and_say(struct call *call, const char *method, const char *path, const cJSON *body, const char *line,
+                        struct error *error)
+{
+    int failed = client_json(call, method, path, body, NULL, error);
+    AUTO_FREE char *text = memory_format("%s\n", line);
+    return failed ? failed : print_text(text, error);
+}
+
+static void add_time(const cJSON *item, const char *key, struct table *table)
+{
+    table_add(table, json_text_or("", item, key, NULL));
+}
+
+/* --- users -------------------------------------------------------------------------------------------------------- */
+
+int verb_user_create(struct call *call, struct error *error)
+{
+    AUTO_JSON cJSON *body = json_object();
+    json_set_text(body, "email", call->arguments[0]);
+    if (call_flag(call, "admin"))
+        json_set_bool(body, "platformAdmin", true);
+    return send_and_print(call, "POST", API "/users", body, "invitationUrl", error);
+}
+
+static void user_row(const cJSON *item, struct table *table)
+{
+    table_add(table, json_text_or("", item, "email", NULL));
+    table_add(table, json_text_or("", item, "state", NULL));
+    table_add(table, json_true(item, "platformAdmin", NULL) ? "admin" : "user");
+    add_time(item, "createdAt", table);
+}
+
+int verb_user_list(struct call *call, struct error *error)
+{
+    static const char *const headers[] = {"E-MAIL", "STATE", "ROLE", "CREATED", NULL};
+    AUTO_BUFFER struct buffer raw = {0};
+    int failed = get_raw(call, API "/users", &raw, error);
+    return failed ? failed : print_items(call, &raw, headers, user_row, error);
+}
+
+int verb_user_reset_link(struct call *call, struct error *error)
+{
+    AUTO_FREE char *path = client_path(API "/users", call->arguments[0], "reset-link", NULL);
+    return send_and_print(call, "POST", path, NULL, "url", error);
+}
+
+static int set_disabled(struct call *call, bool disabled, struct error *error)
+{
+    AUTO_FREE char *path = client_path(API "/users", call->arguments[0], NULL);
+    AUTO_FREE char *line = memory_format("%s %s", call->arguments[0], disabled ? "disabled" : "enabled");
+    AUTO_JSON cJSON *body = json_object();
+    json_set_bool(body, "disabled", disabled);
+    return send_and_say(call, "PATCH", path, body, line, error);
+}
+
+int verb_user_disable(struct call *call, struct error *error)
+{
+    return set_disabled(call, true, error);
+}
+
+int verb_user_enable(struct call *call, struct error *error)
+{
+    return set_disabled(call, false, error);
+}
+
+int verb_user_delete(struct call *call, struct error *error)
+{
+    AUTO_FREE char *path = client_path(API "/users", call->arguments[0], NULL);
+    AUTO_FREE char *line = memory_format("%s deleted", call->arguments[0]);
+    return send_and_say(call, "DELETE", path, NULL, line, error);
+}
+
+/* --- tokens ------------------------------------------------------------------------------------------------------- */
+
+int verb_token_create(struct call *call, struct error *error)
+{
+    const char *ttl = call_option(call, "ttl");
+    int64_t seconds;
+    AUTO_JSON cJSON *body = json_object();
+    json_set_text(body, "user", call_option(call, "user"));
+    json_set_text(body, "name", call_option(call, "name"));
+    if (ttl && (!duration_parse(slice_of(ttl), &seconds) || seconds == 0))
+        return call_usage(error, "--ttl: expected a duration such as 90d or 12h");
+    if (ttl)
+        json_set_i64(body, "ttlSeconds", seconds);
+    return send_and_print(call, "POST", API "/tokens", body, "token", error);
+}
+
+/* An id is a number or a text, as the service likes. */
+static void add_id(const cJSON *item, struct table *table)
+{
+    char text[24] = "";
+    int64_t number;
+    const cJSON *id = json_member(item, "id");
+    if (json_i64(id, &number))
+        snprintf(text, sizeof(text), "%lld", (long long)number);
+    table_add(table, text[0] ? text : json_text_or("", item, "id", NULL));
+}
+
+static void token_row(const cJSON *item, struct table *table)
+{
+    add_id(item, table);
+    table_add(table, json_text_or("", item, "name", NULL));
+    table_add(table, json_text_or("", item, "email", NULL));
+    add_time(item, "expiresAt", table);
+    add_time(item, "lastUsedAt", table);
+}
+
+int verb_token_list(struct call *call, struct error *error)
+{
+    static const char *const headers[] = {"ID", "NAME", "E-MAIL", "EXPIRES", "LAST USED", NULL};
+    AUTO_BUFFER struct buffer raw = {0};
+    int failed = get_raw(call, API "/tokens", &raw, error);
+    return failed ? failed : print_items(call, &raw, headers, token_row, error);
+}
+
+int verb_token_delete(struct call *call, struct error *error)
+{
+    AUTO_FREE char *path = client_path(API "/tokens", call->arguments[0], NULL);
+    AUTO_FREE char *line = memory_format("token %s deleted", call->arguments[0]);
+    return send_and_say(call, "DELETE", path, NULL, line, error);
+}
+
+/* --- the caller, the machine -------------------------------------------------------------------------------------- */
+
+int verb_whoami(struct call *call, struct error *error)
+{
+    AUTO_BUFFER struct buffer raw = {0};
+    AUTO_JSON cJSON *answer = NULL;
+    AUTO_BUFFER struct buffer line = {0};
+    const cJSON *profile;
+    int failed = get_raw(call, API "/whoami", &raw, error);
+    if (!failed)
+        failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
+    if (failed)
+        return failed;
+    const char *email = json_text_or("", answer, "email", NULL);
+    buffer_add_format(&line, "%s%s", email[0] ? email : "this machine's administrator",
+                      json_true(answer, "platformAdmin", NULL) ? " (platform admin)" : "");
+    cJSON_ArrayForEach(profile, json_member(answer, "profiles"))
+    {
+        const char *role = json_text_or("", profile, "role", NULL);
+        buffer_add_format(&line, "; %s: %s", json_text_or("", profile, "name", NULL),
+                          role[0] ? role : "single resources");
+    }
+    return print_answer(call, &raw, line.p, error);
+}
+
+static void audit_row(const cJSON *item, struct table *table)
+{
+    static const char *const keys[] = {"at", "actor", "action", "namespace", "kind", "name", "outcome", "detail"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        table_add(table, json_text_or("", item, keys[i], NULL));
+}
+
+int verb_audit(struct call *call, struct error *error)
+{
+    static const char *const headers[] = {"AT", "WHO", "ACTION", "PROFILE", "KIND", "NAME", "OUTCOME", "DETAIL", NULL};
+    const char *namespace = call_option(call, "namespace");
+    AUTO_BUFFER struct buffer raw = {0};
+    int64_t limit;
+    int failed = call_number(call, "limit", 1, 1000, 50, &limit, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *base =
+        namespace ? client_path(API "/profiles", namespace, "audit", NULL) : memory_text(API "/audit");
+    AUTO_FREE char *path = memory_format("%s?limit=%lld", base, (long long)limit);
+    failed = get_raw(call, path, &raw, error);
+    return failed ? failed : print_items(call, &raw, headers, audit_row, error);
+}
+
+static void usage_row(const cJSON *item, struct table *table)
+{
+    static const char *const keys[] = {"name", "cpu", "memory"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        table_add(table, json_text_or("", item, keys[i], NULL));
+}
+
+int verb_usage(struct call *call, struct error *error)
+{
+    static const char *const headers[] = {"PROFILE", "CPU", "MEMORY", NULL};
+    AUTO_BUFFER struct buffer raw = {0};
+    AUTO_BUFFER struct buffer text = {0};
+    AUTO_JSON cJSON *answer = NULL;
+    const cJSON *profile;
+    int failed = get_raw(call, API "/usage", &raw, error);
+    if (failed || call_option(call, "output"))
+        return failed ? failed : print_answer(call, &raw, "", error);
+    failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
+    if (failed)
+        return failed;
+    struct table *table = table_new(headers);
+    cJSON_ArrayForEach(profile, json_member(answer, "profiles")) usage_row(profile, table);
+    static const char *const sums[] = {"requested", "allocatable"};
+    for (size_t i = 0; i < COUNT_OF(sums); i++) {
+        AUTO_FREE char *label = memory_format("(%s)", sums[i]);
+        table_add(table, label);
+        table_add(table, json_text_or("", answer, sums[i], "cpu", NULL));
+        table_add(table, json_text_or("", answer, sums[i], "memory", NULL));
+    }
+    table_print(table, true, &text);
+    table_free(table);
+    return print_text(text.p, error);
+}
+
+static void image_row(const cJSON *item, struct table *table)
+{
+    AUTO_BUFFER struct buffer aliases = {0};
+    const cJSON *alias;
+    cJSON_ArrayForEach(alias, json_member(item, "aliases"))
+        buffer_add_format(&aliases, "%s%s", aliases.n ? ", " : "", cJSON_IsString(alias) ? alias->valuestring : "?");
+    table_add(table, json_text_or("", item, "name", NULL));
+    table_add(table, json_text_or("", item, "rayVersion", NULL));
+    table_add(table, aliases.p);
+}
+
+int verb_images(struct call *call, struct error *error)
+{
+    static const char *const headers[] = {"NAME", "RAY", "ALSO KNOWN AS", NULL};
+    AUTO_BUFFER struct buffer raw = {0};
+    int failed = get_raw(call, API "/images", &raw, error);
+    return failed ? failed : print_items(call, &raw, headers, image_row, error);
+}

@@ -1,0 +1,372 @@
+/* Which kinds are there, what are they called, and what does a row about each say? */
+#include "cli/resource.h"
+
+#include "base/clock.h"
+
+#define TEXT(object, ...) json_text_or("", (object), __VA_ARGS__, NULL)
+
+/* --- state -------------------------------------------------------------------------------------------------------- */
+
+const cJSON *resource_condition(const cJSON *object, const char *type)
+{
+    const cJSON *condition;
+    cJSON_ArrayForEach(condition, json_at(object, "status", "conditions",
+                                          NULL)) if (strcmp(json_text_or("", condition, "type", NULL), type) ==
+                                                     0) return condition;
+    return NULL;
+}
+
+static bool condition_is(const cJSON *object, const char *type, const char *status)
+{
+    return strcmp(json_text_or("", resource_condition(object, type), "status", NULL), status) == 0;
+}
+
+static int64_t number_at(const cJSON *object, const char *first, const char *second)
+{
+    int64_t number = 0;
+    return json_i64(json_at(object, first, second, NULL), &number) ? number : 0;
+}
+
+static const char *reason_of(const cJSON *condition)
+{
+    const char *message = json_text_or("", condition, "message", NULL);
+    return message[0] ? message : json_text_or("", condition, "reason", NULL);
+}
+
+/* KubeRay's `state` never falls back from "ready", so the head's condition decides (KubeRay's calculateStatus). */
+static const char *raycluster_state(const cJSON *object, const char **ret_reason)
+{
+    const cJSON *failure = resource_condition(object, "ReplicaFailure");
+    const cJSON *head = resource_condition(object, "HeadPodReady");
+    *ret_reason = json_text_or("", object, "status", "reason", NULL);
+    if (condition_is(object, "RayClusterSuspended", "True"))
+        return "Suspended";
+    if (failure && condition_is(object, "ReplicaFailure", "True")) {
+        *ret_reason = reason_of(failure);
+        return "Pending";
+    }
+    if (!condition_is(object, "HeadPodReady", "True")) {
+        if (!(*ret_reason)[0])
+            *ret_reason = reason_of(head);
+        return "Pending";
+    }
+    if (number_at(object, "status", "readyWorkerReplicas") < number_at(object, "status", "desiredWorkerReplicas"))
+        return "Starting";
+    return "Ready";
+}
+
+static const char *pod_state(const cJSON *object, const char **ret_reason)
+{
+    const cJSON *container;
+    *ret_reason = json_text_or("", object, "status", "message", NULL);
+    if (json_at(object, "metadata", "deletionTimestamp", NULL))
+        return "Terminating";
+    cJSON_ArrayForEach(container, json_at(object, "status", "containerStatuses", NULL))
+    {
+        const char *waiting = json_text(container, "state", "waiting", "reason", NULL);
+        if (waiting)
+            return waiting;
+        const char *ended = json_text(container, "state", "terminated", "reason", NULL);
+        if (ended && strcmp(ended, "Completed") != 0)
+            return ended;
+    }
+    const char *reason = json_text(object, "status", "reason", NULL);
+    return reason ? reason : json_text_or("Pending", object, "status", "phase", NULL);
+}
+
+static const char *general_state(const cJSON *object, const char **ret_reason)
+{
+    const cJSON *ready = resource_condition(object, "Ready");
+    const char *phase = json_text(object, "status", "phase", NULL);
+    *ret_reason = json_text_or("", object, "status", "message", NULL);
+    if (!(*ret_reason)[0])
+        *ret_reason = json_text_or("", object, "status", "reason", NULL);
+    if (json_at(object, "metadata", "deletionTimestamp", NULL)) {
+        if (condition_is(object, "Ready", "True"))
+            *ret_reason = ""; /* of before */
+        return "Terminating";
+    }
+    if (ready && !condition_is(object, "Ready", "True") && !(*ret_reason)[0])
+        *ret_reason = reason_of(ready);
+    if (phase)
+        return phase;
+    if (ready)
+        return condition_is(object, "Ready", "True") ? "Ready" : "Pending";
+    return "";
+}
+
+const char *resource_state(const struct resource *resource, const cJSON *object, const char **ret_reason)
+{
+    const char *reason = "";
+    const char *state = strcmp(resource->kind, "RayCluster") == 0 ? raycluster_state(object, &reason)
+                        : strcmp(resource->kind, "Pod") == 0      ? pod_state(object, &reason)
+                                                                  : general_state(object, &reason);
+    if (ret_reason)
+        *ret_reason = reason;
+    return state;
+}
+
+bool resource_is_ready(const struct resource *resource, const cJSON *object, bool *ret_failed)
+{
+    const char *state = resource_state(resource, object, NULL);
+    *ret_failed = strcmp(state, "Failed") == 0;
+    if (strcmp(resource->kind, "Pod") == 0)
+        return condition_is(object, "Ready", "True") || strcmp(state, "Succeeded") == 0;
+    if (strcmp(resource->kind, "StatefulSet") == 0)
+        return number_at(object, "status", "readyReplicas") >= number_at(object, "spec", "replicas");
+    return strcmp(state, "Running") == 0 || strcmp(state, "Ready") == 0 || strcmp(state, "Bound") == 0 ||
+           strcmp(state, "Active") == 0;
+}
+
+/* --- cells -------------------------------------------------------------------------------------------------------- */
+
+static void add_age_of(const char *time, struct table *table)
+{
+    char age[32] = "";
+    int64_t then;
+    if (time && clock_parse(slice_of(time), &then))
+        table_age((clock_wall_ms() - then) / 1000, age, sizeof(age));
+    table_add(table, age);
+}
+
+static void add_age(const cJSON *object, struct table *table)
+{
+    add_age_of(json_text(object, "metadata", "creationTimestamp", NULL), table);
+}
+
+static void add_name(const cJSON *object, struct table *table)
+{
+    table_add(table, TEXT(object, "metadata", "name"));
+}
+
+static void add_number(int64_t number, struct table *table)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)number);
+    table_add(table, text);
+}
+
+static void add_part(int64_t part, int64_t whole, struct table *table)
+{
+    char text[48];
+    snprintf(text, sizeof(text), "%lld/%lld", (long long)part, (long long)whole);
+    table_add(table, text);
+}
+
+static int64_t count_of(const cJSON *container)
+{
+    return cJSON_GetArraySize(container);
+}
+
+static void profile_row(const cJSON *object, struct table *table)
+{
+    const char *reason;
+    const char *state = general_state(object, &reason);
+    add_name(object, table);
+    table_add(table, state[0] ? state : "Pending");
+    table_add(table, TEXT(object, "spec", "owner", "name"));
+    add_age(object, table);
+    table_add(table, strcmp(state, "Ready") == 0 ? "" : reason);
+}
+
+static void notebook_row(const cJSON *object, struct table *table)
+{
+    const cJSON *container = cJSON_GetArrayItem(json_at(object, "spec", "template", "spec", "containers", NULL), 0);
+    const char *reason, *state = general_state(object, &reason);
+    add_name(object, table);
+    table_add(table, state[0] ? state : "Pending");
+    table_add(table, TEXT(container, "resources", "limits", "cpu"));
+    table_add(table, TEXT(container, "resources", "limits", "memory"));
+    table_add(table, TEXT(container, "image"));
+    add_age(object, table);
+    table_add(table, strcmp(state, "Running") == 0 ? "" : reason);
+}
+
+static void raycluster_row(const cJSON *object, struct table *table)
+{
+    const char *reason, *state = raycluster_state(object, &reason);
+    add_name(object, table);
+    table_add(table, state);
+    add_part(number_at(object, "status", "readyWorkerReplicas"), number_at(object, "status", "desiredWorkerReplicas"),
+             table);
+    table_add(table, TEXT(object, "status", "desiredCPU"));
+    table_add(table, TEXT(object, "status", "desiredMemory"));
+    table_add(table, TEXT(object, "spec", "rayVersion"));
+    add_age(object, table);
+    table_add(table, strcmp(state, "Ready") == 0 ? "" : reason);
+}
+
+static void pod_row(const cJSON *object, struct table *table)
+{
+    const cJSON *status;
+    int64_t ready = 0, restarts = 0;
+    cJSON_ArrayForEach(status, json_at(object, "status", "containerStatuses", NULL))
+    {
+        int64_t count = 0;
+        ready += json_true(status, "ready", NULL) ? 1 : 0;
+        restarts += json_i64(json_at(status, "restartCount", NULL), &count) ? count : 0;
+    }
+    const char *reason, *state = pod_state(object, &reason);
+    add_name(object, table);
+    add_part(ready, count_of(json_at(object, "spec", "containers", NULL)), table);
+    table_add(table, state);
+    add_number(restarts, table);
+    add_age(object, table);
+    table_add(table, TEXT(object, "status", "podIP"));
+    table_add(table, strcmp(state, "Running") == 0 ? "" : reason);
+}
+
+static void service_row(const cJSON *object, struct table *table)
+{
+    const cJSON *port;
+    AUTO_BUFFER struct buffer ports = {0};
+    cJSON_ArrayForEach(port, json_at(object, "spec", "ports", NULL))
+    {
+        int64_t number = 0;
+        json_i64(json_at(port, "port", NULL), &number);
+        buffer_add_format(&ports, "%s%lld/%s", ports.n ? "," : "", (long long)number,
+                          json_text_or("TCP", port, "protocol", NULL));
+    }
+    add_name(object, table);
+    table_add(table, TEXT(object, "spec", "clusterIP"));
+    table_add(table, ports.p);
+    add_age(object, table);
+}
+
+static void event_row(const cJSON *object, struct table *table)
+{
+    const char *last = json_text(object, "lastTimestamp", NULL);
+    int64_t count = 1;
+    json_i64(json_at(object, "count", NULL), &count);
+    AUTO_FREE char *about =
+        memory_format("%s/%s", TEXT(object, "involvedObject", "kind"), TEXT(object, "involvedObject", "name"));
+    add_age_of(last ? last : json_text(object, "metadata", "creationTimestamp", NULL), table);
+    table_add(table, TEXT(object, "type"));
+    table_add(table, TEXT(object, "reason"));
+    table_add(table, about);
+    add_number(count, table);
+    table_add(table, TEXT(object, "message"));
+}
+
+static void claim_row(const cJSON *object, struct table *table)
+{
+    add_name(object, table);
+    table_add(table, TEXT(object, "status", "phase"));
+    table_add(table, json_text_or(TEXT(object, "spec", "resources", "requests", "storage"), object, "status",
+                                  "capacity", "storage", NULL));
+    add_age(object, table);
+}
+
+static void data_row(const cJSON *object, struct table *table)
+{
+    add_name(object, table);
+    table_add(table, json_text_or("ConfigMap", object, "type", NULL));
+    add_number(count_of(json_at(object, "data", NULL)), table);
+    add_age(object, table);
+}
+
+static void quota_row(const cJSON *object, struct table *table)
+{
+    const cJSON *hard;
+    AUTO_BUFFER struct buffer text = {0};
+    cJSON_ArrayForEach(hard, json_at(object, "spec", "hard", NULL))
+    {
+        const char *used = json_text_or("0", object, "status", "used", hard->string, NULL);
+        buffer_add_format(&text, "%s%s: %s/%s", text.n ? ", " : "", hard->string, used,
+                          cJSON_IsString(hard) ? hard->valuestring : "?");
+    }
+    add_name(object, table);
+    table_add(table, text.p);
+    add_age(object, table);
+}
+
+static void statefulset_row(const cJSON *object, struct table *table)
+{
+    add_name(object, table);
+    add_part(number_at(object, "status", "readyReplicas"), number_at(object, "spec", "replicas"), table);
+    add_age(object, table);
+}
+
+static void namespace_row(const cJSON *object, struct table *table)
+{
+    add_name(object, table);
+    table_add(table, TEXT(object, "status", "phase"));
+    add_age(object, table);
+}
+
+/* --- the kinds ---------------------------------------------------------------------------------------------------- */
+
+#define HEADERS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const struct resource resources[] = {
+    {"kubeflow.org", "v1", "Profile", "profiles", "profile", "", false,
+     HEADERS("NAME", "STATUS", "OWNER", "AGE", "REASON"), profile_row},
+    {"kubeflow.org", "v1", "Notebook", "notebooks", "notebook", "nb", true,
+     HEADERS("NAME", "STATUS", "CPU", "MEMORY", "IMAGE", "AGE", "REASON"), notebook_row},
+    {"ray.io", "v1", "RayCluster", "rayclusters", "raycluster", "ray", true,
+     HEADERS("NAME", "STATUS", "WORKERS", "CPU", "MEMORY", "RAY", "AGE", "REASON"), raycluster_row},
+    {"", "v1", "Pod", "pods", "pod", "po", true, HEADERS("NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "REASON"),
+     pod_row},
+    {"", "v1", "Service", "services", "service", "svc", true, HEADERS("NAME", "CLUSTER-IP", "PORTS", "AGE"),
+     service_row},
+    {"", "v1", "Event", "events", "event", "ev", true,
+     HEADERS("LAST SEEN", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE"), event_row},
+    {"", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim", "pvc", true,
+     HEADERS("NAME", "STATUS", "CAPACITY", "AGE"), claim_row},
+    {"", "v1", "ConfigMap", "configmaps", "configmap", "cm", true, HEADERS("NAME", "TYPE", "DATA", "AGE"), data_row},
+    {"", "v1", "Secret", "secrets", "secret", "", true, HEADERS("NAME", "TYPE", "DATA", "AGE"), data_row},
+    {"", "v1", "ResourceQuota", "resourcequotas", "resourcequota", "quota", true, HEADERS("NAME", "USED", "AGE"),
+     quota_row},
+    {"apps", "v1", "StatefulSet", "statefulsets", "statefulset", "sts", true, HEADERS("NAME", "READY", "AGE"),
+     statefulset_row},
+    {"", "v1", "Namespace", "namespaces", "namespace", "ns", false, HEADERS("NAME", "STATUS", "AGE"), namespace_row},
+};
+
+const struct resource *resource_by_word(const char *word)
+{
+    struct slice text = slice_of(word);
+    for (size_t i = 0; i < COUNT_OF(resources) && text.n; i++) {
+        const struct resource *resource = &resources[i];
+        if (slice_is_nocase(text, resource->plural) || slice_is_nocase(text, resource->singular) ||
+            slice_is_nocase(text, resource->short_name))
+            return resource;
+    }
+    return NULL;
+}
+
+const struct resource *resource_by_manifest(const char *api_version, const char *kind)
+{
+    for (size_t i = 0; i < COUNT_OF(resources); i++) {
+        const struct resource *resource = &resources[i];
+        AUTO_FREE char *version =
+            memory_format("%s%s%s", resource->group, resource->group[0] ? "/" : "", resource->version);
+        if (strcmp(version, api_version) == 0 && strcmp(resource->kind, kind) == 0)
+            return resource;
+    }
+    return NULL;
+}
+
+void resource_words(struct buffer *ret)
+{
+    for (size_t i = 0; i < COUNT_OF(resources); i++)
+        buffer_add_format(ret, "%s%s", i ? ", " : "", resources[i].plural);
+}
+
+char *resource_path(const struct resource *resource, const char *namespace, const char *name)
+{
+    AUTO_BUFFER struct buffer path = {0};
+    if (resource->group[0])
+        buffer_add_format(&path, "/apis/%s/%s", resource->group, resource->version);
+    else
+        buffer_add_format(&path, "/api/%s", resource->version);
+    if (resource->namespaced && namespace) {
+        buffer_add_text(&path, "/namespaces/");
+        text_percent(slice_of(namespace), &path);
+    }
+    buffer_add_format(&path, "/%s", resource->plural);
+    if (name) {
+        buffer_add_text(&path, "/");
+        text_percent(slice_of(name), &path);
+    }
+    return buffer_take(&path);
+}

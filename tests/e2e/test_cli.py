@@ -1,0 +1,209 @@
+"""The command line against a running service, without workloads: what it prints, where, and with which exit code."""
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+from atelier import Atelier, BUILD
+
+ALICE, BOB = "alice@example.com", "bob@example.com"
+MANIFEST = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cm1}
+data: {a: "%s"}
+---
+apiVersion: kubeflow.org/v1
+kind: Notebook
+metadata: {name: nb1, annotations: {kubeflow-resource-stopped: "yes"}}
+spec: {template: {spec: {containers: [{name: nb1, image: ray-2.60}]}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def own():
+    instance = Atelier()
+    try:
+        instance.up()
+        instance.tokens[ALICE] = None
+        yield instance
+    finally:
+        instance.remove()
+
+
+def lines(done):
+    return done.stdout.splitlines()
+
+
+def test_accounts_and_tokens_print_only_what_a_script_wants(own):
+    link = own.cli("user", "create", ALICE)
+    assert re.fullmatch(r"http://localhost:\d+/auth/link/\S+\n", link.stdout) and link.stderr == ""
+    again = own.cli("user", "create", ALICE, check=False)
+    assert again.returncode == 1 and again.stdout == "" and again.stderr.startswith("atelier: ")
+    assert len(again.stderr.splitlines()) == 1
+    assert "http" in own.cli("user", "reset-link", ALICE).stdout
+    token = own.cli("token", "create", "--user", ALICE, "--name", "laptop", "--ttl", "90d")
+    assert re.fullmatch(r"\S+\n", token.stdout)
+    own.tokens[ALICE] = token.stdout.strip()
+    assert ALICE in own.cli("whoami", user=ALICE).stdout
+    listed = own.cli("token", "list", "-o", "json", user=ALICE)
+    items = json.loads(listed.stdout)["items"]
+    assert [t["name"] for t in items] == ["laptop"] and own.tokens[ALICE] not in listed.stdout
+    second = own.cli("token", "create", user=ALICE).stdout.strip()
+    ids = {t["name"]: t["id"] for t in json.loads(own.cli("token", "list", "-o", "json", user=ALICE).stdout)["items"]}
+    other = next(i for name, i in ids.items() if name != "laptop")
+    own.cli("token", "delete", other, user=ALICE)
+    own.tokens["gone"] = second
+    assert own.cli("whoami", user="gone", check=False).returncode == 1
+
+
+def test_users_are_managed(own):
+    own.cli("user", "create", "dave@example.com")
+    own.cli("user", "disable", "dave@example.com")
+    assert any("dave@example.com" in line and "disabled" in line for line in lines(own.cli("user", "list")))
+    own.cli("user", "enable", "dave@example.com")
+    own.cli("user", "delete", "dave@example.com")
+    assert "dave@example.com" not in own.cli("user", "list").stdout
+    assert own.cli("user", "list", user=ALICE, check=False).returncode == 1
+
+
+def test_profile_is_created_waited_for_and_found_by_default(own):
+    made = own.cli("profile", "create", "alice", "--wait", "--timeout", "30s", user=ALICE)
+    assert lines(made)[0] == "profile.kubeflow.org/alice created" and "Ready" in made.stderr
+    assert own.cli("profile", "create", "alice", user=ALICE, check=False).returncode == 1
+    table = lines(own.cli("get", "profiles", user=ALICE))
+    assert table[0].split() == ["NAME", "STATUS", "OWNER", "AGE", "REASON"]
+    assert table[1].split()[:3] == ["alice", "Ready", ALICE]
+    # The only profile of the caller is the one meant; with none, -n is asked for.
+    assert own.cli("get", "pvc", user=ALICE).stdout.startswith("NAME")
+    lost = own.cli("get", "pvc", check=False)
+    assert lost.returncode == 2 and "-n" in lost.stderr
+
+
+def test_apply_creates_configures_and_leaves_alone(own):
+    first = own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 1)
+    assert lines(first) == ["configmap/cm1 created", "notebook.kubeflow.org/nb1 created"]
+    assert lines(own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 1)) == \
+        ["configmap/cm1 unchanged", "notebook.kubeflow.org/nb1 unchanged"]
+    assert lines(own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 2))[0] == "configmap/cm1 configured"
+    assert json.loads(own.cli("get", "cm", "cm1", "-o", "json", user=ALICE).stdout)["data"] == {"a": "2"}
+    printed = own.cli("get", "notebook", "nb1", "-o", "yaml", user=ALICE).stdout
+    assert lines(own.cli("apply", "-f", "-", user=ALICE, input=printed)) == ["notebook.kubeflow.org/nb1 unchanged"]
+
+
+def test_json_is_the_api_s_own(own):
+    path = "/apis/kubeflow.org/v1/namespaces/alice/notebooks"
+    assert own.cli("get", "notebooks", "-o", "json", user=ALICE).stdout.rstrip("\n") == own.get(path, ALICE).text
+    assert own.cli("get", "nb", "-o", "name", user=ALICE).stdout == "notebook.kubeflow.org/nb1\n"
+    everywhere = lines(own.cli("get", "notebooks", "-A", user=ALICE))
+    assert everywhere[0].startswith("NAMESPACE") and everywhere[1].split()[:2] == ["alice", "nb1"]
+
+
+def test_one_bad_manifest_does_not_stop_the_others(own):
+    text = "apiVersion: v1\nkind: Nonsense\nmetadata: {name: x}\n---\n" + MANIFEST % 3
+    done = own.cli("apply", "-f", "-", user=ALICE, input=text, check=False)
+    assert done.returncode == 1 and "configmap/cm1 configured" in done.stdout and "Nonsense" in done.stderr
+
+
+def test_watch_shows_changes(own):
+    env = dict(own.env, ATELIER_URL=own.url, ATELIER_TOKEN=own.tokens[ALICE])
+    watch = subprocess.Popen([BUILD / "atelier", "get", "cm", "--watch", "-o", "json"], env=env, text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        first = watch.stdout.readline()
+        assert "cm1" in first
+        time.sleep(0.3)
+        own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 4)
+        assert json.loads(watch.stdout.readline())["data"] == {"a": "4"}
+    finally:
+        watch.kill()
+        watch.wait()
+
+
+def test_sharing(own):
+    own.cli("user", "create", BOB)
+    own.tokens[BOB] = own.cli("token", "create", "--user", BOB).stdout.strip()
+    assert own.cli("get", "nb", "-n", "alice", user=BOB, check=False).returncode == 1
+    own.cli("share", "alice", BOB, "--role", "viewer", "--until", "30d", user=ALICE)
+    assert "nb1" in own.cli("get", "nb", "-n", "alice", user=BOB).stdout
+    row = next(line for line in lines(own.cli("members", "alice", user=ALICE)) if line.startswith(BOB))
+    assert "viewer" in row and "active" in row
+    own.cli("unshare", "alice", BOB, user=ALICE)
+    assert own.cli("get", "nb", "-n", "alice", user=BOB, check=False).returncode == 1
+    again = own.cli("unshare", "alice", BOB, user=ALICE, check=False)
+    assert again.returncode == 1 and BOB in again.stderr
+    pending = own.cli("share", "alice", "nobody-yet@example.com", "--notebook", "nb1", user=ALICE)
+    assert "account" in pending.stdout
+    own.cli("unshare", "alice", "nobody-yet@example.com", "--notebook", "nb1", user=ALICE)
+
+
+@pytest.mark.parametrize("words, code, part", [
+    ([], 2, "name a command"),
+    (["frobnicate"], 2, "no command"),
+    (["get"], 2, "KIND"),
+    (["get", "deployments"], 2, "there are: profiles"),
+    (["get", "nb", "-o", "xml"], 2, "--output"),
+    (["get", "nb", "-n", "NOPE"], 2, "--namespace"),
+    (["get", "nb", "-n", "nope"], 1, "not found"),
+    (["get", "nb", "nope"], 1, "not found"),
+    (["notebook", "create", "BAD"], 1, "metadata.name"),
+    (["notebook", "create", "x", "--cpu", "lots"], 1, "cpu"),
+    (["ray", "create", "x", "--min", "5", "--replicas", "1"], 2, "--min"),
+    (["apply", "-f", "/nonexistent"], 1, "/nonexistent"),
+    (["delete", "profile", "alice"], 2, "profile delete"),
+    (["profile", "delete", "alice"], 2, "--confirm"),
+    (["profile", "delete", "alice", "--confirm", "alicf"], 1, "nothing was deleted"),
+    (["token", "create", "--ttl", "soon"], 2, "--ttl"),
+    (["share", "alice", BOB, "--until", "soon"], 2, "--until"),
+    (["ray", "submit", "c", "--working-dir", "/nonexistent", "--", "true"], 1, "/nonexistent"),
+])
+def test_wrong_ones_say_why_in_one_line(own, words, code, part):
+    done = own.cli(*words, user=ALICE, check=False)
+    assert done.returncode == code, done
+    assert done.stdout == "" and part in done.stderr and done.stderr.startswith("atelier: ")
+    assert len(done.stderr.splitlines()) == (2 if code == 2 else 1)
+
+
+def test_no_service_and_wrong_address_are_told(own):
+    def run(**env):
+        base = {k: v for k, v in os.environ.items() if not k.startswith("ATELIER_")}
+        return subprocess.run([BUILD / "atelier", "whoami"], env={**base, **env}, text=True, capture_output=True,
+                              timeout=30, check=False)
+    absent = run(ATELIER_DATA="/tmp/atelier-no-such-data")
+    assert absent.returncode == 1 and "make run" in absent.stderr
+    assert "ATELIER_TOKEN" in run(ATELIER_URL=own.url).stderr
+    assert "expected http" in run(ATELIER_URL="ftp://x", ATELIER_TOKEN="t").stderr
+    assert "does not answer" in run(ATELIER_URL="http://127.0.0.1:1", ATELIER_TOKEN="t").stderr
+    assert run(ATELIER_URL=own.url, ATELIER_TOKEN="wrong").returncode == 1
+    # A proxy of the environment gets neither the socket's requests nor those to this machine.
+    own.env["http_proxy"] = "http://127.0.0.1:1"
+    try:
+        assert own.cli("user", "list").returncode == 0
+        assert own.cli("whoami", user=ALICE).returncode == 0
+    finally:
+        del own.env["http_proxy"]
+
+
+def test_full_disk_is_an_error(own):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BUILD / "atelier", "user", "list"], env=own.env, stdout=full, stderr=subprocess.PIPE,
+                              text=True, check=False)
+    assert done.returncode == 1 and "No space left" in done.stderr
+
+
+def test_delete_from_manifest_and_profile(own):
+    gone = own.cli("delete", "-f", "-", "--wait", user=ALICE, input=MANIFEST % 1)
+    assert lines(gone) == ["configmap/cm1 deleted", "notebook.kubeflow.org/nb1 deleted"]
+    assert own.cli("delete", "nb", "nb1", user=ALICE, check=False).returncode == 1
+    assert own.cli("delete", "nb", "nb1", "--ignore-not-found", user=ALICE).returncode == 0
+    own.cli("profile", "delete", "alice", "--confirm", "alice", "--wait", user=ALICE)
+    assert "alice" not in own.cli("get", "profiles", "-o", "name").stdout
+
+
+def test_help_everywhere(own):
+    overview = own.cli("--help").stdout
+    for words in re.findall(r"^  ([a-z]+(?: [a-z][a-z-]*)?)(?: |$)", overview.split("Options everywhere")[0], re.M):
+        done = own.cli(*words.split(), "--help", check=False)
+        assert done.returncode == 0 and done.stdout, words
