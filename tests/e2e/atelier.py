@@ -1,0 +1,299 @@
+"""Drives a private Atelier instance the way people do: the CLI, HTTP, WebSockets. Everything it starts, it ends."""
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+import uuid
+
+import websocket
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("ATELIER_BUILD", ROOT / "build"))
+IMAGES = pathlib.Path(os.environ.get("ATELIER_IMAGES", ROOT / "var" / "images"))
+IMAGE_BIN = IMAGES / "ray-2.60" / "venv" / "bin"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(what, condition, timeout_s, interval_s=0.1):
+    """Polls until condition() is truthy and returns its value; fails with the last value seen."""
+    deadline = time.monotonic() + timeout_s
+    last = None
+    while time.monotonic() < deadline:
+        last = condition()
+        if last:
+            return last
+        time.sleep(interval_s)
+    raise AssertionError(f"{what}: not within {timeout_s} s; last: {last!r}")
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8", "replace")
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:300]!r}>"
+
+
+class Atelier:
+    def __init__(self):
+        self.data = pathlib.Path(tempfile.mkdtemp(prefix="atelier-e2e-"))
+        self.data.chmod(0o755)
+        self.port, self.metrics_port = free_port(), free_port()
+        self.env = dict(os.environ, ATELIER_DATA=str(self.data), ATELIER_IMAGES=str(IMAGES),
+                        ATELIER_LISTEN=f"127.0.0.1:{self.port}",
+                        ATELIER_METRICS_LISTEN=f"127.0.0.1:{self.metrics_port}")
+        for name in ("ATELIER_URL", "ATELIER_TOKEN"):
+            self.env.pop(name, None)
+        self.process = None
+        self.sign_in_links = []
+        self.tokens = {}
+        self.log_path = self.data.with_suffix(".log")
+
+    # --- the service ---
+    def up(self, timeout_s=30):
+        """Starts the service; returns the seconds until it was ready."""
+        started = time.monotonic()
+        log = open(self.log_path, "ab")
+        self.process = subprocess.Popen([BUILD / "atelier", "local", "up"], env=self.env, cwd=ROOT,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+                                        start_new_session=True)
+        threading.Thread(target=self._read_stdout, args=(self.process,), daemon=True).start()
+        wait_for("service ready", self.ready, timeout_s, 0.02)
+        return time.monotonic() - started
+
+    def _read_stdout(self, process):
+        for line in process.stdout:
+            match = re.search(r"^Sign in: (\S+)$", line.strip())
+            if match:
+                self.sign_in_links.append(match.group(1))
+
+    def ready(self):
+        if self.process and self.process.poll() is not None:
+            raise AssertionError(f"atelier local up exited {self.process.returncode}:\n{self.log_tail()}")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.http("GET", "/readyz", timeout=2).status == 200
+        return False
+
+    def log_tail(self, lines=60):
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def interrupt(self, timeout_s=20):
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout_s)
+
+    def down(self):
+        subprocess.run([BUILD / "atelier", "local", "down"], env=self.env, cwd=ROOT, timeout=90, check=False,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def remove(self):
+        self.down()
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.log_path.unlink(missing_ok=True)
+
+    def run_dir(self):
+        import hashlib
+        tag = hashlib.sha256(str(self.data.resolve()).encode()).hexdigest()[:8]
+        return pathlib.Path(f"/run/atelier-{tag}")
+
+    def processes(self):
+        """{program: [pid, …]} of this instance's own processes, found through /proc by its run directory or data."""
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+                environ = (entry / "environ").read_bytes()
+                name = (entry / "comm").read_text().strip()
+                mine = str(self.run_dir()).encode()
+                data = b"ATELIER_DATA=" + str(self.data).encode() + b"\0"
+                if any(mine in part for part in command) or data in environ:
+                    found.setdefault(name, []).append(int(entry.name))
+        return found
+
+    def pid_of(self, program):
+        """The pid of one daemon: atelierd, atelier-sandbox(d) or the postmaster."""
+        if program == "postgres":
+            return int((self.data / "postgres" / "postmaster.pid").read_text().split()[0])
+        pids = self.processes().get(program[:15], [])
+        assert pids, f"{program} is not running: {self.processes()}"
+        return min(pids)
+
+    # --- clients ---
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def cli(self, *args, user=None, check=True, input=None, timeout=120, cwd=None):
+        """Runs build/atelier: on the admin socket, or as a user through URL and token."""
+        env = dict(self.env)
+        if user:
+            env.update(ATELIER_URL=self.url, ATELIER_TOKEN=self.tokens[user])
+        done = subprocess.run([BUILD / "atelier", *map(str, args)], env=env, cwd=cwd or ROOT, text=True, input=input,
+                              stdin=None if input is not None else subprocess.DEVNULL,
+                              capture_output=True, timeout=timeout, check=False)
+        if check:
+            assert done.returncode == 0, f"atelier {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def http(self, method, path, user=None, token=None, body=None, headers=None, host=None, timeout=30):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            send = {"Host": host or f"127.0.0.1:{self.port}", **(headers or {})}
+            if user:
+                token = self.tokens[user]
+            if token:
+                send["Authorization"] = f"Bearer {token}"
+            if isinstance(body, (dict, list)):
+                body = json.dumps(body)
+                send.setdefault("Content-Type", "application/json")
+            connection.request(method, path, body=body, headers=send)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path, user=None, **more):
+        return self.http("GET", path, user=user, **more)
+
+    def websocket(self, path, user=None, headers=(), host=None, timeout=30):
+        lines = list(headers)
+        if user:
+            lines.append(f"Authorization: Bearer {self.tokens[user]}")
+        return websocket.create_connection(f"ws://127.0.0.1:{self.port}{path}", header=lines, timeout=timeout,
+                                           host=host or f"127.0.0.1:{self.port}", suppress_origin=True)
+
+    def add_user(self, email):
+        """Creates an account, accepts its invitation with a password, and remembers a token for it."""
+        link = self.cli("user", "create", email).stdout.strip()
+        cookie = self.accept_link(link, "correct horse " + email)
+        self.tokens[email] = self.cli("token", "create", "--user", email).stdout.strip()
+        return cookie
+
+    def accept_link(self, link, password):
+        answer = self.http("GET", urllib.parse.urlparse(link).path)
+        assert answer.status in (302, 303), answer
+        cookie = answer.headers["set-cookie"].split(";")[0]
+        me = self.http("GET", "/api/atelier/v1/whoami", headers={"Cookie": cookie}).json
+        done = self.http("POST", "/api/atelier/v1/password", body={"password": password}, headers={
+            "Cookie": cookie, "X-Atelier-CSRF": me["csrf"], "Origin": f"http://127.0.0.1:{self.port}"})
+        assert done.status == 204, done
+        return cookie
+
+    # --- objects ---
+    def notebook(self, namespace, name, user):
+        answer = self.get(f"/apis/kubeflow.org/v1/namespaces/{namespace}/notebooks/{name}", user)
+        return answer.json if answer.status == 200 else None
+
+    def wait_notebook(self, namespace, name, user, phase="Running", timeout_s=90):
+        def look():
+            found = self.notebook(namespace, name, user)
+            return found if found and found.get("status", {}).get("phase") == phase else None
+        try:
+            return wait_for(f"notebook {name} {phase}", look, timeout_s, 0.25)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{json.dumps(self.notebook(namespace, name, user))}\n{self.log_tail()}") from None
+
+    def raycluster(self, namespace, name, user):
+        answer = self.get(f"/apis/ray.io/v1/namespaces/{namespace}/rayclusters/{name}", user)
+        return answer.json if answer.status == 200 else None
+
+    def wait_raycluster(self, namespace, name, user, workers, timeout_s=180):
+        def look():
+            found = self.raycluster(namespace, name, user) or {}
+            status = found.get("status", {})
+            head = any(c["type"] == "HeadPodReady" and c["status"] == "True" for c in status.get("conditions", []))
+            return found if head and status.get("readyWorkerReplicas", 0) == workers else None
+        try:
+            return wait_for(f"RayCluster {name} ready", look, timeout_s, 0.5)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{json.dumps(self.raycluster(namespace, name, user))}\n{self.log_tail()}") from None
+
+    def kernel(self, namespace, name, user):
+        return Kernel(self, namespace, name, user)
+
+
+class Kernel:
+    """One Jupyter kernel, driven over its WebSocket through the platform (Jupyter messaging protocol 5.3)."""
+
+    def __init__(self, atelier, namespace, name, user, kernel_id=None):
+        self.atelier, self.user = atelier, user
+        self.base = f"/notebook/{namespace}/{name}"
+        if kernel_id is None:
+            answer = atelier.http("POST", f"{self.base}/api/kernels", user=user, body={"name": "python3"})
+            assert answer.status == 201, answer
+            kernel_id = answer.json["id"]
+        self.id = kernel_id
+        self.session = uuid.uuid4().hex
+        self.socket = None
+        self.connect()
+
+    def connect(self):
+        self.socket = self.atelier.websocket(f"{self.base}/api/kernels/{self.id}/channels?session_id={self.session}",
+                                             user=self.user, timeout=120)
+
+    def run(self, code, timeout_s=120):
+        """Executes code and returns what it printed (and the repr of its last value); raises on an error."""
+        message_id = uuid.uuid4().hex
+        self.socket.send(json.dumps({
+            "header": {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": self.session,
+                       "version": "5.3", "date": ""},
+            "parent_header": {}, "metadata": {}, "channel": "shell",
+            "content": {"code": code, "silent": False, "store_history": True, "user_expressions": {},
+                        "allow_stdin": False, "stop_on_error": True}}))
+        output = []
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            self.socket.settimeout(max(0.1, deadline - time.monotonic()))
+            # Pings are looked at too: otherwise each would begin the wait anew.
+            opcode, data = self.socket.recv_data(control_frame=True)
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                raise websocket.WebSocketConnectionClosedException("closed by the server")
+            if opcode != websocket.ABNF.OPCODE_TEXT:
+                continue
+            message = json.loads(data)
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and content["execution_state"] in ("restarting", "dead"):
+                raise AssertionError(f"the kernel died: {content}")
+            if message.get("parent_header", {}).get("msg_id") != message_id:
+                continue
+            if kind == "stream":
+                output.append(content["text"])
+            elif kind == "execute_result":
+                output.append(content["data"].get("text/plain", ""))
+            elif kind == "error":
+                raise AssertionError("\n".join(content["traceback"]))
+            elif kind == "status" and content["execution_state"] == "idle":
+                return "".join(output)
+        raise AssertionError(f"kernel did not answer within {timeout_s} s: {''.join(output)}")
+
+    def close(self):
+        with contextlib.suppress(Exception):
+            self.socket.close()
