@@ -1,0 +1,81 @@
+/* Can this workload be reached? */
+#include "gateway/dial.h"
+
+#include <fcntl.h>
+
+#include "gateway/internal.h"
+
+struct dial {
+    struct crew_job job;
+    struct message message;
+    struct loop *loop;
+    struct connection *connection; /* NULL once abandoned; the loop's */
+    dial_done done;
+    char namespace[64], service[64], port[64];
+    int fd;
+    struct error error;
+};
+
+static struct metric failures = METRIC_COUNTER("atelier_gateway_dial_failures_total", "Workloads not reached.");
+
+static void on_result(struct loop *loop, struct message *message)
+{
+    (void)loop;
+    struct dial *dial = OWNER_OF(message, struct dial, message);
+    if (dial->connection)
+        dial->done(dial->connection, dial->fd, &dial->error);
+    else if (dial->fd >= 0)
+        close(dial->fd);
+    free(dial);
+}
+
+static void run(struct crew_job *job)
+{
+    struct dial *dial = OWNER_OF(job, struct dial, job);
+    dial->fd = -1;
+    if (engine_dial(dial->loop->gateway->options.engine, dial->namespace, dial->service, dial->port, &dial->fd,
+                    &dial->error) < 0) {
+        dial->fd = -1;
+        metric_add(&failures, 1);
+    } else {
+        /* The loop would hang on a blocking socket, whatever the engine promises. */
+        fcntl(dial->fd, F_SETFL, fcntl(dial->fd, F_GETFL) | O_NONBLOCK);
+    }
+    loop_post(dial->loop, &dial->message);
+}
+
+/* FNV-1a: which tenant's share of the threads this takes. A collision only makes two tenants share. */
+static uint64_t tenant_of(const char *namespace)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *p = namespace; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
+    return hash | 1;
+}
+
+struct dial *dial_start(struct connection *connection, const char *namespace, const struct target *target,
+                        dial_done done)
+{
+    struct dial *dial = memory_get(sizeof(*dial));
+    dial->loop = connection->io.loop;
+    dial->connection = connection;
+    dial->done = done;
+    dial->fd = -1;
+    dial->message.run = on_result;
+    dial->job.run = run;
+    dial->job.tenant = tenant_of(namespace);
+    snprintf(dial->namespace, sizeof(dial->namespace), "%s", namespace);
+    snprintf(dial->service, sizeof(dial->service), "%s", target->service);
+    snprintf(dial->port, sizeof(dial->port), "%s", target->port);
+    if (crew_add(dial->loop->gateway->dialers, &dial->job))
+        return dial;
+    free(dial);
+    return NULL;
+}
+
+void dial_abandon(struct dial *dial)
+{
+    dial->connection = NULL;
+    if (crew_cancel(dial->loop->gateway->dialers, &dial->job))
+        free(dial);
+}

@@ -1,0 +1,281 @@
+/* What does this request become? Host, path, identity and policy, in this order; nothing here blocks. */
+#include "gateway/api.h"
+#include "gateway/cookie.h"
+#include "gateway/forward.h"
+#include "gateway/guard.h"
+#include "gateway/headers.h"
+#include "gateway/internal.h"
+#include "gateway/proxy.h"
+#include "gateway/ray_paths.h"
+#include "gateway/reply.h"
+#include "gateway/status.h"
+
+static struct metric denials =
+    METRIC_COUNTER("atelier_gateway_denials_total", "Requests to workloads denied by policy.");
+
+static enum step fault(struct connection *connection, int status, const char *what)
+{
+    return reply_fault(connection, &(struct http_fault){status, what});
+}
+
+/* --- identify ----------------------------------------------------------------------------------------------------- */
+
+static bool parse_bearer(struct slice value, struct slice *ret)
+{
+    struct slice token, scheme = slice_split(value, ' ', &token);
+    *ret = slice_trim(token);
+    return slice_is_nocase(scheme, "Bearer") && ret->n > 0;
+}
+
+/* A bearer token decides alone, valid or not; the cookie counts only without one. False: 401. */
+static bool identify(struct connection *connection, const struct policy *policy)
+{
+    struct exchange *exchange = connection->exchange;
+    struct identity *identity = &exchange->permit.identity;
+    bool resource_host = exchange->host.kind == HOST_RESOURCE;
+    struct credentials credentials = {.host_resource = slice_of(exchange->host.label)};
+    const struct header *authorization =
+        resource_host ? NULL : http_fields_find(&exchange->request.fields, "Authorization");
+    if (authorization)
+        return parse_bearer(authorization->value, &credentials.bearer) && auth_identify(policy, &credentials, identity);
+    if (connection->listener == LISTENER_ADMIN) {
+        *identity = (struct identity){.kind = IDENTITY_LOCAL, .platform_admin = true, .email = "local"};
+        return true;
+    }
+    const char *name = cookie_session_name(resource_host, false);
+    /* Two cookies of one name: somebody tosses theirs in (CVE-2024-28233). Neither counts. */
+    if (cookie_find(&exchange->request.fields, name, &credentials.cookie) == 1 && credentials.cookie.n > 0 &&
+        auth_identify(policy, &credentials, identity))
+        exchange->by_cookie = true;
+    else
+        *identity = (struct identity){.kind = IDENTITY_ANONYMOUS};
+    return true;
+}
+
+/* --- what is said instead ----------------------------------------------------------------------------------------- */
+
+/* The kind that a route's error names; the same for a thing that is absent, foreign or invisible. */
+static void named_kind(enum route_kind kind, const char **ret_group, const char **ret_plural)
+{
+    enum engine_kind id = kind == ROUTE_NOTEBOOK                     ? KIND_NOTEBOOK
+                          : kind == ROUTE_RAY || kind == ROUTE_SERVE ? KIND_RAYCLUSTER
+                                                                     : KIND_SERVICE;
+    static const char *const groups[][2] = {
+        [KIND_NOTEBOOK] = {"kubeflow.org", "notebooks"},
+        [KIND_RAYCLUSTER] = {"ray.io", "rayclusters"},
+        [KIND_SERVICE] = {"", "services"},
+    };
+    *ret_group = groups[id][0];
+    *ret_plural = groups[id][1];
+}
+
+static enum step reply_not_found(struct connection *connection)
+{
+    AUTO_BUFFER struct buffer body = {0};
+    const struct route *route = &connection->exchange->route;
+    const char *group, *plural;
+    named_kind(route->kind, &group, &plural);
+    status_not_found(&body, group, plural, route->name);
+    return reply_send(connection, &(struct reply){.status = 404, .body = buffer_slice(&body)});
+}
+
+static void note_denial(struct connection *connection, const char *reason)
+{
+    struct exchange *exchange = connection->exchange;
+    struct loop *loop = connection->io.loop;
+    metric_add(&denials, 1);
+    /* A few a second a loop are a record; more would be a way to fill the disk. */
+    if (loop->now_ms / 1000 != loop->denial_second) {
+        loop->denial_second = loop->now_ms / 1000;
+        loop->denials_this_second = 0;
+    }
+    if (++loop->denials_this_second > 5)
+        return;
+    audit_add(loop->gateway->options.auth, &(struct audit_entry){.actor = exchange->permit.identity.email,
+                                                                 .action = "connect",
+                                                                 .namespace = exchange->route.namespace,
+                                                                 .kind = exchange->target.owner_kind,
+                                                                 .name = exchange->target.owner_name,
+                                                                 .outcome = "denied",
+                                                                 .detail = reason,
+                                                                 .peer = connection->peer,
+                                                                 .request_id = exchange->id});
+}
+
+static enum step reply_forbidden(struct connection *connection, const char *reason)
+{
+    AUTO_BUFFER struct buffer body = {0};
+    const struct route *route = &connection->exchange->route;
+    const char *group, *plural;
+    named_kind(route->kind, &group, &plural);
+    note_denial(connection, reason);
+    status_forbidden(&body, group, plural, route->name, reason);
+    return reply_send(connection, &(struct reply){.status = 403, .body = buffer_slice(&body)});
+}
+
+/* --- tenant routes ------------------------------------------------------------------------------------------------ */
+
+/* On a resource's host only that resource's routes exist. */
+static bool is_at_home(const struct exchange *exchange)
+{
+    static const char *const kinds[] = {[ROUTE_NOTEBOOK] = "notebook", [ROUTE_RAY] = "ray", [ROUTE_SERVE] = "serve"};
+    enum route_kind kind = exchange->route.kind;
+    if (kind != ROUTE_NOTEBOOK && kind != ROUTE_RAY && kind != ROUTE_SERVE)
+        return false;
+    char label[64];
+    resource_label(kinds[kind], exchange->route.namespace, exchange->route.name, label);
+    return strcmp(label, exchange->host.label) == 0;
+}
+
+/* Looking only: everything a viewer may do. Whether the caller may do more decides what the workload shows them. */
+static enum verb needed_verb(const struct exchange *exchange)
+{
+    const struct http_request *request = &exchange->request;
+    if (request->websocket || exchange->route.kind == ROUTE_TUNNEL || !(request->get || request->head))
+        return VERB_CONNECT;
+    if (strcmp(exchange->target.owner_kind, "RayCluster") == 0 &&
+        ray_path_is_sensitive(exchange->route.tail, request->query))
+        return VERB_CONNECT;
+    return VERB_CONNECT_READ;
+}
+
+static struct decision decide(struct exchange *exchange, const struct policy *policy)
+{
+    exchange->permit.decide = true;
+    exchange->permit.access = (struct access){.namespace = exchange->resource->namespace,
+                                              .kind = exchange->resource->kind,
+                                              .name = exchange->resource->name,
+                                              .verb = needed_verb(exchange)};
+    struct decision decision = policy_decide(policy, &exchange->permit.identity, &exchange->permit.access);
+    if (decision.allowed && exchange->permit.access.verb == VERB_CONNECT_READ) {
+        struct access more = exchange->permit.access;
+        more.verb = VERB_CONNECT;
+        exchange->read_only = !policy_decide(policy, &exchange->permit.identity, &more).allowed;
+    }
+    return decision;
+}
+
+static void note_tunnel(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    audit_add(connection->io.loop->gateway->options.auth,
+              &(struct audit_entry){.actor = exchange->permit.identity.email,
+                                    .action = "tunnel",
+                                    .namespace = exchange->route.namespace,
+                                    .kind = exchange->target.owner_kind,
+                                    .name = exchange->target.owner_name,
+                                    .outcome = "allowed",
+                                    .detail = exchange->route.port,
+                                    .peer = connection->peer,
+                                    .request_id = exchange->id});
+}
+
+/* Allowed: to the workload, if it is not already busy with as many as it may have. */
+static enum step connect_workload(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    struct resource *resource = exchange->resource;
+    bool tunnel = exchange->request.websocket;
+    if (exchange->route.kind == ROUTE_TUNNEL && !tunnel)
+        return fault(connection, 426, "a tunnel is opened with a WebSocket handshake");
+    if (exchange->route.kind != ROUTE_TUNNEL && exchange->route.tail.n == 0)
+        return reply_redirect(connection, exchange->request.get || exchange->request.head ? 302 : 308,
+                              exchange->request.path, exchange->request.query, exchange->request.has_query);
+    _Atomic int64_t *count = tunnel ? &resource->tunnels : &resource->requests;
+    if (!resource_enter(count, tunnel ? gateway_limits.resource_tunnels : gateway_limits.resource_requests))
+        return fault(connection, 429, "this workload already serves as many requests as it may");
+    exchange->counted = count;
+    if (exchange->route.kind != ROUTE_TUNNEL)
+        return proxy_begin(connection);
+    note_tunnel(connection);
+    return forward_begin(connection);
+}
+
+static enum step authorize(struct connection *connection, const struct policy *policy)
+{
+    struct exchange *exchange = connection->exchange;
+    struct gateway *gateway = connection->io.loop->gateway;
+    if (!gateway->options.resolver(gateway->options.context, &exchange->route, &exchange->target))
+        return reply_not_found(connection);
+    exchange->resource = resource_take(gateway->resources, exchange->route.namespace, exchange->target.owner_kind,
+                                       exchange->target.owner_name);
+    struct decision decision = decide(exchange, policy);
+    if (!decision.visible)
+        return reply_not_found(connection);
+    if (!decision.allowed)
+        return reply_forbidden(connection, decision.reason ? decision.reason : "your role does not allow this");
+    return connect_workload(connection);
+}
+
+static enum step tenant(struct connection *connection, const struct policy *policy)
+{
+    struct exchange *exchange = connection->exchange;
+    const struct http_request *request = &exchange->request;
+    bool anonymous = exchange->permit.identity.kind == IDENTITY_ANONYMOUS;
+    if (exchange->host.kind == HOST_RESOURCE && !is_at_home(exchange))
+        return reply_not_found(connection);
+    if (anonymous && guard_is_navigation(request))
+        return api_begin(connection); /* to sign-in, or for a resource's host through the hand-over */
+    if (anonymous)
+        return fault(connection, 401, "sign in or present a token");
+    if (exchange->host.kind == HOST_MAIN && exchange->by_cookie) {
+        /* A shared origin would let one workload act as whoever opens it: cookies lead to the resource's own host. */
+        if (request->get && !request->websocket)
+            return api_begin(connection);
+        return fault(connection, 403, "workloads are used with a cookie only on their own host");
+    }
+    return authorize(connection, policy);
+}
+
+/* --- the order of things ------------------------------------------------------------------------------------------ */
+
+static enum step with_policy(struct connection *connection, const struct policy *policy)
+{
+    struct exchange *exchange = connection->exchange;
+    struct http_fault wrong;
+    if (!identify(connection, policy))
+        return fault(connection, 401, "the token is not valid");
+    bool guarded = exchange->by_cookie || exchange->permit.identity.kind == IDENTITY_ANONYMOUS;
+    if (guarded && !guard_check(&exchange->request, &exchange->host, false, &exchange->permit.identity, &wrong))
+        return reply_fault(connection, &wrong);
+    return exchange->route.kind == ROUTE_API ? api_begin(connection) : tenant(connection, policy);
+}
+
+static enum step metrics_request(struct connection *connection)
+{
+    const struct http_request *request = &connection->exchange->request;
+    connection->exchange->body_done = request->framing == HTTP_BODY_NONE;
+    if (!slice_is(request->path, "/metrics"))
+        return fault(connection, 404, "only /metrics is served here");
+    if (!request->get && !request->head)
+        return fault(connection, 405, "only GET is allowed here");
+    return reply_metrics(connection);
+}
+
+enum step dispatch(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    struct gateway *gateway = connection->io.loop->gateway;
+    struct http_fault wrong;
+    struct error error = {0};
+    exchange->body_done = exchange->request.framing == HTTP_BODY_NONE;
+    host_parse(exchange->request.host, gateway->options.base_domain, &exchange->host);
+    if (exchange->host.kind == HOST_INVALID)
+        return fault(connection, 400, "Host is not a host name with a port");
+    if (connection->listener == LISTENER_METRICS)
+        return metrics_request(connection);
+    if (exchange->host.kind == HOST_FOREIGN)
+        return fault(connection, 421, "no such host is served here");
+    if (slice_is(exchange->request.method, "OPTIONS") && slice_is(exchange->request.target, "*"))
+        return fault(connection, 405, "OPTIONS * is not allowed");
+    if (!headers_check_connection(&exchange->request.fields, &wrong))
+        return reply_fault(connection, &wrong);
+    if (!route_parse(exchange->request.path, &exchange->route, &error))
+        return reply_error(connection, &error);
+    if (exchange->request.websocket && exchange->route.kind == ROUTE_API)
+        return fault(connection, 400, "nothing here speaks WebSocket");
+    const struct policy *policy = policy_take(gateway->options.auth);
+    enum step step = with_policy(connection, policy);
+    policy_release(policy);
+    return step;
+}

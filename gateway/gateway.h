@@ -1,0 +1,116 @@
+/*
+ * The data path: listeners, event loops, HTTP/1.1, routing, the identity-aware proxy, WebSockets and tunnels.
+ *
+ * A request goes listener -> parse -> route -> identify -> decide on one event loop, without blocking, and then to
+ * exactly one of: an upstream (a tenant's workload, reached through engine_dial on a dial thread, pooled per loop), or
+ * the API handler on a worker thread. A connection belongs to one loop for life. Whenever the policy snapshot changes,
+ * every loop decides its live upstream connections and streams again and closes what is no longer allowed (within 100
+ * ms).
+ *
+ * What the gateway itself enforces, for every route: strict HTTP/1.1 (attacks.md 1-15), Host and path rules (6, 20-23),
+ * client-sent identity headers removed and underscore names refused (24, 25), Origin on upgrades and unsafe methods
+ * with a cookie, X-Atelier-CSRF on unsafe methods with a cookie (except on a resource's host, where Origin decides).
+ */
+#ifndef ATELIER_GATEWAY_GATEWAY_H
+#define ATELIER_GATEWAY_GATEWAY_H
+
+#include "auth/auth.h"
+#include "base/json.h"
+#include "engine/engine.h"
+
+/* --- what an API handler sees ------------------------------------------------------------------------------------- */
+struct header {
+    struct slice name, value; /* as received; compare names without case */
+};
+struct request {
+    struct arena *arena; /* freed with the request */
+    struct slice method; /* upper-case token */
+    struct slice target; /* as received: path[?query] */
+    struct slice path;   /* raw (not decoded), free of dot segments and ambiguous escapes */
+    struct slice query;  /* after '?', or empty */
+    const struct header *headers;
+    size_t header_count;
+    struct slice body;         /* complete; bounded by gateway limits */
+    struct slice host;         /* as in Host, lower-cased, with port */
+    const char *host_resource; /* the resource label when on a resource's host ("notebook-nb1--alice"), else "" */
+    const struct identity *identity;
+    const struct policy *policy; /* pinned for the request */
+    bool local;                  /* came over the admin socket */
+    bool secure;                 /* TLS */
+    char peer[64];               /* address, "unix" on the admin socket */
+    char id[17];                 /* request id, also sent as X-Request-Id */
+};
+struct slice request_header(const struct request *request, const char *name); /* empty if absent */
+/* A query parameter, percent-decoded into the arena; NULL if absent, "" if without value. */
+const char *request_query(const struct request *request, const char *name);
+
+struct response;
+void response_status(struct response *response, int status);                          /* default 200 */
+void response_header(struct response *response, const char *name, const char *value); /* copied; CR/LF refused */
+void response_body(struct response *response, const char *type, struct slice body);   /* copied; replaces */
+/*
+ * Turns the response into a stream (chunked): status and headers go out now, the handler returns, and any thread may
+ * then write until the stream is closed. <access> (copied deep; may be NULL) is decided again whenever the policy
+ * changes; a denial closes the stream. The identity must stay valid too.
+ */
+struct stream;
+struct stream *response_stream(struct response *response, const char *type, const struct access *access);
+/* False once the peer is gone or has fallen more than 8 MiB behind (then the stream is closed). Any thread. */
+bool stream_write(struct stream *stream, struct slice data);
+void stream_close(struct stream *stream); /* ends the response properly; the handle is dead after. Exactly once. */
+/* Runs (on a loop thread; must not block) when the peer has gone or access was revoked; stream_close is still due. */
+void stream_on_gone(struct stream *stream, void (*gone)(void *context), void *context);
+
+typedef void (*gateway_handler)(void *context, const struct request *request, struct response *response);
+
+/* --- routes to tenants -------------------------------------------------------------------------------------------- */
+/* /notebook/{ns}/{name}/, /ray/{ns}/{name}/, /serve/{ns}/{name}/, /tunnel/{ns}/{service}/{port},
+ * /api/v1/namespaces/{ns}/services/[http:]{service}[:{port}]/proxy/ */
+enum route_kind { ROUTE_API, ROUTE_NOTEBOOK, ROUTE_RAY, ROUTE_SERVE, ROUTE_SERVICE, ROUTE_TUNNEL };
+struct route {
+    enum route_kind kind;
+    char namespace[64];
+    char name[64];     /* notebook, cluster, or service */
+    char port[64];     /* ROUTE_SERVICE, ROUTE_TUNNEL: as in the URL, "" if absent */
+    struct slice tail; /* after the prefix, begins with '/' (or empty when the slash is missing) */
+};
+/* "notebook-nb1--alice": kind in {notebook, ray, serve}; at most 63 bytes, longer ones end in a hash. */
+void resource_label(const char *kind, const char *namespace, const char *name, char ret[64]);
+/* False with BAD_REQUEST for ambiguous paths. Anything that is not a tenant route is ROUTE_API. */
+bool route_parse(struct slice path, struct route *ret, struct error *error);
+
+/* Where a route leads. Filled by the resolver, which runs on a loop: it must not block. */
+struct target {
+    char service[64], port[64];
+    char owner_kind[32], owner_name[64]; /* what authorization is about: "Notebook"/"RayCluster"; else "Service" */
+    bool strip_prefix;                   /* the upstream sees only the tail */
+    char header_name[32]; /* credential to inject ("Authorization", "X-Ray-Authorization"), "" for none */
+    char header_value[256];
+};
+typedef bool (*gateway_resolver)(void *context, const struct route *route, struct target *ret);
+
+/* --- running ------------------------------------------------------------------------------------------------------ */
+struct gateway_options {
+    struct auth *auth;
+    struct engine *engine;
+    const char *listen;         /* "127.0.0.1:8080"; one listening socket shared by the loops */
+    const char *metrics_listen; /* "127.0.0.1:9464": GET /metrics only; "" to disable */
+    const char *admin_socket; /* path of the admin Unix socket, "" to disable; same uid or root become IDENTITY_LOCAL */
+    const char *base_domain;  /* "localhost" */
+    unsigned loops;           /* 0: one a core, at most 4 */
+    unsigned workers;         /* API worker threads, default 8 */
+    gateway_handler handler;
+    gateway_resolver resolver;
+    void *context; /* for both */
+};
+struct gateway;
+/* Binds before it returns: EXISTS with a clear text when the address is in use. */
+int gateway_new(const struct gateway_options *options, struct gateway **ret, struct error *error);
+void gateway_start(struct gateway *gateway);
+/* Stops accepting, gives running requests up to drain_ms, closes the rest. */
+void gateway_stop(struct gateway *gateway, int64_t drain_ms);
+void gateway_free(struct gateway *gateway);
+/* Proxied bytes/data frames last seen for a resource, for idle detection: wall-clock ms, 0 if never. */
+int64_t gateway_last_activity(struct gateway *gateway, const char *namespace, const char *kind, const char *name);
+
+#endif

@@ -1,0 +1,38 @@
+/* May this still go on? */
+#include "gateway/permit.h"
+
+#include "gateway/internal.h"
+
+void permit_open(struct loop *loop, struct permit *permit)
+{
+    permit_close(permit);
+    link_append(&loop->permits, &permit->link);
+}
+
+void permit_close(struct permit *permit)
+{
+    link_remove(&permit->link);
+}
+
+static bool still_allowed(const struct policy *policy, const struct permit *permit)
+{
+    if (permit->identity.kind == IDENTITY_ANONYMOUS)
+        return true; /* nothing to lose: what needed an identity had one */
+    return policy_still_valid(policy, &permit->identity) &&
+           (!permit->decide || policy_decide(policy, &permit->identity, &permit->access).allowed);
+}
+
+void permits_review(struct loop *loop)
+{
+    if (link_is_empty(&loop->permits))
+        return;
+    const struct policy *policy = policy_take(loop->gateway->options.auth);
+    /* Ending one closes its own connection only, so the next one stays where it is. */
+    for (struct link *link = loop->permits.next, *next; link != &loop->permits; link = next) {
+        struct permit *permit = OWNER_OF(link, struct permit, link);
+        next = link->next;
+        if (!still_allowed(policy, permit))
+            permit->revoked(permit);
+    }
+    policy_release(policy);
+}

@@ -1,0 +1,25 @@
+/*
+ * What is open by somebody's leave: proxied requests, WebSockets, tunnels, streams. Whenever the policy changes, and
+ * every few seconds for credentials that expire by themselves, each is decided again and ended if it is no longer
+ * allowed. Threads: the loop that owns the connection.
+ */
+#ifndef ATELIER_GATEWAY_PERMIT_H
+#define ATELIER_GATEWAY_PERMIT_H
+
+#include "gateway/loop.h"
+
+struct permit {
+    struct link link;
+    struct identity identity;
+    struct access access; /* its texts live as long as the permit is open */
+    bool decide;          /* false: only the credential is looked at */
+    void (*revoked)(struct permit *permit);
+};
+void permit_open(struct loop *loop, struct permit *permit);
+void permit_close(struct permit *permit); /* fine when it is not open */
+void permits_review(struct loop *loop);
+
+/* Has every loop review its permits soon; any thread. */
+void gateway_review(struct gateway *gateway);
+
+#endif
