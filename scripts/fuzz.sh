@@ -12,7 +12,7 @@ for target in "$@"; do
     # A target names the sources it needs in a line "fuzz: base/json.c base/*.c".
     read -r -a sources <<<"$(sed -n 's/^.*fuzz: *//p' "$target" | head -1 | sed 's, *\*/ *$,,')"
     # shellcheck disable=SC2068
-    clang "${flags[@]}" "$target" ${sources[@]} "${libraries[@]}" -o "$directory/$name"
+    clang-14 "${flags[@]}" "$target" ${sources[@]} "${libraries[@]}" -o "$directory/$name"
     mkdir -p "$directory/corpus-$name"
     seeds=()
     [ -d "tests/fuzz/corpus/$name" ] && seeds=("tests/fuzz/corpus/$name")

@@ -17,13 +17,15 @@ die() {
 name=$1
 source=$(cd "$(dirname "$0")/../images" && pwd)/$name
 [[ $name =~ ^[a-z0-9][a-z0-9.-]*$ ]] || die "\"$name\" is not a name of an image"
-[ -f "$source/requirements.txt" ] && [ -f "$source/image.json" ] || die "there is no image $name in $(dirname "$source")"
+for file in requirements.txt image.json overrides.json; do
+    [ -f "$source/$file" ] || die "there is no image $name in $(dirname "$source"): $file is missing"
+done
 python=/usr/bin/python3 # Debian's own: pods see it at this path, whatever else is on PATH here
 
 mkdir -p "$2/$name"
 dest=$(cd "$2/$name" && pwd)
 venv=$dest/venv
-wanted=sha256:$(sha256sum "$source/requirements.txt" "$source/image.json" | sha256sum | cut -d' ' -f1)
+wanted=sha256:$(cd "$source" && sha256sum requirements.txt image.json overrides.json | sha256sum | cut -d' ' -f1)
 
 exec 9>"$dest/.lock" # held by pip too: a build that was killed ends before another begins
 flock -n 9 || {
@@ -81,6 +83,10 @@ wait "$pip" || {
     die "the packages could not be installed; the whole log is $log"
 }
 trap - EXIT
+
+# JupyterLab asks everybody whether it may fetch news, and looks for updates: not here.
+mkdir -p "$venv/share/jupyter/lab/settings"
+cp "$source/overrides.json" "$venv/share/jupyter/lab/settings/overrides.json"
 
 say "compiling"
 "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >/dev/null 2>&1 || true # files meant for other Pythons do not compile

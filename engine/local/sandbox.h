@@ -1,13 +1,15 @@
 /*
  * The client side of `atelier-sandboxd`, the only process of the local engine that takes privileged requests.
  *
- * One request, one answer, over a Unix SOCK_SEQPACKET socket: a JSON object of at most 64 KiB, descriptors by SCM_RIGHTS.
- * sandboxd knows sandboxes (one a profile: a network namespace with a bridge, a uid range, volumes), pods (a network
- * namespace each, one or more containers) and nothing of users, HTTP or SQL. It checks every name against its own state,
- * refuses anything it did not make, and re-adopts what runs when it starts. Pods outlive every process of ours.
+ * One request, one answer, over a Unix SOCK_SEQPACKET socket: a JSON object of at most 64 KiB, descriptors by
+ * SCM_RIGHTS. sandboxd knows sandboxes (one a profile: a network namespace with a bridge, a uid range, volumes), pods
+ * (a network namespace each, one or more containers) and nothing of users, HTTP or SQL. It checks every name against
+ * its own state, refuses anything it did not make, and re-adopts what runs when it starts. Pods outlive every process
+ * of ours.
  *
  * Wire (documented in engine/local/sandboxd/README.md): {"op":"pod_start",…} -> {"ok":true,…} |
- * {"ok":false,"code":"NOT_FOUND","field":"…","message":"…"}. A connection that sent {"op":"subscribe"} then receives one
+ * {"ok":false,"code":"NOT_FOUND","field":"…","message":"…"}. A connection that sent {"op":"subscribe"} then receives
+ * one
  * {"event":"pod","sandbox":…,"pod":…} packet per pod state change.
  *
  * Threads: a `struct sandbox_client` is thread-safe (it keeps a small pool of connections). All calls block; each has a
@@ -24,7 +26,8 @@ void sandbox_client_free(struct sandbox_client *client);
 
 /* Makes the sandbox (idempotent): bridge namespace, uid range, directory. Answer: {"uid":…,"directory":…}. */
 int sandbox_ensure(struct sandbox_client *client, const char *sandbox, cJSON **ret, struct error *error);
-/* Kills every pod, unmounts, removes namespaces, cgroups and (if <volumes>) every directory of it. Resumable, idempotent. */
+/* Kills every pod, unmounts, removes namespaces, cgroups and (if <volumes>) every directory of it. Resumable,
+ * idempotent. */
 int sandbox_remove(struct sandbox_client *client, const char *sandbox, bool volumes, struct error *error);
 
 /* A named volume of a sandbox (idempotent). As root it is a loop-mounted ext4 file of that size ("enforced": true);
@@ -38,7 +41,8 @@ int sandbox_volume_remove(struct sandbox_client *client, const char *sandbox, co
  *  {"hostname":"nb1-0", "uid":"<the Pod object's uid>", "address":"10.64.0.5" (optional: else the next free one),
  *   "containers":[{"name":"notebook","image":"ray-2.60"(image directory name),"init":false,
  *      "args":["/abs/or/PATH/program",…], "env":{"K":"V",…}, "workdir":"/home/atelier",
- *      "cpu_milli":500, "memory_bytes":…, "pids":4096, "mounts":[{"volume":"home","path":"/home/atelier","subpath":"","readonly":false}],
+ *      "cpu_milli":500, "memory_bytes":…, "pids":4096,
+ * "mounts":[{"volume":"home","path":"/home/atelier","subpath":"","readonly":false}],
  *      "restart":"Always|OnFailure|Never"}],
  *   "volumes":{"home":{"type":"named","volume":"home"}, "tmp":{"type":"empty","memory":false,"bytes":0},
  *              "cfg":{"type":"files","files":{"name":"base64 content",…},"mode":420}},
@@ -46,8 +50,8 @@ int sandbox_volume_remove(struct sandbox_client *client, const char *sandbox, co
  * "$(POD_IP)" in args and env values is replaced by the pod's address. Init containers run one after the other first.
  * Idempotent by (sandbox, pod, uid): an identical running pod is answered as is. Answer: a pod record (see below).
  */
-int sandbox_pod_start(struct sandbox_client *client, const char *sandbox, const char *pod, const cJSON *spec, cJSON **ret,
-                      struct error *error);
+int sandbox_pod_start(struct sandbox_client *client, const char *sandbox, const char *pod, const cJSON *spec,
+                      cJSON **ret, struct error *error);
 /* SIGTERM to every container, SIGKILL after grace_s; returns at once, the pod record's phase tells progress. */
 int sandbox_pod_stop(struct sandbox_client *client, const char *sandbox, const char *pod, int64_t grace_s,
                      struct error *error);

@@ -1,0 +1,492 @@
+"""The console for everybody: keyboard, screen reader, narrow screens, every role, and what happens when a role ends."""
+import gzip
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from atelier import ROOT, wait_for
+from console import SHOTS, browser, running, shot, sign_in  # noqa: F401 (browser is a fixture)
+
+FRANK, GINA, HEIDI, IVAN, JUDY = (f"{name}@example.com" for name in ("frank", "gina", "heidi", "ivan", "judy"))
+ADMIN = "root@example.com"
+AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
+LONG = "a-notebook-whose-name-fills-forty-chars1"
+MEMBERS = "/api/atelier/v1/profiles/frank/members"
+COMPRESSED_BYTES = 150_000
+
+
+@pytest.fixture(scope="module")
+def cookies(house):
+    """frank's profile with two notebooks and a cluster that does not fit; gina edits, heidi views, judy has one notebook."""
+    running(house)
+    found = {email: house.add_user(email) for email in (FRANK, GINA, HEIDI, IVAN, JUDY)}
+    link = house.cli("user", "create", ADMIN, "--admin").stdout.strip()
+    found[ADMIN] = house.accept_link(link, "correct horse " + ADMIN)
+    made = house.http("POST", "/apis/kubeflow.org/v1/profiles", FRANK, body={
+        "apiVersion": "kubeflow.org/v1", "kind": "Profile", "metadata": {"name": "frank"}})
+    assert made.status == 201, made
+    wait_for("frank's profile", lambda: house.get("/apis/kubeflow.org/v1/profiles/frank", FRANK).json.get(
+        "status", {}).get("phase") == "Ready", 20)
+    for name in ("nb", LONG):
+        made = house.http("POST", "/apis/kubeflow.org/v1/namespaces/frank/notebooks", FRANK, body=notebook(name))
+        assert made.status == 201, made
+    made = house.http("POST", "/apis/ray.io/v1/namespaces/frank/rayclusters", FRANK, body=cluster("huge"))
+    assert made.status == 201, made
+    share(house, GINA, "editor")
+    share(house, HEIDI, "viewer")
+    share(house, JUDY, "editor", {"kind": "Notebook", "name": "nb"})
+    house.wait_notebook("frank", "nb", FRANK)
+    house.wait_notebook("frank", LONG, FRANK)
+    return found
+
+
+def notebook(name):
+    size = {"cpu": "0.5", "memory": "1Gi"}
+    return {"apiVersion": "kubeflow.org/v1", "kind": "Notebook", "metadata": {"name": name, "namespace": "frank"},
+            "spec": {"template": {"spec": {"containers": [
+                {"name": name, "image": "ray-2.60", "resources": {"requests": size, "limits": size}}]}}}}
+
+
+def cluster(name):
+    size = {"cpu": "1", "memory": "900Gi"}
+    head = {"name": "ray-head", "image": "ray-2.60", "resources": {"requests": size, "limits": size}}
+    return {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": name, "namespace": "frank"},
+            "spec": {"rayVersion": "2.60.0", "headGroupSpec": {
+                "rayStartParams": {"num-cpus": "0"}, "template": {"spec": {"containers": [head]}}}}}
+
+
+def share(house, email, role, resource=None):
+    body = {"subject": {"kind": "User", "name": email}, "role": role}
+    made = house.http("POST", MEMBERS, FRANK, body={**body, **({"resource": resource} if resource else {})})
+    assert made.status == 201, made
+    return made.json["id"]
+
+
+def remove_member(house, email):
+    for member in house.get(MEMBERS, FRANK).json["items"]:
+        if member["subject"]["name"] == email:
+            assert house.http("DELETE", f"{MEMBERS}/{member['id']}", FRANK).status == 204
+
+
+@pytest.fixture
+def visit(house, browser, cookies):  # noqa: F811
+    """visit(email, path, …) opens the console as somebody; whatever Chromium complained about fails the test."""
+    opened = []
+
+    def go(email, path="/", **options):
+        page = sign_in(house, browser, cookies[email], **options)
+        opened.append(page)
+        page.goto(f"http://localhost:{house.port}{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        return page
+
+    yield go
+    errors = [error for page in opened for error in page.errors]
+    for page in opened:
+        page.context.close()
+    assert errors == []
+
+
+def settled(page):
+    expect(page.get_by_text("Loading…")).to_have_count(0)
+
+
+def button(page, name):
+    return page.get_by_role("button", name=re.compile(name, re.I))
+
+
+# Every page, and every dialog that opens without changing anything: (name, path, what to click).
+VIEWS = [
+    ("home", "/p/frank", None), ("notebooks", "/p/frank/notebooks", None), ("ray", "/p/frank/ray", None),
+    ("members", "/p/frank/members", None), ("tokens", "/tokens", None), ("account", "/account", None),
+    ("new-profile", "/new", None), ("missing", "/p/nobody", None),
+    ("new-notebook", "/p/frank/notebooks", "new notebook"), ("resize", "/p/frank/notebooks", "resize nb"),
+    ("logs", "/p/frank/notebooks", "logs of nb"), ("delete-notebook", "/p/frank/notebooks", f"delete {LONG}"),
+    ("new-cluster", "/p/frank/ray", "new ray cluster"), ("scale", "/p/frank/ray", "scale huge"),
+    ("connect", "/p/frank/ray", "connect to huge"), ("delete-profile", "/p/frank/members", "delete this profile"),
+    ("transfer", "/p/frank/members", "transfer ownership"), ("remove-member", "/p/frank/members", f"remove {GINA}"),
+    ("sign-out-everywhere", "/account", "sign out everywhere"),
+]
+
+
+def view(house, page, path, click):
+    page.goto(f"http://localhost:{house.port}{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    settled(page)
+    if click:
+        button(page, f"^{click}").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+
+# --- what the server sends ---------------------------------------------------------------------------------------------
+
+def test_the_content_security_policy_is_strict(house, cookies):
+    answer = house.get("/", headers={"Accept": "text/html"})
+    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] in ("'self'", "'none'")
+    for name in ("object-src", "base-uri", "frame-ancestors"):
+        assert policy[name] == "'none'", name
+    assert policy["form-action"] == "'self'"
+    for name, sources in policy.items():
+        assert not re.search(r"unsafe|\*|https?:|blob:", sources), (name, sources)
+        assert "data:" not in sources or name == "img-src"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\son[a-z]+=|\bstyle=|javascript:", answer.text, re.I)
+
+
+def test_the_console_is_small(house, cookies):
+    files = ["/", "/console.js", "/console.css", "/favicon.svg"]
+    answers = [house.get(path, headers={"Accept": "*/*", "Accept-Encoding": "gzip"}) for path in files]
+    assert all(answer.status == 200 for answer in answers)
+    assert b"Atelier" in gzip.decompress(answers[0].body)
+    assert sum(len(answer.body) for answer in answers) <= COMPRESSED_BYTES
+
+
+# --- for everybody -----------------------------------------------------------------------------------------------------
+
+BASICS = """() => {
+  const wrong = [];
+  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+  for (const id of ids) if (ids.filter((other) => other === id).length > 1) wrong.push(`id ${id} is used twice`);
+  if (document.querySelectorAll('h1').length !== 1) wrong.push('there is not exactly one h1');
+  if (!document.title.includes('Atelier')) wrong.push(`the title is ${document.title}`);
+  for (const control of document.querySelectorAll('input, select, textarea')) {
+    const label = control.labels?.[0]?.textContent?.trim() || control.getAttribute('aria-label');
+    if (!label) wrong.push(`a control without a label: ${control.outerHTML}`);
+  }
+  for (const control of document.querySelectorAll('button, a[href]')) {
+    const text = control.textContent.trim(), name = control.getAttribute('aria-label') ?? text;
+    if (!name) wrong.push(`a control without a name: ${control.outerHTML}`);
+    if (/\\w/.test(text) && !name.startsWith(text)) wrong.push(`${name} does not begin with what is seen: ${text}`);
+  }
+  return wrong;
+}"""
+
+
+def violations(page):
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate(AXE.read_text())
+    # Styles may only come from files, so axe must not try to load them anew.
+    found = page.evaluate("""() => axe.run(document, {preload: false, resultTypes: ['violations'],
+        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})""")["violations"]
+    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_is_accessible(house, visit, scheme):
+    page = visit(FRANK, color_scheme=scheme)
+    for name, path, click in VIEWS:
+        view(house, page, path, click)
+        assert page.evaluate(BASICS) == [], name
+        assert violations(page) == [], name
+
+
+def test_users_page_and_sign_in_are_accessible(house, visit, browser):  # noqa: F811
+    page = visit(ADMIN, "/users")
+    settled(page)
+    assert page.evaluate(BASICS) == [] and violations(page) == []
+    button(page, "^delete frank").click()
+    assert page.evaluate(BASICS) == [] and violations(page) == []
+    stranger = browser.new_context().new_page()
+    stranger.goto(f"http://localhost:{house.port}/")
+    expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert stranger.evaluate(BASICS) == [] and violations(stranger) == []
+    stranger.context.close()
+
+
+def luminance(color):
+    parts = [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_have_contrast(visit, scheme):
+    page = visit(FRANK, color_scheme=scheme)
+    token = {name: page.evaluate("""(name) => { const probe = document.body.appendChild(document.createElement('i'));
+        probe.style.color = `var(--${name})`; const value = getComputedStyle(probe).color; probe.remove(); return value; }""", name)
+             for name in ("ground", "sheet", "shade", "ink", "soft", "accent", "on-accent", "good", "bad", "wait", "edge")}
+    for surface in ("ground", "sheet", "shade"):
+        for text in ("ink", "soft", "accent", "bad"):
+            assert contrast(token[text], token[surface]) >= 4.5, (text, surface)
+        for mark in ("edge", "good", "wait"):  # WCAG 1.4.11: the outline of a control, the dot of a state
+            assert contrast(token[mark], token[surface]) >= 3, (mark, surface)
+    assert contrast(token["on-accent"], token["accent"]) >= 4.5
+
+
+FOCUSABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, [tabindex="0"]')]
+  .filter((e) => !e.disabled && e.tabIndex >= 0 && e.checkVisibility() && (!document.querySelector('dialog[open]') || e.closest('dialog')))
+  .map((e, at) => { e.dataset.stop = String(at); return e.outerHTML.slice(0, 120); })"""
+
+
+def reached_by_tab(page):
+    """(every control, those that Tab reaches, those that show no outline when it does)"""
+    controls = page.evaluate(FOCUSABLE)
+    page.evaluate("document.activeElement?.blur()")
+    reached, bare = set(), []
+    for _ in range(2 * len(controls) + 6):
+        page.keyboard.press("Tab")
+        stop, outlined = page.evaluate("""() => { const e = document.activeElement, s = getComputedStyle(e);
+            return [e?.dataset?.stop ?? null, s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2]; }""")
+        if stop is not None:
+            reached.add(int(stop))
+            if not outlined:
+                bare.append(controls[int(stop)])
+    return controls, reached, bare
+
+
+def test_every_control_is_reached_by_keyboard(house, visit):
+    page = visit(FRANK)
+    for name, path, click in VIEWS:
+        view(house, page, path, click)
+        controls, reached, bare = reached_by_tab(page)
+        assert [controls[at] for at in range(len(controls)) if at not in reached] == [], name
+        assert bare == [], name
+
+
+def test_dialogs_give_the_focus_back(house, visit):
+    page = visit(FRANK, "/p/frank/notebooks")
+    settled(page)
+    button(page, "^resize nb$").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("CPU")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(button(page, "^resize nb$")).to_be_focused()
+    button(page, "^delete nb$").click()
+    button(page, "^cancel$").click()
+    expect(button(page, "^delete nb$")).to_be_focused()
+    page.get_by_role("link", name="Members", exact=True).click()
+    expect(page.locator("#main")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_shows_everything(house, visit, scheme):
+    page = visit(FRANK, viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    for name, path, click in VIEWS:
+        view(house, page, path, click)
+        # WCAG 1.4.10: nothing scrolls sideways, neither the page nor what is in it; and the dialog fits.
+        wide = page.evaluate("""() => [...document.querySelectorAll('html, main, nav, dialog, .scroll, table, form, section')]
+            .filter((e) => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth + 1)
+            .map((e) => `${e.tagName}.${e.className} ${e.scrollWidth} > ${e.clientWidth}`)""")
+        assert wide == [], name
+        page.screenshot(path=SHOTS / f"20-{name}-320-{scheme}.png", full_page=click is None)
+
+
+def test_wide_screenshots(house, visit):
+    page = visit(FRANK)
+    for name, path, click in VIEWS:
+        view(house, page, path, click)
+        shot(page, f"21-{name}")
+
+
+# --- every role --------------------------------------------------------------------------------------------------------
+
+def names_of(page, role):
+    return [one.get_attribute("aria-label") or one.inner_text() for one in page.get_by_role(role).all()]
+
+
+def test_an_editor_runs_but_does_not_manage(visit):
+    page = visit(GINA, "/p/frank/notebooks")
+    settled(page)
+    expect(page.get_by_role("link", name="Open nb")).to_be_visible()
+    for name in ("new notebook", "stop nb", "resize nb", "logs of nb", "delete nb"):
+        expect(button(page, f"^{name}$")).to_be_visible()
+    page.get_by_role("link", name="Members", exact=True).click()
+    expect(page.get_by_role("row", name=re.compile(JUDY))).to_contain_text("Notebook nb")
+    main = page.get_by_role("main")
+    assert main.get_by_role("button").count() == 0 and main.get_by_role("combobox").count() == 0
+
+
+def test_a_viewer_looks_and_changes_nothing(visit):
+    page = visit(HEIDI, "/p/frank/notebooks")
+    settled(page)
+    main = page.get_by_role("main")
+    expect(page.get_by_role("row", name=re.compile("^nb"))).to_contain_text("Running")
+    assert sorted(names_of(main, "button")) == sorted(["Logs of nb", f"Logs of {LONG}"])
+    assert main.get_by_role("link").count() == 0  # a notebook runs code: who may only look does not open it
+    button(page, "^logs of nb$").click()
+    expect(page.get_by_label("log", exact=True)).to_contain_text(re.compile("jupyter", re.I), timeout=15000)
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Ray clusters").click()
+    settled(page)
+    assert names_of(main, "button") == ["Logs of huge"]
+    page.get_by_role("link", name="Home").click()
+    settled(page)
+    expect(page.get_by_role("link", name="nb", exact=True)).to_be_visible()
+
+
+def test_an_outsider_finds_nothing(visit):
+    page = visit(IVAN)
+    expect(page.get_by_label("Profile name")).to_be_visible()
+    for path in ("/p/frank", "/p/frank/notebooks", "/p/frank/members", "/p/nobody", "/users", "/frank"):
+        page.goto(re.sub(r"^(https?://[^/]+).*", r"\1", page.url) + path)
+        expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+        expect(page.get_by_text(LONG)).to_have_count(0)
+
+
+def test_a_guest_sees_the_one_notebook(house, visit):
+    page = visit(JUDY)
+    expect(page.get_by_role("heading", name="Shared with you in frank")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("^nb"))).to_contain_text("Running")
+    assert names_of(page.get_by_role("navigation"), "link") == ["Shared with you", "Notebooks", "Tokens", "Account"]
+    page.get_by_role("link", name="Notebooks").click()
+    settled(page)
+    expect(button(page, "^stop nb$")).to_be_visible()
+    assert sorted(names_of(page.get_by_role("main"), "button")) == ["Logs of nb", "Resize nb", "Stop nb"]
+    expect(page.get_by_text(LONG)).to_have_count(0)
+    shot(page, "22-guest-notebooks")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open nb").click()
+    opened.value.wait_for_url(re.compile(r"^http://notebook-nb--frank\.localhost:"), timeout=60000)
+    opened.value.close()
+
+
+def test_a_changed_role_changes_the_buttons(house, visit):
+    page = visit(GINA, "/p/frank/notebooks")
+    expect(button(page, "^resize nb$")).to_be_visible()
+    remove_member(house, GINA)
+    share(house, GINA, "viewer")
+    expect(button(page, "^resize nb$")).to_have_count(0, timeout=20000)
+    expect(button(page, "^logs of nb$")).to_be_visible()
+
+
+@pytest.mark.parametrize("email, path, seen", [
+    (HEIDI, "/p/frank/notebooks", LONG), (GINA, "/p/frank", "nb"), (JUDY, "/p/frank", "nb")])
+def test_who_is_removed_sees_it_at_once(house, visit, email, path, seen):
+    page = visit(email, path)
+    expect(page.get_by_text(seen, exact=True).first).to_be_visible()
+    page.wait_for_timeout(1000)  # the watch stands
+    remove_member(house, email)
+    expect(page.get_by_role("heading", name="Not found")).to_be_visible(timeout=2500)
+    expect(page.get_by_text(seen, exact=True)).to_have_count(0)
+    expect(page.get_by_role("link", name="Notebooks")).to_have_count(0)
+
+
+# --- what cannot be taken back -----------------------------------------------------------------------------------------
+
+def test_a_token_is_shown_once_and_revoked_after_a_question(house, visit):
+    page = visit(FRANK, "/tokens")
+    page.get_by_label("What for").fill("nightly")
+    button(page, "^create token$").click()
+    box = page.get_by_label("Your new token. It is shown only now.")
+    expect(box).to_be_visible()
+    token = box.input_value()
+    assert house.get("/api/atelier/v1/whoami", token=token).json["email"] == FRANK
+    shot(page, "23-token")
+    page.reload()
+    settled(page)
+    expect(page.get_by_role("row", name=re.compile("nightly"))).to_be_visible()
+    assert token not in page.content()
+    button(page, "^revoke nightly$").click()
+    button(page, "^cancel$").click()
+    assert house.get("/api/atelier/v1/whoami", token=token).status == 200
+    button(page, "^revoke nightly$").click()
+    button(page, "^revoke token$").click()
+    expect(page.get_by_role("row", name=re.compile("nightly"))).to_have_count(0)
+    wait_for("the token is dead", lambda: house.get("/api/atelier/v1/whoami", token=token).status == 401, 3)
+
+
+def test_password_and_sessions(house, visit, browser):  # noqa: F811
+    other = house.http("POST", "/auth/login", body={"email": IVAN, "password": "correct horse " + IVAN},
+                       headers={"Origin": f"http://127.0.0.1:{house.port}"})
+    assert other.status == 204, other
+    cookie = other.headers["set-cookie"].split(";")[0]
+    page = visit(IVAN, "/account")
+    settled(page)
+    rows = page.get_by_role("table", name="Sessions").get_by_role("row")
+    expect(rows).to_have_count(3)
+    expect(page.get_by_text("this one, now")).to_have_count(1)
+    button(page, "^end the session").first.click()
+    expect(rows).to_have_count(2)
+    wait_for("the ended session is dead", lambda: house.get(
+        "/api/atelier/v1/whoami", headers={"Cookie": cookie}).status == 401, 3)
+    page.get_by_label("Old password").fill("not the password")
+    page.get_by_label("New password").fill("a new sentence for ivan")
+    button(page, "^change password$").click()
+    expect(page.get_by_label("Old password")).to_have_attribute("aria-invalid", "true")
+    shot(page, "24-wrong-password")
+    page.get_by_label("Old password").fill("correct horse " + IVAN)
+    button(page, "^change password$").click()
+    expect(page.get_by_text("Changed. All other sessions")).to_be_visible()
+    assert house.http("POST", "/auth/login", body={"email": IVAN, "password": "a new sentence for ivan"},
+                      headers={"Origin": f"http://127.0.0.1:{house.port}"}).status == 204
+
+
+def test_an_admin_invites_and_disables(house, visit, browser):  # noqa: F811
+    page = visit(ADMIN, "/users")
+    page.get_by_label("E-mail").fill("not an e-mail")
+    button(page, "^create account$").click()
+    assert page.evaluate("document.querySelector('input[type=email]').validity.typeMismatch")
+    page.get_by_label("E-mail").fill("kim@example.com")
+    button(page, "^create account$").click()
+    link = page.get_by_label("Send this link to kim@example.com: it sets their password, once.")
+    expect(link).to_be_visible()
+    shot(page, "25-users")
+    kim = browser.new_context().new_page()
+    kim.goto(link.input_value())
+    kim.get_by_label("New password").fill("kim's own sentence")
+    kim.get_by_label("Repeat it").fill("kim's own sentence")
+    button(kim, "^set password$").click()
+    expect(kim.get_by_label("Profile name")).to_be_visible()
+    button(page, "^disable kim").click()
+    button(page, "^disable account$").click()
+    expect(page.get_by_role("row", name=re.compile("kim@"))).to_contain_text("disabled")
+    expect(kim.get_by_role("heading", name="Sign in")).to_be_visible(timeout=20000)
+    kim.context.close()
+    button(page, "^delete kim").click()
+    expect(button(page, "^delete account$")).to_be_disabled()
+    page.get_by_label("Type kim@example.com to confirm").fill("kim@example.com")
+    button(page, "^delete account$").click()
+    expect(page.get_by_role("row", name=re.compile("kim@"))).to_have_count(0)
+
+
+def test_usage_says_what_is_held(visit):
+    page = visit(FRANK, "/p/frank")
+    settled(page)
+    memory = page.get_by_role("meter", name="Memory")
+    expect(memory).to_be_visible()
+    assert 2 * 2**30 <= float(memory.get_attribute("value")) <= float(memory.get_attribute("max"))
+    expect(page.get_by_role("row", name=re.compile(r"^frank 1 CPU 2\.0 GiB$"))).to_be_visible()
+
+
+def test_the_server_going_away_and_coming_back(house, visit):
+    page = visit(FRANK, "/p/frank/notebooks")
+    settled(page)
+    page.context.set_offline(True)
+    button(page, "^stop nb$").click()
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    page.context.set_offline(False)
+    button(page, "^stop nb$").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("row", name=re.compile("^nb")).get_by_text("Stopped", exact=True)).to_be_visible(timeout=30000)
+    button(page, "^start nb$").click()
+    expect(page.get_by_role("link", name="Open nb")).to_be_visible(timeout=90000)
+
+
+def test_a_notebook_is_deleted_after_a_question(house, visit):
+    page = visit(FRANK, "/p/frank/notebooks")
+    button(page, f"^delete {LONG}$").click()
+    expect(page.get_by_role("dialog")).to_contain_text("files in the profile's home volume are kept")
+    button(page, "^delete notebook$").click()
+    expect(page.get_by_role("row", name=re.compile(LONG))).to_have_count(0, timeout=30000)
+    assert house.notebook("frank", LONG, FRANK) is None
+
+
+def test_a_profile_is_deleted_only_by_its_name(house, visit):
+    page = visit(FRANK, "/p/frank/members")
+    button(page, "^delete this profile").click()
+    confirm = button(page, "^delete profile$")
+    expect(confirm).to_be_disabled()
+    page.get_by_label("Type frank to confirm").fill("fran")
+    expect(confirm).to_be_disabled()
+    page.get_by_label("Type frank to confirm").fill("frank")
+    confirm.click()
+    expect(page.get_by_label("Profile name")).to_be_visible(timeout=60000)
+    wait_for("the profile is gone", lambda: house.get("/apis/kubeflow.org/v1/profiles/frank", FRANK).status == 404, 60)
