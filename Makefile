@@ -103,7 +103,7 @@ test-unit: $(UNIT_PROGRAMS)
 test-integration: $(PROGRAMS) $(INTEGRATION_PROGRAMS) images
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) scripts/run-tests.sh integration $(INTEGRATION_PROGRAMS)
 test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
-	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest tests/e2e tests/attacks $(PYTEST_ARGS)
+	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/e2e tests/attacks)
 $(TEST_VENV)/.ready: tests/requirements.txt
 	/usr/bin/python3 -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet -r tests/requirements.txt

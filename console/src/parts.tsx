@@ -118,12 +118,10 @@ export function useForm(submit: () => Promise<unknown>): { problem: Problem | nu
 export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
   const element = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    const opener = document.activeElement;
-    element.current?.showModal();
-    element.current?.querySelector<HTMLElement>("input, select, textarea, pre")?.focus();
-    return () => {
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
-    };
+    const dialog = element.current;
+    dialog?.showModal();
+    dialog?.querySelector<HTMLElement>("input, select, textarea, pre")?.focus();
+    return () => dialog?.close(); // gives the focus back to where it was
   }, []);
   const id = useId();
   return (

@@ -192,6 +192,8 @@ def test_users_page_and_sign_in_are_accessible(house, visit, browser):  # noqa: 
     stranger.goto(f"http://localhost:{house.port}/")
     expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
     assert stranger.evaluate(BASICS) == [] and violations(stranger) == []
+    stranger.evaluate("document.querySelector('main').append(document.createElement('input'))")
+    assert len(stranger.evaluate(BASICS)) == 1 and len(violations(stranger)) == 1  # both see what is wrong
     stranger.context.close()
 
 
@@ -388,7 +390,7 @@ def test_a_token_is_shown_once_and_revoked_after_a_question(house, visit):
     button(page, "^cancel$").click()
     assert house.get("/api/atelier/v1/whoami", token=token).status == 200
     button(page, "^revoke nightly$").click()
-    button(page, "^revoke token$").click()
+    button(page.get_by_role("dialog"), "^revoke token$").click()
     expect(page.get_by_role("row", name=re.compile("nightly"))).to_have_count(0)
     wait_for("the token is dead", lambda: house.get("/api/atelier/v1/whoami", token=token).status == 401, 3)
 
