@@ -1,10 +1,7 @@
 """What a tenant tries from inside a notebook, and must not get: neighbours, the host, privileges."""
-import json
-import os
 import pathlib
 import socket
 import textwrap
-import threading
 
 import pytest
 
@@ -14,6 +11,7 @@ from conftest import ALICE, MALLORY
 @pytest.fixture(scope="module")
 def inside(two_tenants):
     kernel = two_tenants.kernel("mallory", "nb", MALLORY)
+    kernel.run("import json, os, socket")
     yield lambda code, **more: kernel.run(textwrap.dedent(code), **more)
     kernel.close()
 
@@ -141,28 +139,36 @@ def test_processes_are_limited(inside):
     assert result.strip() == "limited True", result
 
 
-def test_our_credentials_never_reach_the_notebook(two_tenants, inside):
-    inside("""
-        import http.server, threading, json
-        class Echo(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                body = json.dumps(self.headers.items()).encode()
-                self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
-            def log_message(self, *a): pass
-        echo = http.server.ThreadingHTTPServer(("0.0.0.0", 8889), Echo)
-        threading.Thread(target=echo.serve_forever, daemon=True).start()
-    """)
-    seen = {}
+ECHO = """
+import http.server, json
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = json.dumps(self.headers.items()).encode()
+        self.send_response(200)
+        self.send_header("Set-Cookie", "atelier_session=stolen; Path=/")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("0.0.0.0", 8888), Echo).serve_forever()
+"""
 
-    def fake_upstream():
-        answer = two_tenants.get("/notebook/mallory/nb/api/status", MALLORY, headers={
-            "X-Goog-Authenticated-User-Email": "accounts.google.com:admin@localhost", "Kubeflow-Userid": "admin@localhost",
-            "X-Forwarded-User": "admin@localhost", "X-Atelier-User": "admin@localhost"})
-        seen["status"] = answer.status
-    worker = threading.Thread(target=fake_upstream)
-    worker.start()
-    worker.join(20)
-    assert seen["status"] == 200
+
+def test_our_credentials_never_reach_the_notebook(two_tenants, inside):
+    """A notebook that is not Jupyter but a program which tells what it was sent, and tries to set our cookie."""
+    made = two_tenants.http("POST", "/apis/kubeflow.org/v1/namespaces/mallory/notebooks", user=MALLORY, body={
+        "apiVersion": "kubeflow.org/v1", "kind": "Notebook", "metadata": {"name": "echo"},
+        "spec": {"template": {"spec": {"containers": [{"name": "echo", "image": "ray-2.60", "command": ["python3", "-c", ECHO]}]}}}})
+    assert made.status == 201, made
+    two_tenants.wait_notebook("mallory", "echo", MALLORY)
+    answer = two_tenants.get("/notebook/mallory/echo/look", MALLORY, headers={
+        "X-Goog-Authenticated-User-Email": "accounts.google.com:admin@localhost", "Kubeflow-Userid": "admin@localhost",
+        "X-Forwarded-User": "admin@localhost", "X-Atelier-User": "admin@localhost", "X-Forwarded-For": "10.0.0.1",
+        "X-Ray-Authorization": "Bearer mine"})
+    assert answer.status == 200 and "set-cookie" not in answer.headers, answer
+    sent = {name.lower(): value for name, value in answer.json}
+    assert two_tenants.tokens[MALLORY] not in answer.text and "admin@localhost" not in answer.text, sent
+    assert "10.0.0.1" not in answer.text and "Bearer mine" not in answer.text, sent
+    assert sent["x-atelier-user"] == MALLORY and sent["authorization"].startswith("token "), sent
     environment = inside("print(json.dumps(dict(os.environ)))")
     assert two_tenants.tokens[MALLORY] not in environment and "DATABASE_URL" not in environment
-    assert "RAY_AUTH_TOKEN" in json.loads(environment)
