@@ -111,13 +111,16 @@ $(TEST_VENV)/.ready: tests/requirements.txt
 
 # --- checks -----------------------------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
-.PHONY: check check-format check-layers check-static check-sanitizers
-check: check-format check-layers check-static check-sanitizers
+.PHONY: check check-format check-layers check-console check-static check-sanitizers
+check: check-format check-layers check-console check-static check-sanitizers
 check-format:
 	clang-format --dry-run --Werror $(C_FILES)
 check-layers:
 	python3 scripts/check-layers.py
 	python3 scripts/check-tree.py
+# The console's types; what it looks like and whom it serves is tested end to end.
+check-console: $(BUILD)/gen/console_assets.c
+	cd console && npm --silent run check
 # gcc's analyzer over every file of the library; the strict warnings are in every build.
 check-static: $(GENERATED)
 	scripts/analyze.sh "$(CPPFLAGS)" "$(filter-out -O2,$(CFLAGS))" $(SOURCES)
@@ -172,7 +175,7 @@ help:
 	@echo 'make             build $(BUILD)/atelier, $(BUILD)/atelierd and $(BUILD)/atelier-sandboxd'
 	@echo 'make demo        walk the main job against a running service'
 	@echo 'make test        unit, integration and end-to-end tests; test-fast leaves out the last'
-	@echo 'make check       format, layers, static analysis, tests under sanitizers'
+	@echo 'make check       format, layers, the console's types, static analysis, tests under sanitizers'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (20) each'
 	@echo 'make bench       the figures of bench/'
 	@echo 'make setup       install the packages of scripts/packages.txt; make deps adds those of the tests'

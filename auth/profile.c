@@ -136,16 +136,18 @@ static void add_profile(const struct policy *policy, const struct identity *iden
                         const struct policy_profile *profile, cJSON *list)
 {
     enum role role = policy_role(policy, identity, profile->name);
-    AUTO_JSON cJSON *resources = role == ROLE_NONE && user ? resources_of(policy, profile, user) : NULL;
-    if (role == ROLE_NONE && (!resources || !resources->child))
+    /* Besides a viewer's role a grant on one resource still adds something; an editor has it all. */
+    AUTO_JSON cJSON *resources = role < ROLE_EDITOR && user ? resources_of(policy, profile, user) : NULL;
+    bool shared = resources && resources->child;
+    if (role == ROLE_NONE && !shared)
         return;
     cJSON *one = json_push(list, json_object());
     json_set_text(one, "name", profile->name);
     json_set_text(one, "role", role_name(role));
-    if (resources)
-        json_set(one, "resources", TAKE_POINTER(resources)); /* who owns it is none of a guest's business */
-    else
+    if (role != ROLE_NONE) /* who owns it is none of a guest's business */
         json_set_text(one, "owner", profile->owner->email);
+    if (shared)
+        json_set(one, "resources", TAKE_POINTER(resources));
 }
 
 int auth_profiles_of(const struct policy *policy, const struct identity *identity, cJSON **ret_array)

@@ -81,7 +81,10 @@ static inline void bench_up(void)
         }
         clock_sleep_ms(25);
     }
-    fail_msg("atelier-sandboxd did not come up; see %s", bench.log);
+    AUTO_BUFFER struct buffer log = {0};
+    (void)file_read(bench.log, 1 << 24, &log, NULL); /* the folder goes with the test, so say here what it said */
+    size_t from = log.n > 3000 ? log.n - 3000 : 0;
+    fail_msg("atelier-sandboxd did not come up; it said: %s", log.p ? log.p + from : "nothing");
 }
 
 static inline int bench_end(int signal_number)

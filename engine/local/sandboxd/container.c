@@ -261,6 +261,9 @@ void box_container_collect(struct box_daemon *daemon, struct box_pod *pod, struc
         return;
     bool alive = box_process_alive(&monitor); /* asked first: the exit code is written before the monitor ends */
     if (box_runtime_exit(directory, container->id, &container->exit_code, &container->finished_at)) {
+        /* The end is a file's time, which the kernel rounds down to its tick. */
+        if (container->finished_at < container->started_at)
+            container->finished_at = container->started_at;
         explain(daemon, pod, container);
     } else if (!alive) {
         const struct box_process init = {container->pid, container->pid_start};

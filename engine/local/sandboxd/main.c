@@ -16,6 +16,7 @@
 #include "engine/local/sandboxd/server.h"
 
 #define PREDECESSOR_MS 20000 /* how long --down waits for a running daemon to answer SIGTERM */
+#define ORPHAN_MS 3000       /* how long a killed predecessor's last child may hold the lock */
 
 static const char usage_text[] =
     "usage: atelier-sandboxd --run-dir DIR --data-dir DIR --images-dir DIR --socket PATH --socket-user UID[:GID]\n"
@@ -118,7 +119,8 @@ static int parse(int argc, char **argv, struct options *options)
 static int take_lock(const char *run, bool wait, int *ret_fd, struct error *error)
 {
     AUTO_FREE char *path = memory_format("%s/lock", run);
-    int64_t end = clock_monotonic_ms() + PREDECESSOR_MS;
+    /* A daemon that was killed may have a child between fork and exec, which holds the lock for some moments more. */
+    int64_t end = clock_monotonic_ms() + (wait ? PREDECESSOR_MS : ORPHAN_MS);
     int failed = file_make_directories(run, 0755, error);
     if (failed)
         return failed;
@@ -130,9 +132,9 @@ static int take_lock(const char *run, bool wait, int *ret_fd, struct error *erro
         char text[32] = "";
         int64_t pid;
         ssize_t count = pread(fd, text, sizeof(text) - 1, 0);
-        if (!wait || clock_monotonic_ms() >= end)
+        if (clock_monotonic_ms() >= end)
             return error_set(error, ERROR_EXISTS, NULL, "atelier-sandboxd runs already for %s (pid %s)", run, text);
-        if (!asked && count > 0 && text_parse_i64((struct slice){text, (size_t)count}, 2, INT32_MAX, &pid))
+        if (wait && !asked && count > 0 && text_parse_i64((struct slice){text, (size_t)count}, 2, INT32_MAX, &pid))
             asked = kill((pid_t)pid, SIGTERM) == 0;
         clock_sleep_ms(50);
     }
