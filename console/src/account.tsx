@@ -19,7 +19,7 @@ export function Tokens({ me }: { me: Me }) {
   });
   const row = (token: Token): Row => ({
     key: String(token.id),
-    cells: [token.name || "(no name)", ...(me.platformAdmin ? [token.email] : []), day(token.createdAt), day(token.expiresAt), day(token.lastUsedAt)],
+    cells: [token.name || "(no name)", ...(me.platformAdmin ? [token.email] : []), day(token.createdAt), day(token.expiresAt, "no end"), day(token.lastUsedAt)],
     actions: <button class="danger" aria-label={`Revoke ${token.name || "the token without a name"}`} onClick={() => setAsk(token)}>Revoke</button>,
   });
   const heads = ["What for", ...(me.platformAdmin ? ["Whose"] : []), "Made", "Valid until", "Last used"];

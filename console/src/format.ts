@@ -23,6 +23,6 @@ export function gib(bytes: number): string {
 export function cpus(count: number): string {
   return `${Math.round(count * 100) / 100} CPU`;
 }
-export function day(time: string | null | undefined): string {
-  return time ? new Date(time).toLocaleString() : "never";
+export function day(time: string | null | undefined, none = "never"): string {
+  return time ? new Date(time).toLocaleString() : none;
 }

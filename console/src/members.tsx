@@ -96,7 +96,7 @@ export function Members({ me, entry, done }: { me: Me; entry: ProfileEntry; done
         ) : member.role,
         member.resource ? `${member.resource.kind} ${member.resource.name}` : "the whole profile",
         <State phase={member.state} text={member.state === "pending" ? "active once there is an account with this e-mail" : undefined} />,
-        member.expiresAt ? day(member.expiresAt) : "no end",
+        day(member.expiresAt, "no end"),
       ],
       actions: free ? <button class="danger" aria-label={`Remove ${member.subject.name}`} onClick={() => setAsk(member)}>Remove</button> : null,
     };

@@ -121,9 +121,9 @@ export function Notebooks({ entry }: { entry: ProfileEntry }) {
           <State phase={phase} text={phase === "Running" ? undefined : item.status?.message} />
           {moving ? <Progress label={`${item.metadata.name} is starting`} value={Number(item.status?.progress ?? 0)} /> : null}
         </>,
-        `${limits.cpu ?? "?"} CPU, ${limits.memory ?? "?"}`,
-        container.image,
-        age(item.metadata.creationTimestamp),
+        <span class="short">{limits.cpu ?? "?"} CPU, {limits.memory ?? "?"}</span>,
+        <span class="short">{container.image}</span>,
+        <span class="short">{age(item.metadata.creationTimestamp)}</span>,
       ],
       actions: actions(item),
     };

@@ -73,6 +73,9 @@ export function Progress({ value, label }: { value: number; label: string }) {
   return <progress max={100} value={value} aria-label={label} />;
 }
 
+// The server begins with the rule where the field is named apart: "must be …".
+const sentence = (label: string, problem: Problem) => (/^(is|must|has|may|can|cannot)\b/.test(problem.message) ? `${label} ${problem.message}.` : problem.message);
+
 export function Field(props: { label: string; hint?: string; problem?: Problem | null; field?: string } & JSX.InputHTMLAttributes<HTMLInputElement>) {
   const { label, hint, problem, field, ...input } = props;
   const id = useId();
@@ -81,7 +84,7 @@ export function Field(props: { label: string; hint?: string; problem?: Problem |
     <div class="field">
       <label for={id}>{label}</label>
       <input id={id} aria-describedby={hint || wrong ? `${id}-hint` : undefined} aria-invalid={wrong || undefined} title={input.pattern ? hint : undefined} {...input} />
-      {wrong ? <small id={`${id}-hint`} class="wrong">{problem?.message}</small> : hint ? <small id={`${id}-hint`}>{hint}</small> : null}
+      {wrong ? <small id={`${id}-hint`} class="wrong" role="alert">{problem ? sentence(label, problem) : ""}</small> : hint ? <small id={`${id}-hint`}>{hint}</small> : null}
     </div>
   );
 }

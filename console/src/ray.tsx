@@ -143,7 +143,7 @@ export function RayClusters({ entry }: { entry: ProfileEntry }) {
         {mayChange ? (
           <>
             <button aria-label={`Connect to ${name}`} onClick={() => setAsk({ what: "connect", item })}>Connect</button>
-            <button aria-label={`Scale ${name}`} onClick={() => setAsk({ what: "scale", item })}>Scale</button>
+            {item.spec?.workerGroupSpecs?.length ? <button aria-label={`Scale ${name}`} onClick={() => setAsk({ what: "scale", item })}>Scale</button> : null}
           </>
         ) : null}
         <button aria-label={`Logs of ${name}`} onClick={() => setAsk({ what: "logs", item })}>Logs</button>
@@ -160,7 +160,7 @@ export function RayClusters({ entry }: { entry: ProfileEntry }) {
         <State phase={phase} text={phase === "Running" ? undefined : item.status?.reason} />,
         `${item.status?.readyWorkerReplicas ?? 0} of ${item.status?.desiredWorkerReplicas ?? 0}`,
         item.spec?.rayVersion,
-        age(item.metadata.creationTimestamp),
+        <span class="short">{age(item.metadata.creationTimestamp)}</span>,
       ],
       actions: actions(item),
     };

@@ -51,8 +51,10 @@ def notebook(name):
 def cluster(name):
     size = {"cpu": "1", "memory": "900Gi"}
     head = {"name": "ray-head", "image": "ray-2.60", "resources": {"requests": size, "limits": size}}
+    workers = {"groupName": "workers", "replicas": 0, "minReplicas": 0, "maxReplicas": 2, "rayStartParams": {},
+               "template": {"spec": {"containers": [{**head, "name": "ray-worker"}]}}}
     return {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": name, "namespace": "frank"},
-            "spec": {"rayVersion": "2.60.0", "headGroupSpec": {
+            "spec": {"rayVersion": "2.60.0", "workerGroupSpecs": [workers], "headGroupSpec": {
                 "rayStartParams": {"num-cpus": "0"}, "template": {"spec": {"containers": [head]}}}}}
 
 
@@ -324,6 +326,17 @@ def test_a_viewer_looks_and_changes_nothing(visit):
     expect(page.get_by_role("link", name="nb", exact=True)).to_be_visible()
 
 
+def test_a_viewer_with_one_notebook_of_their_own(house, visit):
+    page = visit(HEIDI, "/p/frank/notebooks")
+    settled(page)
+    grant = share(house, HEIDI, "editor", {"kind": "Notebook", "name": "nb"})
+    expect(page.get_by_role("link", name="Open nb")).to_be_visible(timeout=20000)
+    assert sorted(names_of(page.get_by_role("main"), "button")) == sorted(
+        ["Logs of nb", "Resize nb", "Stop nb", f"Logs of {LONG}"])
+    assert house.http("DELETE", f"{MEMBERS}/{grant}", FRANK).status == 204
+    expect(page.get_by_role("link", name="Open nb")).to_have_count(0, timeout=20000)
+
+
 def test_an_outsider_finds_nothing(visit):
     page = visit(IVAN)
     expect(page.get_by_label("Profile name")).to_be_visible()
@@ -371,6 +384,86 @@ def test_who_is_removed_sees_it_at_once(house, visit, email, path, seen):
     expect(page.get_by_role("link", name="Notebooks")).to_have_count(0)
 
 
+# --- the forms ---------------------------------------------------------------------------------------------------------
+
+def test_an_address_leads_through_sign_in_to_where_it_pointed(house, cookies, browser):  # noqa: F811
+    for path, lands in (("/p/frank/members", r"/p/frank/members$"),
+                        ("/notebook/frank/nb/", r"^http://notebook-nb--frank\.localhost:\d+/notebook/frank/nb/")):
+        page = browser.new_context().new_page()
+        page.goto(f"http://localhost:{house.port}{path}")
+        page.get_by_label("E-mail").fill(FRANK)
+        page.get_by_label("Password").fill("correct horse " + FRANK)
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile(lands), timeout=60000)
+        page.context.close()
+
+
+def test_a_cluster_is_made_scaled_and_deleted(house, visit):
+    page = visit(FRANK, "/p/frank/ray")
+    button(page, "^new ray cluster$").click()
+    page.get_by_label("Name", exact=True).fill("formed")
+    page.get_by_label("Head memory").fill("lots")
+    button(page, "^create$").click()
+    expect(page.get_by_role("alert")).to_contain_text("memory")
+    shot(page, "26-refused-cluster")
+    page.get_by_label("Head memory").fill("800Gi")
+    page.get_by_label("Replicas").fill("0")
+    button(page, "^show manifest$").click()
+    expect(page.get_by_label("Manifest (YAML or JSON)")).to_have_value(re.compile('"800Gi"'))
+    button(page, "^create$").click()
+    row = page.get_by_role("row", name=re.compile("^formed"))
+    expect(row).to_contain_text("quota", timeout=15000)
+    button(page, "^scale formed$").click()
+    page.get_by_label("Replicas of workers").fill("3")
+    button(page, "^scale$").click()
+    wait_for("three replicas", lambda: house.raycluster("frank", "formed", FRANK)["spec"]["workerGroupSpecs"][0]["replicas"] == 3, 5)
+    button(page, "^delete formed$").click()
+    button(page, "^delete ray cluster$").click()
+    expect(row).to_have_count(0, timeout=30000)
+
+
+def test_a_notebook_is_resized(house, visit):
+    page = visit(FRANK, "/p/frank/notebooks")
+    button(page, "^resize nb$").click()
+    page.get_by_label("Memory").fill("1536Mi")
+    button(page, "^resize$").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("row", name=re.compile("^nb"))).to_contain_text("1536Mi")
+    house.wait_notebook("frank", "nb", FRANK)
+
+
+def test_sharing_for_a_day_with_somebody_unknown(house, visit):
+    page = visit(FRANK, "/p/frank/members")
+    page.get_by_label("E-mail").fill("Lena@Example.com")
+    page.get_by_label("Role", exact=True).select_option("viewer")
+    page.get_by_label("For").select_option("only notebook nb")
+    page.get_by_label("Until").select_option("a day")
+    button(page, "^share$").click()
+    row = page.get_by_role("row", name=re.compile("lena@example.com"))
+    expect(row).to_contain_text("pending")
+    expect(row).to_contain_text("Notebook nb")
+    expect(row).not_to_contain_text("no end")
+    page.get_by_label("Role of lena@example.com").select_option("editor")
+    wait_for("the new role", lambda: [one["role"] for one in house.get(MEMBERS, FRANK).json["items"]
+                                      if one["subject"]["name"] == "lena@example.com"] == ["editor"], 5)
+    button(page, "^remove lena").click()
+    button(page, "^remove member$").click()
+    expect(row).to_have_count(0)
+
+
+def test_a_profile_changes_hands(house, visit):
+    page = visit(IVAN)
+    page.get_by_label("Profile name").fill("ivan")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Members", exact=True).click(timeout=30000)
+    button(page, "^transfer ownership").click()
+    page.get_by_label("New owner's e-mail").fill(JUDY)
+    button(page.get_by_role("dialog"), "^transfer ownership$").click()
+    wait_for("judy owns it", lambda: {"name": "ivan", "role": "owner", "owner": JUDY} in house.get(
+        "/api/atelier/v1/whoami", JUDY).json["profiles"], 5)
+    expect(button(page, "^transfer ownership")).to_have_count(0)
+
+
 # --- what cannot be taken back -----------------------------------------------------------------------------------------
 
 def test_a_token_is_shown_once_and_revoked_after_a_question(house, visit):
@@ -413,6 +506,7 @@ def test_password_and_sessions(house, visit, browser):  # noqa: F811
     page.get_by_label("New password").fill("a new sentence for ivan")
     button(page, "^change password$").click()
     expect(page.get_by_label("Old password")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("alert")).to_have_text("Old password is not your present password.")
     shot(page, "24-wrong-password")
     page.get_by_label("Old password").fill("correct horse " + IVAN)
     button(page, "^change password$").click()
@@ -455,7 +549,7 @@ def test_usage_says_what_is_held(visit):
     memory = page.get_by_role("meter", name="Memory")
     expect(memory).to_be_visible()
     assert 2 * 2**30 <= float(memory.get_attribute("value")) <= float(memory.get_attribute("max"))
-    expect(page.get_by_role("row", name=re.compile(r"^frank 1 CPU 2\.0 GiB$"))).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile(r"^frank 1 CPU 2\.5 GiB$"))).to_be_visible()
 
 
 def test_the_server_going_away_and_coming_back(house, visit):
