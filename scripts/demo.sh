@@ -4,7 +4,7 @@
 # profile at the end (keep it with KEEP=1).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-atelier=build/atelier
+atelier=${ATELIER_BUILD:-build}/atelier
 host=${ATELIER_URL_PUBLIC:-http://$(printf '%s' "${ATELIER_LISTEN:-127.0.0.1:8080}")}
 images=${ATELIER_IMAGES:-${ATELIER_DATA:-var}/images}
 ray=$(realpath "$images/ray-2.60/venv/bin/ray")

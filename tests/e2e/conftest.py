@@ -12,9 +12,9 @@ from atelier import Atelier  # noqa: E402
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house():
-    """One Atelier instance for the whole run: the steps of the main job build on each other."""
+    """One private Atelier instance a test file: the tests in it build on each other."""
     instance = Atelier()
     try:
         yield instance
