@@ -294,14 +294,26 @@ static int load(struct loader *loader)
     return 0;
 }
 
+/* Does a line end right before <at>? YAML's breaks are \n, \r, U+0085, U+2028 and U+2029; a byte order mark may stand
+ * there too. Whole characters are compared: the last byte alone is also that of others (U+1F605 ends in 85). */
+static bool line_starts(const char *text, const char *at)
+{
+    static const char *const before[] = {"\n", "\r", "\xC2\x85", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xEF\xBB\xBF"};
+    for (size_t i = 0; i < COUNT_OF(before); i++) {
+        size_t length = strlen(before[i]);
+        if ((size_t)(at - text) >= length && memcmp(at - length, before[i], length) == 0)
+            return true;
+    }
+    return at == text;
+}
+
 /* libyaml compares every %TAG with all before it: 740 kB of them take it 5 s. They are refused anyway, so before it
- * starts. The byte before tells a line's start: \n, \r, or the last byte of U+0085, U+2028, U+2029 or the byte order
- * mark. */
+ * starts. */
 static bool has_tag_directive(struct slice text)
 {
     const char *at = text.p, *end = text.p + text.n;
     for (; text.n && (at = memmem(at, (size_t)(end - at), "%TAG", 4)); at += 4)
-        if (at == text.p || memchr("\n\r\x85\xA8\xA9\xBF", at[-1], 6))
+        if (line_starts(text.p, at))
             return true;
     return false;
 }
