@@ -16,7 +16,7 @@ for target in "$@"; do
     mkdir -p "$directory/corpus-$name"
     seeds=()
     [ -d "tests/fuzz/corpus/$name" ] && seeds=("tests/fuzz/corpus/$name")
-    "$directory/$name" -max_total_time="$seconds" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+    "$directory/$name" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -max_len=65536 -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
         "$directory/corpus-$name" "${seeds[@]}" >"$directory/$name.log" 2>&1 || {
         tail -40 "$directory/$name.log"
         echo "fuzz: $name FAILED"

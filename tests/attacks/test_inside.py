@@ -8,10 +8,23 @@ import pytest
 from conftest import ALICE, MALLORY
 
 
+PROBE = """
+import json, os, socket
+def probe(host, port):
+    with socket.socket() as s:
+        s.settimeout(2)
+        try:
+            s.connect((host, port))
+            return "open"
+        except OSError as error:
+            return type(error).__name__
+"""
+
+
 @pytest.fixture(scope="module")
 def inside(two_tenants):
     kernel = two_tenants.kernel("mallory", "nb", MALLORY)
-    kernel.run("import json, os, socket")
+    kernel.run(PROBE)
     yield lambda code, **more: kernel.run(textwrap.dedent(code), **more)
     kernel.close()
 
@@ -30,12 +43,6 @@ def test_cannot_reach_another_profile_s_pod(two_tenants, inside):
         "s = http.server.ThreadingHTTPServer(('0.0.0.0', 9999), H)\n"
         "threading.Thread(target=s.serve_forever, daemon=True).start()")
     result = inside(f"""
-        import socket
-        def probe(host, port):
-            s = socket.socket(); s.settimeout(2)
-            try: s.connect((host, port)); return "open"
-            except OSError as e: return type(e).__name__
-            finally: s.close()
         print([probe("{theirs}", 9999)] + [probe(f"10.64.0.{{i}}", 9999) for i in range(1, 20)])
     """)
     assert "open" not in result, result
@@ -113,6 +120,20 @@ def test_cannot_gain_privileges(inside, code):
             print("refused", type(error).__name__)
     """)
     assert result.startswith("refused"), (code, result)
+
+
+def test_a_forged_identity_beside_the_gateway_is_worth_nothing(two_tenants, inside):
+    """Another pod of the same profile can reach the server's port; without the server's token it gets nothing there."""
+    own = address(two_tenants, MALLORY, "mallory")
+    result = inside(f"""
+        import urllib.error, urllib.request
+        for path in ("kernels", "contents", "terminals"):
+            request = urllib.request.Request("http://{own}:8888/notebook/mallory/nb/api/" + path, headers={{
+                "X-Atelier-User": "{MALLORY}", "X-Forwarded-User": "{MALLORY}", "Kubeflow-Userid": "{MALLORY}"}})
+            try: print(urllib.request.urlopen(request, timeout=5).status)
+            except urllib.error.HTTPError as error: print(error.code)
+    """)
+    assert result.split() == ["403", "403", "403"], result
 
 
 def test_capabilities_and_uid(inside):
