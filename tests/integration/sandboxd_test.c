@@ -106,11 +106,11 @@ static cJSON *add_container(cJSON *spec, const char *name, bool init, const char
 static void init_containers_come_first_in_order(void **state)
 {
     (void)state;
-    cJSON *spec = bench_pod("u", "cat /work/order");
+    cJSON *spec = bench_pod("u", "cat /job/order");
     json_set_text(json_object_in(json_member(spec, "volumes"), "work"), "type", "empty");
-    bench_mount(spec, "work", "/work", "");
-    add_container(spec, "first", true, "sleep 0.3; echo first >> /work/order");
-    add_container(spec, "second", true, "echo second >> /work/order");
+    bench_mount(spec, "work", "/job", "");
+    add_container(spec, "first", true, "sleep 0.3; echo first >> /job/order");
+    add_container(spec, "second", true, "echo second >> /job/order");
     AUTO_FREE char *output = bench_run("alice", "inits", spec, NULL);
     assert_string_equal(output, "first\nsecond\n");
 }
