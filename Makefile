@@ -72,7 +72,7 @@ $(BUILD)/atelier-sandboxd: $(BUILD)/obj/engine/local/sandboxd/main.o $(LIBRARY)
 define unit_rule
 $(BUILD)/tests/$(subst /,_,$(1))_test: tests/unit/$(1)_test.c $(LIBRARY)
 	@mkdir -p $$(@D)
-	@echo "  TEST    $@"
+	@echo "  TEST    $$@"
 	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $$< $(LIBRARY) $(LIBS) -lcmocka -o $$@
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
