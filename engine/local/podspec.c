@@ -124,21 +124,25 @@ static int env_value(struct render *render, const cJSON *variable, const cJSON *
     return 0;
 }
 
+static int add_variable(struct render *render, const cJSON *variable, cJSON *env)
+{
+    AUTO_FREE char *value = NULL;
+    const char *name = json_text(variable, "name", NULL);
+    int r = name ? env_value(render, variable, env, &value) : 0;
+    if (r == 0 && value)
+        json_set_text(env, name, value);
+    return r;
+}
+
 static int render_env(struct render *render, const cJSON *container, cJSON **ret)
 {
     AUTO_JSON cJSON *env = json_object();
     const cJSON *variable;
     cJSON_ArrayForEach(variable, json_member(container, "env"))
     {
-        const char *name = json_text(variable, "name", NULL);
-        AUTO_FREE char *value = NULL;
-        if (!name)
-            continue;
-        int r = env_value(render, variable, env, &value);
+        int r = add_variable(render, variable, env);
         if (r < 0)
             return r;
-        if (value)
-            json_set_text(env, name, value);
     }
     *ret = TAKE_POINTER(env);
     return 0;
