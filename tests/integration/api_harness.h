@@ -289,4 +289,20 @@ static inline void api_populate(void)
        "\"resource\":{\"kind\":\"Notebook\",\"name\":\"nb1\"}}");
 }
 
+/* For cmocka_run_group_tests: a populated server for the whole program. */
+static inline int api_group_start(void **state)
+{
+    (void)state;
+    api_start();
+    api_populate();
+    return 0;
+}
+
+static inline int api_group_stop(void **state)
+{
+    (void)state;
+    api_stop();
+    return 0;
+}
+
 #endif

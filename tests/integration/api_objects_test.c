@@ -11,21 +11,6 @@
 #define JSON_PATCH "Content-Type: application/json-patch+json\r\n"
 #define YAML "Content-Type: application/yaml\r\n"
 
-static int start(void **state)
-{
-    (void)state;
-    api_start();
-    api_populate();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    api_stop();
-    return 0;
-}
-
 static void refused(const char *method, const char *path, const char *headers, const char *body, int status,
                     const char *words)
 {
@@ -328,5 +313,5 @@ int main(void)
         cmocka_unit_test(pages_are_the_whole_list),
         cmocka_unit_test(notebooks_stop_and_forget),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, api_group_start, api_group_stop);
 }

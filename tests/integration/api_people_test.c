@@ -4,21 +4,6 @@
 
 #define PEOPLE "/api/atelier/v1"
 
-static int start(void **state)
-{
-    (void)state;
-    api_start();
-    api_populate();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    api_stop();
-    return 0;
-}
-
 /* --- a browser: one cookie, its CSRF value, an Origin --------------------------------------------------------------
  */
 struct browser {
@@ -535,5 +520,5 @@ int main(void)
         cmocka_unit_test(the_console_is_served),
         cmocka_unit_test(guessing_is_slowed_down),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, api_group_start, api_group_stop);
 }

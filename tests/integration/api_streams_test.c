@@ -4,21 +4,6 @@
 #define CONFIGMAPS "/api/v1/namespaces/alice/configmaps"
 #define LOG "/api/v1/namespaces/alice/pods/nb1-0/log"
 
-static int start(void **state)
-{
-    (void)state;
-    api_start();
-    api_populate();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    api_stop();
-    return 0;
-}
-
 /* --- a stream that is read as it comes ---------------------------------------------------------------------------- */
 struct reader {
     int fd;
@@ -264,5 +249,5 @@ int main(void)
         cmocka_unit_test(watches_are_bounded),
         cmocka_unit_test(logs_are_followed),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, api_group_start, api_group_stop);
 }
