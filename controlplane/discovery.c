@@ -41,15 +41,18 @@ static cJSON *group_of(const struct engine_kind_info *info)
     return group;
 }
 
-/* The kind that stands for its group: the first of it in the table. NULL for the core group and for later ones. */
-static const struct engine_kind_info *first_of_group(size_t index)
+/* The kind that stands for its group: the first of it in the table that is served. NULL for the core group and for
+ * later ones. */
+static const struct engine_kind_info *first_of_group(struct engine *engine, size_t index)
 {
     const struct engine_kind_info *info = &engine_kinds[index];
+    if (!*info->group || !engine_has(engine, (enum engine_kind)index))
+        return NULL;
     for (size_t i = 0; i < index; i++) {
-        if (strcmp(engine_kinds[i].group, info->group) == 0)
+        if (strcmp(engine_kinds[i].group, info->group) == 0 && engine_has(engine, (enum engine_kind)i))
             return NULL;
     }
-    return *info->group ? info : NULL;
+    return info;
 }
 
 int discovery_groups(struct call *call, struct error *error)
@@ -57,7 +60,7 @@ int discovery_groups(struct call *call, struct error *error)
     (void)error;
     cJSON *value = typed("APIGroupList"), *groups = json_set(value, "groups", json_array());
     for (size_t i = 0; i < KIND_COUNT; i++) {
-        const struct engine_kind_info *info = first_of_group(i);
+        const struct engine_kind_info *info = first_of_group(call->server->engine, i);
         if (info)
             json_push(groups, group_of(info));
     }
@@ -68,7 +71,7 @@ int discovery_group(struct call *call, struct error *error)
 {
     const char *group = call_parameter(call, "group");
     for (size_t i = 0; i < KIND_COUNT; i++) {
-        const struct engine_kind_info *info = first_of_group(i);
+        const struct engine_kind_info *info = first_of_group(call->server->engine, i);
         if (!info || strcmp(info->group, group) != 0)
             continue;
         cJSON *value = group_of(info);
@@ -116,7 +119,8 @@ int discovery_resources(struct call *call, struct error *error)
     const char *group_version = NULL;
     for (size_t i = 0; i < KIND_COUNT; i++) {
         const struct engine_kind_info *info = &engine_kinds[i];
-        if (strcmp(info->group, group) != 0 || (*group && strcmp(info->version, version) != 0))
+        if (strcmp(info->group, group) != 0 || (*group && strcmp(info->version, version) != 0) ||
+            !engine_has(call->server->engine, (enum engine_kind)i))
             continue;
         group_version = engine_api_version((enum engine_kind)i);
         add_resource(resources, (enum engine_kind)i, "");

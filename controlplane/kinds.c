@@ -20,4 +20,13 @@ const struct kind_rule kind_rules[KIND_COUNT] = {
     [KIND_PROFILE] = {.writes = KIND_WRITE, .has_status = true, .fields = spec_and_status},
     [KIND_NOTEBOOK] = {.writes = KIND_WRITE, .has_status = true, .in_all = true, .fields = spec_and_status},
     [KIND_RAYCLUSTER] = {.writes = KIND_WRITE, .has_status = true, .in_all = true, .fields = spec_and_status},
+    [KIND_RAYJOB] = {.writes = KIND_WRITE, .has_status = true, .in_all = true, .fields = spec_and_status},
+    [KIND_RAYSERVICE] = {.writes = KIND_WRITE, .has_status = true, .in_all = true, .fields = spec_and_status},
+    [KIND_PODDEFAULT] = {.writes = KIND_WRITE, .fields = spec_and_status},
+    [KIND_SERVICEACCOUNT] = {.fields = spec_and_status},
+    [KIND_LIMITRANGE] = {.fields = spec_and_status},
+    [KIND_ROLEBINDING] = {.fields = spec_and_status},
+    [KIND_NETWORKPOLICY] = {.fields = spec_and_status},
+    [KIND_AUTHORIZATIONPOLICY] = {.fields = spec_and_status},
+    [KIND_VIRTUALSERVICE] = {.fields = spec_and_status},
 };

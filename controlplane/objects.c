@@ -20,6 +20,8 @@ static int find_place(struct call *call, struct place *ret, struct error *error)
     bool known = engine_kind_by_plural(slice_of(group), slice_of(call_parameter(call, "plural")), &place.kind);
     if (!known || (*group && strcmp(version, engine_kinds[place.kind].version) != 0))
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
+    if (!engine_has(call->server->engine, place.kind))
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
     place.info = &engine_kinds[place.kind];
     bool misplaced = place.info->namespaced ? !place.namespace && place.name : place.namespace != NULL;
     bool unnameable = (place.namespace && !name_is_label(slice_of(place.namespace))) ||

@@ -52,6 +52,33 @@ bool engine_kind_by_name(struct slice group, struct slice kind, enum engine_kind
     return false;
 }
 
+bool engine_has(struct engine *engine, enum engine_kind kind)
+{
+    return engine->operations->has(engine, kind);
+}
+
+const struct engine_traits *engine_traits(struct engine *engine)
+{
+    return engine->operations->traits(engine);
+}
+
+bool engine_leads(struct engine *engine)
+{
+    return !engine->operations->leads || engine->operations->leads(engine);
+}
+
+static _Thread_local bool reconciling;
+
+void engine_reconciling(bool yes)
+{
+    reconciling = yes;
+}
+
+bool engine_is_reconciling(void)
+{
+    return reconciling;
+}
+
 int engine_create(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *object, cJSON **ret,
                   struct error *error)
 {
@@ -120,6 +147,38 @@ int engine_dial(struct engine *engine, const char *namespace, const char *servic
                 struct error *error)
 {
     return engine->operations->dial(engine, namespace, service, port, ret_fd, error);
+}
+
+bool engine_forwards(struct engine *engine)
+{
+    return engine->operations->forward != NULL;
+}
+
+static int refuse_forward(struct error *error)
+{
+    return error_set(error, ERROR_METHOD, NULL, "this engine answers for itself; nothing is passed on");
+}
+
+int engine_forward(struct engine *engine, const struct engine_request *request, const struct engine_sink *sink,
+                   struct engine_call **ret, struct error *error)
+{
+    if (!engine_forwards(engine))
+        return refuse_forward(error);
+    return engine->operations->forward(engine, request, sink, ret, error);
+}
+
+void engine_call_cancel(struct engine_call *call)
+{
+    if (call)
+        call->engine->operations->call_cancel(call);
+}
+
+int engine_dial_api(struct engine *engine, const struct engine_request *as, int *ret_fd, char **ret_headers,
+                    struct error *error)
+{
+    if (!engine_forwards(engine))
+        return refuse_forward(error);
+    return engine->operations->dial_api(engine, as, ret_fd, ret_headers, error);
 }
 
 int engine_log_open(struct engine *engine, const char *namespace, const char *pod, const char *container, int *ret_fd,

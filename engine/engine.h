@@ -1,10 +1,11 @@
 /*
  * The one interface to where workloads live: Kubernetes-shaped objects in, status and connections out.
  *
- * The domain rooms (tenancy, notebooks, ray) speak only this and never ask which engine they stand on. `engine/local`
- * keeps the objects in PostgreSQL and runs them as processes on this machine; `engine/kubernetes` will pass them to a
- * kube-apiserver. Semantics follow the Kubernetes API conventions: resourceVersion guards updates, deletion with
- * finalizers is two-step, ownerReferences cascade, watches resume from a resourceVersion or answer GONE.
+ * The domain rooms (tenancy, notebooks, ray) speak only this and never ask which engine they stand on, only which kinds
+ * it has. `engine/local` keeps the objects in PostgreSQL and runs them as processes on this machine;
+ * `engine/kubernetes` passes them to a kube-apiserver. Semantics follow the Kubernetes API conventions: resourceVersion
+ * guards updates, deletion with finalizers is two-step, ownerReferences cascade, watches resume from a resourceVersion
+ * or answer GONE.
  *
  * Threads: every function may be called from any thread and may block (never call them on an event loop), except
  * engine_watch callbacks, which must not block. Returned cJSON trees are the caller's; passed ones are borrowed.
@@ -14,7 +15,8 @@
 
 #include "base/json.h"
 
-/* Kinds served. identifier, group ("" = core), version, Kind, plural, singular, namespaced, short name (or "") */
+/* Kinds known. An engine need not have all of them (engine_has). identifier, group ("" = core), version, Kind, plural,
+ * singular, namespaced, short name (or "") */
 #define ENGINE_KIND_TABLE(X)                                                                                           \
     X(NAMESPACE, "", "v1", "Namespace", "namespaces", "namespace", false, "ns")                                        \
     X(POD, "", "v1", "Pod", "pods", "pod", true, "po")                                                                 \
@@ -27,7 +29,17 @@
     X(STATEFULSET, "apps", "v1", "StatefulSet", "statefulsets", "statefulset", true, "sts")                            \
     X(PROFILE, "kubeflow.org", "v1", "Profile", "profiles", "profile", false, "")                                      \
     X(NOTEBOOK, "kubeflow.org", "v1", "Notebook", "notebooks", "notebook", true, "nb")                                 \
-    X(RAYCLUSTER, "ray.io", "v1", "RayCluster", "rayclusters", "raycluster", true, "")
+    X(RAYCLUSTER, "ray.io", "v1", "RayCluster", "rayclusters", "raycluster", true, "")                                 \
+    X(RAYJOB, "ray.io", "v1", "RayJob", "rayjobs", "rayjob", true, "")                                                 \
+    X(RAYSERVICE, "ray.io", "v1", "RayService", "rayservices", "rayservice", true, "")                                 \
+    X(PODDEFAULT, "kubeflow.org", "v1alpha1", "PodDefault", "poddefaults", "poddefault", true, "")                     \
+    X(SERVICEACCOUNT, "", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount", true, "sa")                     \
+    X(LIMITRANGE, "", "v1", "LimitRange", "limitranges", "limitrange", true, "limits")                                 \
+    X(ROLEBINDING, "rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", "rolebinding", true, "")          \
+    X(NETWORKPOLICY, "networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "networkpolicy", true, "netpol")   \
+    X(AUTHORIZATIONPOLICY, "security.istio.io", "v1", "AuthorizationPolicy", "authorizationpolicies",                  \
+      "authorizationpolicy", true, "ap")                                                                               \
+    X(VIRTUALSERVICE, "networking.istio.io", "v1", "VirtualService", "virtualservices", "virtualservice", true, "vs")
 
 enum engine_kind {
 #define X(id, ...) KIND_##id,
@@ -47,6 +59,23 @@ bool engine_kind_by_name(struct slice group, struct slice kind, enum engine_kind
 const char *engine_api_version(enum engine_kind kind);
 
 struct engine;
+
+/* True if objects of this kind exist here. A domain room renders an object of a kind only where the engine has it: a
+ * sandbox needs no NetworkPolicy, a cluster without Istio no VirtualService. May change while running (a CRD is
+ * installed). Every other function answers NOT_FOUND for a kind that the engine has not. */
+bool engine_has(struct engine *engine, enum engine_kind kind);
+struct engine_traits {
+    const char *name;                     /* "local", "kubernetes": for logs and people, never to branch on */
+    unsigned reconcilers;                 /* how many reconcile workers a room may usefully run at once */
+    const char *tenant_subject_namespace; /* RBAC subjects of tenants live there: ServiceAccount "<profile>.<role>" in
+                                             this namespace ("atelier-tenants"); NULL: no RBAC here */
+};
+const struct engine_traits *engine_traits(struct engine *engine);
+/* True while this process is the one that reconciles (always, where there can be only one). A reconciler asks before
+ * each pass; writes that a reconciler sends after leadership was lost are refused with UNAVAILABLE by the engine. */
+bool engine_leads(struct engine *engine);
+/* Marks the calling thread as a reconciler's for the writes it makes (see engine_leads). follow_handle does this. */
+void engine_reconciling(bool yes);
 
 /* --- objects ------------------------------------------------------------------------------------------------------ */
 
@@ -107,6 +136,41 @@ int engine_usage(struct engine *engine, cJSON **ret, struct error *error);
  * NOT_FOUND: no such service or port; UNAVAILABLE: it has no ready pod, or the pod refuses. */
 int engine_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *error);
+
+/* --- the cluster's own API ---------------------------------------------------------------------------------------- */
+
+/* True: requests of the workload half are passed on to the cluster's API (below), which decides a second time. False:
+ * the control plane answers them from the functions above. */
+bool engine_forwards(struct engine *engine);
+struct engine_request {
+    const char *method;       /* "GET" */
+    const char *target;       /* path[?query], as the cluster's API knows it; authorized by the caller already */
+    const char *accept;       /* or NULL */
+    const char *content_type; /* or NULL */
+    struct slice body;        /* copied */
+    /* In whose role: the cluster decides as ServiceAccount "<namespace>.<role>" of tenant_subject_namespace. NULL: as
+     * anyone who is signed in (discovery). */
+    const char *namespace, *role;
+    const char *person; /* the e-mail, for the cluster's audit log only; or NULL */
+};
+/* Called on an engine thread, in order; must not block. */
+struct engine_sink {
+    void (*begin)(void *context, int status, const char *content_type); /* once, unless the request failed before */
+    bool (*data)(void *context, struct slice bytes);                    /* false: stop */
+    void (*end)(void *context, int result, const struct error *error);  /* exactly once, last; 0 if complete */
+    void *context;
+};
+struct engine_call;
+/* Starts; the sink is called until `end`. METHOD where the engine does not forward. Long answers (watches, followed
+ * logs) may take for ever: engine_call_cancel ends them. *ret is dead once `end` has begun. */
+int engine_forward(struct engine *engine, const struct engine_request *request, const struct engine_sink *sink,
+                   struct engine_call **ret, struct error *error);
+void engine_call_cancel(struct engine_call *call); /* `end` follows, from the engine's thread */
+/* A connected, non-blocking socket that speaks HTTP/1.1 with the cluster's API (TLS happens behind it), for upgrades
+ * (exec, attach, port-forward), and the header lines to send with each request on it ("Authorization:
+ * …\r\nImpersonate-…\r\n") for this role; *ret_headers is the caller's. METHOD where the engine does not forward. */
+int engine_dial_api(struct engine *engine, const struct engine_request *as, int *ret_fd, char **ret_headers,
+                    struct error *error);
 
 /* A file that holds a container's log in Kubernetes' CRI format ("TIME stdout F text"), opened for reading; *ret_live
  * tells whether more may come. <container> NULL: the only or first one. */

@@ -33,13 +33,27 @@ struct engine_operations {
                     bool *ret_live, struct error *);
     void (*event)(struct engine *, const cJSON *object, const char *type, const char *reason, const char *message);
     bool (*ready)(struct engine *, struct error *);
+    bool (*has)(struct engine *, enum engine_kind);
+    const struct engine_traits *(*traits)(struct engine *);
+    /* NULL: always leads. */
+    bool (*leads)(struct engine *);
+    /* NULL: the engine does not forward. Both or neither. */
+    int (*forward)(struct engine *, const struct engine_request *, const struct engine_sink *, struct engine_call **ret,
+                   struct error *);
+    void (*call_cancel)(struct engine_call *);
+    int (*dial_api)(struct engine *, const struct engine_request *, int *ret_fd, char **ret_headers, struct error *);
 };
+/* True if the calling thread's writes are a reconciler's. */
+bool engine_is_reconciling(void);
 
 /* Every implementation's engine and watch begin with these. */
 struct engine {
     const struct engine_operations *operations;
 };
 struct engine_watch {
+    struct engine *engine;
+};
+struct engine_call {
     struct engine *engine;
 };
 

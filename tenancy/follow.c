@@ -65,6 +65,8 @@ void follow_start(struct follow *follow)
 static int64_t follow_again(struct follow_one *one)
 {
     struct error error = {0};
+    if (!engine_has(one->follow->engine, one->kind))
+        return FOLLOW_ABSENT_MS;
     engine_unwatch(one->watch);
     one->watch = NULL;
     int r = engine_watch(one->follow->engine, one->kind, NULL, NULL, NULL, follow_event, one, &one->watch, &error);
@@ -78,11 +80,16 @@ static int64_t follow_again(struct follow_one *one)
 
 bool follow_handle(struct follow *follow, const char *key, int64_t *ret)
 {
+    engine_reconciling(true);
     for (size_t i = 0; i < follow->count; i++) {
         if (strcmp(follow->one[i].key, key) == 0) {
             *ret = follow_again(&follow->one[i]);
             return true;
         }
+    }
+    if (!engine_leads(follow->engine)) {
+        *ret = FOLLOW_STANDBY_MS;
+        return true;
     }
     return false;
 }

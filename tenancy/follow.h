@@ -13,7 +13,9 @@
 #include "base/queue.h"
 #include "engine/engine.h"
 
-#define FOLLOW_KINDS 8
+#define FOLLOW_KINDS 16
+#define FOLLOW_ABSENT_MS 30000 /* until a kind that the engine has not is looked for again */
+#define FOLLOW_STANDBY_MS 1000 /* until a replica that does not lead looks at a key again */
 
 struct follow;
 typedef void (*follow_seen)(void *context, enum engine_kind kind, const cJSON *object);
@@ -22,7 +24,8 @@ typedef void (*follow_seen)(void *context, enum engine_kind kind, const cJSON *o
 struct follow *follow_new(struct engine *engine, struct queue *queue, const enum engine_kind *kinds, size_t count,
                           follow_seen seen, void *context);
 void follow_start(struct follow *follow); /* once the handler can be called */
-/* True if <key> was this module's own; *ret is then what the queue's handler returns. */
+/* True if <key> was this module's own, or if another process leads; *ret is then what the queue's handler returns.
+ * Marks the calling thread's writes as a reconciler's (engine_reconciling). */
 bool follow_handle(struct follow *follow, const char *key, int64_t *ret);
 void follow_free(struct follow *follow); /* after queue_stop; NULL is fine */
 

@@ -260,10 +260,10 @@ static int admit_kind(struct local *local, enum engine_kind kind, const cJSON *b
     case KIND_PROFILE:
     case KIND_NOTEBOOK:
     case KIND_RAYCLUSTER:
-    case KIND_COUNT:
         return 0;
+    default:
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s do not exist on this machine", engine_kinds[kind].plural);
     }
-    return 0;
 }
 
 int admission_check(void *context, enum engine_kind kind, const cJSON *before, cJSON *after, struct error *error)

@@ -227,6 +227,20 @@ static bool local_ready(struct engine *engine, struct error *error)
     return false;
 }
 
+/* What keeps tenants apart here is the sandbox: objects that do so on a cluster have no meaning. */
+static bool local_has(struct engine *engine, enum engine_kind kind)
+{
+    (void)engine;
+    return kind <= KIND_RAYCLUSTER;
+}
+
+static const struct engine_traits *local_traits(struct engine *engine)
+{
+    static const struct engine_traits traits = {.name = "local", .reconcilers = 2};
+    (void)engine;
+    return &traits;
+}
+
 static const struct engine_operations operations = {
     .create = local_create,
     .get = local_get,
@@ -243,6 +257,8 @@ static const struct engine_operations operations = {
     .log_open = podlog_open,
     .event = event_add,
     .ready = local_ready,
+    .has = local_has,
+    .traits = local_traits,
 };
 
 /* --- life --------------------------------------------------------------------------------------------------------- */

@@ -184,7 +184,7 @@ static void kind_changed(struct local *local, struct object *before, struct obje
     case KIND_EVENT:
     case KIND_PROFILE:
     case KIND_NOTEBOOK:
-    case KIND_COUNT:
+    default: /* kinds that this engine has not */
         break;
     }
 }

@@ -54,7 +54,25 @@ static void fake_event(struct engine *engine, const cJSON *object, const char *t
     ((struct fake_engine *)engine)->last_event_reason = reason;
 }
 
-static const struct engine_operations fake_operations = {
-    .get = fake_get, .check_pod_template = fake_check_pod_template, .images = fake_images, .event = fake_event};
+static bool fake_has(struct engine *engine, enum engine_kind kind)
+{
+    (void)engine;
+    (void)kind;
+    return true;
+}
+
+static const struct engine_traits *fake_traits(struct engine *engine)
+{
+    static const struct engine_traits traits = {.name = "fake", .reconcilers = 1};
+    (void)engine;
+    return &traits;
+}
+
+static const struct engine_operations fake_operations = {.has = fake_has,
+                                                         .traits = fake_traits,
+                                                         .get = fake_get,
+                                                         .check_pod_template = fake_check_pod_template,
+                                                         .images = fake_images,
+                                                         .event = fake_event};
 
 #endif

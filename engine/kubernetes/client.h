@@ -1,0 +1,62 @@
+/*
+ * HTTP to one kube-apiserver: every request of this room goes through here.
+ *
+ * One thread drives a libcurl multi handle; HTTP/2 carries all requests over few connections. 429 and 503 with
+ * Retry-After are waited for (priority and fairness), connection failures of requests that may be repeated are tried
+ * again with backoff; there is no fixed rate of our own. Credentials are renewed behind it (credential.h).
+ *
+ * Threads: any, except that callbacks run on the client's thread and must not block or call kube_call.
+ */
+#ifndef ATELIER_ENGINE_KUBERNETES_CLIENT_H
+#define ATELIER_ENGINE_KUBERNETES_CLIENT_H
+
+#include "base/json.h"
+#include "engine/kubernetes/config.h"
+
+struct kube_client;
+int kube_client_new(const struct kube_config *config, struct kube_client **ret, struct error *error); /* copies */
+void kube_client_free(struct kube_client *client); /* ends every call: their `end` is called */
+
+struct kube_request {
+    const char *method;         /* "GET" */
+    const char *target;         /* "/api/v1/namespaces?limit=500" */
+    const char *accept;         /* NULL: application/json */
+    const char *content_type;   /* NULL: none */
+    struct slice body;          /* copied */
+    const char *const *headers; /* further "Name: value" lines, NULL-ended, or NULL */
+    int64_t deadline_ms;        /* for the whole answer; 0: 30 s; -1: none (watches, followed logs) */
+    int64_t silence_ms;         /* end with TIMEOUT when nothing has come for so long; 0: never */
+    bool once;                  /* never repeated, even if it might be */
+};
+
+/* Streaming. Callbacks as in engine_sink. */
+struct kube_sink {
+    void (*begin)(void *context, int status, const char *content_type);
+    bool (*data)(void *context, struct slice bytes);
+    void (*end)(void *context, int result, const struct error *error);
+    void *context;
+};
+struct kube_stream;
+int kube_stream_start(struct kube_client *client, const struct kube_request *request, const struct kube_sink *sink,
+                      struct kube_stream **ret, struct error *error);
+void kube_stream_cancel(struct kube_stream *stream); /* `end` follows; the handle is dead once `end` has begun */
+
+/* Blocking. *ret (may be NULL) is the answer's JSON on 2xx. Otherwise the Status object becomes <error>: 404 NOT_FOUND,
+ * 409 AlreadyExists EXISTS, 409 CONFLICT, 410 GONE, 422 INVALID with the first cause's field, 403 FORBIDDEN, 429
+ * LIMITED with retry_after_s; no connection: UNAVAILABLE. Bodies are read up to 64 MiB (a page of a list). */
+int kube_call(struct kube_client *client, const struct kube_request *request, cJSON **ret, struct error *error);
+/* A blocking call whose answer is not JSON (a log). */
+int kube_call_text(struct kube_client *client, const struct kube_request *request, struct buffer *ret,
+                   struct error *error);
+
+/* The current bearer token ("" if certificates are used), copied; the caller frees. For relay.h. */
+int kube_client_token(struct kube_client *client, char **ret, struct error *error);
+const struct kube_config *kube_client_config(const struct kube_client *client);
+
+/* Counters since the start, for tests, metrics and bench: requests sent by method class. */
+struct kube_counts {
+    uint64_t reads, writes, watches, retries, throttled;
+};
+void kube_client_counts(const struct kube_client *client, struct kube_counts *ret);
+
+#endif
