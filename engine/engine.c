@@ -1,6 +1,7 @@
 /* Which kinds are served, and which engine answers a call? */
 #include "engine/engine.h"
 
+#include "engine/apply.h"
 #include "engine/engine_internal.h"
 
 /* An Event's message; longer texts are cut (Kubernetes allows 1024 bytes). */
@@ -107,6 +108,16 @@ int engine_patch(struct engine *engine, enum engine_kind kind, const char *names
                  enum engine_part part, enum engine_patch type, const cJSON *patch, cJSON **ret, struct error *error)
 {
     return engine->operations->patch(engine, kind, namespace, name, part, type, patch, ret, error);
+}
+
+int engine_apply(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *wanted,
+                 bool *ret_written, struct error *error)
+{
+    if (!json_text_or("", wanted, "metadata", "name", NULL)[0])
+        return error_set(error, ERROR_INVALID, "metadata.name", "an object is applied by its name");
+    if (!engine->operations->apply)
+        return apply_by_reading(engine, kind, namespace, wanted, ret_written, error);
+    return engine->operations->apply(engine, kind, namespace, wanted, ret_written, error);
 }
 
 int engine_delete(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,

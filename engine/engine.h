@@ -104,6 +104,14 @@ int engine_update(struct engine *engine, enum engine_kind kind, const char *name
                   enum engine_part part, const cJSON *object, cJSON **ret, struct error *error);
 int engine_patch(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
                  enum engine_part part, enum engine_patch type, const cJSON *patch, cJSON **ret, struct error *error);
+/* Makes an object of Atelier's own as <wanted> (metadata.name and what is wanted of the rest; status is not looked at).
+ * Its label app.kubernetes.io/managed-by=atelier and the annotation atelier.dev/applied (a hash of <wanted>) are put in
+ * here. Writes only if the object is not there or differs from what is wanted, whoever changed it: at steady state this
+ * costs no request. On a cluster it is a server-side apply: members that <wanted> had before and has no longer are
+ * taken away, what others added stays. EXISTS: an object of that name is there without that label; it is left alone.
+ * *ret_written (may be NULL) tells whether it wrote. */
+int engine_apply(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *wanted,
+                 bool *ret_written, struct error *error);
 /* Marks for deletion; the object is gone once finalizers are empty. *ret (may be NULL) is the object as it then was. */
 int engine_delete(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
                   struct error *error);

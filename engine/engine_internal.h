@@ -18,6 +18,9 @@ struct engine_operations {
                   const cJSON *object, cJSON **ret, struct error *);
     int (*patch)(struct engine *, enum engine_kind, const char *namespace, const char *name, enum engine_part,
                  enum engine_patch, const cJSON *patch, cJSON **ret, struct error *);
+    /* NULL: by get, create and patch (apply.h). */
+    int (*apply)(struct engine *, enum engine_kind, const char *namespace, const cJSON *wanted, bool *ret_written,
+                 struct error *);
     int (*remove)(struct engine *, enum engine_kind, const char *namespace, const char *name, cJSON **ret,
                   struct error *);
     int (*watch)(struct engine *, enum engine_kind, const char *namespace, const struct engine_list_options *,
