@@ -15,6 +15,7 @@ struct client {
     CURL *curl;
     char *socket; /* admin socket, or NULL */
     char *base;   /* "http://localhost" or ATELIER_URL without its last slash */
+    char *host;   /* of it, with the port */
     char *authorization;
 };
 
@@ -60,6 +61,13 @@ static int open_local(struct client *client, struct error *error)
     return 0;
 }
 
+static char *host_of(const char *base)
+{
+    struct slice rest;
+    struct slice host = slice_split(slice_of(strstr(base, "://") + 3), '/', &rest);
+    return memory_text_n(host.p, host.n);
+}
+
 int client_of(struct call *call, struct client **ret, struct error *error)
 {
     const char *url = getenv("ATELIER_URL");
@@ -72,6 +80,7 @@ int client_of(struct call *call, struct client **ret, struct error *error)
             client_free(client);
             return failed;
         }
+        client->host = host_of(client->base);
         call->client = client;
     }
     *ret = call->client;
@@ -89,6 +98,7 @@ void client_free(struct client *client)
     free(client->authorization);
     free(client->socket);
     free(client->base);
+    free(client->host);
     free(client);
 }
 
@@ -167,6 +177,15 @@ static int explain(const struct transfer *transfer, struct error *error)
     return error_set(error, code, field, "the service answered %ld%s%s", transfer->status, shown[0] ? ": " : "", shown);
 }
 
+int client_explain(int status, struct slice body, struct error *error)
+{
+    struct transfer transfer = {.status = status};
+    buffer_add_slice(&transfer.failure, body);
+    int failed = explain(&transfer, error);
+    buffer_free(&transfer.failure);
+    return failed;
+}
+
 static int explain_transport(const struct client *client, CURLcode code, struct error *error)
 {
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
@@ -191,10 +210,9 @@ static struct curl_slist *headers_of(const struct client *client, const struct c
     return curl_slist_append(list, type);
 }
 
-static void set_target(struct client *client, const struct client_request *request, const char *url)
+/* Where to, and by which transport: what one request and a connection of its own have in common. */
+static void set_place(const struct client *client, CURL *curl, const char *url)
 {
-    CURL *curl = client->curl;
-    curl_easy_reset(curl);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -209,6 +227,13 @@ static void set_target(struct client *client, const struct client_request *reque
     } else {
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
     }
+}
+
+static void set_target(struct client *client, const struct client_request *request, const char *url)
+{
+    CURL *curl = client->curl;
+    curl_easy_reset(curl);
+    set_place(client, curl, url);
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     if (request->body.p || strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.n);
@@ -255,6 +280,34 @@ int client_send(struct call *call, const struct client_request *request, struct 
         body = (struct buffer){0};
     }
     return failed;
+}
+
+int client_connect(const struct client *client, void **ret_curl, struct error *error)
+{
+    CURL *curl = curl_easy_init();
+    AUTO_FREE char *url = memory_format("%s/", client->base);
+    if (!curl)
+        return error_set(error, ERROR_INTERNAL, NULL, "libcurl cannot be initialised");
+    set_place(client, curl, url);
+    curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    CURLcode code = curl_easy_perform(curl);
+    if (code != CURLE_OK) {
+        curl_easy_cleanup(curl);
+        return explain_transport(client, code, error);
+    }
+    *ret_curl = curl;
+    return 0;
+}
+
+const char *client_host(const struct client *client)
+{
+    return client->host;
+}
+
+const char *client_authorization(const struct client *client)
+{
+    return client->authorization;
 }
 
 int client_stream(struct call *call, const char *path, client_sink sink, void *context, struct error *error)

@@ -15,6 +15,13 @@ void client_free(struct client *client); /* NULL is fine */
 /* The call's client, opened on first use. */
 int client_of(struct call *call, struct client **ret, struct error *error);
 
+/* For pipe.h: a connected transport of its own (CURLOPT_CONNECT_ONLY; the caller's curl_easy_cleanup), the Host to
+ * name, the "Authorization: ..." line or NULL, and the error that a refusal's status and body mean. */
+int client_connect(const struct client *client, void **ret_curl, struct error *error);
+const char *client_host(const struct client *client);
+const char *client_authorization(const struct client *client);
+int client_explain(int status, struct slice body, struct error *error);
+
 struct client_request {
     const char *method; /* "GET" */
     const char *path;   /* encoded, with query: "/api/v1/pods?limit=1" */

@@ -41,6 +41,11 @@ const struct command commands[] = {
      1, 1, false, "  atelier logs notebook/nb1 -n alice\n  atelier logs -f raycluster/example-cluster -n alice\n",
      verb_logs},
 
+    {"forward", "SERVICE [LOCAL:]PORT...", "Make ports of a service in a profile ports of this machine, until Ctrl-C",
+     NULL, 2, 1 + 8, false,
+     "  atelier forward example-cluster-head-svc 10001 -n alice\n  atelier forward nb1 8888:80 -n alice\n"
+     "  atelier forward nb1 :http-nb1 -n alice   # any free port here\n",
+     verb_forward},
     {"notebook create", "NAME", "Start a JupyterLab of your own",
      OPTIONS({"cpu", 0, "CPUS", "limit (default 500m)"}, {"memory", 0, "SIZE", "limit (default 1Gi)"},
              {"image", 0, "IMAGE", "default: the newest installed"}, WAIT_OPTIONS),
@@ -91,6 +96,18 @@ const struct command commands[] = {
      1, 1, false, "  atelier ray scale example-cluster -n alice -g workers -r 3\n", verb_ray_scale},
     {"ray open", "CLUSTER", "Print where a browser opens the dashboard", NULL, 1, 1, false,
      "  atelier ray open example-cluster -n alice\n", verb_ray_open},
+    {"ray forward", "CLUSTER [[LOCAL:]PORT...]",
+     "Make a cluster's ports (default 10001, 8265 and 8000) ports of this machine, until Ctrl-C", NULL, 1, 1 + 8, false,
+     "  atelier ray forward example-cluster -n alice\n"
+     "  # then, in another terminal, with the cluster's token from `atelier ray env`:\n"
+     "  python -c 'import ray; ray.init(\"ray://127.0.0.1:10001\")'\n",
+     verb_ray_forward},
+    {"ray env", "CLUSTER", "Print what a shell exports to reach a forwarded cluster; it holds the cluster's token",
+     NULL, 1, 1, false,
+     "  atelier ray env example-cluster -n alice\n  atelier ray forward example-cluster -n alice &\n  eval \"$(atelier "
+     "ray env example-cluster -n alice)\"\n"
+     "  python -c 'import ray; ray.init(); print(ray.cluster_resources())'\n",
+     verb_ray_env},
     {"ray list", "", "Show Ray clusters", get_options, 0, 0, false, "  atelier ray list -n alice\n", verb_ray_list},
     {"ray delete", "NAME...", "Delete Ray clusters",
      OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},

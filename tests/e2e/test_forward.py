@@ -1,0 +1,116 @@
+"""`atelier forward`: ports of a profile's services on this machine, for clients that do not speak HTTP to Atelier."""
+import http.client
+import re
+import subprocess
+
+import pytest
+from atelier import BUILD, IMAGES, ROOT, Atelier, wait_for
+
+ALICE, BOB = "alice@example.com", "bob@example.com"
+
+
+@pytest.fixture(scope="module")
+def own():
+    instance = Atelier()
+    try:
+        instance.up()
+        instance.add_user(ALICE)
+        instance.add_user(BOB)
+        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+        instance.cli("profile", "create", "bob", "--wait", user=BOB)
+        instance.cli("notebook", "create", "nb1", "-n", "alice", "--wait", user=ALICE)
+        yield instance
+    finally:
+        instance.remove()
+
+
+class Forward:
+    """A running `atelier forward`; ports are those that it printed."""
+
+    def __init__(self, own, *args, user):
+        env = dict(own.env, ATELIER_URL=own.url, ATELIER_TOKEN=own.tokens[user])
+        self.process = subprocess.Popen([BUILD / "atelier", *args], env=env, cwd=ROOT, text=True,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.ports = []
+
+    def read_port(self):
+        line = self.process.stdout.readline()
+        match = re.fullmatch(r"Forwarding 127\.0\.0\.1:(\d+) -> \S+\n", line)
+        assert match, line or self.process.stderr.read()
+        self.ports.append(int(match.group(1)))
+        return self.ports[-1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+
+def ask(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_a_service_answers_on_a_port_of_this_machine(own):
+    with Forward(own, "forward", "nb1", ":80", "-n", "alice", user=ALICE) as forward:
+        port = forward.read_port()
+        for _ in range(3):
+            status, body = ask(port, "/notebook/alice/nb1/api")
+            assert status == 200 and b'"version"' in body
+        status, body = ask(port, "/notebook/alice/nb1/static/favicon.ico")  # more than one frame
+        assert status == 200 and len(body) > 1000
+
+
+def test_what_cannot_be_reached_is_said_at_once(own):
+    for args, words in ((("forward", "nb1", "9", "-n", "alice"), "not found"),
+                        (("forward", "absent", "80", "-n", "alice"), "not found"),
+                        (("forward", "nb1", "http:80", "-n", "alice"), "local port"),
+                        (("forward", "nb1", "70000", "-n", "alice"), "expected PORT"),
+                        (("forward", "nb1", "-n", "alice"), "needs: SERVICE")):
+        done = own.cli(*args, user=ALICE, check=False, timeout=60)
+        assert done.returncode in (1, 2) and words in done.stderr, done
+    foreign = own.cli("forward", "nb1", "80", "-n", "alice", user=BOB, check=False)
+    absent = own.cli("forward", "nb1", "80", "-n", "nowhere", user=BOB, check=False)
+    assert foreign.returncode == 1 and foreign.stderr == absent.stderr.replace("nowhere", "alice")
+
+
+def test_an_open_stream_ends_when_access_is_taken_back(own):
+    own.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
+    with Forward(own, "forward", "nb1", ":80", "-n", "alice", user=BOB) as forward:
+        connection = http.client.HTTPConnection("127.0.0.1", forward.read_port(), timeout=20)
+        connection.request("GET", "/notebook/alice/nb1/api")
+        assert connection.getresponse().read()
+        own.cli("unshare", "alice", BOB, user=ALICE)
+        assert connection.sock.recv(1) == b""  # closed, well before the time-out
+        connection.close()
+        assert "taken back" in forward.process.stderr.readline()
+
+
+def test_ray_client_from_this_machine(own):
+    """ray.init("ray://127.0.0.1:...") in an ordinary process, with the token that `ray env` prints."""
+    own.cli("ray", "create", "rc1", "-n", "alice", "--head-cpu", "1", "--head-memory", "3Gi", "--replicas", "1",
+            "--worker-cpu", "1", "--worker-memory", "1Gi", "--wait", user=ALICE, timeout=400)
+    exports = dict(line.removeprefix("export ").split("=", 1)
+                   for line in own.cli("ray", "env", "rc1", "-n", "alice", user=ALICE).stdout.splitlines())
+    assert exports["RAY_AUTH_MODE"] == "token"
+    assert own.cli("ray", "env", "rc1", "-n", "alice", user=BOB, check=False).returncode == 1
+    with Forward(own, "ray", "forward", "rc1", ":10001", "-n", "alice", user=ALICE) as forward:
+        port = forward.read_port()
+        code = (f"import ray; ray.init('ray://127.0.0.1:{port}')\n"
+                "print('answer', ray.get(ray.remote(lambda: 6 * 7).remote()))")
+        done = wait_for("a Ray client through the tunnel", lambda: try_ray(code, exports), 180, 1)
+        assert "answer 42" in done
+
+
+def try_ray(code, exports):
+    done = subprocess.run([IMAGES / "ray-2.60" / "venv" / "bin" / "python", "-c", code], capture_output=True, text=True,
+                          env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "RAY_AUTH_MODE": exports["RAY_AUTH_MODE"],
+                               "RAY_AUTH_TOKEN": exports["RAY_AUTH_TOKEN"].strip("'")}, timeout=120, check=False)
+    return done.stdout if done.returncode == 0 else None
