@@ -165,6 +165,8 @@ PREFIX ?= /usr/local
 install: $(PROGRAMS)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	$(BUILD)/atelier man > $(DESTDIR)$(PREFIX)/share/man/man1/atelier.1
 
 # Leaves the data directory (var/) alone: `atelier local down`, then rm -rf var, removes that.
 clean:
@@ -180,7 +182,7 @@ help:
 	@echo 'make bench       the figures of bench/'
 	@echo 'make setup       install the packages of scripts/packages.txt; make deps adds those of the tests'
 	@echo 'make images      prepare the Python environments in $$ATELIER_IMAGES (default var/images)'
-	@echo 'make install     copy the programs to $$DESTDIR$$PREFIX/bin (default /usr/local)'
+	@echo 'make install     copy the programs and the manual page to $$DESTDIR$$PREFIX/bin (default /usr/local)'
 	@echo 'make clean       remove $(BUILD)/'
 	@echo
 	@echo 'ATELIER_DATA (default var), ATELIER_LISTEN (default 127.0.0.1:8080) and the other settings of'

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/context.h"
 #include "supervisor/supervisor.h"
 
 #define CONNECT_TIMEOUT_MS 10000L
@@ -17,13 +18,22 @@ struct client {
     char *base;   /* "http://localhost" or ATELIER_URL without its last slash */
     char *host;   /* of it, with the port */
     char *authorization;
+    char *ca_file, *namespace; /* or NULL */
 };
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
-static int open_remote(struct client *client, const char *url, struct error *error)
+static int check_token(const char *token, struct error *error)
 {
-    const char *token = getenv("ATELIER_TOKEN");
+    for (const char *p = token; *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return error_set(error, ERROR_INVALID, "ATELIER_TOKEN", "a token consists of printable ASCII characters");
+    return 0;
+}
+
+static int open_remote(struct client *client, const char *url, const char *token, const char *ca_file,
+                       struct error *error)
+{
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
         return error_set(error, ERROR_INVALID, "ATELIER_URL", "expected http://HOST or https://HOST");
     if (!token || !token[0])
@@ -31,14 +41,21 @@ static int open_remote(struct client *client, const char *url, struct error *err
             error, ERROR_INVALID, "ATELIER_TOKEN",
             "ATELIER_URL is set, so ATELIER_TOKEN must hold an API token (the console or `atelier token create` "
             "makes one)");
-    for (const char *p = token; *p; p++)
-        if (*p <= ' ' || *p > '~')
-            return error_set(error, ERROR_INVALID, "ATELIER_TOKEN", "a token consists of printable ASCII characters");
+    int failed = check_token(token, error);
+    if (failed)
+        return failed;
     client->base = memory_text(url);
     while (slice_ends(slice_of(client->base), "/"))
         client->base[strlen(client->base) - 1] = '\0';
     client->authorization = memory_format("Authorization: Bearer %s", token);
+    client->ca_file = memory_text(ca_file && ca_file[0] ? ca_file : NULL);
     return 0;
+}
+
+static int open_context(struct client *client, const struct context *context, struct error *error)
+{
+    client->namespace = memory_text(context->namespace);
+    return open_remote(client, context->url, context->token, context->ca_file, error);
 }
 
 static int open_local(struct client *client, struct error *error)
@@ -68,23 +85,60 @@ static char *host_of(const char *base)
     return memory_text_n(host.p, host.n);
 }
 
+/* The environment wins; then the context that was named; then the current one; then this machine. */
+static int open_any(struct call *call, struct client *client, struct error *error)
+{
+    const char *url = getenv("ATELIER_URL"), *named = call_option(call, "context"),
+               *variable = getenv("ATELIER_CONTEXT");
+    struct context context = {0};
+    if (!named && url && url[0])
+        return open_remote(client, url, getenv("ATELIER_TOKEN"), getenv("ATELIER_CA"), error);
+    if (!named && variable && variable[0])
+        named = variable;
+    int failed = context_find(named, &context, error);
+    if (!failed)
+        failed = context.url ? open_context(client, &context, error) : open_local(client, error);
+    context_free(&context);
+    return failed;
+}
+
+static int keep_client(struct call *call, struct client *client, int failed, struct error *error)
+{
+    if (!failed && (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(client->curl = curl_easy_init())))
+        failed = error_set(error, ERROR_INTERNAL, NULL, "libcurl cannot be initialised");
+    if (failed) {
+        client_free(client);
+        return failed;
+    }
+    client->host = host_of(client->base);
+    call->client = client;
+    return 0;
+}
+
 int client_of(struct call *call, struct client **ret, struct error *error)
 {
-    const char *url = getenv("ATELIER_URL");
     if (!call->client) {
         struct client *client = memory_get(sizeof(*client));
-        int failed = url && url[0] ? open_remote(client, url, error) : open_local(client, error);
-        if (!failed && (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(client->curl = curl_easy_init())))
-            failed = error_set(error, ERROR_INTERNAL, NULL, "libcurl cannot be initialised");
-        if (failed) {
-            client_free(client);
+        int failed = keep_client(call, client, open_any(call, client, error), error);
+        if (failed)
             return failed;
-        }
-        client->host = host_of(client->base);
-        call->client = client;
     }
     *ret = call->client;
     return 0;
+}
+
+int client_use(struct call *call, const struct context *context, struct client **ret, struct error *error)
+{
+    struct client *client = memory_get(sizeof(*client));
+    int failed = keep_client(call, client, open_context(client, context, error), error);
+    if (!failed)
+        *ret = call->client;
+    return failed;
+}
+
+const char *client_namespace(const struct client *client)
+{
+    return client->namespace;
 }
 
 void client_free(struct client *client)
@@ -99,6 +153,8 @@ void client_free(struct client *client)
     free(client->socket);
     free(client->base);
     free(client->host);
+    free(client->ca_file);
+    free(client->namespace);
     free(client);
 }
 
@@ -227,6 +283,8 @@ static void set_place(const struct client *client, CURL *curl, const char *url)
     } else {
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
     }
+    if (client->ca_file)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file);
 }
 
 static void set_target(struct client *client, const struct client_request *request, const char *url)

@@ -1,5 +1,6 @@
 /*
- * Requests to the REST API: over the admin Unix socket of this machine, or to ATELIER_URL with ATELIER_TOKEN.
+ * Requests to the REST API: to ATELIER_URL with ATELIER_TOKEN; else to the context of --context, ATELIER_CONTEXT or the
+ * current one (context.h); else over the admin Unix socket of this machine.
  *
  * An answer that is not 2xx becomes an error with the server's own message and field. Redirects are not followed: a
  * token goes to nobody else. Threads: one client, one thread.
@@ -14,6 +15,12 @@ struct client;
 void client_free(struct client *client); /* NULL is fine */
 /* The call's client, opened on first use. */
 int client_of(struct call *call, struct client **ret, struct error *error);
+
+/* The call's client made for <context>, before it is kept anywhere (`atelier login`). */
+struct context;
+int client_use(struct call *call, const struct context *context, struct client **ret, struct error *error);
+/* The profile that its context works in, or NULL. */
+const char *client_namespace(const struct client *client);
 
 /* For pipe.h: a connected transport of its own (CURLOPT_CONNECT_ONLY; the caller's curl_easy_cleanup), the Host to
  * name, the "Authorization: ..." line or NULL, and the error that a refusal's status and body mean. */

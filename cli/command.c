@@ -8,11 +8,14 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/client.h"
+#include "cli/object.h"
 
 static const struct option global_options[] = {
     {"namespace", 'n', "NS", "the profile to work in (default: ATELIER_NAMESPACE, or your only profile)"},
     {"all-namespaces", 'A', NULL, "every profile you may see"},
     {"output", 'o', "FORMAT", "table (default), json, yaml or name"},
+    {"context", 0, "NAME", "the service to use: a context that `atelier login` made, or local"},
+    {"quiet", 'q', NULL, "no progress on stderr, only what went wrong"},
     {"help", 'h', NULL, "this help"},
     {NULL, 0, NULL, NULL},
 };
@@ -42,6 +45,11 @@ static const struct option *known_option(const struct command *command, struct s
 {
     const struct option *option = find_option(command ? command->options : NULL, name, letter);
     return option ? option : find_option(global_options, name, letter);
+}
+
+const struct option *command_option(const struct command *command, const char *name, char letter)
+{
+    return known_option(command, slice_of(name), letter);
 }
 
 static int keep_option(struct call *call, const struct option *option, const char *value, struct error *error)
@@ -246,6 +254,8 @@ static void help_overview(struct buffer *ret)
                          "Usage: atelier [-n NS] [-o FORMAT] COMMAND ...\n\nCommands:\n");
     for (const struct command *command = commands; command->words; command++) {
         char left[96];
+        if (command->words[0] == '_')
+            continue;
         snprintf(left, sizeof(left), "%s %s", command->words, command->arguments);
         if (strlen(left) > 40)
             buffer_add_format(ret, "  %s\n  %-40s %s\n", left, "", command->summary);
@@ -258,6 +268,8 @@ static void help_overview(struct buffer *ret)
         ret, "\nEnvironment:\n"
              "  ATELIER_URL, ATELIER_TOKEN    a service elsewhere and an API token for it; without them the one on\n"
              "                                this machine, as platform admin (root or its own user only)\n"
+             "  ATELIER_CA                    the CA that its certificate comes from\n"
+             "  ATELIER_CONTEXT               what --context says when it is not given\n"
              "  ATELIER_DATA                  data directory of the one on this machine\n"
              "  ATELIER_NAMESPACE             what -n says when it is not given\n"
              "\n`atelier COMMAND --help` shows options and examples.\n");
@@ -319,8 +331,10 @@ int command_main(int count, const char *const *texts)
         command_help(call.command, &help);
         return fwrite(help.p, 1, help.n, stdout) == help.n && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
     }
-    if (result == 0)
+    if (result == 0) {
+        say_quiet(call_flag(&call, "quiet"));
         result = run(&call, &error);
+    }
     if (result == EXIT_USAGE && error.code) {
         print_error(&error);
         fprintf(stderr, "atelier: see `atelier %s%s--help`\n", call.command ? call.command->words : "",

@@ -54,6 +54,9 @@ struct call {
 /* 0; or EXIT_USAGE with a message; or -1 when help was asked for (command NULL: for everything). */
 #define COMMAND_HELP (-1)
 int command_parse(int count, const char *const *texts, struct call *ret, struct error *error);
+/* An option of <command> (NULL: of every command) by name, or by letter if that is not 0; NULL if there is none. The
+ * first of those of every command begins their list. */
+const struct option *command_option(const struct command *command, const char *name, char letter);
 void command_help(const struct command *command, struct buffer *ret); /* NULL: the overview */
 /* Runs main()'s job. */
 int command_main(int count, const char *const *texts);

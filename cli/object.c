@@ -13,8 +13,17 @@
 
 /* --- printing ----------------------------------------------------------------------------------------------------- */
 
+static bool quiet;
+
+void say_quiet(bool yes)
+{
+    quiet = yes;
+}
+
 void say(const char *format, ...)
 {
+    if (quiet)
+        return;
     char text[LINE_MAX_BYTES], printable[LINE_MAX_BYTES];
     va_list arguments;
     va_start(arguments, format);
@@ -171,6 +180,9 @@ int call_namespace(struct call *call, const char **ret, struct error *error)
         given = variable;
     if (given && !name_is_label(slice_of(given)))
         return call_usage(error, "--namespace: expected a DNS label such as \"alice\"");
+    struct client *client = NULL;
+    if (!given && !call->namespace[0] && client_of(call, &client, NULL) == 0)
+        given = client_namespace(client);
     if (given)
         snprintf(call->namespace, sizeof(call->namespace), "%s", given);
     int failed = call->namespace[0] ? 0 : only_profile(call, error);

@@ -17,6 +17,8 @@ int print_items(const struct call *call, const struct buffer *raw, const char *c
 /* "pod.Name created" lines etc. <words> must be printable already except for the name. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2))); /* one line on stderr, made printable */
 
+void say_quiet(bool yes); /* from now on say() says nothing */
+
 /* The kind from "notebooks" or "notebook/nb1" (then *ret_name is "nb1", else NULL). *ret_name points into <word>. */
 int object_kind(const char *word, const struct resource **ret, const char **ret_name, struct error *error);
 /* The path of one object: in the call's namespace if it has one. malloc'ed. */
