@@ -215,6 +215,10 @@ int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, 
         return notebook_admit(server->notebooks, old, object, error);
     case KIND_RAYCLUSTER:
         return ray_cluster_admit(server->engine, old, object, error);
+    case KIND_RAYJOB:
+        return ray_job_admit(server->engine, old, object, error);
+    case KIND_RAYSERVICE:
+        return ray_service_admit(server->engine, old, object, error);
     case KIND_CLAIM:
         return admit_claim(old, object, error);
     case KIND_CONFIGMAP:

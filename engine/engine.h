@@ -69,6 +69,9 @@ struct engine_traits {
     unsigned reconcilers;                 /* how many reconcile workers a room may usefully run at once */
     const char *tenant_subject_namespace; /* RBAC subjects of tenants live there: ServiceAccount "<profile>.<role>" in
                                              this namespace ("atelier-tenants"); NULL: no RBAC here */
+    bool ray_by_kuberay;      /* KubeRay turns Ray's objects into pods: all it knows is possible, and its rules hold */
+    bool ray_autoscaling;     /* a RayCluster may change its own number of workers */
+    bool ray_fault_tolerance; /* a head may come back with what it knew (gcsFaultToleranceOptions) */
 };
 const struct engine_traits *engine_traits(struct engine *engine);
 /* True while this process is the one that reconciles (always, where there can be only one). A reconciler asks before
@@ -132,7 +135,8 @@ void engine_unwatch(struct engine_watch *watch); /* after it returns the callbac
 
 /* Checks a PodTemplateSpec that a person wrote, INVALID with the path below <path> ("spec.template"). */
 int engine_check_pod_template(struct engine *engine, const cJSON *template, const char *path, struct error *error);
-/* Installed images: [{"name":"ray-2.60","aliases":[...],"rayVersion":"2.60.0","ready":true}] */
+/* Images by name: [{"name":"ray-2.60","aliases":[...],"rayVersion":"2.60.0","ready":true,"reference":"…"}]. The
+ * reference, where there is one, is what a pod must name to get that image; else the name itself is. */
 int engine_images(struct engine *engine, cJSON **ret, struct error *error);
 /* What the machine (or cluster) has and who holds it: {"allocatable":{"cpu","memory"},"requested":{…},
  * "profiles":[{"name","cpu","memory"}]} */

@@ -5,7 +5,7 @@
 
 /* --- the pod template --------------------------------------------------------------------------------------------- */
 
-/* Variables that would turn authentication off, or wait for a fault-tolerant GCS that is not there. */
+/* Variables that would turn authentication off, or that KubeRay wants in the options made for them. */
 static int check_env(const cJSON *container, const char *path, struct error *error)
 {
     static const struct {
@@ -13,7 +13,7 @@ static int check_env(const cJSON *container, const char *path, struct error *err
     } refused[] = {{"RAY_AUTH_MODE", "authentication is set by the platform"},
                    {"RAY_AUTH_TOKEN", "authentication is set by the platform"},
                    {"RAY_AUTH_TOKEN_PATH", "authentication is set by the platform"},
-                   {"RAY_REDIS_ADDRESS", "it needs gcsFaultToleranceOptions, which are not offered here"}};
+                   {"RAY_REDIS_ADDRESS", "name Redis in gcsFaultToleranceOptions.redisAddress"}};
     const cJSON *env = json_member(container, "env");
     int at = 0;
     for (const cJSON *item = cJSON_IsArray(env) ? env->child : NULL; item; item = item->next, at++) {
@@ -21,8 +21,8 @@ static int check_env(const cJSON *container, const char *path, struct error *err
         for (size_t i = 0; i < COUNT_OF(refused); i++) {
             if (strcmp(refused[i].name, name) != 0)
                 continue;
-            char field[192];
-            snprintf(field, sizeof(field), "%s.env[%d].name", path, at);
+            char field[RAY_PATH_MAX];
+            ray_path_at(field, path, "env", at, ".name");
             return error_set(error, ERROR_INVALID, field, "%s cannot be set: %s", name, refused[i].why);
         }
     }
@@ -31,18 +31,20 @@ static int check_env(const cJSON *container, const char *path, struct error *err
 
 static int check_containers(const cJSON *template, const char *path, struct error *error)
 {
-    char field[160];
+    char field[RAY_PATH_MAX];
+    char spec_path[RAY_PATH_MAX];
+    ray_path(spec_path, path, "spec");
     static const char *const lists[] = {"containers", "initContainers"};
     for (size_t l = 0; l < COUNT_OF(lists); l++) {
         const cJSON *containers = json_at(template, "spec", lists[l], NULL);
         if (l == 0 && (!cJSON_IsArray(containers) || !containers->child)) {
-            snprintf(field, sizeof(field), "%s.spec.containers", path);
+            ray_path(field, spec_path, "containers");
             return error_set(error, ERROR_INVALID, field, "%s must have at least one container; the first is Ray's",
                              field);
         }
         int at = 0;
         for (const cJSON *c = cJSON_IsArray(containers) ? containers->child : NULL; c; c = c->next, at++) {
-            snprintf(field, sizeof(field), "%s.spec.%s[%d]", path, lists[l], at);
+            ray_path_at(field, spec_path, lists[l], at, "");
             int r = check_env(c, field, error);
             if (r < 0)
                 return r;
@@ -54,9 +56,9 @@ static int check_containers(const cJSON *template, const char *path, struct erro
 /* Labels by which services of other workloads choose their pods: a Ray pod that carried one would get their traffic. */
 static int check_metadata(const cJSON *template, const char *path, struct error *error)
 {
-    char field[224];
-    char at[112];
-    snprintf(at, sizeof(at), "%s.metadata", path);
+    char field[RAY_PATH_MAX + 128];
+    char at[RAY_PATH_MAX];
+    ray_path(at, path, "metadata");
     const cJSON *metadata = json_member(template, "metadata");
     int r = shape_texts(metadata, at, "labels", error);
     if (r == 0)
@@ -78,14 +80,15 @@ static int check_metadata(const cJSON *template, const char *path, struct error 
     return 0;
 }
 
-static int check_template(struct engine *engine, const cJSON *group, const char *group_path, struct error *error)
+int ray_check_template(struct engine *engine, const cJSON *parent, const char *parent_path, const char *key,
+                       struct error *error)
 {
     static const char *const known[] = {"metadata", "spec", NULL};
-    char path[96];
-    snprintf(path, sizeof(path), "%s.template", group_path);
+    char path[RAY_PATH_MAX];
+    ray_path(path, parent_path, key);
     cJSON *template = NULL;
     cJSON *part = NULL;
-    int r = shape_object(group, group_path, "template", &template, error);
+    int r = shape_object(parent, parent_path, key, &template, error);
     if (r < 0)
         return r;
     if (!template)
@@ -114,7 +117,7 @@ static int check_no_duplicates(const cJSON *group, const char *path, struct erro
     for (size_t i = 0; i < COUNT_OF(doubled); i++) {
         if (!json_at(group, "rayStartParams", doubled[i], NULL))
             continue;
-        char field[160];
+        char field[RAY_PATH_MAX];
         snprintf(field, sizeof(field), "%s.rayStartParams.%s", path, doubled[i]);
         return error_set(error, ERROR_INVALID, field, "set either %s.resources or rayStartParams.%s, not both", path,
                          doubled[i]);
@@ -130,14 +133,15 @@ static int check_not_offered(const cJSON *group, const char *path, const char *c
         bool empty = (cJSON_IsObject(value) || cJSON_IsArray(value)) && !value->child;
         if (!value || empty || cJSON_IsFalse(value))
             continue;
-        char field[160];
-        snprintf(field, sizeof(field), "%s.%s", path, *keys);
+        char field[RAY_PATH_MAX];
+        ray_path(field, path, *keys);
         return error_set(error, ERROR_INVALID, field, "%s is not offered here", field);
     }
     return 0;
 }
 
-static int check_common(struct engine *engine, const cJSON *group, const char *path, bool head, struct error *error)
+static int check_common(const struct ray_context *context, cJSON *group, const char *path, bool head,
+                        struct error *error)
 {
     int r = ray_check_start_params(group, path, head, error);
     if (r == 0)
@@ -146,49 +150,89 @@ static int check_common(struct engine *engine, const cJSON *group, const char *p
         r = shape_texts(group, path, "labels", error);
     if (r == 0)
         r = check_no_duplicates(group, path, error);
-    return r < 0 ? r : check_template(engine, group, path, error);
+    return r < 0 ? r : ray_check_template(context->engine, group, path, "template", error);
 }
 
 /* --- the head ----------------------------------------------------------------------------------------------------- */
 
-int ray_check_head(struct engine *engine, cJSON *spec, struct error *error)
+static bool has_port(const cJSON *ports, const char *name, int64_t number)
 {
-    static const char *const path = "spec.headGroupSpec";
+    for (const cJSON *port = ports->child; port; port = port->next) {
+        int64_t is = 0;
+        bool same = json_i64(json_member(port, "containerPort"), &is) && is == number;
+        if (same || strcmp(json_text_or("", port, "name", NULL), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* KubeRay's head service has the ports that the first container declares, and its defaults only if that is none: a
+ * sample that names three of them would have no Serve. */
+static void complete_ports(const cJSON *head)
+{
+    static const struct {
+        const char *name;
+        int64_t number;
+    } needed[] = {{"gcs-server", 6379}, {"dashboard", 8265}, {"client", 10001}, {"metrics", 8080}, {"serve", 8000}};
+    const cJSON *containers = json_at(head, "template", "spec", "containers", NULL);
+    cJSON *ports = json_member(containers->child, "ports");
+    if (!cJSON_IsArray(ports))
+        ports = json_set(containers->child, "ports", json_array());
+    for (size_t i = 0; i < COUNT_OF(needed); i++) {
+        if (has_port(ports, needed[i].name, needed[i].number))
+            continue;
+        cJSON *port = json_push(ports, json_object());
+        json_set_text(port, "name", needed[i].name);
+        json_set_i64(port, "containerPort", needed[i].number);
+        json_set_text(port, "protocol", "TCP");
+    }
+}
+
+int ray_check_head(const struct ray_context *context, cJSON *spec, struct error *error)
+{
     static const char *const known[] = {"template",    "rayStartParams", "serviceType",
                                         "headService", "enableIngress",  "ingressOptions",
                                         "resources",   "labels",         NULL};
-    static const char *const not_offered[] = {"headService", "enableIngress", "ingressOptions",
-                                              "resources",   "labels",        NULL};
+    static const char *const never[] = {"headService", "enableIngress", "ingressOptions", NULL};
+    static const char *const by_kuberay[] = {"resources", "labels", NULL};
+    char path[RAY_PATH_MAX];
+    char field[RAY_PATH_MAX];
     cJSON *head = NULL;
     const char *type = NULL;
-    int r = shape_object(spec, "spec", "headGroupSpec", &head, error);
+    ray_path(path, context->base, "headGroupSpec");
+    int r = shape_object(spec, context->base, "headGroupSpec", &head, error);
     if (r < 0)
         return r;
     if (!head)
-        return error_set(error, ERROR_INVALID, path, "a RayCluster needs spec.headGroupSpec");
+        return error_set(error, ERROR_INVALID, path, "a RayCluster needs %s", path);
     r = json_check_known(head, path, known, error);
     if (r == 0)
-        r = check_not_offered(head, path, not_offered, error);
+        r = check_not_offered(head, path, never, error);
+    if (r == 0 && !context->traits->ray_by_kuberay)
+        r = check_not_offered(head, path, by_kuberay, error);
     if (r == 0)
         r = shape_text(head, path, "serviceType", &type, error);
     if (r < 0)
         return r;
-    if (type && *type && strcmp(type, "ClusterIP") != 0)
-        return error_set(
-            error, ERROR_INVALID, "spec.headGroupSpec.serviceType",
-            "spec.headGroupSpec.serviceType must be ClusterIP; from outside the cluster is reached through "
-            "the platform");
+    if (type && *type && strcmp(type, "ClusterIP") != 0) {
+        ray_path(field, path, "serviceType");
+        return error_set(error, ERROR_INVALID, field,
+                         "%s must be ClusterIP; from outside the cluster is reached through the platform", field);
+    }
     if (!json_member(head, "rayStartParams"))
         json_set(head, "rayStartParams", json_object());
-    return check_common(engine, head, path, true, error);
+    r = check_common(context, head, path, true, error);
+    if (r == 0 && context->traits->ray_by_kuberay)
+        complete_ports(head);
+    return r;
 }
 
 /* --- the workers -------------------------------------------------------------------------------------------------- */
 
 static int check_group_name(const cJSON *groups, const cJSON *group, const char *path, struct error *error)
 {
-    char field[96];
-    snprintf(field, sizeof(field), "%s.groupName", path);
+    char field[RAY_PATH_MAX];
+    ray_path(field, path, "groupName");
     const char *name = NULL;
     int r = shape_text(group, path, "groupName", &name, error);
     if (r < 0)
@@ -206,29 +250,30 @@ static int check_group_name(const cJSON *groups, const cJSON *group, const char 
     return 0;
 }
 
-static int check_replicas(cJSON *group, const char *path, struct error *error)
+static int check_replicas(const struct ray_context *context, cJSON *group, const char *path, struct error *error)
 {
     int64_t least = 0;
     int64_t most = 0;
     int64_t replicas = 0;
     int64_t hosts = 0;
-    char field[96];
+    char field[RAY_PATH_MAX];
     int r = shape_i64(group, path, "minReplicas", 0, RAY_REPLICAS_MAX, 0, &least, error);
     if (r == 0)
         r = shape_i64(group, path, "maxReplicas", 0, RAY_REPLICAS_UNLIMITED, RAY_REPLICAS_UNLIMITED, &most, error);
     if (r == 0)
         r = shape_i64(group, path, "replicas", 0, RAY_REPLICAS_MAX, least, &replicas, error);
     if (r == 0)
-        r = shape_i64(group, path, "numOfHosts", 1, 1, 1, &hosts, error);
+        r = shape_i64(group, path, "numOfHosts", 1, context->traits->ray_by_kuberay ? RAY_HOSTS_MAX : 1, 1, &hosts,
+                      error);
     if (r < 0)
         return r;
     if (least > most) {
-        snprintf(field, sizeof(field), "%s.minReplicas", path);
+        ray_path(field, path, "minReplicas");
         return error_set(error, ERROR_INVALID, field, "%s must not be more than maxReplicas (%lld)", field,
                          (long long)most);
     }
     if (replicas < least || replicas > most) {
-        snprintf(field, sizeof(field), "%s.replicas", path);
+        ray_path(field, path, "replicas");
         return error_set(error, ERROR_INVALID, field, "%s must be from minReplicas (%lld) to maxReplicas (%lld)", field,
                          (long long)least, (long long)most);
     }
@@ -241,8 +286,8 @@ static int check_replicas(cJSON *group, const char *path, struct error *error)
 static int check_scale_strategy(const cJSON *group, const char *path, struct error *error)
 {
     static const char *const known[] = {"workersToDelete", NULL};
-    char field[96];
-    snprintf(field, sizeof(field), "%s.scaleStrategy", path);
+    char field[RAY_PATH_MAX];
+    ray_path(field, path, "scaleStrategy");
     cJSON *strategy = NULL;
     int r = shape_object(group, path, "scaleStrategy", &strategy, error);
     if (r == 0)
@@ -253,48 +298,74 @@ static int check_scale_strategy(const cJSON *group, const char *path, struct err
     bool good = cJSON_IsArray(workers) && cJSON_GetArraySize(workers) <= RAY_REPLICAS_MAX;
     for (const cJSON *w = good ? workers->child : NULL; w && good; w = w->next)
         good = cJSON_IsString(w) && name_is_subdomain(slice_of(w->valuestring));
-    snprintf(field, sizeof(field), "%s.scaleStrategy.workersToDelete", path);
+    ray_path(field, path, "scaleStrategy.workersToDelete");
     return good ? 0 : error_set(error, ERROR_INVALID, field, "%s must be a list of names of worker pods", field);
 }
 
-static int check_worker(struct engine *engine, const cJSON *groups, cJSON *group, const char *path, struct error *error)
+/* Only autoscaler v2 knows when a group of its own may go (KubeRay leaves it unsaid). */
+static int check_idle_timeout(const struct ray_context *context, const cJSON *group, const char *path,
+                              struct error *error)
+{
+    int64_t seconds = 0;
+    char field[RAY_PATH_MAX];
+    int r = shape_i64(group, path, "idleTimeoutSeconds", 0, RAY_SECONDS_MAX, 0, &seconds, error);
+    if (r < 0 || !json_member(group, "idleTimeoutSeconds") || context->autoscaler >= 2)
+        return r;
+    ray_path(field, path, "idleTimeoutSeconds");
+    return error_set(error, ERROR_INVALID, field, "%s needs enableInTreeAutoscaling with autoscalerOptions.version v2",
+                     field);
+}
+
+static int check_worker(const struct ray_context *context, const cJSON *groups, cJSON *group, const char *path,
+                        struct error *error)
 {
     static const char *const known[] = {"groupName", "replicas",   "minReplicas",   "maxReplicas", "rayStartParams",
                                         "template",  "numOfHosts", "scaleStrategy", "suspend",     "idleTimeoutSeconds",
                                         "priority",  "resources",  "labels",        NULL};
-    static const char *const not_offered[] = {"suspend", "idleTimeoutSeconds", "priority", "resources", "labels", NULL};
+    static const char *const never[] = {"suspend", NULL}; /* RayJob's own, to end workers before their head */
+    static const char *const by_kuberay[] = {"priority", "resources", "labels", NULL};
+    int64_t priority = 0;
     if (!cJSON_IsObject(group))
         return error_set(error, ERROR_INVALID, path, "%s must be an object", path);
     int r = json_check_known(group, path, known, error);
     if (r == 0)
-        r = check_not_offered(group, path, not_offered, error);
+        r = check_not_offered(group, path, never, error);
+    if (r == 0 && !context->traits->ray_by_kuberay)
+        r = check_not_offered(group, path, by_kuberay, error);
+    if (r == 0)
+        r = shape_i64(group, path, "priority", INT32_MIN, INT32_MAX, 0, &priority, error);
+    if (r == 0)
+        r = check_idle_timeout(context, group, path, error);
     if (r == 0)
         r = check_group_name(groups, group, path, error);
     if (r == 0)
-        r = check_replicas(group, path, error);
+        r = check_replicas(context, group, path, error);
     if (r == 0)
         r = check_scale_strategy(group, path, error);
     if (r < 0)
         return r;
     if (!json_member(group, "rayStartParams"))
         json_set(group, "rayStartParams", json_object());
-    return check_common(engine, group, path, false, error);
+    return check_common(context, group, path, false, error);
 }
 
-int ray_check_workers(struct engine *engine, cJSON *spec, struct error *error)
+int ray_check_workers(const struct ray_context *context, cJSON *spec, struct error *error)
 {
+    char path[RAY_PATH_MAX];
     cJSON *groups = json_member(spec, "workerGroupSpecs");
+    ray_path(path, context->base, "workerGroupSpecs");
+    if (!groups && context->autoscaler) /* Ray 2.60's autoscaler ends with a KeyError without it */
+        groups = json_set(spec, "workerGroupSpecs", json_array());
     if (!groups)
         return 0;
     if (!cJSON_IsArray(groups))
-        return error_set(error, ERROR_INVALID, "spec.workerGroupSpecs", "spec.workerGroupSpecs must be a list");
+        return error_set(error, ERROR_INVALID, path, "%s must be a list", path);
     int at = 0;
     for (cJSON *group = groups->child; group; group = group->next, at++) {
-        char path[64];
-        snprintf(path, sizeof(path), "spec.workerGroupSpecs[%d]", at);
+        ray_path_at(path, context->base, "workerGroupSpecs", at, "");
         if (at >= RAY_GROUPS_MAX)
             return error_set(error, ERROR_INVALID, path, "a cluster has at most %d worker groups", RAY_GROUPS_MAX);
-        int r = check_worker(engine, groups, group, path, error);
+        int r = check_worker(context, groups, group, path, error);
         if (r < 0)
             return r;
     }

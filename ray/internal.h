@@ -6,22 +6,61 @@
 
 /* Limits, and why. */
 #define RAY_NAME_MAX 53                   /* "<name>-serve-svc" is a DNS label of at most 63 (KubeRay's own limit) */
+#define RAY_OWNER_NAME_MAX 47             /* of a RayJob or RayService: its clusters are "<name>-xxxxx" */
 #define RAY_GROUPS_MAX 16                 /* worker groups of one cluster */
 #define RAY_REPLICAS_MAX 256              /* workers a group may be asked for at once */
+#define RAY_HOSTS_MAX 256                 /* hosts of one replica: a TPU slice */
 #define RAY_REPLICAS_UNLIMITED 2147483647 /* KubeRay's default of maxReplicas */
 #define RAY_PARAMS_MAX 32                 /* entries of one rayStartParams */
 #define RAY_PARAM_VALUE_MAX 256
 #define RAY_GROUP_NAME_MAX 40      /* "<cluster>-<group>-worker-xxxxx" is cut from the left otherwise */
+#define RAY_SECONDS_MAX 31536000   /* a year: no time here is meant to be longer */
+#define RAY_ENTRYPOINT_MAX 65536   /* it becomes one argument of the submitter's command */
+#define RAY_YAML_MAX (256 * 1024)  /* serveConfigV2 and runtimeEnvYAML; etcd takes 1.5 MiB in all */
+#define RAY_RETRIES_MAX 100        /* each retry is a whole new cluster */
+#define RAY_DELETION_RULES_MAX 16  /* there are not more different ones */
 #define RAY_AUTH_SECRET "ray-auth" /* one token a profile: a process can carry only one */
+#define RAY_PATH_MAX 192           /* "spec.rayClusterConfig.workerGroupSpecs[15].template.spec.containers[0]" */
+#define RAY_TOKEN_VERSION "2.52.0" /* the first Ray with token authentication (KubeRay's rule) */
 
+/* Where a RayClusterSpec stands, and what is known about it. */
+struct ray_context {
+    struct engine *engine;
+    const struct engine_traits *traits;
+    const char *base;         /* "spec", "spec.rayClusterSpec", "spec.rayClusterConfig" */
+    const cJSON *annotations; /* of the object around it, or NULL */
+    bool owned;               /* by a RayJob or RayService */
+    int autoscaler;           /* 0: none; 1, 2: its version */
+};
+/* "<base>.<key>", cut to fit. Returns <ret>. */
+const char *ray_path(char ret[RAY_PATH_MAX], const char *base, const char *key);
+/* "<base>.<list>[<at>]<rest>" */
+const char *ray_path_at(char ret[RAY_PATH_MAX], const char *base, const char *list, int at, const char *rest);
+
+/* spec.c: a RayClusterSpec, checked and completed in place. */
+int ray_check_spec(struct engine *engine, const char *base, const cJSON *annotations, bool owned, cJSON *spec,
+                   struct error *error);
+/* spec.c: what every object of this room has around its spec. */
+int ray_check_metadata(const char *kind, size_t name_max, const cJSON *old, cJSON *object, cJSON **ret_spec,
+                       struct error *error);
 /* group.c: headGroupSpec and workerGroupSpecs, completed in place. */
-int ray_check_head(struct engine *engine, cJSON *spec, struct error *error);
-int ray_check_workers(struct engine *engine, cJSON *spec, struct error *error);
+int ray_check_head(const struct ray_context *context, cJSON *spec, struct error *error);
+int ray_check_workers(const struct ray_context *context, cJSON *spec, struct error *error);
+/* group.c: a PodTemplateSpec, <path>.<key>. */
+int ray_check_template(struct engine *engine, const cJSON *parent, const char *path, const char *key,
+                       struct error *error);
+/* autoscaler.c: fills context->autoscaler. */
+int ray_check_autoscaler(struct ray_context *context, cJSON *spec, struct error *error);
+/* gcs.c: fault tolerance of the head. */
+int ray_check_fault_tolerance(const struct ray_context *context, const cJSON *spec, struct error *error);
 /* start_params.c: <path> is that of the group. */
 int ray_check_start_params(const cJSON *group, const char *path, bool head, struct error *error);
 /* change.c: what an update may change. */
 int ray_check_change(const cJSON *old, const cJSON *cluster, struct error *error);
-/* cluster.c: the entry of engine_images for an image name or alias, or NULL. */
+/* image.c: the entry of engine_images for an image name or alias, or NULL. */
 const cJSON *ray_find_image(const cJSON *images, const char *image);
+/* image.c: names of the platform become what a pod must name; rayVersion, where it is left out, the image's. */
+int ray_complete_images(const struct ray_context *context, cJSON *spec, struct error *error);
+const char *ray_head_image(const cJSON *spec); /* or NULL */
 
 #endif

@@ -1,15 +1,41 @@
 /*
- * RayCluster (ray.io/v1): defaults and validation before it is stored, so that nothing is refused silently later.
+ * RayCluster, RayJob and RayService (ray.io/v1): defaults and validation before they are stored, so that nothing is
+ * refused silently later, and how a cluster stands in words a person can act on.
+ *
+ * Rules follow KubeRay 1.7 (ray-operator/controllers/ray/utils/validation.go), which reports most mistakes only as an
+ * event and then does nothing.
  */
 #ifndef ATELIER_RAY_RAY_H
 #define ATELIER_RAY_RAY_H
 
 #include "engine/engine.h"
 
-/* Checks and completes a RayCluster. Absent authOptions becomes {mode: token, secretName: ray-auth}; `disabled` is
- * INVALID; everything KubeRay would only report in an event (reference 1.1) is INVALID with its path. */
+/* Check and complete an object. <old> NULL: it is to be created. Absent authOptions become {mode: token, secretName:
+ * ray-auth}; `disabled` is INVALID; everything KubeRay would only report in an event is INVALID with its path. */
 int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, struct error *error);
-/* After it was stored: a Warning event when rayVersion differs from the image's. */
+int ray_job_admit(struct engine *engine, const cJSON *old, cJSON *job, struct error *error);
+int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, struct error *error);
+/* After it was stored: Warning events when rayVersion differs from the image's, or when even the fewest pods the
+ * cluster can have are more than the profile's quota. */
 void ray_cluster_remark(struct engine *engine, const cJSON *cluster);
+
+/* How a cluster stands, read from its conditions (`status.state` never falls back once it was "ready"). A pure function
+ * that holds for clusters of every engine. */
+struct ray_state {
+    const char *phase;      /* "Pending", "Starting", "Running", "Suspending", "Suspended", "Deleting"; static */
+    char reason[64];        /* one word: "QuotaExceeded", "ImagePullBackOff", "Running" */
+    char message[512];      /* a sentence */
+    int64_t ready, desired; /* workers */
+};
+void ray_cluster_state(const cJSON *cluster, struct ray_state *ret);
+
+/* What the fewest pods of a RayClusterSpec request together: the head, the autoscaler's sidecar, minReplicas of each
+ * group (their replicas without autoscaling). */
+struct ray_demand {
+    int64_t cpu_milli, memory_bytes;
+    int64_t pods;
+    int64_t sidecar_cpu_milli, sidecar_memory_bytes; /* of these, the autoscaler's */
+};
+void ray_cluster_demand(const cJSON *spec, struct ray_demand *ret);
 
 #endif

@@ -62,11 +62,11 @@ static const struct param {
     {"address", PARAM_REFUSED, "workers join their own cluster's head"},
     {"head", PARAM_REFUSED, "which pod is the head is what headGroupSpec says"},
     {"labels", PARAM_REFUSED, "use the group's own labels"},
-    {"redis-address", PARAM_REFUSED, "GCS fault tolerance is not offered here"},
-    {"redis-username", PARAM_REFUSED, "GCS fault tolerance is not offered here"},
-    {"redis-password", PARAM_REFUSED, "GCS fault tolerance is not offered here"},
-    {"redis-shard-ports", PARAM_REFUSED, "GCS fault tolerance is not offered here"},
-    {"autoscaling-config", PARAM_REFUSED, "autoscaling is not offered here"},
+    {"redis-address", PARAM_REFUSED, "use gcsFaultToleranceOptions"},
+    {"redis-username", PARAM_REFUSED, "use gcsFaultToleranceOptions"},
+    {"redis-password", PARAM_REFUSED, "use gcsFaultToleranceOptions"},
+    {"redis-shard-ports", PARAM_REFUSED, "use gcsFaultToleranceOptions"},
+    {"autoscaling-config", PARAM_REFUSED, "use enableInTreeAutoscaling"},
     {"enable-resource-isolation", PARAM_REFUSED, "pods are already held to their limits by the kernel"},
     {"system-reserved-cpu", PARAM_REFUSED, "pods are already held to their limits by the kernel"},
     {"system-reserved-memory", PARAM_REFUSED, "pods are already held to their limits by the kernel"},
@@ -152,7 +152,7 @@ static bool is_printable(const char *text)
 static int check_param(const cJSON *item, const char *path, bool head, struct error *error)
 {
     char shown[64];
-    char field[192];
+    char field[RAY_PATH_MAX + 96];
     text_printable(slice_of(item->string), shown, sizeof(shown));
     snprintf(field, sizeof(field), "%s.rayStartParams.%s", path, shown);
     const struct param *param = NULL;
@@ -184,7 +184,7 @@ int ray_check_start_params(const cJSON *group, const char *path, bool head, stru
     int r = shape_object(group, path, "rayStartParams", &object, error);
     if (r < 0 || !object)
         return r;
-    char field[160];
+    char field[RAY_PATH_MAX + 32];
     snprintf(field, sizeof(field), "%s.rayStartParams", path);
     if (cJSON_GetArraySize(object) > RAY_PARAMS_MAX)
         return error_set(error, ERROR_INVALID, field, "%s may have at most %d entries", field, RAY_PARAMS_MAX);

@@ -9,6 +9,9 @@ struct fake_engine {
     const char *service; /* the one Service that exists, or NULL */
     const char *service_label, *service_label_value;
     const char *last_event_reason;
+    const char *reference;       /* of the image ray-2.60, or NULL */
+    const char *quota;           /* {"cpu": "4", ...}: the profile's, or NULL */
+    struct engine_traits traits; /* name NULL: those of an engine that runs Ray by itself */
 };
 
 static int fake_get(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
@@ -38,11 +41,14 @@ static int fake_check_pod_template(struct engine *engine, const cJSON *template,
 
 static int fake_images(struct engine *engine, cJSON **ret, struct error *error)
 {
-    (void)engine;
-    return json_parse(SLICE("[{\"name\":\"ray-2.9\",\"aliases\":[],\"rayVersion\":\"2.9.0\",\"ready\":true},"
-                            "{\"name\":\"ray-2.60\",\"aliases\":[\"rayproject/ray:2.60.0\"],\"rayVersion\":\"2.60.0\","
-                            "\"ready\":true}]"),
-                      &json_limits_default, ret, error);
+    const struct fake_engine *fake = (const struct fake_engine *)engine;
+    int r = json_parse(SLICE("[{\"name\":\"ray-2.9\",\"aliases\":[],\"rayVersion\":\"2.9.0\",\"ready\":true},"
+                             "{\"name\":\"ray-2.60\",\"aliases\":[\"rayproject/ray:2.60.0\"],\"rayVersion\":\"2.60.0\","
+                             "\"ready\":true}]"),
+                       &json_limits_default, ret, error);
+    if (r == 0)
+        json_set_text((*ret)->child->next, "reference", fake->reference);
+    return r;
 }
 
 static void fake_event(struct engine *engine, const cJSON *object, const char *type, const char *reason,
@@ -64,13 +70,25 @@ static bool fake_has(struct engine *engine, enum engine_kind kind)
 static const struct engine_traits *fake_traits(struct engine *engine)
 {
     static const struct engine_traits traits = {.name = "fake", .reconcilers = 1};
-    (void)engine;
-    return &traits;
+    const struct fake_engine *fake = (const struct fake_engine *)engine;
+    return fake->traits.name ? &fake->traits : &traits;
+}
+
+static int fake_list(struct engine *engine, enum engine_kind kind, const char *namespace,
+                     const struct engine_list_options *options, cJSON **ret, struct error *error)
+{
+    const struct fake_engine *fake = (const struct fake_engine *)engine;
+    (void)namespace;
+    (void)options;
+    AUTO_FREE char *text = memory_format("{\"items\":[{\"spec\":{\"hard\":%s}}]}", fake->quota ? fake->quota : "{}");
+    return json_parse(kind == KIND_RESOURCEQUOTA ? slice_of(text) : SLICE("{\"items\":[]}"), &json_limits_default, ret,
+                      error);
 }
 
 static const struct engine_operations fake_operations = {.has = fake_has,
                                                          .traits = fake_traits,
                                                          .get = fake_get,
+                                                         .list = fake_list,
                                                          .check_pod_template = fake_check_pod_template,
                                                          .images = fake_images,
                                                          .event = fake_event};
