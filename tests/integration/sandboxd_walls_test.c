@@ -243,19 +243,21 @@ static void volumes_of_others_are_invisible(void **state)
     AUTO_JSON cJSON *first = NULL, *second = NULL;
     assert_int_equal(sandbox_volume_ensure(bench.client, "alice", "home", 32 << 20, &first, &error), 0);
     assert_int_equal(sandbox_volume_ensure(bench.client, "bob", "home", 32 << 20, &second, &error), 0);
-    cJSON *spec = bench_pod("u", "echo alice-private > $HOME/note; chmod 600 $HOME/note; cat $HOME/note");
+    cJSON *spec =
+        bench_pod("u", "echo alice-private > $HOME/alices-note; chmod 600 $HOME/alices-note; cat $HOME/alices-note");
     json_set_text(json_object_in(json_member(spec, "volumes"), "home"), "type", "named");
     json_set_text(json_object_in(json_member(spec, "volumes"), "home"), "volume", "home");
     bench_mount(spec, "home", "/home/atelier", "");
     AUTO_FREE char *mine = bench_run("alice", "vol", spec, NULL);
     bench_expect(mine, "alice-private");
-    spec = bench_pod("u", "ls -la $HOME; cat $HOME/note; find / -name note -not -path '/proc/*' 2>/dev/null");
+    spec = bench_pod("u",
+                     "ls -la $HOME; cat $HOME/alices-note; find / -name alices-note -not -path '/proc/*' 2>/dev/null");
     json_set_text(json_object_in(json_member(spec, "volumes"), "home"), "type", "named");
     json_set_text(json_object_in(json_member(spec, "volumes"), "home"), "volume", "home");
     bench_mount(spec, "home", "/home/atelier", "");
     AUTO_FREE char *theirs = bench_run("bob", "vol", spec, NULL);
     bench_refute(theirs, "alice-private");
-    bench_refute(theirs, "/note\n");
+    bench_refute(theirs, "/alices-note\n");
 }
 
 /* A volume's size is a wall, and so is a pod's scratch space. */
