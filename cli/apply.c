@@ -49,7 +49,7 @@ static int put(struct call *call, const struct manifest *target, const cJSON *ob
     return failed;
 }
 
-static int apply_one(struct call *call, const cJSON *object, struct error *error)
+int apply_object(struct call *call, const cJSON *object, struct error *error)
 {
     struct manifest target;
     AUTO_JSON cJSON *result = NULL;
@@ -96,7 +96,7 @@ int verb_apply(struct call *call, struct error *error)
 {
     if (!call_option(call, "filename"))
         return call_usage(error, "apply needs -f FILE (or - for stdin)");
-    return for_each_manifest(call, apply_one, error);
+    return for_each_manifest(call, apply_object, error);
 }
 
 /* --- delete ------------------------------------------------------------------------------------------------------- */

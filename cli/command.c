@@ -151,13 +151,26 @@ static const struct command *find_command(const char *first, const char *second,
     return NULL;
 }
 
+static bool begins_with_word(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    return strncmp(words, word, length) == 0 && words[length] == ' ';
+}
+
+static bool is_group(const char *word)
+{
+    for (const struct command *command = commands; command->words; command++)
+        if (begins_with_word(command->words, word))
+            return true;
+    return false;
+}
+
 static int refuse_command(const char *first, const char *second, struct error *error)
 {
     AUTO_BUFFER struct buffer known = {0};
-    size_t length = strlen(first);
     for (const struct command *command = commands; command->words; command++)
-        if (strncmp(command->words, first, length) == 0 && command->words[length] == ' ')
-            buffer_add_format(&known, "%s%s", known.n ? ", " : "", command->words + length + 1);
+        if (begins_with_word(command->words, first))
+            buffer_add_format(&known, "%s%s", known.n ? ", " : "", command->words + strlen(first) + 1);
     if (known.n && second)
         return call_usage(error, "there is no command \"%.40s %.40s\"; there are: %s", first, second, known.p);
     if (known.n)
@@ -224,8 +237,11 @@ int command_parse(int count, const char *const *texts, struct call *ret, struct 
         return call_usage(error, "name a command; `atelier --help` lists them");
     const char *second = at + 1 < count && texts[at + 1][0] != '-' ? texts[at + 1] : NULL;
     ret->command = find_command(texts[at], second, &words);
-    if (!ret->command && at + 1 < count && (strcmp(texts[at + 1], "--help") == 0 || strcmp(texts[at + 1], "-h") == 0))
+    bool help = at + 1 < count && (strcmp(texts[at + 1], "--help") == 0 || strcmp(texts[at + 1], "-h") == 0);
+    if (!ret->command && help && is_group(texts[at])) {
+        ret->group = texts[at];
         return COMMAND_HELP;
+    }
     if (!ret->command)
         return refuse_command(texts[at], second, error);
     failed = take_arguments(ret, count, texts, at + words, error);
@@ -248,13 +264,16 @@ static void help_options(const struct option *list, struct buffer *ret)
     }
 }
 
-static void help_overview(struct buffer *ret)
+static void help_overview(const char *group, struct buffer *ret)
 {
-    buffer_add_text(ret, "Atelier: notebooks and Ray clusters for many people on one machine or on Kubernetes.\n\n"
-                         "Usage: atelier [-n NS] [-o FORMAT] COMMAND ...\n\nCommands:\n");
+    if (group)
+        buffer_add_format(ret, "Usage: atelier [-n NS] [-o FORMAT] %s COMMAND ...\n\nCommands:\n", group);
+    else
+        buffer_add_text(ret, "Atelier: notebooks and Ray clusters for many people on one machine or on Kubernetes.\n\n"
+                             "Usage: atelier [-n NS] [-o FORMAT] COMMAND ...\n\nCommands:\n");
     for (const struct command *command = commands; command->words; command++) {
         char left[96];
-        if (command->words[0] == '_')
+        if (command->words[0] == '_' || (group && !begins_with_word(command->words, group)))
             continue;
         snprintf(left, sizeof(left), "%s %s", command->words, command->arguments);
         if (strlen(left) > 40)
@@ -275,10 +294,10 @@ static void help_overview(struct buffer *ret)
              "\n`atelier COMMAND --help` shows options and examples.\n");
 }
 
-void command_help(const struct command *command, struct buffer *ret)
+void command_help(const struct command *command, const char *group, struct buffer *ret)
 {
     if (!command) {
-        help_overview(ret);
+        help_overview(group, ret);
         return;
     }
     buffer_add_format(ret, "%s\n\nUsage: atelier %s%s%s%s%s\n", command->summary, command->words,
@@ -328,7 +347,7 @@ int command_main(int count, const char *const *texts)
     int result = command_parse(count, texts, &call, &error);
     if (result == COMMAND_HELP) {
         AUTO_BUFFER struct buffer help = {0};
-        command_help(call.command, &help);
+        command_help(call.command, call.group, &help);
         return fwrite(help.p, 1, help.n, stdout) == help.n && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
     }
     if (result == 0) {

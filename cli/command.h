@@ -38,6 +38,7 @@ extern const struct command commands[]; /* ended by NULL words */
 struct client;
 struct call {
     const struct command *command;
+    const char *group; /* with COMMAND_HELP and no command: only those that begin with this word; NULL: all */
     const char *arguments[CALL_ARGUMENTS_MAX];
     unsigned argument_count;
     const char *const *rest; /* after "--" */
@@ -57,7 +58,8 @@ int command_parse(int count, const char *const *texts, struct call *ret, struct 
 /* An option of <command> (NULL: of every command) by name, or by letter if that is not 0; NULL if there is none. The
  * first of those of every command begins their list. */
 const struct option *command_option(const struct command *command, const char *name, char letter);
-void command_help(const struct command *command, struct buffer *ret); /* NULL: the overview */
+/* <command> NULL: the overview, of the commands that begin with the word <group> if that is not NULL. */
+void command_help(const struct command *command, const char *group, struct buffer *ret);
 /* Runs main()'s job. */
 int command_main(int count, const char *const *texts);
 

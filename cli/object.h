@@ -36,6 +36,8 @@ int object_wait_gone(struct call *call, const struct resource *resource, const c
 
 /* Sends and reports ("notebook.kubeflow.org/nb1 created"); then waits if --wait was given. */
 int create_object(struct call *call, const struct resource *resource, const cJSON *object, struct error *error);
+/* Creates what <object> describes, or changes what is there into it, and reports which of both. */
+int apply_object(struct call *call, const cJSON *object, struct error *error);
 /* <patch>: an object is a merge patch (RFC 7386), an array a JSON Patch (RFC 6902). */
 int patch_object(struct call *call, const struct resource *resource, const char *name, const cJSON *patch,
                  const char *done, struct error *error);

@@ -1,6 +1,7 @@
 /* How is a Ray cluster made, scaled and opened? */
 #include "cli/client.h"
 #include "cli/object.h"
+#include "cli/ray.h"
 #include "cli/verbs.h"
 
 #define REPLICAS_MAX 1000 /* of one group; the service has its own limits */
@@ -68,14 +69,14 @@ static int add_workers(const struct call *call, cJSON *spec, const char *image, 
     return 0;
 }
 
-/* --image, else the first image that has Ray (of the version asked for). */
-static int choose_image(struct call *call, char ret_image[256], char ret_version[64], struct error *error)
+int ray_choose_image(struct call *call, char ret_image[RAY_IMAGE_SIZE], char ret_version[RAY_VERSION_SIZE],
+                     struct error *error)
 {
     const char *image = call_option(call, "image"), *version = call_option(call, "ray-version");
     AUTO_JSON cJSON *list = NULL;
     const cJSON *item;
-    snprintf(ret_image, 256, "%s", image ? image : "");
-    snprintf(ret_version, 64, "%s", version ? version : "");
+    snprintf(ret_image, RAY_IMAGE_SIZE, "%s", image ? image : "");
+    snprintf(ret_version, RAY_VERSION_SIZE, "%s", version ? version : "");
     if (image)
         return 0;
     int failed = client_json(call, "GET", "/api/atelier/v1/images", NULL, &list, error);
@@ -86,19 +87,20 @@ static int choose_image(struct call *call, char ret_image[256], char ret_version
         const char *has = json_text(item, "rayVersion", NULL);
         if (!has || (version && strcmp(has, version) != 0))
             continue;
-        snprintf(ret_image, 256, "%s", json_text_or("", item, "name", NULL));
-        snprintf(ret_version, 64, "%s", has);
+        snprintf(ret_image, RAY_IMAGE_SIZE, "%s", json_text_or("", item, "name", NULL));
+        snprintf(ret_version, RAY_VERSION_SIZE, "%s", has);
         return 0;
     }
     return error_set(error, ERROR_INVALID, "--ray-version",
-                     "no installed image has Ray %s: `atelier images` lists them", version ? version : "");
+                     "no installed image has Ray%s%s: `atelier images` lists them", version ? " " : "",
+                     version ? version : "");
 }
 
 int verb_ray_create(struct call *call, struct error *error)
 {
-    char image[256], version[64];
+    char image[RAY_IMAGE_SIZE], version[RAY_VERSION_SIZE];
     AUTO_JSON cJSON *object = json_object();
-    int failed = choose_image(call, image, version, error);
+    int failed = ray_choose_image(call, image, version, error);
     if (failed)
         return failed;
     json_set_text(object, "apiVersion", "ray.io/v1");

@@ -54,7 +54,7 @@ static void refuses(void **state)
     } cases[] = {
         {{"atelier"}, "name a command"},
         {{"atelier", "bogus"}, "there is no command \"bogus\""},
-        {{"atelier", "ray"}, "ray needs one of: create, submit"},
+        {{"atelier", "ray"}, "ray needs one of: create, up"},
         {{"atelier", "ray", "bogus"}, "there is no command \"ray bogus\""},
         {{"atelier", "get"}, "get needs: KIND"},
         {{"atelier", "get", "pods", "a", "b"}, "unexpected argument \"b\""},
@@ -119,6 +119,12 @@ static void help(void **state)
     assert_int_equal(PARSE(&call, &error, "--help"), COMMAND_HELP);
     assert_null(call.command);
     assert_int_equal(PARSE(&call, &error, "ray", "--help"), COMMAND_HELP);
+    assert_string_equal(call.group, "ray");
+    AUTO_BUFFER struct buffer text = {0};
+    command_help(NULL, call.group, &text);
+    assert_non_null(strstr(text.p, "ray submit"));
+    assert_null(strstr(text.p, "notebook create"));
+    assert_int_equal(PARSE(&call, &error, "rays", "--help"), EXIT_USAGE);
     assert_int_equal(PARSE(&call, &error, "ray", "scale", "-h"), COMMAND_HELP);
     assert_string_equal(call.command->words, "ray scale");
 }
@@ -134,7 +140,7 @@ static void table_is_sound(void **state)
         assert_non_null(command->examples);
         AUTO_FREE char *start = memory_format("  atelier %s", command->words);
         assert_non_null(strstr(command->examples, start));
-        command_help(command, &text);
+        command_help(command, NULL, &text);
         assert_non_null(strstr(text.p, command->summary));
         for (const struct option *a = command->options; a && a->name; a++)
             for (const struct option *b = a + 1; b->name; b++)

@@ -1,0 +1,13 @@
+/* Steps that the commands about Ray clusters share. */
+#ifndef ATELIER_CLI_RAY_H
+#define ATELIER_CLI_RAY_H
+
+#include "cli/command.h"
+
+#define RAY_IMAGE_SIZE 256
+#define RAY_VERSION_SIZE 64
+/* --image; else the first image that has Ray, of --ray-version if that was given. "" as a version: not known. */
+int ray_choose_image(struct call *call, char ret_image[RAY_IMAGE_SIZE], char ret_version[RAY_VERSION_SIZE],
+                     struct error *error);
+
+#endif

@@ -1,0 +1,191 @@
+/* How does a file of Ray's cluster launcher run on the platform? `ray up`, `ray down`, `ray exec`, `ray get-head-ip`.
+ */
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "cli/launcher.h"
+#include "cli/manifest.h"
+#include "cli/object.h"
+#include "cli/ray.h"
+#include "cli/verbs.h"
+
+static int read_file(const char *path, cJSON **ret, struct error *error)
+{
+    AUTO_JSON cJSON *documents = NULL;
+    int failed = manifest_read_all(path, &documents, error);
+    if (!failed && cJSON_GetArraySize(documents) != 1)
+        failed = error_set(error, ERROR_INVALID, NULL, "%s: expected one document", path);
+    if (failed)
+        return failed;
+    if (json_member(documents->child, "apiVersion"))
+        return error_set(error, ERROR_INVALID, "apiVersion",
+                         "%s is a Kubernetes manifest, not a launcher file: use `atelier apply -f %s`", path, path);
+    *ret = cJSON_DetachItemViaPointer(documents, documents->child);
+    return 0;
+}
+
+static int read_size(const struct call *call, const char *option, bool (*parse)(struct slice, int64_t *), int64_t *ret,
+                     struct error *error)
+{
+    const char *text = call_option(call, option);
+    *ret = 0;
+    if (text && (!parse(slice_of(text), ret) || *ret <= 0))
+        return call_usage(error, "--%s: expected a quantity such as %s", option,
+                          strcmp(option, "max-cpu") == 0 ? "2 or 500m" : "4Gi");
+    return 0;
+}
+
+/* The tenant is the caller's to name, never the file's. */
+static int check_namespace(struct call *call, const cJSON *file, struct error *error)
+{
+    const char *wanted = json_text(file, "provider", "namespace", NULL), *namespace;
+    if (!wanted)
+        return 0;
+    int failed = call_namespace(call, &namespace, error);
+    if (!failed && strcmp(wanted, namespace) != 0)
+        failed = error_set(error, ERROR_INVALID, "provider.namespace",
+                           "provider.namespace is %.63s, but this works in %s: give -n", wanted, namespace);
+    return failed;
+}
+
+static void say_notes(const struct buffer *notes)
+{
+    struct slice rest = buffer_slice(notes), line;
+    while (rest.n) {
+        line = slice_split(rest, '\n', &rest);
+        if (line.n)
+            say("note: %.*s", (int)line.n, line.p);
+    }
+}
+
+static int convert(struct call *call, const cJSON *file, bool autoscaling, cJSON **ret, struct error *error)
+{
+    char image[RAY_IMAGE_SIZE], version[RAY_VERSION_SIZE];
+    AUTO_BUFFER struct buffer notes = {0};
+    int failed = ray_choose_image(call, image, version, error);
+    struct launcher_options options = {.image = image,
+                                       .image_wins = call_option(call, "image") != NULL,
+                                       .ray_version = version[0] ? version : NULL,
+                                       .autoscaling = autoscaling};
+    if (!failed)
+        failed = read_size(call, "max-cpu", quantity_parse_milli, &options.cpu_milli_max, error);
+    if (!failed)
+        failed = read_size(call, "max-memory", quantity_parse_bytes, &options.memory_bytes_max, error);
+    if (!failed)
+        failed = launcher_convert(file, &options, ret, &notes, error);
+    if (!failed)
+        say_notes(&notes);
+    return failed;
+}
+
+static int print_manifest(const struct call *call, const cJSON *cluster, struct error *error)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    enum output output;
+    int failed = output_of(call, &output, error);
+    if (failed)
+        return failed;
+    if (output == OUTPUT_JSON) {
+        AUTO_FREE char *json = json_print_pretty(cluster);
+        buffer_add_format(&text, "%s\n", json);
+    } else {
+        yaml_print(cluster, &text);
+    }
+    return print_text(text.p, error);
+}
+
+int verb_ray_up(struct call *call, struct error *error)
+{
+    AUTO_JSON cJSON *file = NULL;
+    AUTO_JSON cJSON *cluster = NULL;
+    bool autoscaling = !call_flag(call, "no-autoscaling");
+    int failed = read_file(call->arguments[0], &file, error);
+    if (!failed)
+        failed = check_namespace(call, file, error);
+    if (!failed)
+        failed = convert(call, file, autoscaling, &cluster, error);
+    if (failed)
+        return failed;
+    if (call_flag(call, "dry-run"))
+        return print_manifest(call, cluster, error);
+    failed = apply_object(call, cluster, error);
+    if (failed == -ERROR_INVALID && autoscaling && strcmp(error->field, "spec.enableInTreeAutoscaling") == 0) {
+        say("there is no autoscaling here: every worker group starts with its max_workers, and stays so");
+        *error = (struct error){0};
+        cJSON_Delete(cluster);
+        cluster = NULL;
+        failed = convert(call, file, false, &cluster, error);
+        if (!failed)
+            failed = apply_object(call, cluster, error);
+    }
+    if (failed)
+        return failed;
+    return object_wait_if_asked(call, resource_by_word("rayclusters"), json_text(cluster, "metadata", "name", NULL),
+                                error);
+}
+
+/* A cluster's name as it is, or that of the launcher file which the word names. */
+static int cluster_name(const char *word, char ret[LAUNCHER_NAME_MAX + 1], struct error *error)
+{
+    AUTO_JSON cJSON *file = NULL;
+    bool is_file = slice_ends(slice_of(word), ".yaml") || slice_ends(slice_of(word), ".yml") || strchr(word, '/');
+    if (!is_file) {
+        if (strlen(word) > LAUNCHER_NAME_MAX)
+            return call_usage(error, "\"%.60s\" cannot be the name of a cluster", word);
+        snprintf(ret, LAUNCHER_NAME_MAX + 1, "%s", word);
+        return 0;
+    }
+    int failed = read_file(word, &file, error);
+    return failed ? failed : launcher_name(file, ret, error);
+}
+
+static int confirm(const struct call *call, const char *name, struct error *error)
+{
+    char answer[8] = "";
+    if (call_flag(call, "yes") || !isatty(STDIN_FILENO))
+        return 0;
+    fprintf(stderr, "Delete the cluster %s with everything that runs on it? [y/N] ", name);
+    if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+        return 0;
+    return error_set(error, ERROR_INVALID, NULL, "%s was not deleted", name);
+}
+
+int verb_ray_down(struct call *call, struct error *error)
+{
+    char name[LAUNCHER_NAME_MAX + 1];
+    int failed = cluster_name(call->arguments[0], name, error);
+    if (!failed)
+        failed = confirm(call, name, error);
+    if (failed)
+        return failed;
+    call->arguments[0] = name;
+    return delete_objects(call, "rayclusters", error);
+}
+
+int verb_ray_exec(struct call *call, struct error *error)
+{
+    char name[LAUNCHER_NAME_MAX + 1];
+    int failed = cluster_name(call->arguments[0], name, error);
+    if (failed)
+        return failed;
+    call->arguments[0] = name;
+    return verb_ray_submit(call, error);
+}
+
+int verb_ray_get_head_ip(struct call *call, struct error *error)
+{
+    char name[LAUNCHER_NAME_MAX + 1], line[TABLE_CELL_MAX];
+    AUTO_JSON cJSON *cluster = NULL;
+    int failed = cluster_name(call->arguments[0], name, error);
+    if (!failed)
+        failed = object_get(call, resource_by_word("rayclusters"), name, &cluster, error);
+    if (failed)
+        return failed;
+    const char *address = json_text(cluster, "status", "head", "podIP", NULL);
+    if (!address || !address[0])
+        return error_set(error, ERROR_UNAVAILABLE, NULL,
+                         "the head of %s is not running yet: `atelier wait raycluster %s`", name, name);
+    text_printable(slice_of(address), line, sizeof(line));
+    AUTO_FREE char *text = memory_format("%s\n", line);
+    return print_text(text, error);
+}
