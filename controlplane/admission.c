@@ -12,6 +12,11 @@
 #define DATA_KEY_MAX 253             /* Kubernetes' IsConfigMapKey */
 
 /* --- what belongs to the profile ---------------------------------------------------------------------------------- */
+static bool is_managed(const cJSON *object)
+{
+    return strcmp(json_text_or("", object, "metadata", "labels", "app.kubernetes.io/managed-by", NULL), "atelier") == 0;
+}
+
 int admission_check_reserved(enum engine_kind kind, const char *name, const cJSON *old, struct error *error)
 {
     bool reserved = false;
@@ -21,7 +26,7 @@ int admission_check_reserved(enum engine_kind kind, const char *name, const cJSO
         reserved = strcmp(name, "home") == 0;
     if (kind == KIND_SECRET || kind == KIND_CLAIM || kind == KIND_CONFIGMAP) {
         const cJSON *owners = json_at(old, "metadata", "ownerReferences", NULL);
-        reserved = reserved || (owners && owners->child);
+        reserved = reserved || (owners && owners->child) || is_managed(old);
     }
     if (reserved)
         return error_set(error, ERROR_FORBIDDEN, NULL, "%s \"%s\" is managed by Atelier", engine_kinds[kind].kind,
@@ -41,6 +46,18 @@ static int check_own_labels(const cJSON *old, const cJSON *object, struct error 
                              item->string);
     }
     return 0;
+}
+
+int admission_check_unknown(const cJSON *old, const cJSON *object, struct error *error)
+{
+    if (is_managed(old))
+        return error_set(error, ERROR_FORBIDDEN, NULL, "%s \"%s\" is managed by Atelier",
+                         json_text_or("the object", old, "kind", NULL),
+                         json_text_or("", old, "metadata", "name", NULL));
+    if (is_managed(object))
+        return error_set(error, ERROR_INVALID, "metadata.labels",
+                         "only what Atelier makes is labelled app.kubernetes.io/managed-by: atelier");
+    return check_own_labels(old, object, error);
 }
 
 /* --- PersistentVolumeClaim ---------------------------------------------------------------------------------------- */

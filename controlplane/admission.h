@@ -9,4 +9,7 @@ int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, 
 /* FORBIDDEN for what belongs to the profile itself and that people may neither make, change nor delete by hand. */
 int admission_check_reserved(enum engine_kind kind, const char *name, const cJSON *old, struct error *error);
 
+/* For kinds that Atelier does not know: nobody may make them look as if they were Atelier's, or touch what is. */
+int admission_check_unknown(const cJSON *old, const cJSON *object, struct error *error);
+
 #endif

@@ -122,6 +122,14 @@ static bool check_level(const char *text, int64_t *ret)
     return false;
 }
 
+static bool check_choice(const char *type, struct config_value *value, const char **ret_expected)
+{
+    bool truth = strcmp(type, "BOOL") == 0;
+    *ret_expected = truth ? "true or false" : "local or kubernetes";
+    value->number = strcmp(value->text, truth ? "true" : "kubernetes") == 0;
+    return value->number || strcmp(value->text, truth ? "false" : "local") == 0;
+}
+
 static int check_value(const struct config_key *key, struct config_value *value, struct error *error)
 {
     const char *type = key->type, *text = value->text, *expected = NULL;
@@ -150,6 +158,10 @@ static int check_value(const struct config_key *key, struct config_value *value,
         return refuse(key, "ADDRESS:PORT such as 127.0.0.1:8080", text, error);
     if (strcmp(type, "DOMAIN") == 0 && !name_is_subdomain(slice_of(text)))
         return refuse(key, "a domain name in lower case", text, error);
+    if (strcmp(type, "LABEL") == 0 && !name_is_label(slice_of(text)))
+        return refuse(key, "a name of lower-case letters, digits and '-', at most 63", text, error);
+    if ((strcmp(type, "BOOL") == 0 || strcmp(type, "ENGINE") == 0) && !check_choice(type, value, &expected))
+        return refuse(key, expected, text, error);
     if (strcmp(type, "LEVEL") == 0 && !check_level(text, &value->number))
         return refuse(key, "debug, info, warn or error", text, error);
     return 0;
@@ -196,6 +208,8 @@ static int scalar_text(const struct config_key *key, const cJSON *item, char **r
     int64_t number;
     if (cJSON_IsString(item))
         *ret = memory_text(item->valuestring);
+    else if (cJSON_IsBool(item) && strcmp(key->type, "BOOL") == 0)
+        *ret = memory_text(cJSON_IsTrue(item) ? "true" : "false");
     else if (json_i64(item, &number))
         *ret = memory_format("%lld", (long long)number);
     else

@@ -29,6 +29,25 @@
     X(sandboxd_socket, "ATELIER_SANDBOXD_SOCKET", PATH, "{run_dir}/sandboxd.sock", 1, 107, false,                      \
       "Unix socket of atelier-sandboxd")                                                                               \
     X(images, "ATELIER_IMAGES", PATH, "{data}/images", 1, 4000, false, "directory of the installed images")            \
+    X(engine, "ATELIER_ENGINE", ENGINE, "local", 1, 16, false,                                                         \
+      "where workloads live: local (this machine) or kubernetes (a cluster)")                                          \
+    X(kubeconfig, "ATELIER_KUBECONFIG", PATH, "", 0, 4000, false,                                                      \
+      "kubernetes: the kubeconfig that says where the cluster is; empty: the pod's own service account")               \
+    X(kube_context, "ATELIER_KUBE_CONTEXT", TEXT, "", 0, 253, false,                                                   \
+      "kubernetes: which context of the kubeconfig; empty: its current one")                                           \
+    X(namespace, "ATELIER_NAMESPACE", LABEL, "atelier-system", 1, 63, false,                                           \
+      "kubernetes: namespace of atelierd itself, where its Lease and Secrets are")                                     \
+    X(tenant_namespace, "ATELIER_TENANT_NAMESPACE", LABEL, "atelier-tenants", 1, 63, false,                            \
+      "kubernetes: empty namespace whose service account names stand for people's roles in RBAC")                      \
+    X(kube_images, "ATELIER_KUBE_IMAGES", PATH, "", 0, 4000, false,                                                    \
+      "kubernetes: JSON file of the images that are offered; empty: the built-in list")                                \
+    X(kube_wait_s, "ATELIER_KUBE_WAIT_S", INTEGER, "60", 0, 3600, false,                                               \
+      "kubernetes: seconds to wait for the API server at start")                                                       \
+    X(leader_election, "ATELIER_LEADER_ELECTION", BOOL, "true", 1, 5, false,                                           \
+      "kubernetes: replicas agree by a Lease which one reconciles; false: this is the only one")                       \
+    X(reconcilers, "ATELIER_RECONCILERS", INTEGER, "16", 1, 128, false, "kubernetes: reconcile workers a kind")        \
+    X(identity, "ATELIER_IDENTITY", TEXT, "", 0, 200, false,                                                           \
+      "kubernetes: name of this replica in the Lease; empty: host name and process")                                   \
     X(database_url, "DATABASE_URL", SECRET, "", 0, 4000, false,                                                        \
       "PostgreSQL to use: a postgres:// URL or libpq's key=value form; needed unless database_url_file is set")        \
     X(database_url_file, "DATABASE_URL_FILE", PATH, "", 0, 4000, false,                                                \

@@ -19,7 +19,8 @@ static cJSON *typed(const char *kind)
 
 int discovery_core(struct call *call, struct error *error)
 {
-    (void)error;
+    if (engine_forwards(call->server->engine))
+        return discovery_cluster(call, error);
     cJSON *value = typed("APIVersions");
     json_push_text(json_set(value, "versions", json_array()), "v1");
     cJSON *address = json_push(json_set(value, "serverAddressByClientCIDRs", json_array()), json_object());
@@ -57,7 +58,8 @@ static const struct engine_kind_info *first_of_group(struct engine *engine, size
 
 int discovery_groups(struct call *call, struct error *error)
 {
-    (void)error;
+    if (engine_forwards(call->server->engine))
+        return discovery_cluster(call, error);
     cJSON *value = typed("APIGroupList"), *groups = json_set(value, "groups", json_array());
     for (size_t i = 0; i < KIND_COUNT; i++) {
         const struct engine_kind_info *info = first_of_group(call->server->engine, i);
@@ -69,6 +71,8 @@ int discovery_groups(struct call *call, struct error *error)
 
 int discovery_group(struct call *call, struct error *error)
 {
+    if (engine_forwards(call->server->engine))
+        return discovery_cluster(call, error);
     const char *group = call_parameter(call, "group");
     for (size_t i = 0; i < KIND_COUNT; i++) {
         const struct engine_kind_info *info = first_of_group(call->server->engine, i);
@@ -113,6 +117,8 @@ static void add_resource(cJSON *resources, enum engine_kind kind, const char *pa
 
 int discovery_resources(struct call *call, struct error *error)
 {
+    if (engine_forwards(call->server->engine))
+        return discovery_cluster(call, error);
     const char *group = call_parameter(call, "group"), *version = call_parameter(call, "version");
     AUTO_JSON cJSON *value = typed("APIResourceList");
     cJSON *resources = json_set(value, "resources", json_array());
@@ -139,7 +145,8 @@ int discovery_resources(struct call *call, struct error *error)
 /* The Kubernetes version whose conventions the workload half follows; clients compare major and minor. */
 int discovery_version(struct call *call, struct error *error)
 {
-    (void)error;
+    if (engine_forwards(call->server->engine))
+        return discovery_cluster(call, error);
     cJSON *value = json_object();
     json_set_text(value, "major", "1");
     json_set_text(value, "minor", "34");

@@ -44,6 +44,14 @@ int discovery_groups(struct call *call, struct error *error);
 int discovery_group(struct call *call, struct error *error);
 int discovery_resources(struct call *call, struct error *error);
 int discovery_version(struct call *call, struct error *error);
+/* discovery_cluster.c: the same, and OpenAPI, as the cluster's own API answers it; NOT_FOUND where there is none */
+struct documents;
+struct documents *documents_new(void);
+void documents_free(struct documents *documents); /* NULL is fine */
+int discovery_cluster(struct call *call, struct error *error);
+/* reviews.c */
+int review_access(struct call *call, struct error *error);
+int review_rules(struct call *call, struct error *error);
 /* objects.c */
 int objects_handle(struct call *call, struct error *error);
 /* console.c: false if there is nothing to serve at that path */

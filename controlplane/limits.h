@@ -17,6 +17,18 @@
 #define LIMIT_LOG_ANSWER (4 << 20)         /* the end of a log that one answer carries */
 #define LIMIT_LOG_TAIL 1000000             /* tailLines */
 #define LIMIT_LOG_LINE (64 << 10)          /* a longer line is passed on in pieces */
+#define LIMIT_PASSAGES 8192                /* requests under way to the cluster's API in all */
+#define LIMIT_PASSAGES_USER 128            /* watches and followed logs among them, of one person */
+#define LIMIT_PASSAGE_EARLY (256 << 10)    /* a longer answer of the cluster is streamed */
+#define LIMIT_PASSAGE_EARLY_MAX (4 << 20)  /* of it may have come before the stream begins */
+#define LIMIT_PASSAGE_BODY                                                                                             \
+    (32 << 20)                      /* an OpenAPI document of a cluster with many kinds; objects are at most 1.5 MiB */
+#define LIMIT_PASSAGE_WAIT_MS 60000 /* the API server itself gives up after 60 s */
+#define LIMIT_PASSAGE_STOP_MS 5000  /* for cancelled requests to end at shutdown */
+#define LIMIT_DISCOVERY_BODY (1 << 20)     /* a longer discovery or OpenAPI document is not kept */
+#define LIMIT_DISCOVERY_MS 10000           /* how long such a document is kept */
+#define LIMIT_DISCOVERY_COUNT 32           /* and how many: kubectl asks for one a group */
+#define LIMIT_IMAGES_FILE (256 << 10)      /* a list of images, some hundred bytes each */
 #define LIMIT_PAGE 500                     /* rows of an audit page */
 #define LIMIT_TOKEN_TTL_S (3650LL * 86400) /* an API token lives at most ten years */
 

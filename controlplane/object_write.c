@@ -148,20 +148,6 @@ static int apply_patch(enum wire_type type, const cJSON *old, const cJSON *patch
     return 0;
 }
 
-/* A patch that names the version it was made for must not be tried on another one. */
-static bool names_version(enum wire_type type, const cJSON *patch)
-{
-    const cJSON *item;
-    if (type != WIRE_JSON_PATCH)
-        return json_at(patch, "metadata", "resourceVersion", NULL) != NULL;
-    cJSON_ArrayForEach(item, patch)
-    {
-        if (strcmp(json_text_or("", item, "path", NULL), "/metadata/resourceVersion") == 0)
-            return true;
-    }
-    return false;
-}
-
 static int patch_once(struct call *call, const struct place *place, enum wire_type type, const cJSON *patch,
                       struct error *error)
 {
@@ -197,7 +183,7 @@ int place_patch(struct call *call, const struct place *place, struct error *erro
         status = wire_read(call->request, type, &patch, error);
     if (status < 0)
         return status;
-    unsigned retries = names_version(type, patch) ? 0 : LIMIT_PATCH_RETRIES;
+    unsigned retries = wire_names_version(type, patch) ? 0 : LIMIT_PATCH_RETRIES;
     do {
         *error = (struct error){0};
         status = patch_once(call, place, type, patch, error);

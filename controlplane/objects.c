@@ -1,6 +1,7 @@
 /* What does a request for objects get to read? */
 #include "controlplane/objects.h"
 
+#include "controlplane/cluster.h"
 #include "controlplane/handlers.h"
 #include "controlplane/wire.h"
 #include "controlplane/visible.h"
@@ -11,6 +12,24 @@ static const char *or_null(const char *text)
     return *text ? text : NULL;
 }
 
+/* A kind that only the cluster knows: namespaced, by the names in the path. */
+static const struct engine_kind_info *unknown_kind(struct call *call, const char *group, const char *version)
+{
+    const char *plural = call_parameter(call, "plural");
+    if (!engine_forwards(call->server->engine) || !*call_parameter(call, "ns") || !name_is_label(slice_of(plural)) ||
+        !name_is_label(slice_of(*group ? version : "v1")) || (*group && !name_is_subdomain(slice_of(group))))
+        return NULL;
+    struct engine_kind_info *info = arena_get(call->request->arena, sizeof(*info));
+    *info = (struct engine_kind_info){.group = group,
+                                      .version = *group ? version : "v1",
+                                      .kind = plural,
+                                      .plural = plural,
+                                      .singular = plural,
+                                      .short_name = "",
+                                      .namespaced = true};
+    return info;
+}
+
 static int find_place(struct call *call, struct place *ret, struct error *error)
 {
     const char *group = call_parameter(call, "group"), *version = call_parameter(call, "version");
@@ -18,11 +37,15 @@ static int find_place(struct call *call, struct place *ret, struct error *error)
                           .name = or_null(call_parameter(call, "name")),
                           .part = call_parameter(call, "part")};
     bool known = engine_kind_by_plural(slice_of(group), slice_of(call_parameter(call, "plural")), &place.kind);
-    if (!known || (*group && strcmp(version, engine_kinds[place.kind].version) != 0))
+    if (known && *group && strcmp(version, engine_kinds[place.kind].version) != 0)
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
-    if (!engine_has(call->server->engine, place.kind))
+    if (known && !engine_has(call->server->engine, place.kind))
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
-    place.info = &engine_kinds[place.kind];
+    if (!known)
+        place.kind = KIND_COUNT;
+    place.info = known ? &engine_kinds[place.kind] : unknown_kind(call, group, version);
+    if (!place.info)
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
     bool misplaced = place.info->namespaced ? !place.namespace && place.name : place.namespace != NULL;
     bool unnameable = (place.namespace && !name_is_label(slice_of(place.namespace))) ||
                       (place.name && !name_is_subdomain(slice_of(place.name)));
@@ -103,6 +126,8 @@ static int answer_list(struct call *call, const struct place *place, struct erro
     struct decision decision =
         call_decide(call, place->namespace, place->info->kind, NULL, watching ? VERB_WATCH : VERB_LIST);
     int status = call_refuse(&decision, error);
+    if (status == 0 && !decision.partial && cluster_serves(call, place))
+        return cluster_read(call, place, error);
     if (status == 0)
         status = wire_check_accept(call->request, error);
     if (status == 0)
@@ -135,6 +160,38 @@ static int refuse_part(struct call *call, const struct place *place, struct erro
                      place->part);
 }
 
+/* What the cluster's own API answers; whoever sees only a part of a list gets it from here. */
+static int handle_by_cluster(struct call *call, const struct place *place, bool reading, struct error *error)
+{
+    static const char *const upgraded[] = {"exec", "attach", "portforward"};
+    struct slice method = call->request->method;
+    const char *part = place->part;
+    bool scaled = strcmp(part, "scale") == 0 && (place->kind == KIND_COUNT || place->kind == KIND_STATEFULSET);
+    for (size_t i = 0; i < COUNT_OF(upgraded); i++) {
+        if (strcmp(part, upgraded[i]) == 0 && place->kind == KIND_POD)
+            return error_set(error, ERROR_BAD_REQUEST, NULL, "%s needs a connection upgrade (WebSocket)", part);
+    }
+    bool known =
+        !*part || scaled || strcmp(part, "status") == 0 || (strcmp(part, "log") == 0 && place->kind == KIND_POD);
+    if (!known)
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
+    if (reading && !place->name && place->kind != KIND_COUNT)
+        return answer_list(call, place, error);
+    if (reading)
+        return cluster_read(call, place, error);
+    if (*part && !scaled) {
+        call->action = "change status";
+        return place->kind == KIND_COUNT
+                   ? error_set(error, ERROR_METHOD, NULL, "%s.%s is not written here", place->info->plural, part)
+                   : refuse_part(call, place, error);
+    }
+    if (slice_is(method, "POST"))
+        return cluster_create(call, place, error);
+    if (slice_is(method, "DELETE"))
+        return cluster_delete(call, place, error);
+    return cluster_change(call, place, error);
+}
+
 int objects_handle(struct call *call, struct error *error)
 {
     struct slice method = call->request->method;
@@ -143,6 +200,8 @@ int objects_handle(struct call *call, struct error *error)
     if (status < 0)
         return status;
     bool reading = slice_is(method, "GET") || slice_is(method, "HEAD");
+    if (cluster_serves(call, &place))
+        return handle_by_cluster(call, &place, reading, error);
     if (strcmp(place.part, "log") == 0 && place.kind == KIND_POD && reading)
         return logs_answer(call, &place, error);
     if (*place.part && strcmp(place.part, "status") != 0)

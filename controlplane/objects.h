@@ -12,7 +12,7 @@
 
 /* What a path names. */
 struct place {
-    enum engine_kind kind;
+    enum engine_kind kind; /* KIND_COUNT: one that only the cluster knows */
     const struct engine_kind_info *info;
     const char *namespace; /* NULL: a cluster kind, or all namespaces */
     const char *name;      /* NULL: the collection */

@@ -2,11 +2,13 @@
 #include "controlplane/server.h"
 
 #include "base/clock.h"
+#include "controlplane/engines.h"
+#include "controlplane/handlers.h"
 #include "controlplane/logs.h"
+#include "controlplane/passage.h"
 #include "controlplane/router.h"
 #include "controlplane/routes.h"
 #include "controlplane/watch.h"
-#include "engine/local/local.h"
 #include "notebooks/notebooks.h"
 #include "store/store.h"
 #include "tenancy/tenancy.h"
@@ -51,12 +53,7 @@ static int open_auth(struct server *server, struct error *error)
 static int open_rooms(struct server *server, struct error *error)
 {
     const struct config *config = &server->config;
-    struct local_options local = {.store = server->store,
-                                  .sandboxd_socket = config->sandboxd_socket.text,
-                                  .images_directory = config->images.text,
-                                  .memory_reserved_bytes = config->memory_reserved.number,
-                                  .cpu_overcommit = (double)config->cpu_overcommit.number};
-    int status = local_engine_new(&local, &server->engine, error);
+    int status = engine_open(config, server->store, &server->engine, error);
     if (status < 0)
         return status;
     struct tenancy_options tenancy = {.engine = server->engine,
@@ -114,6 +111,8 @@ int server_start(struct server *server, struct error *error)
     }
     server->watches = watches_new(server);
     server->followers = followers_new(server);
+    server->passages = passages_new();
+    server->documents = documents_new();
     auth_on_change(server->auth, on_policy_change, server);
     gateway_start(server->gateway);
     return 0;
@@ -124,17 +123,20 @@ void server_stop(struct server *server)
 {
     followers_stop(server->followers);
     watches_stop(server->watches);
+    passages_stop(server->passages);
     if (server->gateway)
         gateway_stop(server->gateway, server->config.drain_s.number * 1000);
     gateway_free(server->gateway);
     routes_free(server->routes);
     notebooks_free(server->notebooks);
     tenancy_free(server->tenancy);
-    local_engine_free(server->engine);
+    engine_close(&server->config, server->engine);
     auth_free(server->auth);
     store_free(server->store);
     followers_free(server->followers);
     watches_free(server->watches);
+    passages_free(server->passages);
+    documents_free(server->documents);
     struct config config = server->config;
     *server = (struct server){.config = config};
 }

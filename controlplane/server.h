@@ -15,6 +15,8 @@ struct notebooks;
 struct routes;
 struct watches;
 struct followers;
+struct passages;
+struct documents;
 
 /* Fixed once `server_start` has returned; the config's reloadable values are read by the main thread only. */
 struct server {
@@ -27,6 +29,8 @@ struct server {
     struct routes *routes;       /* where a tenant's path leads */
     struct watches *watches;     /* open watches of the object API */
     struct followers *followers; /* logs that are being followed */
+    struct passages *passages;   /* requests that the cluster's API is answering */
+    struct documents *documents; /* discovery and OpenAPI of the cluster, kept for some seconds */
     struct gateway *gateway;
 };
 

@@ -36,11 +36,45 @@ int wire_type(const struct request *request, enum wire_type *ret, struct error *
                               : "application/json or application/yaml");
 }
 
+int wire_patch_type(const struct request *request, enum wire_type *ret, struct error *error)
+{
+    static const struct {
+        const char *name;
+        enum wire_type type;
+    } types[] = {{"application/merge-patch+json", WIRE_MERGE_PATCH},
+                 {"application/json-patch+json", WIRE_JSON_PATCH},
+                 {"application/strategic-merge-patch+json", WIRE_STRATEGIC_PATCH},
+                 {"application/apply-patch+yaml", WIRE_APPLY_PATCH}};
+    struct slice essence = essence_of(request_header(request, "Content-Type"));
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        if (slice_is_nocase(essence, types[i].name)) {
+            *ret = types[i].type;
+            return 0;
+        }
+    }
+    return error_set(error, ERROR_MEDIA_TYPE, NULL,
+                     "the Content-Type must be application/merge-patch+json, application/json-patch+json, "
+                     "application/strategic-merge-patch+json or application/apply-patch+yaml");
+}
+
+bool wire_names_version(enum wire_type type, const cJSON *patch)
+{
+    const cJSON *item;
+    if (type != WIRE_JSON_PATCH)
+        return json_at(patch, "metadata", "resourceVersion", NULL) != NULL;
+    cJSON_ArrayForEach(item, patch)
+    {
+        if (strcmp(json_text_or("", item, "path", NULL), "/metadata/resourceVersion") == 0)
+            return true;
+    }
+    return false;
+}
+
 int wire_read(const struct request *request, enum wire_type type, cJSON **ret, struct error *error)
 {
     if (request->body.n == 0)
         return error_set(error, ERROR_BAD_REQUEST, NULL, "the body is empty");
-    if (type == WIRE_YAML)
+    if (type == WIRE_YAML || type == WIRE_APPLY_PATCH)
         return yaml_parse(request->body, &json_limits_default, ret, error);
     return json_parse(request->body, &json_limits_default, ret, error);
 }

@@ -116,7 +116,8 @@ static void every_write_is_decided_and_recorded(void **state)
     (void)state;
     for (size_t i = 0; i < route_entry_count; i++) {
         const struct route_entry *row = &route_entries[i];
-        bool writes = strcmp(row->method, "GET") != 0;
+        bool asks = strstr(row->pattern, "/selfsubject") != NULL; /* a question in a body: nothing is written */
+        bool writes = strcmp(row->method, "GET") != 0 && !asks;
         assert_non_null(row->handler);
         if (writes && row->who != WHO_OBJECT)
             assert_non_null(row->action);
