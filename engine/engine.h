@@ -69,8 +69,10 @@ struct engine_traits {
     unsigned reconcilers;                 /* how many reconcile workers a room may usefully run at once */
     const char *tenant_subject_namespace; /* RBAC subjects of tenants live there: ServiceAccount "<profile>.<role>" in
                                              this namespace ("atelier-tenants"); NULL: no RBAC here */
-    bool ray_by_kuberay;      /* KubeRay turns Ray's objects into pods: all it knows is possible, and its rules hold */
-    bool ray_autoscaling;     /* a RayCluster may change its own number of workers */
+    bool pods_by_kubelet; /* pods run as whatever user they name, volumes are root's unless fsGroup says otherwise and
+                             most are on one node at a time, and Pod Security judges: a pod must say it all */
+    bool ray_by_kuberay;  /* KubeRay turns Ray's objects into pods: all it knows is possible, and its rules hold */
+    bool ray_autoscaling; /* a RayCluster may change its own number of workers */
     bool ray_fault_tolerance; /* a head may come back with what it knew (gcsFaultToleranceOptions) */
 };
 const struct engine_traits *engine_traits(struct engine *engine);

@@ -2,6 +2,7 @@
 #include "notebooks/internal.h"
 
 #include "notebooks/render.h"
+#include "tenancy/image.h"
 #include "tenancy/shape.h"
 #include "tenancy/status.h"
 
@@ -54,53 +55,20 @@ static int check_service_free(struct engine *engine, const cJSON *notebook, stru
 /* --- its container --------------------------------------------------------------------------------------------------
  */
 
-/* The larger of two Ray versions such as "2.60.0"; texts without numbers compare as texts. */
-static int version_compare(const char *a, const char *b)
+/* The newest there is where none is named; the platform's own names become what a pod must name. */
+static int complete_image(struct engine *engine, cJSON *container, struct error *error)
 {
-    while (*a && *b) {
-        char *a_end = NULL;
-        char *b_end = NULL;
-        unsigned long a_number = strtoul(a, &a_end, 10);
-        unsigned long b_number = strtoul(b, &b_end, 10);
-        if (a_end == a || b_end == b)
-            return strcmp(a, b);
-        if (a_number != b_number)
-            return a_number < b_number ? -1 : 1;
-        a = a_end + (*a_end == '.');
-        b = b_end + (*b_end == '.');
-    }
-    return *a ? 1 : *b ? -1 : 0;
-}
-
-/* The name of the newest installed image; ready ones first. malloc'ed; NULL if there is none. */
-static char *newest_image(struct engine *engine)
-{
+    const char *image = json_text_or("", container, "image", NULL);
     AUTO_JSON cJSON *images = NULL;
-    if (engine_images(engine, &images, NULL) < 0)
-        return NULL;
-    const cJSON *best = NULL;
-    for (const cJSON *image = images->child; image; image = image->next) {
-        bool ready = json_true(image, "ready", NULL);
-        bool best_ready = json_true(best, "ready", NULL);
-        int newer = best ? version_compare(json_text_or("", image, "rayVersion", NULL),
-                                           json_text_or("", best, "rayVersion", NULL))
-                         : 1;
-        if (!best || (ready && !best_ready) || (ready == best_ready && newer > 0))
-            best = image;
-    }
-    return memory_text(json_text(best, "name", NULL));
-}
-
-static int default_image(struct engine *engine, cJSON *container, struct error *error)
-{
-    const char *image = json_text(container, "image", NULL);
-    if (image && *image)
-        return 0;
-    AUTO_FREE char *newest = newest_image(engine);
-    if (!newest)
+    (void)engine_images(engine, &images, NULL); /* none: then only what the template says */
+    if (!*image)
+        image = json_text_or("", image_newest(images), "name", NULL);
+    if (!*image)
         return error_set(error, ERROR_INVALID, CONTAINER ".image",
                          "say which image; none is installed here to choose from");
-    json_set_text(container, "image", newest);
+    const char *reference = image_reference(images, image);
+    AUTO_FREE char *named = memory_text(reference ? reference : image);
+    json_set_text(container, "image", named);
     return 0;
 }
 
@@ -173,7 +141,7 @@ static int admit_container(struct engine *engine, const char *notebook, cJSON *p
     cJSON *container = containers->child;
     if (!json_member(container, "name"))
         json_set_text(container, "name", notebook);
-    int r = default_image(engine, container, error);
+    int r = complete_image(engine, container, error);
     return r < 0 ? r : default_resources(container, error);
 }
 

@@ -12,9 +12,13 @@ struct pass {
     struct notebooks *notebooks;
     const cJSON *notebook;
     const char *namespace, *name;
+    cJSON *completed; /* the notebook as its admission leaves it; NULL: as it is */
     cJSON *home, *statefulset, *pod;
     char *secret_uid;
-    char *create_error;
+    struct trouble create_trouble, pod_trouble;
+    struct notebook_ground ground;
+    int64_t now_ms, again_ms;
+    bool by_kubelet, nudge;
     const char *phase, *reason; /* static; reason NULL while nothing is in the way */
     char message[512];
 };
@@ -24,8 +28,15 @@ static void pass_clear(struct pass *pass)
     cJSON_Delete(pass->home);
     cJSON_Delete(pass->statefulset);
     cJSON_Delete(pass->pod);
+    cJSON_Delete(pass->completed);
     free(pass->secret_uid);
-    free(pass->create_error);
+    trouble_clear(&pass->create_trouble);
+    trouble_clear(&pass->pod_trouble);
+}
+
+static const cJSON *pass_notebook(const struct pass *pass)
+{
+    return pass->completed ? pass->completed : pass->notebook;
 }
 
 __attribute__((format(printf, 4, 5))) static void pass_blocked(struct pass *pass, const char *phase, const char *reason,
@@ -69,20 +80,127 @@ static void pass_not_ours(struct pass *pass, enum engine_kind kind, const cJSON 
                      engine_kinds[kind].kind, name);
 }
 
+/* --- what there is ------------------------------------------------------------------------------------------------ */
+
+static int pass_pod(struct pass *pass, struct error *error)
+{
+    AUTO_FREE char *name = memory_format("%s-0", pass->name);
+    int r = pass_get(pass, KIND_POD, name, &pass->pod, error);
+    if (r == 0 && pass->pod && !(pass->statefulset && status_is_owned(pass->pod, pass->statefulset))) {
+        cJSON_Delete(pass->pod);
+        pass->pod = NULL;
+    }
+    return r;
+}
+
+static int64_t time_at(const cJSON *object, const char *annotation)
+{
+    int64_t ms = 0;
+    const char *text = json_text_or("", object, "metadata", "annotations", annotation, NULL);
+    return clock_parse(slice_of(text), &ms) ? ms : 0;
+}
+
+/* A pod that could not be made shows only in events, which no watch brings: they are looked for, and its controller is
+ * told to try again, because by itself it waits ever longer. */
+static int pass_no_pod(struct pass *pass, struct error *error)
+{
+    int64_t asked_ms = time_at(pass->statefulset, NOTEBOOK_ASKED);
+    int64_t nudged_ms = time_at(pass->statefulset, NOTEBOOK_NUDGED);
+    int r = trouble_read(pass->notebooks->engine, KIND_STATEFULSET, pass->statefulset, asked_ms, &pass->create_trouble,
+                         error);
+    int64_t tried_ms = nudged_ms > asked_ms ? nudged_ms : asked_ms;
+    bool often = pass->now_ms - asked_ms < NOTEBOOKS_LOOKS_MS;
+    if (pass->by_kubelet)
+        pass->again_ms = often ? NOTEBOOKS_LOOK_MS : NOTEBOOKS_LOOK_LONG_MS;
+    pass->nudge = pass->by_kubelet && pass->create_trouble.message && pass->now_ms - tried_ms >= NOTEBOOKS_NUDGE_MS;
+    return r;
+}
+
+/* A container that is long in the making waits for something that only an event names. */
+static int pass_slow_pod(struct pass *pass, struct error *error)
+{
+    const cJSON *statuses = json_at(pass->pod, "status", "containerStatuses", NULL);
+    const char *waits = json_text(statuses ? statuses->child : NULL, "state", "waiting", "reason", NULL);
+    int64_t since_ms = 0;
+    const char *started = json_text_or("", pass->pod, "status", "startTime", NULL);
+    if (!pass->by_kubelet || !waits || !clock_parse(slice_of(started), &since_ms) ||
+        (strcmp(waits, "ContainerCreating") != 0 && strcmp(waits, "PodInitializing") != 0))
+        return 0;
+    int64_t left_ms = since_ms + NOTEBOOKS_CREATING_MS - pass->now_ms;
+    pass->again_ms = left_ms > 0 ? left_ms : NOTEBOOKS_CREATING_MS;
+    return left_ms > 0
+               ? 0
+               : trouble_read(pass->notebooks->engine, KIND_POD, pass->pod, since_ms, &pass->pod_trouble, error);
+}
+
+static int pass_present(struct pass *pass, struct error *error)
+{
+    int r = pass_get(pass, KIND_STATEFULSET, pass->name, &pass->statefulset, error);
+    if (r == 0 && pass->statefulset && !status_is_owned(pass->statefulset, pass->notebook)) {
+        pass_not_ours(pass, KIND_STATEFULSET, pass->statefulset, pass->name);
+        cJSON_Delete(pass->statefulset);
+        pass->statefulset = NULL;
+    }
+    if (r == 0)
+        r = pass_pod(pass, error);
+    if (r < 0 || notebook_is_stopped(pass->notebook) || !pass->statefulset)
+        return r;
+    return pass->pod ? pass_slow_pod(pass, error) : pass_no_pod(pass, error);
+}
+
 /* --- what it needs from the profile ------------------------------------------------------------------------------- */
+
+static bool claim_is_shared(const cJSON *claim)
+{
+    const cJSON *modes = json_at(claim, "spec", "accessModes", NULL);
+    for (const cJSON *mode = modes ? modes->child : NULL; mode; mode = mode->next) {
+        if (cJSON_IsString(mode) && strcmp(mode->valuestring, "ReadWriteMany") == 0)
+            return true;
+    }
+    return false;
+}
 
 static int pass_profile(struct pass *pass, struct error *error)
 {
     AUTO_JSON cJSON *ray_auth = NULL;
+    AUTO_JSON cJSON *account = NULL;
+    AUTO_JSON cJSON *namespace = NULL;
+    struct engine *engine = pass->notebooks->engine;
+    bool accounts = engine_has(engine, KIND_SERVICEACCOUNT);
     int r = pass_get(pass, KIND_CLAIM, NOTEBOOK_HOME_CLAIM, &pass->home, error);
     if (r == 0)
         r = pass_get(pass, KIND_SECRET, "ray-auth", &ray_auth, error);
+    if (r == 0 && accounts)
+        r = pass_get(pass, KIND_SERVICEACCOUNT, NOTEBOOK_ACCOUNT, &account, error);
+    if (r == 0 && pass->by_kubelet)
+        r = engine_get(engine, KIND_NAMESPACE, NULL, pass->namespace, &namespace, error);
     if (r < 0)
         return r;
     if (!pass->home)
         pass_blocked(pass, "Pending", "HomeVolumePending", "the profile's home volume is not there yet");
-    else if (!ray_auth)
+    else if (!ray_auth || (accounts && !account))
         pass_blocked(pass, "Pending", "ProfilePending", "the profile is still being prepared");
+    pass->ground.account = accounts ? NOTEBOOK_ACCOUNT : NULL;
+    pass->ground.home_on_one_node = !claim_is_shared(pass->home);
+    pass->ground.restricted =
+        strcmp(json_text_or("", namespace, "metadata", "labels", "pod-security.kubernetes.io/enforce", NULL),
+               "restricted") == 0;
+    return 0;
+}
+
+/* It may have come by another door than this platform's, past its admission: what is left out is completed here, and
+ * what cannot be is not tried. */
+static int pass_admit(struct pass *pass, struct error *error)
+{
+    if (!pass->by_kubelet)
+        return 0;
+    struct error refused = {0};
+    pass->completed = json_copy(pass->notebook);
+    int r = notebook_admit(pass->notebooks, pass->notebook, pass->completed, &refused);
+    if (r == -ERROR_INVALID)
+        pass_blocked(pass, "Failed", "Invalid", "it cannot be run as it is written: %.420s", refused.message);
+    else if (r < 0)
+        return error_set(error, refused.code, refused.field, "%s", refused.message);
     return 0;
 }
 
@@ -108,113 +226,64 @@ static int pass_secret(struct pass *pass, struct error *error)
     return 0;
 }
 
-/* True if every member that <wanted> has is equal in <is>: an engine adds fields of its own (clusterIP). */
-static bool covers(const cJSON *is, const cJSON *wanted)
+/* An object of that name which is somebody else's is left alone, and named. */
+static int pass_apply(struct pass *pass, enum engine_kind kind, const cJSON *is, const cJSON *wanted,
+                      struct error *error)
 {
-    for (const cJSON *member = wanted ? wanted->child : NULL; member; member = member->next) {
-        if (!json_equal(json_member(is, member->string), member))
-            return false;
+    struct engine *engine = pass->notebooks->engine;
+    const char *name = json_text_or("", wanted, "metadata", "name", NULL);
+    if (is && !status_is_owned(is, pass->notebook)) {
+        pass_not_ours(pass, kind, is, name);
+        return 0;
     }
-    return true;
+    const char *manager = json_text_or("", is, "metadata", "labels", "app.kubernetes.io/managed-by", NULL);
+    if (is && strcmp(manager, "atelier") != 0) { /* this notebook's, made by Kubeflow's controller */
+        AUTO_JSON cJSON *patch = json_object();
+        json_set_text(json_object_in(json_object_in(patch, "metadata"), "labels"), "app.kubernetes.io/managed-by",
+                      "atelier");
+        int r = engine_patch(engine, kind, pass->namespace, name, ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, error);
+        if (r < 0)
+            return r;
+    }
+    return engine_apply(engine, kind, pass->namespace, wanted, NULL, error);
 }
 
 static int pass_service(struct pass *pass, struct error *error)
 {
     AUTO_JSON cJSON *service = NULL;
-    AUTO_JSON cJSON *written = NULL;
-    AUTO_JSON cJSON *wanted = notebook_render_service(pass->notebook);
+    AUTO_JSON cJSON *wanted = notebook_render_service(pass_notebook(pass));
     int r = pass_get(pass, KIND_SERVICE, pass->name, &service, error);
-    if (r < 0)
-        return r;
-    if (!service)
-        return engine_create(pass->notebooks->engine, KIND_SERVICE, pass->namespace, wanted, &written, error);
-    if (!status_is_owned(service, pass->notebook)) {
-        pass_not_ours(pass, KIND_SERVICE, service, pass->name);
-        return 0;
-    }
-    const cJSON *spec = json_member(wanted, "spec");
-    if (covers(json_member(service, "spec"), spec))
-        return 0;
-    AUTO_JSON cJSON *patch = json_object();
-    json_set(patch, "spec", json_copy(spec));
-    return engine_patch(pass->notebooks->engine, KIND_SERVICE, pass->namespace, pass->name, ENGINE_SPEC,
-                        ENGINE_PATCH_MERGE, patch, &written, error);
-}
-
-static bool same_statefulset(const cJSON *is, const cJSON *wanted)
-{
-    return strcmp(json_text_or("", is, "metadata", "annotations", NOTEBOOK_HASH, NULL),
-                  json_text_or("?", wanted, "metadata", "annotations", NOTEBOOK_HASH, NULL)) == 0 &&
-           json_equal(json_at(is, "spec", "replicas", NULL), json_at(wanted, "spec", "replicas", NULL));
+    return r < 0 ? r : pass_apply(pass, KIND_SERVICE, service, wanted, error);
 }
 
 static int pass_statefulset(struct pass *pass, struct error *error)
 {
-    AUTO_JSON cJSON *wanted = notebook_render_statefulset(pass->notebook, pass->secret_uid);
-    int r = pass_get(pass, KIND_STATEFULSET, pass->name, &pass->statefulset, error);
-    if (r < 0)
-        return r;
-    if (!pass->statefulset)
-        return engine_create(pass->notebooks->engine, KIND_STATEFULSET, pass->namespace, wanted, &pass->statefulset,
-                             error);
-    if (!status_is_owned(pass->statefulset, pass->notebook)) {
-        pass_not_ours(pass, KIND_STATEFULSET, pass->statefulset, pass->name);
-        return 0;
-    }
-    if (same_statefulset(pass->statefulset, wanted))
-        return 0;
-    cJSON *metadata = json_object_in(wanted, "metadata");
-    json_set_text(metadata, "resourceVersion", json_text(pass->statefulset, "metadata", "resourceVersion", NULL));
-    cJSON *written = NULL;
-    r = engine_update(pass->notebooks->engine, KIND_STATEFULSET, pass->namespace, pass->name, ENGINE_SPEC, wanted,
-                      &written, error);
-    if (r == 0) {
-        cJSON_Delete(pass->statefulset);
-        pass->statefulset = written;
-    }
+    char now[CLOCK_TEXT_SIZE];
+    clock_format(pass->now_ms, now);
+    pass->ground.now = now;
+    pass->ground.secret_uid = pass->secret_uid;
+    pass->ground.by_kubelet = pass->by_kubelet;
+    pass->ground.statefulset = pass->statefulset;
+    pass->ground.nudge = pass->nudge;
+    AUTO_JSON cJSON *wanted = notebook_render_statefulset(pass_notebook(pass), &pass->ground);
+    bool first = !pass->statefulset && !notebook_is_stopped(pass->notebook);
+    int r = pass_apply(pass, KIND_STATEFULSET, pass->statefulset, wanted, error);
+    if (r == 0 && first && pass->by_kubelet)
+        pass->again_ms = NOTEBOOKS_LOOK_MS;
     return r;
 }
 
-/* --- what runs ---------------------------------------------------------------------------------------------------- */
-
-/* The newest complaint about the StatefulSet: that is where an engine says why it cannot make a pod. */
-static int pass_create_error(struct pass *pass, struct error *error)
+/* Whatever is in the way of running it is not in the way of stopping it. */
+static int pass_stop(struct pass *pass, struct error *error)
 {
-    AUTO_FREE char *selector = memory_format("involvedObject.kind=StatefulSet,involvedObject.name=%s", pass->name);
-    struct engine_list_options options = {.field_selector = selector};
-    AUTO_JSON cJSON *list = NULL;
-    int r = engine_list(pass->notebooks->engine, KIND_EVENT, pass->namespace, &options, &list, error);
-    if (r < 0)
-        return r;
-    const char *uid = json_text_or("", pass->statefulset, "metadata", "uid", NULL);
-    const char *newest = "";
-    const char *message = NULL;
-    const cJSON *items = json_member(list, "items");
-    for (const cJSON *item = items ? items->child : NULL; item; item = item->next) {
-        const char *when = json_text_or("", item, "lastTimestamp", NULL);
-        bool about = strcmp(json_text_or(uid, item, "involvedObject", "uid", NULL), uid) == 0;
-        if (about && strcmp(json_text_or("", item, "type", NULL), "Warning") == 0 && strcmp(when, newest) >= 0) {
-            newest = when;
-            message = json_text(item, "message", NULL);
-        }
-    }
-    pass->create_error = memory_text(message);
-    return 0;
-}
-
-static int pass_pod(struct pass *pass, struct error *error)
-{
-    AUTO_FREE char *name = memory_format("%s-0", pass->name);
-    int r = pass_get(pass, KIND_POD, name, &pass->pod, error);
-    if (r < 0)
-        return r;
-    if (pass->pod && pass->statefulset && !status_is_owned(pass->pod, pass->statefulset)) {
-        cJSON_Delete(pass->pod);
-        pass->pod = NULL;
-    }
-    if (!pass->pod && pass->statefulset && !notebook_is_stopped(pass->notebook))
-        return pass_create_error(pass, error);
-    return 0;
+    int64_t replicas = 0;
+    if (!pass->reason || !pass->statefulset || !notebook_is_stopped(pass->notebook) ||
+        !json_i64(json_at(pass->statefulset, "spec", "replicas", NULL), &replicas) || replicas == 0)
+        return 0;
+    AUTO_JSON cJSON *patch = json_object();
+    json_set_i64(json_object_in(patch, "spec"), "replicas", 0);
+    return engine_patch(pass->notebooks->engine, KIND_STATEFULSET, pass->namespace, pass->name, ENGINE_SPEC,
+                        ENGINE_PATCH_MERGE, patch, NULL, error);
 }
 
 /* --- the pass ----------------------------------------------------------------------------------------------------- */
@@ -229,7 +298,7 @@ static void pass_tell(const struct pass *pass, const cJSON *status)
         return;
     bool calm = strcmp(phase, "Running") == 0 || strcmp(phase, "Stopped") == 0;
     bool trouble = strcmp(phase, "Failed") == 0 || strcmp(reason, "Unschedulable") == 0 ||
-                   strcmp(reason, "QuotaExceeded") == 0 || strcmp(reason, "OOMKilled") == 0;
+                   (strcmp(phase, "Pending") == 0 && pass->create_trouble.message) || strcmp(reason, "OOMKilled") == 0;
     if (trouble || (calm && !same_phase))
         engine_event(pass->notebooks->engine, pass->notebook, trouble ? "Warning" : "Normal", reason, "%s",
                      json_text_or("", status, "message", NULL));
@@ -244,8 +313,10 @@ static int64_t pass_report(struct pass *pass)
                                  .blocked_phase = pass->phase,
                                  .blocked_reason = pass->reason,
                                  .blocked_message = pass->message,
-                                 .create_error = pass->create_error,
-                                 .now_ms = clock_wall_ms()};
+                                 .create_error = pass->create_trouble.message,
+                                 .pod_reason = pass->pod_trouble.reason,
+                                 .pod_message = pass->pod_trouble.message,
+                                 .now_ms = pass->now_ms};
     int64_t again_ms = 0;
     cJSON *status = notebook_state(&view, &again_ms);
     AUTO_JSON cJSON *copy = json_copy(status);
@@ -259,19 +330,17 @@ static int64_t pass_report(struct pass *pass)
         return r;
     if (r == 1)
         pass_tell(pass, copy);
-    return again_ms;
+    return again_ms && (!pass->again_ms || again_ms < pass->again_ms) ? again_ms : pass->again_ms;
 }
 
 static int pass_all(struct pass *pass, struct error *error)
 {
-    static int (*const steps[])(struct pass *, struct error *) = {pass_profile, pass_secret, pass_service,
+    static int (*const steps[])(struct pass *, struct error *) = {pass_profile, pass_admit, pass_secret, pass_service,
                                                                   pass_statefulset};
-    int r = 0;
+    int r = pass_present(pass, error);
     for (size_t i = 0; r >= 0 && !pass->reason && i < COUNT_OF(steps); i++)
         r = steps[i](pass, error);
-    if (r >= 0)
-        r = pass_pod(pass, error);
-    return r;
+    return r < 0 ? r : pass_stop(pass, error);
 }
 
 static int64_t reconcile(struct notebooks *notebooks, const char *namespace, const char *name)
@@ -283,7 +352,12 @@ static int64_t reconcile(struct notebooks *notebooks, const char *namespace, con
         return 0;
     if (r < 0)
         return r;
-    struct pass pass = {.notebooks = notebooks, .notebook = notebook, .namespace = namespace, .name = name};
+    struct pass pass = {.notebooks = notebooks,
+                        .notebook = notebook,
+                        .namespace = namespace,
+                        .name = name,
+                        .now_ms = clock_wall_ms(),
+                        .by_kubelet = engine_traits(notebooks->engine)->pods_by_kubelet};
     int64_t result = 0;
     if (json_text(notebook, "metadata", "deletionTimestamp", NULL)) {
         result = pass_report(&pass);
@@ -298,7 +372,8 @@ static int64_t reconcile(struct notebooks *notebooks, const char *namespace, con
     if (r < 0) {
         log_line(LOG_WARN, "notebook not reconciled", LOG_TEXT("namespace", namespace), LOG_TEXT("notebook", name),
                  LOG_FAULT(&error));
-        pass_blocked(&pass, "Pending", error_reason(error.code), "%.400s", error.message);
+        pass_blocked(&pass, r == -ERROR_INVALID ? "Failed" : "Pending", error_reason(error.code), "%.400s",
+                     error.message);
     }
     result = pass_report(&pass);
     if (pass.reason && strcmp(pass.reason, "NameInUse") == 0 && result == 0)

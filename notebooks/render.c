@@ -50,6 +50,7 @@ static cJSON *owned_object(const cJSON *notebook, enum engine_kind kind, const c
     cJSON *labels = json_object_in(metadata, "labels");
     json_set_text(labels, NOTEBOOK_LABEL, notebook_name(notebook));
     json_set_text(labels, "atelier.dev/notebook", notebook_name(notebook));
+    json_set_text(labels, "atelier.dev/profile", json_text(notebook, "metadata", "namespace", NULL));
     json_set_text(labels, "app.kubernetes.io/managed-by", "atelier");
     json_set(metadata, "ownerReferences", status_owner_reference(KIND_NOTEBOOK, notebook));
     return object;
@@ -272,7 +273,7 @@ static void copy_annotations(cJSON *to, const cJSON *from)
     }
 }
 
-static void render_pod_metadata(const cJSON *notebook, const char *secret_uid, cJSON *metadata)
+static void render_pod_metadata(const cJSON *notebook, const struct notebook_ground *ground, cJSON *metadata)
 {
     const char *name = notebook_name(notebook);
     const cJSON *template = json_at(notebook, "spec", "template", "metadata", NULL);
@@ -285,10 +286,10 @@ static void render_pod_metadata(const cJSON *notebook, const char *secret_uid, c
     cJSON *annotations = json_object_in(metadata, "annotations");
     copy_annotations(annotations, json_member(template, "annotations"));
     copy_annotations(annotations, json_at(notebook, "metadata", "annotations", NULL));
-    json_set_text(annotations, NOTEBOOK_SECRET_UID, secret_uid);
+    json_set_text(annotations, NOTEBOOK_SECRET_UID, ground->secret_uid);
 }
 
-static cJSON *render_pod_spec(const cJSON *notebook)
+static cJSON *render_pod_spec(const cJSON *notebook, const struct notebook_ground *ground)
 {
     const cJSON *wanted = json_at(notebook, "spec", "template", "spec", NULL);
     cJSON *spec = wanted ? json_copy(wanted) : json_object();
@@ -310,26 +311,68 @@ static cJSON *render_pod_spec(const cJSON *notebook)
     if (!json_member(spec, "terminationGracePeriodSeconds"))
         json_set_i64(spec, "terminationGracePeriodSeconds", GRACE_S);
     json_set_text(spec, "restartPolicy", "Always");
+    if (ground->account && !json_member(spec, "serviceAccountName") && !json_member(spec, "serviceAccount"))
+        json_set_text(spec, "serviceAccountName", ground->account);
+    if (ground->by_kubelet)
+        notebook_render_rights(ground, spec);
     return spec;
 }
 
-cJSON *notebook_render_statefulset(const cJSON *notebook, const char *secret_uid)
+/* A cluster refuses changes of these; a StatefulSet may be one that Kubeflow's controller made. */
+static void render_lasting(const struct notebook_ground *ground, cJSON *spec)
+{
+    static const char *const lasting[] = {"serviceName", "podManagementPolicy", "selector"};
+    const cJSON *is = json_member(ground->statefulset, "spec");
+    for (size_t i = 0; is && i < COUNT_OF(lasting); i++) {
+        const cJSON *value = json_member(is, lasting[i]);
+        json_remove(spec, lasting[i]);
+        if (value)
+            json_set(spec, lasting[i], json_copy(value));
+    }
+}
+
+/* A label or annotation added to a notebook must not restart it: only what its processes see counts. Returns whether
+ * the pod of the StatefulSet there is would be replaced, or is one more or fewer. */
+static bool render_hash(const struct notebook_ground *ground, cJSON *set, cJSON *template)
+{
+    const cJSON *is = ground->statefulset;
+    AUTO_FREE char *text = json_print(json_member(template, "spec"));
+    AUTO_FREE char *seen = memory_format("%s %s", ground->secret_uid ? ground->secret_uid : "", text);
+    char hash[2 * DIGEST_SIZE + 1];
+    digest_sha256_hex(slice_of(seen), hash);
+    json_set_text(json_object_in(json_object_in(set, "metadata"), "annotations"), NOTEBOOK_HASH, hash);
+    if (strcmp(json_text_or("", is, "metadata", "annotations", NOTEBOOK_HASH, NULL), hash) != 0)
+        return true;
+    const cJSON *metadata = json_at(is, "spec", "template", "metadata", NULL);
+    if (metadata)
+        json_set(template, "metadata", json_copy(metadata));
+    return !json_equal(json_at(is, "spec", "replicas", NULL), json_at(set, "spec", "replicas", NULL));
+}
+
+cJSON *notebook_render_statefulset(const cJSON *notebook, const struct notebook_ground *ground)
 {
     const char *name = notebook_name(notebook);
     cJSON *set = owned_object(notebook, KIND_STATEFULSET, name);
     cJSON *spec = json_object_in(set, "spec");
     json_set_i64(spec, "replicas", notebook_is_stopped(notebook) ? 0 : 1);
     json_set_text(spec, "serviceName", name);
+    if (ground->by_kubelet) {
+        /* In order, a pod that never becomes ready would never be replaced by a mended one. */
+        json_set_text(spec, "podManagementPolicy", "Parallel");
+        json_set_i64(spec, "revisionHistoryLimit", 1);
+    }
     json_set_text(json_object_in(json_object_in(spec, "selector"), "matchLabels"), "statefulset", name);
+    render_lasting(ground, spec);
     cJSON *template = json_object_in(spec, "template");
-    render_pod_metadata(notebook, secret_uid, json_object_in(template, "metadata"));
-    json_set(template, "spec", render_pod_spec(notebook));
-
-    /* A label or annotation added to a notebook must not restart it: only what its processes see counts. */
-    AUTO_FREE char *text = json_print(json_member(template, "spec"));
-    AUTO_FREE char *seen = memory_format("%s %s", secret_uid ? secret_uid : "", text);
-    char hash[2 * DIGEST_SIZE + 1];
-    digest_sha256_hex(slice_of(seen), hash);
-    json_set_text(json_object_in(json_object_in(set, "metadata"), "annotations"), NOTEBOOK_HASH, hash);
+    render_pod_metadata(notebook, ground, json_object_in(template, "metadata"));
+    const cJSON *pod_spec = json_set(template, "spec", render_pod_spec(notebook, ground));
+    if (ground->by_kubelet && home_volume(json_member(pod_spec, "volumes")))
+        json_set_text(json_at(template, "metadata", "labels", NULL), NOTEBOOK_MOUNTS_HOME, "true");
+    bool asks = render_hash(ground, set, template);
+    cJSON *annotations = json_at(set, "metadata", "annotations", NULL);
+    const char *asked = json_text(ground->statefulset, "metadata", "annotations", NOTEBOOK_ASKED, NULL);
+    const char *nudged = json_text(ground->statefulset, "metadata", "annotations", NOTEBOOK_NUDGED, NULL);
+    json_set_text(annotations, NOTEBOOK_ASKED, asks || !asked ? ground->now : asked);
+    json_set_text(annotations, NOTEBOOK_NUDGED, ground->nudge ? ground->now : nudged);
     return set;
 }

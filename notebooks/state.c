@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "notebooks/render.h"
+#include "tenancy/complaint.h"
 #include "tenancy/status.h"
 
 #define RESTARTS_FAILED 2
@@ -72,6 +73,20 @@ static int64_t number_at(const cJSON *object, const char *key)
     return json_i64(json_member(object, key), &value) ? value : 0;
 }
 
+/* The last line that a server wrote, if it tells no secret: Jupyter's own lines show how to sign in. */
+static void last_line(const char *message, char *ret, size_t size)
+{
+    struct slice text = slice_of(message);
+    while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r' || text.p[text.n - 1] == ' '))
+        text.n--;
+    size_t at = text.n;
+    while (at && text.p[at - 1] != '\n')
+        at--;
+    text_printable(slice_skip(text, at), ret, size);
+    if (strstr(ret, "token") || strstr(ret, "password"))
+        *ret = '\0';
+}
+
 /* --- the server has ended, perhaps again and again ---------------------------------------------------------------- */
 
 static void state_ended(const struct notebook_view *view, const cJSON *status, struct state *state)
@@ -91,30 +106,45 @@ static void state_ended(const struct notebook_view *view, const cJSON *status, s
                  (long long)restarts);
         return;
     }
+    char line[200] = "";
+    last_line(json_text_or("", end, "message", NULL), line, sizeof(line));
     state_is(state, phase, PROGRESS_SCHEDULED, backing_off ? "CrashLoopBackOff" : "Restarting",
-             "the server ended with exit code %lld (%lld restarts so far); its log says why",
-             (long long)number_at(end, "exitCode"), (long long)restarts);
+             "the server ended with exit code %lld (%lld restarts so far); its log %s%s",
+             (long long)number_at(end, "exitCode"), (long long)restarts, *line ? "ends with: " : "says why", line);
 }
 
-static bool is_image_reason(const char *reason)
+static void state_says(struct state *state, const char *phase, int64_t progress, const struct complaint *complaint)
 {
-    return strstr(reason, "Image") != NULL;
+    state_is(state, phase, progress, complaint->reason, "%s", complaint->message);
 }
 
-static void state_waiting(const cJSON *waiting, struct state *state)
+/* It is being made, which takes as long as its image and volumes take; why so long, an event may tell. */
+static void state_creating(const struct notebook_view *view, const char *reason, const char *message,
+                           struct state *state)
+{
+    if (!view->pod_message) {
+        state_is(state, "Starting", PROGRESS_SCHEDULED, reason, "%.400s", *message ? message : "it is being started");
+        return;
+    }
+    struct complaint complaint;
+    complaint_pod(view->pod_reason ? view->pod_reason : reason, view->pod_message, &complaint);
+    state_says(state, "Starting", PROGRESS_SCHEDULED, &complaint);
+}
+
+static void state_waiting(const struct notebook_view *view, const cJSON *waiting, struct state *state)
 {
     const char *reason = json_text_or("ContainerCreating", waiting, "reason", NULL);
     const char *message = json_text_or("", waiting, "message", NULL);
     if (strcmp(reason, "ContainerCreating") == 0 || strcmp(reason, "PodInitializing") == 0) {
-        state_is(state, "Starting", PROGRESS_SCHEDULED, reason, "%.400s", *message ? message : "it is being started");
-        return;
-    }
-    if (is_image_reason(reason)) {
-        state_is(state, "Failed", PROGRESS_SCHEDULED, reason, "its image cannot be used: %.350s; choose another image",
+        state_creating(view, reason, message, state);
+    } else if (complaint_is_image(reason)) {
+        struct complaint complaint;
+        complaint_image(reason, message, json_text_or("", server_container(view->notebook), "image", NULL), &complaint);
+        state_says(state, "Failed", PROGRESS_SCHEDULED, &complaint);
+    } else {
+        state_is(state, "Failed", PROGRESS_SCHEDULED, reason, "it cannot be started: %.400s",
                  *message ? message : reason);
-        return;
     }
-    state_is(state, "Failed", PROGRESS_SCHEDULED, reason, "it cannot be started: %.400s", *message ? message : reason);
 }
 
 static void state_running(const struct notebook_view *view, const cJSON *status, struct state *state)
@@ -148,9 +178,9 @@ static void state_pod(const struct notebook_view *view, struct state *state)
     const cJSON *scheduled = pod_condition(view->pod, "PodScheduled");
     if (condition_is(scheduled, "False")) {
         bool bound = strcmp(json_text_or("", view->home, "status", "phase", NULL), "Bound") == 0;
-        state_is(state, "Pending", bound ? PROGRESS_VOLUME : PROGRESS_PENDING,
-                 json_text_or("Unschedulable", scheduled, "reason", NULL), "%.450s",
-                 json_text_or("there is no room for it now", scheduled, "message", NULL));
+        struct complaint complaint;
+        complaint_place(json_text(scheduled, "reason", NULL), json_text_or("", scheduled, "message", NULL), &complaint);
+        state_says(state, "Pending", bound ? PROGRESS_VOLUME : PROGRESS_PENDING, &complaint);
         return;
     }
     if (json_text(view->pod, "metadata", "deletionTimestamp", NULL)) {
@@ -164,7 +194,7 @@ static void state_pod(const struct notebook_view *view, struct state *state)
     } else if (last_end(status)) {
         state_ended(view, status, state);
     } else if (waiting) {
-        state_waiting(waiting, state);
+        state_waiting(view, waiting, state);
     } else if (strcmp(json_text_or("", view->pod, "status", "phase", NULL), "Failed") == 0) {
         state_is(state, "Failed", PROGRESS_SCHEDULED, json_text_or("PodFailed", view->pod, "status", "reason", NULL),
                  "%.450s", json_text_or("its pod failed", view->pod, "status", "message", NULL));
@@ -179,9 +209,9 @@ static void state_pod(const struct notebook_view *view, struct state *state)
 static void state_no_pod(const struct notebook_view *view, struct state *state)
 {
     if (view->create_error) {
-        bool quota = strstr(view->create_error, "quota") != NULL;
-        state_is(state, "Pending", PROGRESS_VOLUME, quota ? "QuotaExceeded" : "FailedCreate", "%.450s",
-                 view->create_error);
+        struct complaint complaint;
+        complaint_create(view->create_error, &complaint);
+        state_says(state, "Pending", PROGRESS_VOLUME, &complaint);
         return;
     }
     if (strcmp(json_text_or("", view->home, "status", "phase", NULL), "Bound") == 0)
@@ -199,7 +229,7 @@ static void state_decide(const struct notebook_view *view, struct state *state)
         state_is(state, "Stopping", PROGRESS_PENDING, "Stopping", "it is being stopped");
     else if (!wanted)
         state_is(state, "Stopped", PROGRESS_PENDING, "Stopped", "it is stopped; its files are kept");
-    else if (view->blocked_reason)
+    else if (view->blocked_reason && !condition_is(pod_condition(view->pod, "Ready"), "True"))
         state_is(state, view->blocked_phase, PROGRESS_PENDING, view->blocked_reason, "%.450s", view->blocked_message);
     else if (view->pod)
         state_pod(view, state);

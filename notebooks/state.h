@@ -10,7 +10,8 @@
 struct notebook_view {
     const cJSON *notebook, *statefulset, *pod, *home;
     const char *blocked_phase, *blocked_reason, *blocked_message; /* what kept the reconciler from going on, or NULL */
-    const char *create_error; /* why the StatefulSet's pod could not be made, or NULL */
+    const char *create_error;             /* why the StatefulSet's pod could not be made, or NULL */
+    const char *pod_reason, *pod_message; /* of the newest Warning event about the pod, where it was looked for */
     int64_t now_ms;
 };
 /* Progress, 0 to 100: what has been reached. */

@@ -1,6 +1,7 @@
 /* May this RayCluster be stored as it is, and what is worth a remark once it is? */
 #include "ray/internal.h"
 
+#include "tenancy/image.h"
 #include "tenancy/shape.h"
 
 static int check_service_free(struct engine *engine, const cJSON *cluster, struct error *error)
@@ -45,7 +46,7 @@ static void remark_version(struct engine *engine, const cJSON *cluster)
     AUTO_JSON cJSON *images = NULL;
     if (!image || !wanted || engine_images(engine, &images, NULL) < 0)
         return;
-    const char *has = json_text(ray_find_image(images, image), "rayVersion", NULL);
+    const char *has = json_text(image_find(images, image), "rayVersion", NULL);
     if (has && strcmp(has, wanted) != 0)
         engine_event(engine, cluster, "Warning", "RayVersionMismatch",
                      "spec.rayVersion is %s and the image %s has Ray %s; the image's is what runs", wanted, image, has);

@@ -3,31 +3,8 @@
 
 #include <ctype.h>
 
+#include "tenancy/image.h"
 #include "tenancy/shape.h"
-
-/* An alias stands for its variants too ("…:2.60.0-py311"): the engine has already accepted the image, so what is left
- * is to find which one it took. */
-static bool names_image(const char *alias, struct slice image)
-{
-    return slice_starts(image, alias) && (image.n == strlen(alias) || image.p[strlen(alias)] == '-');
-}
-
-const cJSON *ray_find_image(const cJSON *images, const char *image)
-{
-    struct slice wanted = slice_of(image);
-    if (slice_starts(wanted, "docker.io/"))
-        wanted = slice_skip(wanted, strlen("docker.io/"));
-    for (const cJSON *entry = images && wanted.n ? images->child : NULL; entry; entry = entry->next) {
-        if (slice_is(wanted, json_text_or("", entry, "name", NULL)))
-            return entry;
-        const cJSON *aliases = json_member(entry, "aliases");
-        for (const cJSON *alias = aliases ? aliases->child : NULL; alias; alias = alias->next) {
-            if (cJSON_IsString(alias) && names_image(alias->valuestring, wanted))
-                return entry;
-        }
-    }
-    return NULL;
-}
 
 const char *ray_head_image(const cJSON *spec)
 {
@@ -37,15 +14,13 @@ const char *ray_head_image(const cJSON *spec)
 
 /* --- names of the platform ---------------------------------------------------------------------------------------- */
 
-/* Only the platform's own names are replaced: an alias is what a registry calls the same image. */
 static void resolve_containers(const cJSON *images, const cJSON *group, const char *list)
 {
     const cJSON *containers = json_at(group, "template", "spec", list, NULL);
     for (cJSON *c = containers ? containers->child : NULL; c; c = c->next) {
         const char *name = json_text_or("", c, "image", NULL);
-        const cJSON *entry = ray_find_image(images, name);
-        const char *reference = json_text(entry, "reference", NULL);
-        if (reference && *reference && strcmp(json_text_or("", entry, "name", NULL), name) == 0) {
+        const char *reference = image_reference(images, name);
+        if (reference) {
             AUTO_FREE char *copy = memory_text(reference);
             json_set_text(c, "image", copy);
         }
@@ -86,24 +61,6 @@ static struct slice tag_version(const char *image)
     return dots == 2 && ends && isdigit((unsigned char)tag.p[0]) ? (struct slice){tag.p, length} : (struct slice){0};
 }
 
-/* -1, 0, 1 for "2.9.1" against "2.60.0", number by number. */
-static int version_compare(const char *a, const char *b)
-{
-    while (*a || *b) {
-        char *a_end = NULL;
-        char *b_end = NULL;
-        unsigned long a_number = strtoul(a, &a_end, 10);
-        unsigned long b_number = strtoul(b, &b_end, 10);
-        if (a_end == a && b_end == b)
-            return 0; /* "rc1" and its like */
-        if (a_number != b_number)
-            return a_number < b_number ? -1 : 1;
-        a = a_end + (*a_end == '.');
-        b = b_end + (*b_end == '.');
-    }
-    return 0;
-}
-
 static int check_version(const struct ray_context *context, const char *version, struct error *error)
 {
     char field[RAY_PATH_MAX];
@@ -111,7 +68,7 @@ static int check_version(const struct ray_context *context, const char *version,
     if (strlen(version) > 32 || !isdigit((unsigned char)*version) ||
         version[strspn(version, "0123456789abcdefghijklmnopqrstuvwxyz.+-")])
         return error_set(error, ERROR_INVALID, field, "%s must be a version such as 2.60.0", field);
-    if (context->traits->ray_by_kuberay && version_compare(version, RAY_TOKEN_VERSION) < 0)
+    if (context->traits->ray_by_kuberay && image_version_compare(version, RAY_TOKEN_VERSION) < 0)
         return error_set(error, ERROR_INVALID, field,
                          "%s must be at least " RAY_TOKEN_VERSION ": before it Ray ran anybody's code", field);
     return 0;
@@ -131,7 +88,7 @@ int ray_complete_images(const struct ray_context *context, cJSON *spec, struct e
         resolve_all(images, spec);
         return check_version(context, version, error);
     }
-    const char *known = json_text(ray_find_image(images, image), "rayVersion", NULL);
+    const char *known = json_text(image_find(images, image), "rayVersion", NULL);
     struct slice tagged = tag_version(image ? image : "");
     AUTO_FREE char *found = known ? memory_text(known) : tagged.n ? memory_text_n(tagged.p, tagged.n) : NULL;
     resolve_all(images, spec);

@@ -57,8 +57,6 @@ int ray_check_fault_tolerance(const struct ray_context *context, const cJSON *sp
 int ray_check_start_params(const cJSON *group, const char *path, bool head, struct error *error);
 /* change.c: what an update may change. */
 int ray_check_change(const cJSON *old, const cJSON *cluster, struct error *error);
-/* image.c: the entry of engine_images for an image name or alias, or NULL. */
-const cJSON *ray_find_image(const cJSON *images, const char *image);
 /* image.c: names of the platform become what a pod must name; rayVersion, where it is left out, the image's. */
 int ray_complete_images(const struct ray_context *context, cJSON *spec, struct error *error);
 const char *ray_head_image(const cJSON *spec); /* or NULL */

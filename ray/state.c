@@ -1,6 +1,10 @@
 /* How does a Ray cluster stand, and what can its owner do about it? */
 #include "ray/ray.h"
 
+#include <stdarg.h>
+
+#include "tenancy/complaint.h"
+
 static const cJSON *condition(const cJSON *cluster, const char *type)
 {
     const cJSON *conditions = json_at(cluster, "status", "conditions", NULL);
@@ -37,40 +41,41 @@ __attribute__((format(printf, 4, 5))) static void state_is(struct ray_state *sta
 static void state_failure(const cJSON *failure, const char *phase, struct ray_state *state)
 {
     const char *message = json_text_or("a pod could not be made", failure, "message", NULL);
-    const char *reason = json_text_or("ReplicaFailure", failure, "reason", NULL);
-    if (strstr(message, "exceeded quota"))
-        state_is(state, phase, "QuotaExceeded",
-                 "the profile's quota is used up: %.350s; stop something, or ask for fewer workers", message);
-    else if (strstr(message, "violates PodSecurity"))
-        state_is(state, phase, "PodSecurity", "its pods ask for more than the profile may: %.380s", message);
-    else if (strstr(message, "admission webhook"))
-        state_is(state, phase, "Refused", "a rule of the cluster refuses its pods: %.400s", message);
+    struct complaint complaint;
+    complaint_create(message, &complaint);
+    if (strcmp(complaint.reason, "FailedCreate") == 0) /* not a known refusal: KubeRay's word tells which pod */
+        state_is(state, phase, json_text_or("ReplicaFailure", failure, "reason", NULL), "%.480s", message);
     else
-        state_is(state, phase, reason, "%.480s", message);
+        state_is(state, phase, complaint.reason, "%s", complaint.message);
 }
 
-static bool is_image_reason(const char *reason)
+/* The image of the head's first container, as its pod names it. */
+static const char *head_image(const cJSON *cluster)
 {
-    return strstr(reason, "Image") != NULL;
+    const cJSON *containers = json_at(cluster, "spec", "headGroupSpec", "template", "spec", "containers", NULL);
+    return json_text_or("", containers ? containers->child : NULL, "image", NULL);
 }
 
-static void state_head(const cJSON *head, struct ray_state *state)
+static void state_head(const cJSON *cluster, const cJSON *head, struct ray_state *state)
 {
+    struct complaint complaint;
     const char *reason = json_text_or("", head, "reason", NULL);
     const char *message = json_text_or("", head, "message", NULL);
-    if (!head || strcmp(reason, "HeadPodNotFound") == 0)
+    if (!head || strcmp(reason, "HeadPodNotFound") == 0) {
         state_is(state, "Pending", "HeadPodNotFound", "its head is about to be made");
-    else if (is_image_reason(reason))
-        state_is(state, "Pending", reason, "the head's image cannot be used: %.380s; choose another image",
-                 *message ? message : reason);
-    else if (strcmp(reason, "CrashLoopBackOff") == 0)
+    } else if (complaint_is_image(reason)) {
+        complaint_image(reason, message, head_image(cluster), &complaint);
+        state_is(state, "Pending", complaint.reason, "the head: %.490s", complaint.message);
+    } else if (strcmp(reason, "CrashLoopBackOff") == 0) {
         state_is(state, "Pending", reason, "its head ends again and again; its log says why%s%.380s",
                  *message ? ": " : "", message);
-    else if (strcmp(reason, "Unschedulable") == 0)
-        state_is(state, "Pending", reason, "there is no room for its head now: %.400s", message);
-    else
+    } else if (strcmp(reason, "Unschedulable") == 0) {
+        complaint_place(reason, message, &complaint);
+        state_is(state, "Pending", complaint.reason, "the head: %.490s", complaint.message);
+    } else {
         state_is(state, "Pending", *reason && strcmp(reason, "Unknown") != 0 ? reason : "HeadStarting",
                  "its head is starting%s%.430s", *message ? ": " : "", message);
+    }
 }
 
 /* The head answers; what about its workers? */
@@ -112,6 +117,6 @@ void ray_cluster_state(const cJSON *cluster, struct ray_state *ret)
     else if (is_true(failure))
         state_failure(failure, "Pending", &state);
     else
-        state_head(head, &state);
+        state_head(cluster, head, &state);
     *ret = state;
 }

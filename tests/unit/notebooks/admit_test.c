@@ -41,6 +41,28 @@ static void completes_the_smallest(void **state)
     assert_true(json_equal(notebook, again));
 }
 
+/* A name of the platform's becomes what a pod must name; an alias is a registry's name already. */
+static void resolves_images(void **state)
+{
+    (void)state;
+    struct fake_engine fake = {.base.operations = &fake_operations, .reference = "registry.example/ray:2.60"};
+    struct notebooks notebooks = {.engine = &fake.base};
+    static const char *const cases[][2] = {{"", "registry.example/ray:2.60"},
+                                           {"ray-2.60", "registry.example/ray:2.60"},
+                                           {"rayproject/ray:2.60.0", "rayproject/ray:2.60.0"},
+                                           {"jupyter/scipy-notebook", "jupyter/scipy-notebook"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_FREE char *text = memory_format("{\"metadata\":{\"name\":\"nb1\"},\"spec\":{\"template\":{\"spec\":"
+                                             "{\"containers\":[{\"image\":\"%s\"}]}}}}",
+                                             cases[i][0]);
+        AUTO_JSON cJSON *notebook = notebook_of(text);
+        struct error error = {0};
+        assert_int_equal(notebook_admit(&notebooks, NULL, notebook, &error), 0);
+        const cJSON *container = json_at(notebook, "spec", "template", "spec", "containers", NULL)->child;
+        assert_string_equal(json_text(container, "image", NULL), cases[i][1]);
+    }
+}
+
 static void completes_resources(void **state)
 {
     (void)state;
@@ -146,6 +168,7 @@ static void keeps_service_names_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(completes_the_smallest), cmocka_unit_test(completes_resources),
-                                       cmocka_unit_test(refuses_by_path), cmocka_unit_test(keeps_service_names_apart)};
+                                       cmocka_unit_test(resolves_images), cmocka_unit_test(refuses_by_path),
+                                       cmocka_unit_test(keeps_service_names_apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

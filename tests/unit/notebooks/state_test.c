@@ -41,8 +41,8 @@ static void says_what_is_the_matter(void **state)
     } cases[] = {
         {NB, NULL, NULL, NULL, "Pending", "HomeVolumePending", "home volume", 0, false},
         {NB, BOUND, NULL, NULL, "Pending", "Scheduling", "waiting", 20, false},
-        {NB, BOUND, NULL, "exceeded quota: kf-resource-quota, requested: cpu=40", "Pending", "QuotaExceeded", "cpu=40",
-         20, false},
+        {NB, BOUND, NULL, "exceeded quota: kf-resource-quota, requested: cpu=40, used: cpu=0, limited: cpu=32",
+         "Pending", "QuotaExceeded", "cpu: 40 asked for, 0 of 32 in use", 20, false},
         {NB, BOUND, NULL, "something else", "Pending", "FailedCreate", "something else", 20, false},
         {NB, BOUND,
          POD("{\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":\"Unschedulable\",\"message\":\"not enough "
@@ -52,7 +52,7 @@ static void says_what_is_the_matter(void **state)
         {NB, BOUND, POD(PLACED, "\"state\":{\"waiting\":{\"reason\":\"ContainerCreating\"}}"), NULL, "Starting",
          "ContainerCreating", "being started", 40, false},
         {NB, BOUND, POD(PLACED, "\"state\":{\"waiting\":{\"reason\":\"ErrImagePull\",\"message\":\"no such image\"}}"),
-         NULL, "Failed", "ErrImagePull", "choose another image", 40, false},
+         NULL, "Failed", "ImagePullBackOff", "choose another image", 40, false},
         {NB, BOUND,
          POD(PLACED, "\"state\":{\"waiting\":{\"reason\":\"CreateContainerConfigError\",\"message\":\"no secret x\"}}"),
          NULL, "Failed", "CreateContainerConfigError", "no secret x", 40, false},
@@ -84,6 +84,26 @@ static void says_what_is_the_matter(void **state)
          "Deleting", "deleted", 0, false},
         {NB, BOUND, "{\"metadata\":{\"deletionTimestamp\":\"" NOW "\"},\"status\":{\"conditions\":[" PLACED READY "]}}",
          NULL, "Starting", "Restarting", "restarted", 20, false},
+        {NB, BOUND, NULL,
+         "create Pod nb1-0 in StatefulSet nb1 failed error: pods \"nb1-0\" is forbidden: violates "
+         "PodSecurity \"restricted:latest\": runAsNonRoot != true",
+         "Pending", "PodSecurity", "runAsNonRoot", 20, false},
+        {NB, BOUND,
+         POD("{\"type\":\"PodScheduled\",\"status\":\"False\",\"reason\":\"Unschedulable\",\"message\":\"0/2 nodes are "
+             "available: 2 Insufficient cpu. preemption: none\"}",
+             "\"state\":{}"),
+         NULL, "Pending", "Unschedulable", "no node has enough cpu free", 20, false},
+        {NB, BOUND,
+         POD(PLACED UNREADY, "\"restartCount\":3,\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}},"
+                             "\"lastState\":{\"terminated\":{\"reason\":\"Error\",\"exitCode\":1,\"message\":"
+                             "\"Traceback:\\nImportError: no module named x\\n\"}}"),
+         NULL, "Failed", "CrashLoopBackOff", "exit code 1 (3 restarts so far); its log ends with: ImportError: no", 40,
+         false},
+        {NB, BOUND,
+         POD(PLACED UNREADY, "\"restartCount\":3,\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\"}},"
+                             "\"lastState\":{\"terminated\":{\"reason\":\"Error\",\"exitCode\":1,\"message\":"
+                             "\"http://localhost:8888/?token=secret\"}}"),
+         NULL, "Failed", "CrashLoopBackOff", "its log says why", 40, false},
     };
     int64_t now = 0;
     assert_true(clock_parse(SLICE(NOW), &now));
@@ -126,6 +146,40 @@ static void is_stable(void **state)
     assert_true(json_equal(first, second));
 }
 
+/* Only where a container is long in the making is there an event to show. */
+static void shows_what_a_pod_waits_for(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *notebook = parsed(NB);
+    AUTO_JSON cJSON *pod = parsed(POD(PLACED, "\"state\":{\"waiting\":{\"reason\":\"ContainerCreating\"}}"));
+    struct notebook_view view = {.notebook = notebook,
+                                 .pod = pod,
+                                 .pod_reason = "FailedAttachVolume",
+                                 .pod_message = "Multi-Attach error for volume \"pvc-1\" already used by nb2-0"};
+    int64_t again = 0;
+    AUTO_JSON cJSON *status = notebook_state(&view, &again);
+    assert_string_equal(json_text(status, "phase", NULL), "Starting");
+    assert_string_equal(json_text(status, "reason", NULL), "VolumeInUse");
+    assert_non_null(strstr(json_text(status, "message", NULL), "nb2-0"));
+}
+
+/* What runs is not said to have failed because its Notebook could not be made again. */
+static void tells_what_runs_although_blocked(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *notebook = parsed(NB);
+    AUTO_JSON cJSON *pod =
+        parsed(POD(PLACED READY, "\"state\":{\"running\":{\"startedAt\":\"2026-11-23T10:00:00Z\"}}"));
+    struct notebook_view view = {.notebook = notebook,
+                                 .pod = pod,
+                                 .blocked_phase = "Failed",
+                                 .blocked_reason = "Invalid",
+                                 .blocked_message = "no"};
+    int64_t again = 0;
+    AUTO_JSON cJSON *status = notebook_state(&view, &again);
+    assert_string_equal(json_text(status, "phase", NULL), "Running");
+}
+
 static void passes_on_what_blocks(void **state)
 {
     (void)state;
@@ -143,7 +197,8 @@ static void passes_on_what_blocks(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(says_what_is_the_matter), cmocka_unit_test(is_stable),
-                                       cmocka_unit_test(passes_on_what_blocks)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_what_is_the_matter), cmocka_unit_test(is_stable), cmocka_unit_test(passes_on_what_blocks),
+        cmocka_unit_test(shows_what_a_pod_waits_for), cmocka_unit_test(tells_what_runs_although_blocked)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
