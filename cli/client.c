@@ -141,6 +141,16 @@ const char *client_namespace(const struct client *client)
     return client->namespace;
 }
 
+const char *client_url(const struct client *client)
+{
+    return client->socket ? NULL : client->base;
+}
+
+const char *client_ca_file(const struct client *client)
+{
+    return client->ca_file;
+}
+
 void client_free(struct client *client)
 {
     if (!client)

@@ -21,6 +21,9 @@ struct context;
 int client_use(struct call *call, const struct context *context, struct client **ret, struct error *error);
 /* The profile that its context works in, or NULL. */
 const char *client_namespace(const struct client *client);
+/* Its URL, NULL over the admin socket; the CA it was told of, or NULL. */
+const char *client_url(const struct client *client);
+const char *client_ca_file(const struct client *client);
 
 /* For pipe.h: a connected transport of its own (CURLOPT_CONNECT_ONLY; the caller's curl_easy_cleanup), the Host to
  * name, the "Authorization: ..." line or NULL, and the error that a refusal's status and body mean. */

@@ -16,6 +16,7 @@ int verb_login(struct call *call, struct error *error);
 int verb_logout(struct call *call, struct error *error);
 int verb_context_list(struct call *call, struct error *error);
 int verb_context_use(struct call *call, struct error *error);
+int verb_kubeconfig(struct call *call, struct error *error);
 int verb_completion(struct call *call, struct error *error);
 int verb_complete(struct call *call, struct error *error);
 int verb_man(struct call *call, struct error *error);

@@ -24,6 +24,7 @@ static bool find_resource(enum route_kind kind, struct resource *ret)
     case ROUTE_API:
     case ROUTE_SERVICE:
     case ROUTE_TUNNEL:
+    case ROUTE_POD:
         break;
     }
     return false;

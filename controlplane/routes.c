@@ -369,6 +369,7 @@ static const char *wanted_port(const struct route *route)
     case ROUTE_API:
     case ROUTE_SERVICE:
     case ROUTE_TUNNEL:
+    case ROUTE_POD:
         break;
     }
     return route->port;

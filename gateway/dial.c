@@ -1,4 +1,4 @@
-/* Can this workload be reached? */
+/* Can this workload, or the cluster's API, be reached? */
 #include "gateway/dial.h"
 
 #include <fcntl.h>
@@ -12,11 +12,22 @@ struct dial {
     struct connection *connection; /* NULL once abandoned; the loop's */
     dial_done done;
     char namespace[64], service[64], port[64];
+    char role[16], person[255]; /* of one to the cluster's API; else "" */
+    char *headers;              /* and what goes with the request there */
     int fd;
     struct error error;
 };
 
 static struct metric failures = METRIC_COUNTER("atelier_gateway_dial_failures_total", "Workloads not reached.");
+
+/* The headers are credentials. */
+static void release(struct dial *dial)
+{
+    if (dial->headers)
+        memory_wipe(dial->headers, strlen(dial->headers));
+    free(dial->headers);
+    free(dial);
+}
 
 static void on_result(struct loop *loop, struct message *message)
 {
@@ -26,15 +37,23 @@ static void on_result(struct loop *loop, struct message *message)
         dial->done(dial->connection, dial->fd, &dial->error);
     else if (dial->fd >= 0)
         close(dial->fd);
-    free(dial);
+    release(dial);
+}
+
+static int reach(struct dial *dial)
+{
+    struct engine *engine = dial->loop->gateway->options.engine;
+    if (!*dial->role)
+        return engine_dial(engine, dial->namespace, dial->service, dial->port, &dial->fd, &dial->error);
+    const struct engine_request as = {.namespace = dial->namespace, .role = dial->role, .person = dial->person};
+    return engine_dial_api(engine, &as, &dial->fd, &dial->headers, &dial->error);
 }
 
 static void run(struct crew_job *job)
 {
     struct dial *dial = OWNER_OF(job, struct dial, job);
     dial->fd = -1;
-    if (engine_dial(dial->loop->gateway->options.engine, dial->namespace, dial->service, dial->port, &dial->fd,
-                    &dial->error) < 0) {
+    if (reach(dial) < 0) {
         dial->fd = -1;
         metric_add(&failures, 1);
     } else {
@@ -53,8 +72,7 @@ static uint64_t tenant_of(const char *namespace)
     return hash | 1;
 }
 
-struct dial *dial_start(struct connection *connection, const char *namespace, const struct target *target,
-                        dial_done done)
+static struct dial *prepare(struct connection *connection, const char *namespace, dial_done done)
 {
     struct dial *dial = memory_get(sizeof(*dial));
     dial->loop = connection->io.loop;
@@ -65,12 +83,38 @@ struct dial *dial_start(struct connection *connection, const char *namespace, co
     dial->job.run = run;
     dial->job.tenant = tenant_of(namespace);
     snprintf(dial->namespace, sizeof(dial->namespace), "%s", namespace);
-    snprintf(dial->service, sizeof(dial->service), "%s", target->service);
-    snprintf(dial->port, sizeof(dial->port), "%s", target->port);
+    return dial;
+}
+
+static struct dial *start(struct dial *dial)
+{
     if (crew_add(dial->loop->gateway->dialers, &dial->job))
         return dial;
     free(dial);
     return NULL;
+}
+
+struct dial *dial_start(struct connection *connection, const char *namespace, const struct target *target,
+                        dial_done done)
+{
+    struct dial *dial = prepare(connection, namespace, done);
+    snprintf(dial->service, sizeof(dial->service), "%s", target->service);
+    snprintf(dial->port, sizeof(dial->port), "%s", target->port);
+    return start(dial);
+}
+
+struct dial *dial_api_start(struct connection *connection, const char *namespace, const char *role, const char *person,
+                            dial_done done)
+{
+    struct dial *dial = prepare(connection, namespace, done);
+    snprintf(dial->role, sizeof(dial->role), "%s", role);
+    snprintf(dial->person, sizeof(dial->person), "%s", person);
+    return start(dial);
+}
+
+const char *dial_headers(const struct dial *dial)
+{
+    return dial->headers ? dial->headers : "";
 }
 
 void dial_abandon(struct dial *dial)

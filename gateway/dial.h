@@ -1,4 +1,5 @@
-/* Reaching a workload without blocking the loop: engine_dial on a thread, its result as a message. */
+/* Reaching a workload, or the cluster's API, without blocking the loop: engine_dial on a thread, its result a message.
+ */
 #ifndef ATELIER_GATEWAY_DIAL_H
 #define ATELIER_GATEWAY_DIAL_H
 
@@ -10,6 +11,11 @@ typedef void (*dial_done)(struct connection *connection, int fd, const struct er
 /* NULL when too many dials wait. */
 struct dial *dial_start(struct connection *connection, const char *namespace, const struct target *target,
                         dial_done done);
+/* The same for the cluster's own API, in this role of the namespace (engine_dial_api). */
+struct dial *dial_api_start(struct connection *connection, const char *namespace, const char *role, const char *person,
+                            dial_done done);
+/* While `done` of the latter runs: the header lines that go with the request; borrowed. */
+const char *dial_headers(const struct dial *dial);
 void dial_abandon(struct dial *dial); /* the result is closed when it comes; done is not called */
 
 #endif

@@ -59,11 +59,13 @@ static void named_kind(enum route_kind kind, const char **ret_group, const char 
 {
     enum engine_kind id = kind == ROUTE_NOTEBOOK                     ? KIND_NOTEBOOK
                           : kind == ROUTE_RAY || kind == ROUTE_SERVE ? KIND_RAYCLUSTER
+                          : kind == ROUTE_POD                        ? KIND_POD
                                                                      : KIND_SERVICE;
     static const char *const groups[][2] = {
         [KIND_NOTEBOOK] = {"kubeflow.org", "notebooks"},
         [KIND_RAYCLUSTER] = {"ray.io", "rayclusters"},
         [KIND_SERVICE] = {"", "services"},
+        [KIND_POD] = {"", "pods"},
     };
     *ret_group = groups[id][0];
     *ret_plural = groups[id][1];
@@ -144,7 +146,7 @@ static struct decision decide(struct exchange *exchange, const struct policy *po
     exchange->permit.decide = true;
     exchange->permit.access = (struct access){.namespace = exchange->resource->namespace,
                                               .kind = exchange->resource->kind,
-                                              .name = exchange->resource->name,
+                                              .name = *exchange->resource->name ? exchange->resource->name : NULL,
                                               .verb = needed_verb(exchange)};
     struct decision decision = policy_decide(policy, &exchange->permit.identity, &exchange->permit.access);
     if (decision.allowed && exchange->permit.access.verb == VERB_CONNECT_READ) {
@@ -155,17 +157,17 @@ static struct decision decide(struct exchange *exchange, const struct policy *po
     return decision;
 }
 
-static void note_tunnel(struct connection *connection)
+static void note_opened(struct connection *connection, const char *action, const char *name, const char *detail)
 {
     struct exchange *exchange = connection->exchange;
     audit_add(connection->io.loop->gateway->options.auth,
               &(struct audit_entry){.actor = exchange->permit.identity.email,
-                                    .action = "tunnel",
+                                    .action = action,
                                     .namespace = exchange->route.namespace,
                                     .kind = exchange->target.owner_kind,
-                                    .name = exchange->target.owner_name,
+                                    .name = name,
                                     .outcome = "allowed",
-                                    .detail = exchange->route.port,
+                                    .detail = detail,
                                     .peer = connection->peer,
                                     .request_id = exchange->id});
 }
@@ -187,15 +189,33 @@ static enum step connect_workload(struct connection *connection)
     exchange->counted = count;
     if (exchange->route.kind != ROUTE_TUNNEL)
         return proxy_begin(connection);
-    note_tunnel(connection);
+    note_opened(connection, "tunnel", exchange->target.owner_name, exchange->route.port);
     return forward_begin(connection);
+}
+
+/* Into a pod: decided like the API's other requests for pods that belong to nothing, and again by the cluster. */
+static enum step connect_pod(struct connection *connection, const struct policy *policy)
+{
+    struct exchange *exchange = connection->exchange;
+    struct resource *resource = exchange->resource;
+    enum role role = policy_role(policy, &exchange->permit.identity, exchange->route.namespace);
+    char action[16];
+    if (!resource_enter(&resource->tunnels, gateway_limits.resource_tunnels))
+        return fault(connection, 429, "as many connections into pods of this profile are open as may be");
+    exchange->counted = &resource->tunnels;
+    snprintf(action, sizeof(action), "%.*s", (int)exchange->route.tail.n, exchange->route.tail.p);
+    note_opened(connection, action, exchange->route.name, NULL);
+    return pod_begin(connection, role_name(role > ROLE_ADMIN ? ROLE_ADMIN : role));
 }
 
 static enum step authorize(struct connection *connection, const struct policy *policy)
 {
     struct exchange *exchange = connection->exchange;
     struct gateway *gateway = connection->io.loop->gateway;
-    if (!gateway->options.resolver(gateway->options.context, &exchange->route, &exchange->target))
+    bool pod = exchange->route.kind == ROUTE_POD;
+    if (pod)
+        exchange->target = (struct target){.owner_kind = "Pod"};
+    else if (!gateway->options.resolver(gateway->options.context, &exchange->route, &exchange->target))
         return reply_not_found(connection);
     exchange->resource = resource_take(gateway->resources, exchange->route.namespace, exchange->target.owner_kind,
                                        exchange->target.owner_name);
@@ -204,7 +224,7 @@ static enum step authorize(struct connection *connection, const struct policy *p
         return reply_not_found(connection);
     if (!decision.allowed)
         return reply_forbidden(connection, decision.reason ? decision.reason : "your role does not allow this");
-    return connect_workload(connection);
+    return pod ? connect_pod(connection, policy) : connect_workload(connection);
 }
 
 static enum step tenant(struct connection *connection, const struct policy *policy)
@@ -272,7 +292,8 @@ enum step dispatch(struct connection *connection)
         return reply_fault(connection, &wrong);
     if (!route_parse(exchange->request.path, &exchange->route, &error))
         return reply_error(connection, &error);
-    if (exchange->request.websocket && exchange->route.kind == ROUTE_API)
+    if (exchange->request.websocket && exchange->route.kind == ROUTE_API &&
+        !(engine_forwards(gateway->options.engine) && route_parse_pod(exchange->request.path, &exchange->route)))
         return fault(connection, 400, "nothing here speaks WebSocket");
     const struct policy *policy = policy_take(gateway->options.auth);
     enum step step = with_policy(connection, policy);

@@ -302,6 +302,56 @@ bool headers_write_request(struct chunk *out, const struct headers_forward *forw
     return !out->full;
 }
 
+/* --- towards the cluster's API ------------------------------------------------------------------------------------ */
+
+static bool is_channel(struct slice protocol)
+{
+    return !slice_starts(protocol, "base64url.") &&
+           (slice_ends(protocol, "channel.k8s.io") || slice_ends(protocol, "portforward.k8s.io"));
+}
+
+static void add_channels(struct chunk *out, const struct http_fields *fields)
+{
+    bool first = true;
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!slice_is_nocase(fields->at[i].name, "Sec-WebSocket-Protocol"))
+            continue;
+        for (struct slice rest = fields->at[i].value, one; rest.n > 0;) {
+            one = slice_trim(slice_split(rest, ',', &rest));
+            if (!is_channel(one))
+                continue;
+            chunk_add(out, first ? SLICE("Sec-WebSocket-Protocol: ") : SLICE(", "));
+            chunk_add(out, one);
+            first = false;
+        }
+    }
+    if (!first)
+        chunk_add(out, SLICE("\r\n"));
+}
+
+bool headers_write_api(struct chunk *out, const struct http_request *request, const char *own, struct http_fault *fault)
+{
+    static const char *const passed[] = {"Sec-WebSocket-Key", "Sec-WebSocket-Version"};
+    chunk_add(out, SLICE("GET "));
+    chunk_add(out, request->path);
+    if (request->has_query) {
+        chunk_add(out, SLICE("?"));
+        chunk_add(out, request->query);
+    }
+    chunk_add(out, SLICE(" HTTP/1.1\r\nHost: kubernetes\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"));
+    for (size_t i = 0; i < COUNT_OF(passed); i++) {
+        const struct header *field = http_fields_find(&request->fields, passed[i]);
+        if (field)
+            add_field(out, field->name, field->value);
+    }
+    add_channels(out, &request->fields);
+    chunk_add(out, slice_of(own));
+    chunk_add(out, SLICE("\r\n"));
+    if (out->full)
+        *fault = (struct http_fault){431, "the headers are larger than 16 KiB"};
+    return !out->full;
+}
+
 /* --- back to the client ------------------------------------------------------------------------------------------- */
 
 static bool has_domain_attribute(struct slice rest)

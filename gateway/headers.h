@@ -27,6 +27,14 @@ bool headers_check_connection(const struct http_fields *fields, struct http_faul
 /* Writes the request head for the upstream. False with 431 if it does not fit. */
 bool headers_write_request(struct chunk *out, const struct headers_forward *forward, struct http_fault *fault);
 
+/*
+ * The head of a WebSocket handshake for the cluster's API. Of the client's fields only the handshake's own pass, and of
+ * the subprotocols only channels: one may also carry a token (base64url.bearer.authorization.k8s.io.…), which would
+ * make two credentials of one request. <own>: whole lines, who asks and in which role.
+ */
+bool headers_write_api(struct chunk *out, const struct http_request *request, const char *own,
+                       struct http_fault *fault);
+
 struct headers_return {
     const struct http_response *response;
     const struct host *host;

@@ -12,6 +12,8 @@
 
 /* The exchange is decided and has its target: reaches the workload. */
 enum step proxy_begin(struct connection *connection);
+/* pod.c: the same for a WebSocket into a pod, which the cluster's API opens. <role>: the caller's, at least editor. */
+enum step pod_begin(struct connection *connection, const char *role);
 enum step proxy_step(struct connection *connection);
 enum step proxy_timeout(struct connection *connection);
 

@@ -165,6 +165,28 @@ static bool is_service_proxy(struct slice rest)
     return slice_is(take_segment(&rest), "proxy");
 }
 
+bool route_parse_pod(struct slice path, struct route *ret)
+{
+    static const char *const parts[] = {"exec", "attach", "portforward"};
+    static const char namespaces[] = "/api/v1/namespaces";
+    struct slice rest = slice_skip(path, sizeof(namespaces) - 1);
+    if (!slice_starts(path, "/api/v1/namespaces/") || !count_segments(rest, 4))
+        return false;
+    struct slice namespace = take_segment(&rest), pods = take_segment(&rest), pod = take_segment(&rest);
+    struct slice part = take_segment(&rest);
+    bool known = false;
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        known = known || slice_is(part, parts[i]);
+    if (!known || rest.n > 0 || !slice_is(pods, "pods") || !name_is_label(namespace) || !name_is_subdomain(pod))
+        return false;
+    *ret = (struct route){.kind = ROUTE_POD, .tail = part};
+    copy(ret->namespace, namespace);
+    if (pod.n >= sizeof(ret->name)) /* for the audit log only: a pod's name may be longer than a label */
+        pod.n = sizeof(ret->name) - 1;
+    copy(ret->name, pod);
+    return true;
+}
+
 static bool dispatch_prefix(struct slice path, struct route *ret, struct error *error)
 {
     static const struct {

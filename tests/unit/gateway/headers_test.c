@@ -145,6 +145,32 @@ static void locations_stay_below_the_prefix(void **state)
     }
 }
 
+static void the_cluster_hears_one_credential(void **state)
+{
+    (void)state;
+    struct http_fault fault;
+    static const char own[] =
+        "Authorization: Bearer ours\r\nImpersonate-User: system:serviceaccount:t:alice.editor\r\n";
+    const char *head =
+        "GET /api/v1/namespaces/alice/pods/p/exec?command=sh&stdin=true HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.dG9rZW4, v5.channel.k8s.io\r\n"
+        "Sec-WebSocket-Protocol: SPDY/3.1+portforward.k8s.io,base64url.bearer.authorization.k8s.io.channel.k8s.io\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\nAuthorization: Bearer theirs\r\nCookie: a=b\r\n"
+        "Impersonate-User: admin\r\nImpersonate-Group: system:masters\r\nImpersonate-Extra-x: y\r\n"
+        "X-Remote-User: admin\r\nX-Forwarded-For: 1.2.3.4\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n";
+    assert_true(http_request_parse(slice_of(head), &request, &fault));
+    out->start = out->end = 0;
+    assert_true(headers_write_api(out, &request, own, &fault));
+    chunk_add(out, (struct slice){"", 1});
+    assert_string_equal(
+        out->bytes,
+        "GET /api/v1/namespaces/alice/pods/p/exec?command=sh&stdin=true HTTP/1.1\r\nHost: kubernetes\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: v5.channel.k8s.io, SPDY/3.1+portforward.k8s.io\r\n"
+        "Authorization: Bearer ours\r\nImpersonate-User: system:serviceaccount:t:alice.editor\r\n\r\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_viewer_looks_like_a_browser_to_ray, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_keep_what_is_theirs, setup, teardown),
         cmocka_unit_test_setup_teardown(locations_stay_below_the_prefix, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_cluster_hears_one_credential, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

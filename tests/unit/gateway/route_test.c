@@ -98,6 +98,40 @@ static void ambiguous_paths_are_refused(void **state)
     }
 }
 
+static void only_three_paths_lead_into_pods(void **state)
+{
+    (void)state;
+    struct route route;
+    static const char *const good[] = {"exec", "attach", "portforward"};
+    static const char *const bad[] = {
+        "/api/v1/namespaces/alice/pods/nb1-0/exec/",  "/api/v1/namespaces/alice/pods/nb1-0/exec/x",
+        "/api/v1/namespaces/alice/pods/nb1-0/proxy",  "/api/v1/namespaces/alice/pods/nb1-0/Exec",
+        "/api/v1/namespaces/alice/pods/nb%31-0/exec", "/api/v1/namespaces/Alice/pods/nb1-0/exec",
+        "/api/v1/namespaces/alice/pods//exec",        "/api/v1/namespaces//pods/nb1-0/exec",
+        "/api/v1//namespaces/alice/pods/nb1-0/exec",  "/api/v1/namespaces/alice/services/nb1-0/exec",
+        "/apis/v1/namespaces/alice/pods/nb1-0/exec",  "/api/v1/namespaces/alice/pods/nb1-0",
+        "/api/v1/namespaces/alice/pods/nb1-0;x/exec", "/api/v1/namespaces/alice/pods/../exec",
+        "/x/api/v1/namespaces/alice/pods/nb1-0/exec", "/api/v1/namespaces/alice/pods/nb1-0/attach?x",
+        "/api/v1/namespaces/alice/pods/nb1-0/ex%65c", "",
+    };
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        AUTO_FREE char *path = memory_format("/api/v1/namespaces/alice/pods/nb1-0.x/%s", good[i]);
+        assert_true(route_parse_pod(slice_of(path), &route));
+        assert_int_equal(route.kind, ROUTE_POD);
+        assert_string_equal(route.namespace, "alice");
+        assert_string_equal(route.name, "nb1-0.x");
+        assert_true(slice_is(route.tail, good[i]));
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (route_parse_pod(slice_of(bad[i]), &route))
+            fail_msg("%s leads into a pod", bad[i]);
+    /* A pod's name may be longer than what is kept of it for the audit log. */
+    static const char fifty[] = "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghij";
+    AUTO_FREE char *path = memory_format("/api/v1/namespaces/alice/pods/%s.%s/exec", fifty, fifty);
+    assert_true(route_parse_pod(slice_of(path), &route));
+    assert_int_equal(strlen(route.name), 63);
+}
+
 static void labels_are_hosts_of_their_own(void **state)
 {
     (void)state;
@@ -136,9 +170,8 @@ static void viewers_see_no_environments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_lead_to_workloads),
-        cmocka_unit_test(ambiguous_paths_are_refused),
-        cmocka_unit_test(labels_are_hosts_of_their_own),
+        cmocka_unit_test(paths_lead_to_workloads),         cmocka_unit_test(ambiguous_paths_are_refused),
+        cmocka_unit_test(only_three_paths_lead_into_pods), cmocka_unit_test(labels_are_hosts_of_their_own),
         cmocka_unit_test(viewers_see_no_environments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
