@@ -27,7 +27,7 @@ def tool(name):
 
 def run(*command, fails=False, env=None, text_in=None):
     """Runs; returns stdout, or what was said if it should fail."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=180, input=text_in,
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=400, input=text_in,
                           env={**os.environ, **(env or {})})
     said = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, f"{command}: exit {done.returncode}\n{said}"
