@@ -1,0 +1,77 @@
+"""A real cluster with controllers, nodes that say that they run pods, and the double of KubeRay; ends with close()."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+here = pathlib.Path(__file__).resolve().parent
+root = here.parent.parent
+PATIENCE = 120  # seconds; a slow machine needs some, a fast one none
+
+
+class Cluster:
+    def __init__(self, *options, kuberay=True):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-live-"))
+        self.operator = None
+        try:
+            subprocess.run([here / "cluster.sh", "up", self.folder / "cluster", "--kwok", "--nodes", "2", *options],
+                           check=True, stdout=subprocess.DEVNULL)
+            self.kubeconfig = self.folder / "cluster/admin.kubeconfig"
+            settings = dict(line.split("=", 1) for line in (self.folder / "cluster/settings").read_text().splitlines())
+            self.program = pathlib.Path(settings["tools"]) / "kubectl"
+            if kuberay:
+                self.start_kuberay()
+        except BaseException:
+            self.close()
+            raise
+
+    def start_kuberay(self):
+        self.log = open(self.folder / "kuberay.log", "w")
+        self.operator = subprocess.Popen([sys.executable, here / "kuberay", self.kubeconfig], stdout=subprocess.PIPE,
+                                         stderr=self.log, text=True)
+        assert self.operator.stdout.readline() == "watching\n"
+
+    def close(self):
+        if self.operator:
+            self.operator.terminate()
+            self.operator.wait(20)
+        subprocess.run([here / "cluster.sh", "down", self.folder / "cluster"], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kubectl(self, *arguments, text_in=None, fails=False):
+        done = subprocess.run([self.program, "--kubeconfig", self.kubeconfig, *map(str, arguments)], input=text_in,
+                              capture_output=True, text=True, timeout=60, env={**os.environ, "HOME": str(self.folder)})
+        said = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, f"kubectl {arguments}: exit {done.returncode}\n{said}"
+        return said if fails else done.stdout
+
+    def apply(self, *objects, **options):
+        return self.kubectl("apply", "-f", "-", text_in=json.dumps({"kind": "List", "apiVersion": "v1",
+                                                                   "items": list(objects)}), **options)
+
+    def get(self, kind, name, namespace="alice"):
+        """The object, or None."""
+        text = self.kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text.strip() else None
+
+    def list(self, kind, namespace="alice", selector=""):
+        return json.loads(self.kubectl("get", kind, "-n", namespace, "-l", selector, "-o", "json"))["items"]
+
+    def wait(self, what, check):
+        """The first true answer of <check>."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            answer = check()
+            if answer:
+                return answer
+            assert time.monotonic() < until, f"not within {PATIENCE} s: {what}"
+            time.sleep(0.2)
+
+
+def condition(item, kind):
+    conditions = (item or {}).get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == kind), {})
