@@ -314,6 +314,14 @@ enum log_level config_log_level(const struct config *config)
     return (enum log_level)config->log_level.number;
 }
 
+bool config_is_default(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config_key_count; i++)
+        if (strcmp(config_keys[i].name, name) == 0)
+            return strcmp(config_slot(config, i)->text, config_keys[i].fallback) == 0;
+    return false;
+}
+
 const char *config_port(const struct config *config)
 {
     const char *colon = strrchr(config->listen.text, ':');

@@ -16,6 +16,15 @@
 #define CONFIG_TABLE(X)                                                                                                \
     X(listen, "ATELIER_LISTEN", ADDRESS, "127.0.0.1:8080", 1, 64, false,                                               \
       "address and port of the API, the console and every tenant endpoint (http)")                                     \
+    X(tls_listen, "ATELIER_TLS_LISTEN", ADDRESS, "127.0.0.1:8443", 0, 64, false,                                       \
+      "the same over https; empty to disable. Only if this default is taken, atelierd goes on without")                \
+    X(tls_certificate, "ATELIER_TLS_CERTIFICATE", PATH, "", 0, 4000, false,                                            \
+      "certificate chain in PEM, read again when it changes; empty: certificates of Atelier's own authority")          \
+    X(tls_key, "ATELIER_TLS_KEY", PATH, "", 0, 4000, false, "its private key in PEM")                                  \
+    X(tls_directory, "ATELIER_TLS_DIRECTORY", PATH, "{data}/tls", 1, 4000, false,                                      \
+      "where Atelier's own authority is kept (ca.crt, ca.key)")                                                        \
+    X(https_redirect, "ATELIER_HTTPS_REDIRECT", INTEGER, "0", 0, 1, false,                                             \
+      "1: http answers with a redirect to https, but for /healthz and /readyz")                                        \
     X(metrics_listen, "ATELIER_METRICS_LISTEN", ADDRESS, "127.0.0.1:9464", 0, 64, false,                               \
       "address and port of /metrics; empty to disable")                                                                \
     X(base_domain, "ATELIER_BASE_DOMAIN", DOMAIN, "localhost", 1, 189, false,                                          \
@@ -104,6 +113,8 @@ void config_free(struct config *config);
 /* Takes over what may change while running; *ret_ignored (may be NULL) is the number of other differences. */
 void config_reload(struct config *config, const struct config *fresh, unsigned *ret_ignored);
 enum log_level config_log_level(const struct config *config);
+/* Whether a setting has the table's default as its value, given or not. */
+bool config_is_default(const struct config *config, const char *name);
 /* The port of the listen address, for URLs: "8080". */
 const char *config_port(const struct config *config);
 

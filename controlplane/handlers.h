@@ -35,6 +35,7 @@ int audit_profile(struct call *call, struct error *error);
 int images_list(struct call *call, struct error *error);
 int usage_get(struct call *call, struct error *error);
 int open_get(struct call *call, struct error *error);
+int authority_get(struct call *call, struct error *error);
 /* health.c */
 int health_alive(struct call *call, struct error *error);
 int health_ready(struct call *call, struct error *error);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "controlplane/server.h"
 
+#define CERTIFICATE_LOOK_S 10
 #define CONFIG_FILE_MAX (256 << 10) /* the whole table, commented, is a few KiB */
 
 /* sysexits(3) numbers, so that a supervisor can tell a mistake from a mishap. */
@@ -120,15 +121,26 @@ static void reload(struct server *server, const char *path)
     log_line(LOG_INFO, "configuration reloaded", LOG_NUMBER("needs_restart", ignored));
 }
 
+/* Whoever renews a certificate writes its files; many cannot send a signal, least of all into a pod. */
+static void refresh_certificate(struct server *server)
+{
+    struct error error = {0};
+    if (gateway_tls_refresh(server->gateway, &error) < 0)
+        log_line(LOG_WARN, "the changed certificate cannot be used; the old one stays", LOG_FAULT(&error));
+}
+
 /* Until SIGTERM or SIGINT. */
 static void wait_for_signals(struct server *server, const char *path, const sigset_t *signals)
 {
     for (;;) {
         siginfo_t info;
-        int number = sigwaitinfo(signals, &info);
+        const struct timespec look_again = {.tv_sec = CERTIFICATE_LOOK_S};
+        int number = sigtimedwait(signals, &info, &look_again);
         if (number == SIGHUP)
             reload(server, path);
-        else if (number == SIGUSR1) /* a new supervisor adopted us: it has not seen the link */
+        if (number == SIGHUP || number < 0)
+            refresh_certificate(server);
+        if (number == SIGUSR1) /* a new supervisor adopted us: it has not seen the link */
             print_first_link(server);
         else if (number == SIGTERM || number == SIGINT)
             return;
@@ -171,6 +183,7 @@ static int serve(const char *path)
     }
     notify_ready();
     log_line(LOG_INFO, "serving", LOG_TEXT("listen", server.config.listen.text),
+             LOG_TEXT("tls_listen", server.config.tls_listen.text),
              LOG_NUMBER("started_ms", clock_monotonic_ms() - began_ms));
     print_first_link(&server);
     wait_for_signals(&server, path, &signals);

@@ -32,6 +32,7 @@ const struct route_entry route_entries[] = {
     {"POST", "/auth/logout", signin_logout, WHO_ACCOUNT, "sign-out"},
     {"POST", "/auth/logout-everywhere", signin_logout_everywhere, WHO_ACCOUNT, "sign-out everywhere"},
 
+    {"GET", PEOPLE "/ca", authority_get, WHO_ANYONE, NULL},
     {"GET", PEOPLE "/whoami", whoami_get, WHO_SIGNED_IN, NULL},
     {"POST", PEOPLE "/password", password_set, WHO_ACCOUNT, "password change"},
     {"GET", PEOPLE "/users", users_list, WHO_ADMIN, NULL},

@@ -80,6 +80,11 @@ static int open_gateway(struct server *server, struct error *error)
     struct gateway_options options = {.auth = server->auth,
                                       .engine = server->engine,
                                       .listen = config->listen.text,
+                                      .tls = {.listen = config->tls_listen.text,
+                                              .certificate_file = config->tls_certificate.text,
+                                              .key_file = config->tls_key.text,
+                                              .directory = config->tls_directory.text,
+                                              .redirect = config->https_redirect.number != 0},
                                       .metrics_listen = config->metrics_listen.text,
                                       .admin_socket = config->admin_socket.text,
                                       .base_domain = config->base_domain.text,
@@ -88,6 +93,13 @@ static int open_gateway(struct server *server, struct error *error)
                                       .handler = router_handle,
                                       .resolver = resolve,
                                       .context = server};
+    int status = gateway_new(&options, &server->gateway, error);
+    /* An address that somebody asked for must be had; the default one may belong to another program of the machine. */
+    if (status != -ERROR_EXISTS || strcmp(error->field, "tls_listen") != 0 || !config_is_default(config, "tls_listen"))
+        return status;
+    log_line(LOG_WARN, "https is off: set ATELIER_TLS_LISTEN to a free address", LOG_FAULT(error));
+    *error = (struct error){0};
+    options.tls.listen = "";
     return gateway_new(&options, &server->gateway, error);
 }
 

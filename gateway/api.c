@@ -126,7 +126,7 @@ static void copy_request(struct exchange *exchange, struct api_job *job)
     to->host_resource = arena_text(job->arena, exchange->host.label);
     to->identity = &job->identity;
     to->local = exchange->connection->listener == LISTENER_ADMIN;
-    to->secure = false;
+    to->secure = connection_is_secure(exchange->connection);
     snprintf(to->peer, sizeof(to->peer), "%s", exchange->connection->peer);
     memcpy(to->id, exchange->id, sizeof(to->id));
 }

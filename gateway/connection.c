@@ -114,6 +114,10 @@ void connection_open(struct loop *loop, enum listener_kind kind, int fd, const s
         connection_close(connection, CLOSE_DRAINED);
         return;
     }
+    if (loop->gateway->tls[kind] && !tls_begin(loop->gateway->tls[kind], &connection->io)) {
+        connection_close(connection, CLOSE_REFUSED);
+        return;
+    }
     timer_set(loop, &connection->timer, gateway_limits.idle_ms);
 }
 

@@ -99,6 +99,10 @@ enum step connection_finish(struct connection *connection);
 enum flush { FLUSH_DONE, FLUSH_BLOCKED, FLUSH_BROKEN };
 /* Writes <out> and <rest>; gives <out> back once it is empty. */
 enum flush connection_flush(struct connection *connection);
+static inline bool connection_is_secure(const struct connection *connection)
+{
+    return connection->io.tls != NULL;
+}
 static inline bool connection_has_output(const struct connection *connection)
 {
     return chunk_waiting(connection->out) + connection->rest[0].n + connection->rest[1].n > 0;

@@ -42,7 +42,7 @@ static bool identify(struct connection *connection, const struct policy *policy)
         *identity = (struct identity){.kind = IDENTITY_LOCAL, .platform_admin = true, .email = "local"};
         return true;
     }
-    const char *name = cookie_session_name(resource_host, false);
+    const char *name = cookie_session_name(resource_host, connection_is_secure(connection));
     /* Two cookies of one name: somebody tosses theirs in (CVE-2024-28233). Neither counts. */
     if (cookie_find(&exchange->request.fields, name, &credentials.cookie) == 1 && credentials.cookie.n > 0 &&
         auth_identify(policy, &credentials, identity))
@@ -256,7 +256,8 @@ static enum step with_policy(struct connection *connection, const struct policy 
     if (!identify(connection, policy))
         return fault(connection, 401, "the token is not valid");
     bool guarded = exchange->by_cookie || exchange->permit.identity.kind == IDENTITY_ANONYMOUS;
-    if (guarded && !guard_check(&exchange->request, &exchange->host, false, &exchange->permit.identity, &wrong))
+    if (guarded && !guard_check(&exchange->request, &exchange->host, connection_is_secure(connection),
+                                &exchange->permit.identity, &wrong))
         return reply_fault(connection, &wrong);
     return exchange->route.kind == ROUTE_API ? api_begin(connection) : tenant(connection, policy);
 }
@@ -270,6 +271,14 @@ static enum step metrics_request(struct connection *connection)
     if (!request->get && !request->head)
         return fault(connection, 405, "only GET is allowed here");
     return reply_metrics(connection);
+}
+
+/* Probes stay where they are: a kubelet follows redirects, but has no reason to trust what it finds there. */
+static bool goes_to_https(const struct connection *connection)
+{
+    struct slice path = connection->exchange->request.path;
+    return connection->listener == LISTENER_MAIN && connection->io.loop->gateway->https_redirect &&
+           !slice_is(path, "/healthz") && !slice_is(path, "/readyz");
 }
 
 enum step dispatch(struct connection *connection)
@@ -295,6 +304,8 @@ enum step dispatch(struct connection *connection)
     if (exchange->request.websocket && exchange->route.kind == ROUTE_API &&
         !(engine_forwards(gateway->options.engine) && route_parse_pod(exchange->request.path, &exchange->route)))
         return fault(connection, 400, "nothing here speaks WebSocket");
+    if (goes_to_https(connection))
+        return reply_to_https(connection);
     const struct policy *policy = policy_take(gateway->options.auth);
     enum step step = with_policy(connection, policy);
     policy_release(policy);

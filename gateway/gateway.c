@@ -111,11 +111,31 @@ static unsigned default_loops(void)
     return cores < 1 ? 1 : cores > LOOPS_MAX ? LOOPS_MAX : (unsigned)cores;
 }
 
+static struct gateway_tls copy_tls(const struct gateway_tls *tls)
+{
+    return (struct gateway_tls){.listen = memory_text(tls->listen ? tls->listen : ""),
+                                .certificate_file = memory_text(tls->certificate_file ? tls->certificate_file : ""),
+                                .key_file = memory_text(tls->key_file ? tls->key_file : ""),
+                                .directory = memory_text(tls->directory ? tls->directory : ""),
+                                .redirect = tls->redirect};
+}
+
+static void free_options(const struct gateway_options *options)
+{
+    const char *texts[] = {options->listen,       options->metrics_listen,       options->admin_socket,
+                           options->base_domain,  options->webhook_listen,       options->tls.listen,
+                           options->tls.key_file, options->tls.certificate_file, options->tls.directory};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        free((char *)(uintptr_t)texts[i]);
+}
+
 static void copy_options(struct gateway *gateway, const struct gateway_options *options)
 {
     gateway->options = *options;
     gateway->options.listen = memory_text(options->listen);
     gateway->options.metrics_listen = memory_text(options->metrics_listen ? options->metrics_listen : "");
+    gateway->options.webhook_listen = memory_text(options->webhook_listen ? options->webhook_listen : "");
+    gateway->options.tls = copy_tls(&options->tls);
     gateway->options.admin_socket = memory_text(options->admin_socket ? options->admin_socket : "");
     gateway->options.base_domain = memory_text(options->base_domain);
     gateway->loop_count = options->loops > 0 ? options->loops : default_loops();
@@ -131,6 +151,8 @@ static int bind_all(struct gateway *gateway, struct error *error)
     for (size_t i = 0; i < LISTENER_COUNT; i++)
         gateway->listeners[i] = (struct listener){.kind = (enum listener_kind)i, .fd = -1};
     int result = listener_bind_tcp(&gateway->listeners[LISTENER_MAIN], options->listen, error);
+    if (result == 0)
+        result = tls_listeners_open(gateway, error);
     if (result == 0 && options->metrics_listen[0])
         result = listener_bind_tcp(&gateway->listeners[LISTENER_METRICS], options->metrics_listen, error);
     if (result == 0 && options->admin_socket[0])
@@ -289,10 +311,8 @@ void gateway_free(struct gateway *gateway)
     crew_free(gateway->workers);
     crew_free(gateway->dialers);
     resource_table_free(gateway->resources);
-    free((char *)(uintptr_t)gateway->options.listen);
-    free((char *)(uintptr_t)gateway->options.metrics_listen);
-    free((char *)(uintptr_t)gateway->options.admin_socket);
-    free((char *)(uintptr_t)gateway->options.base_domain);
+    tls_listeners_close(gateway);
+    free_options(&gateway->options);
     free(gateway);
 }
 

@@ -93,18 +93,28 @@ struct target {
 typedef bool (*gateway_resolver)(void *context, const struct route *route, struct target *ret);
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
+struct gateway_tls {
+    const char *listen; /* "127.0.0.1:8443"; "" or NULL to disable */
+    const char *certificate_file,
+        *key_file;         /* PEM; both "" or NULL: certificates of the installation's own authority */
+    const char *directory; /* where that authority is kept: ca.crt and ca.key, made when they are not there */
+    bool redirect;         /* http answers 308 to https, but for /healthz and /readyz */
+};
 struct gateway_options {
     struct auth *auth;
     struct engine *engine;
     const char *listen;         /* "127.0.0.1:8080"; one listening socket shared by the loops */
     const char *metrics_listen; /* "127.0.0.1:9464": GET /metrics only; "" to disable */
+    struct gateway_tls tls;
+    const char *webhook_listen; /* "0.0.0.0:9443": admission for the Kubernetes API server, always TLS; "" to disable */
+    gateway_handler webhook_handler; /* its requests: no identity, bodies up to 3 MiB */
     const char *admin_socket; /* path of the admin Unix socket, "" to disable; same uid or root become IDENTITY_LOCAL */
     const char *base_domain;  /* "localhost" */
     unsigned loops;           /* 0: one a core, at most 4 */
     unsigned workers;         /* API worker threads, default 8 */
     gateway_handler handler;
     gateway_resolver resolver;
-    void *context; /* for both */
+    void *context; /* for all three */
 };
 struct gateway;
 /* Binds before it returns: EXISTS with a clear text when the address is in use. */
@@ -113,6 +123,14 @@ void gateway_start(struct gateway *gateway);
 /* Stops accepting, gives running requests up to drain_ms, closes the rest. */
 void gateway_stop(struct gateway *gateway, int64_t drain_ms);
 void gateway_free(struct gateway *gateway);
+/* Reads the given certificate's files again if they have changed. 0 also when they have not; after a failure the old
+ * certificate stays. One thread at a time. */
+int gateway_tls_refresh(struct gateway *gateway, struct error *error);
+/* The certificate (PEM) of the authority whose certificates are presented; "" without one. Any thread. */
+const char *gateway_tls_authority(const struct gateway *gateway);
+/* What the webhook's listener presents from now on; until then its handshakes fail. Takes it over. Any thread. */
+struct certificate;
+void gateway_webhook_present(struct gateway *gateway, struct certificate *certificate);
 /* Proxied bytes/data frames last seen for a resource, for idle detection: wall-clock ms, 0 if never. */
 int64_t gateway_last_activity(struct gateway *gateway, const char *namespace, const char *kind, const char *name);
 

@@ -71,6 +71,11 @@
     X(proxy_body_bytes, 1073741824, "an upload through a proxy route: Ray packages are up to 100 MiB, datasets more")  \
     X(interim_responses, 8, "1xx answers before the final one")                                                        \
     X(stream_bytes, 8388608, "how far a stream's reader may fall behind")                                              \
+    X(handshake_ms, 10000, "a whole TLS handshake: slowloris before the first request")                                \
+    X(handshakes, 1024, "TLS handshakes under way on one loop, 30 KiB each; the longest gives way")                    \
+    X(handshake_steps, 32, "steps of handshakes a turn, at most 0.3 ms each: others' bytes must not wait for them")    \
+    X(certificates, 256, "certificates minted and kept on one loop, 3 KiB each")                                       \
+    X(webhook_body_bytes, 3145728, "an AdmissionReview with two versions of the largest object etcd takes")            \
     X(requests_per_turn, 16, "pipelined requests answered before other connections get their turn")
 
 struct gateway_limits {

@@ -7,7 +7,14 @@
 #include "base/error.h"
 #include "gateway/loop.h"
 
-enum listener_kind { LISTENER_MAIN, LISTENER_METRICS, LISTENER_ADMIN, LISTENER_COUNT };
+enum listener_kind {
+    LISTENER_MAIN,    /* http */
+    LISTENER_TLS,     /* https: the same, encrypted */
+    LISTENER_WEBHOOK, /* https: admission only, for the Kubernetes API server */
+    LISTENER_METRICS,
+    LISTENER_ADMIN,
+    LISTENER_COUNT
+};
 enum { LISTENER_LOOPS = 4 };
 
 struct gateway;

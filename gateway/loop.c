@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/random.h"
+#include "gateway/tls.h"
 
 int timer_run(struct loop *loop, int wait_ms);
 
@@ -47,6 +48,7 @@ bool io_open(struct io *io, struct loop *loop, int fd, void (*run)(struct io *io
 
 void io_close(struct io *io)
 {
+    tls_end(io);
     if (io->fd >= 0)
         close(io->fd);
     io->fd = -1;
@@ -56,6 +58,8 @@ void io_close(struct io *io)
 
 ssize_t io_read(struct io *io, void *into, size_t count)
 {
+    if (io->tls)
+        return tls_read(io, into, count);
     ssize_t got;
     do
         got = recv(io->fd, into, count, 0);
@@ -77,6 +81,8 @@ ssize_t io_read(struct io *io, void *into, size_t count)
 
 ssize_t io_write(struct io *io, const struct iovec *parts, int count)
 {
+    if (io->tls)
+        return tls_write(io, parts, count);
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
     size_t total = 0;
     for (int i = 0; i < count; i++)
@@ -99,7 +105,10 @@ ssize_t io_write(struct io *io, const struct iovec *parts, int count)
 
 void io_shut_down(struct io *io)
 {
-    shutdown(io->fd, SHUT_WR);
+    if (io->tls)
+        tls_shut_down(io);
+    else
+        shutdown(io->fd, SHUT_WR);
 }
 
 void io_again(struct io *io)
@@ -172,10 +181,16 @@ static void deliver(const struct epoll_event *event)
     struct io *io = event->data.ptr;
     if (io->fd < 0)
         return; /* closed earlier this turn */
-    io->readable = io->readable || (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR));
-    io->writable = io->writable || (event->events & EPOLLOUT);
+    bool readable = event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR), writable = event->events & EPOLLOUT;
     io->ended = io->ended || (event->events & (EPOLLRDHUP | EPOLLHUP));
     io->broken = io->broken || (event->events & (EPOLLHUP | EPOLLERR));
+    if (io->tls) {
+        if (tls_news(io, readable, writable))
+            io->run(io);
+        return;
+    }
+    io->readable = io->readable || readable;
+    io->writable = io->writable || writable;
     io->run(io);
 }
 
@@ -192,7 +207,8 @@ static void run_queue(struct loop *loop)
     while (!link_is_empty(&now)) {
         struct io *io = OWNER_OF(now.next, struct io, queue);
         link_remove(&io->queue);
-        io->run(io);
+        if (!io->tls || tls_news(io, false, false))
+            io->run(io);
     }
 }
 

@@ -34,14 +34,16 @@ static inline bool link_is_empty(const struct link *head)
 /* --- sockets ------------------------------------------------------------------------------------------------------ */
 /*
  * A non-blocking socket with what is known of it. `run` is called after `readable`, `writable`, `ended` (the peer has
- * shut its side down) or `broken` became true; a short read or write clears the first two. TLS will sit behind these
- * calls.
+ * shut its side down) or `broken` became true; a short read or write clears the first two. TLS sits behind these calls
+ * (tls.h).
  */
+struct tls;
 struct io {
     struct loop *loop;
     int fd; /* -1 once closed */
     bool readable, writable, ended, broken;
     void (*run)(struct io *io);
+    struct tls *tls;   /* NULL: bytes travel as they are */
     struct link queue; /* in the loop's queue while it is to run again */
 };
 enum { IO_END = 0, IO_AGAIN = -1, IO_BROKEN = -2 };

@@ -72,6 +72,7 @@ static bool write_head(struct connection *connection, struct http_fault *fault)
         .email = exchange->permit.identity.email,
         .peer = connection->peer,
         .request_id = exchange->id,
+        .secure = connection_is_secure(connection),
         .main_host = exchange->host.kind == HOST_MAIN,
         .read_only = exchange->read_only,
     };

@@ -95,6 +95,7 @@ static bool write_head(struct connection *connection, const struct http_response
         .response = response,
         .host = &exchange->host,
         .prefix = prefix_to_restore(exchange),
+        .secure = connection_is_secure(connection),
         .main_host = exchange->host.kind == HOST_MAIN,
         .upgrade = upgrade,
         .chunked = exchange->frame,

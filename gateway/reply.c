@@ -151,6 +151,25 @@ enum step reply_redirect(struct connection *connection, int status, struct slice
                                                   .body = SLICE("The address ends in a slash.\n")});
 }
 
+enum step reply_to_https(struct connection *connection)
+{
+    AUTO_BUFFER struct buffer header = {0};
+    const struct exchange *exchange = connection->exchange;
+    buffer_add_format(&header, "Location: https://%.*s", (int)exchange->host.name_length, exchange->host.text);
+    if (connection->io.loop->gateway->https_port != 443)
+        buffer_add_format(&header, ":%u", connection->io.loop->gateway->https_port);
+    buffer_add_slice(&header, exchange->request.path);
+    if (exchange->request.has_query) {
+        buffer_add_text(&header, "?");
+        buffer_add_slice(&header, exchange->request.query);
+    }
+    buffer_add_text(&header, "\r\n");
+    return reply_send(connection, &(struct reply){.status = 308,
+                                                  .type = "text/plain",
+                                                  .headers = header.p,
+                                                  .body = SLICE("Everything here is served with https.\n")});
+}
+
 enum step reply_metrics(struct connection *connection)
 {
     AUTO_BUFFER struct buffer body = {0};
@@ -171,7 +190,8 @@ static void print_console_link(struct buffer *page, const struct connection *con
     const struct exchange *exchange = connection->exchange;
     const struct gateway *gateway = connection->io.loop->gateway;
     const char *port = exchange->host.text + exchange->host.name_length;
-    buffer_add_format(page, "http://%s%s/", gateway->options.base_domain, port);
+    buffer_add_format(page, "%s://%s%s/", connection_is_secure(connection) ? "https" : "http",
+                      gateway->options.base_domain, port);
 }
 
 static const char *what_is_meant(enum route_kind kind)

@@ -17,6 +17,8 @@ enum step reply_fault(struct connection *connection, const struct http_fault *fa
 enum step reply_error(struct connection *connection, const struct error *error);
 enum step reply_redirect(struct connection *connection, int status, struct slice location_path, struct slice query,
                          bool has_query);
+/* 308 to the same address on the TLS listener. */
+enum step reply_to_https(struct connection *connection);
 enum step reply_metrics(struct connection *connection);
 /* 502/503/504 for a route: JSON, or for a person's browser a page that says what to do. */
 enum step reply_unavailable(struct connection *connection, int status, const char *message);

@@ -75,7 +75,7 @@ static int stop_service(const struct layout *layout, enum service_id id, struct 
 
 static int remove_run_directory(const struct layout *layout, struct error *error)
 {
-    static const char *const mounts[] = {"postgres", "images"};
+    static const char *const mounts[] = {"postgres", "images", "tls"};
     for (size_t i = 0; i < COUNT_OF(mounts); i++) {
         AUTO_FREE char *path = layout_run_path(layout, mounts[i]);
         int failed = mount_remove(path, error);

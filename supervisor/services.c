@@ -72,12 +72,24 @@ static int bind_images(const struct layout *layout, struct error *error)
     return failed ? failed : mount_bind(layout->images, target, true, error);
 }
 
+/* The certificate authority's key is atelierd's alone; its directory is reached like the images'. */
+static int bind_tls(const struct services *services, struct error *error)
+{
+    AUTO_FREE char *source = layout_data_path(services->layout, "tls");
+    AUTO_FREE char *target = layout_run_path(services->layout, "tls");
+    int failed = file_make_directories(source, 0700, error);
+    if (!failed && (chown(source, services->uid, services->gid) < 0 || chmod(source, 0700) < 0))
+        failed = error_set(error, ERROR_INTERNAL, NULL, "%s: %s", source, strerrordesc_np(errno));
+    return failed ? failed : mount_bind(source, target, false, error);
+}
+
 /* Settings that say where things are, which only this program decides. */
 static bool is_ours(const char *variable)
 {
-    static const char *const names[] = {"ATELIER_DATA=",   "ATELIER_RUN_DIR=",   "ATELIER_ADMIN_SOCKET=",
-                                        "ATELIER_IMAGES=", "ATELIER_TOKEN=",     "ATELIER_SANDBOXD_SOCKET=",
-                                        "ATELIER_URL=",    "ATELIER_NOTIFY_FD=", "ATELIER_NAMESPACE="};
+    static const char *const names[] = {
+        "ATELIER_DATA=",      "ATELIER_RUN_DIR=",         "ATELIER_ADMIN_SOCKET=", "ATELIER_IMAGES=",
+        "ATELIER_TOKEN=",     "ATELIER_SANDBOXD_SOCKET=", "ATELIER_URL=",          "ATELIER_NOTIFY_FD=",
+        "ATELIER_NAMESPACE=", "ATELIER_TLS_DIRECTORY="};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (strncmp(variable, names[i], strlen(names[i])) == 0)
             return true;
@@ -120,6 +132,7 @@ static const char *const *atelierd_environment(const struct services *services)
     variables[count++] = arena_format(arena, "ATELIER_ADMIN_SOCKET=%s", layout->admin_socket);
     variables[count++] = arena_format(arena, "ATELIER_SANDBOXD_SOCKET=%s", layout->sandboxd_socket);
     variables[count++] = arena_format(arena, "ATELIER_IMAGES=%s/images", layout->run);
+    variables[count++] = arena_format(arena, "ATELIER_TLS_DIRECTORY=%s/tls", layout->run);
     variables[count++] = "ATELIER_NOTIFY_FD=3"; /* CHILD_NOTIFY_FD */
     if (services->embedded)
         variables[count++] =
@@ -201,6 +214,8 @@ int services_prepare(const struct layout *layout, struct services *ret, struct e
     }
     if (!failed)
         failed = bind_images(layout, error);
+    if (!failed)
+        failed = bind_tls(ret, error);
     if (!failed && ret->embedded)
         failed = database_prepare(layout, ret->user, ret->gid, &ret->database, error);
     if (!failed && ret->embedded)

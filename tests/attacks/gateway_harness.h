@@ -426,6 +426,8 @@ static void handle(void *context, const struct request *request, struct response
 
 static struct gateway *gateway;
 static int gateway_port;
+static struct gateway_tls harness_tls; /* what the gateway is started with */
+static int (*client_wrap)(int fd);     /* what a client does to its socket first, e.g. TLS */
 static char admin_path[64];
 
 static inline int free_port(void)
@@ -454,6 +456,7 @@ static inline void harness_start(unsigned loops)
                                       .metrics_listen = "",
                                       .admin_socket = admin_path,
                                       .base_domain = "localhost",
+                                      .tls = harness_tls,
                                       .loops = loops,
                                       .workers = 4,
                                       .handler = handle,
@@ -483,7 +486,7 @@ static inline int client_connect(void)
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         abort();
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    return fd;
+    return client_wrap ? client_wrap(fd) : fd;
 }
 
 /* Reads until <fd> closes, <timeout_ms> pass, or <until> (if not NULL) has come. True if it closed. */

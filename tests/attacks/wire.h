@@ -169,10 +169,38 @@ static inline bool wire_check(const struct wire_case *c, int handled_before, boo
     return true;
 }
 
+/* Over TLS origins are https and our cookies have their prefix; the rest of what is said stays. */
+static inline void wire_for_tls(struct buffer *text)
+{
+    static const char *const changes[][2] = {{"http://", "https://"},
+                                             {"X-Forwarded-Proto: http\r", "X-Forwarded-Proto: https\r"},
+                                             {"atelier_session=session", "__Host-atelier_session=session"},
+                                             {"atelier_resource=resource", "__Host-atelier_resource=resource"}};
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        struct buffer changed = {0};
+        struct slice rest = buffer_slice(text);
+        size_t length = strlen(changes[i][0]);
+        for (const char *at; rest.n > 0 && (at = memmem(rest.p, rest.n, changes[i][0], length));) {
+            buffer_add(&changed, rest.p, (size_t)(at - rest.p));
+            buffer_add_text(&changed, changes[i][1]);
+            rest = slice_skip(rest, (size_t)(at - rest.p) + length);
+        }
+        buffer_add_slice(&changed, rest);
+        buffer_free(text);
+        *text = changed;
+    }
+}
+
 static inline bool wire_play(struct wire_case *c)
 {
     AUTO_BUFFER struct buffer all = {0};
     workload_reset();
+    if (client_wrap) {
+        wire_for_tls(&c->send);
+        wire_for_tls(&c->says);
+        for (size_t i = 0; i < c->check_count; i++)
+            wire_for_tls(&c->checks[i].text);
+    }
     if (c->says.n > 0)
         workload_says(c->says.p, c->says.n, c->says_close);
     pthread_mutex_lock(&workload.lock);

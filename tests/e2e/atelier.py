@@ -61,9 +61,10 @@ class Atelier:
     def __init__(self):
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="atelier-e2e-"))
         self.data.chmod(0o755)
-        self.port, self.metrics_port = free_port(), free_port()
+        self.port, self.metrics_port, self.tls_port = free_port(), free_port(), free_port()
         self.env = dict(os.environ, ATELIER_DATA=str(self.data), ATELIER_IMAGES=str(IMAGES),
                         ATELIER_LISTEN=f"127.0.0.1:{self.port}",
+                        ATELIER_TLS_LISTEN=f"127.0.0.1:{self.tls_port}",
                         ATELIER_METRICS_LISTEN=f"127.0.0.1:{self.metrics_port}")
         for name in ("ATELIER_URL", "ATELIER_TOKEN"):
             self.env.pop(name, None)

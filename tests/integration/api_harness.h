@@ -180,6 +180,8 @@ static const char *api_variable(const char *name)
         return metrics;
     if (strcmp(name, "ATELIER_RUN_DIR") == 0)
         return api.directory;
+    if (strcmp(name, "ATELIER_TLS_LISTEN") == 0)
+        return "";
     if (strcmp(name, "ATELIER_IMAGES") == 0)
         return images;
     return strcmp(name, "DATABASE_URL") == 0 ? url : NULL;

@@ -49,8 +49,9 @@ static struct run launch(const char *argument, const char *more, bool as_root)
     AUTO_FREE char *run_dir = memory_format("ATELIER_RUN_DIR=%s", directory);
     AUTO_FREE char *url = memory_format("DATABASE_URL=%s", database ? database : "host=/nowhere");
     /* getenv finds the first of a name, so <more> wins. */
-    const char *const variables[] = {more ? more : "LANG=C", listen, "ATELIER_METRICS_LISTEN=", run_dir, url,
-                                     "ATELIER_NOTIFY_FD=63", NULL};
+    const char *const variables[] = {
+        more ? more : "LANG=C", listen, "ATELIER_METRICS_LISTEN=", "ATELIER_TLS_LISTEN=", run_dir, url,
+        "ATELIER_NOTIFY_FD=63", NULL};
     const char *const arguments[] = {"atelierd", argument, NULL};
     int out[2], err[2], notify[2];
     if (pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) || pipe2(notify, O_CLOEXEC))
