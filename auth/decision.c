@@ -246,6 +246,20 @@ static bool within_scope(const struct identity *identity, const struct access *a
            strcmp(access->kind, identity->scope_kind) == 0 && strcmp(access->name, identity->scope_name) == 0;
 }
 
+/* As a person with a grant on that one resource would, without its logs and without a way to connect to it. */
+static struct decision decide_workload(const struct policy *policy, const struct identity *identity,
+                                       const struct access *access)
+{
+    bool verb_fits = access->verb == VERB_GET || is_list(access->verb) || access->verb == VERB_UPDATE;
+    if (!verb_fits || !access->namespace || strcmp(access->namespace, identity->scope_namespace) != 0 ||
+        !snapshot_profile(policy, access->namespace))
+        return hide("a workload sees itself only");
+    struct standing standing = {.some_resource = true};
+    if (is_kind(access->kind, identity->scope_kind) && access->name && strcmp(access->name, identity->scope_name) == 0)
+        standing.resource = ROLE_EDITOR;
+    return decide_namespace(&standing, access);
+}
+
 struct decision policy_decide(const struct policy *policy, const struct identity *identity, const struct access *access)
 {
     if (identity->kind == IDENTITY_ANONYMOUS)
@@ -254,6 +268,8 @@ struct decision policy_decide(const struct policy *policy, const struct identity
         return hide("the policy has not been confirmed for too long");
     if (identity->kind == IDENTITY_LOCAL)
         return allow("the local administrator");
+    if (identity->kind == IDENTITY_WORKLOAD)
+        return decide_workload(policy, identity, access);
     const struct policy_user *user = policy_user_of(policy, identity);
     if (!user)
         return hide("the session or token has ended");
@@ -290,5 +306,7 @@ bool policy_still_valid(const struct policy *policy, const struct identity *iden
 {
     if (!snapshot_fresh(policy))
         return false;
+    if (identity->kind == IDENTITY_WORKLOAD)
+        return snapshot_profile(policy, identity->scope_namespace) != NULL;
     return identity->kind == IDENTITY_LOCAL || policy_user_of(policy, identity) != NULL;
 }

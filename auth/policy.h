@@ -22,7 +22,8 @@ enum identity_kind {
     IDENTITY_SESSION,  /* cookie of the main host */
     IDENTITY_RESOURCE, /* cookie of a resource's host: may reach that resource only */
     IDENTITY_TOKEN,    /* API token */
-    IDENTITY_LOCAL     /* the admin Unix socket: platform admin */
+    IDENTITY_LOCAL,    /* the admin Unix socket: platform admin */
+    IDENTITY_WORKLOAD  /* a workload, inside its own profile: may read and change itself, and read what belongs to it */
 };
 struct identity {
     enum identity_kind kind;
@@ -33,7 +34,8 @@ struct identity {
     int64_t expires_ms;     /* wall clock; 0 never */
     char email[255];        /* lower-case; "" for anonymous; "local" for the socket */
     char csrf[44];          /* what X-Atelier-CSRF must equal on unsafe methods of a cookie session; "" otherwise */
-    char scope_namespace[64], scope_kind[32], scope_name[64]; /* IDENTITY_RESOURCE: the one thing it opens */
+    char scope_namespace[64], scope_kind[32],
+        scope_name[64]; /* RESOURCE: the one thing it opens; WORKLOAD: what it is */
 };
 
 enum verb {

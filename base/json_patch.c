@@ -164,6 +164,8 @@ static int apply_value(cJSON **root, const char *name, const char *pointer, cons
     if (strcmp(name, "add") == 0)
         return place_add(root, &place, json_copy(value), index, pointer, error);
     const cJSON *current = place_value(*root, &place);
+    if (!current && strcmp(name, "replace") == 0 && place.parent && cJSON_IsObject(place.parent))
+        return place_add(root, &place, json_copy(value), index, pointer, error); /* see json_patch.h */
     if (!current)
         return inapplicable(error, index, "nothing is there", pointer);
     if (strcmp(name, "test") == 0)

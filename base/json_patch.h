@@ -4,8 +4,10 @@
 
 #include "base/json.h"
 
-/* *ret is a new tree, the caller's; <target> and <patch> are borrowed. INVALID when an operation does not apply or a
- * `test` fails; BAD_REQUEST when the patch itself is malformed. Nothing is half applied. */
+/* As kube-apiserver (and unlike the RFC), `replace` of an absent member of an object adds it: Ray's autoscaler does
+ * that with scaleStrategy. *ret is a new tree, the caller's; <target> and <patch> are borrowed. INVALID when an
+ * operation does not apply or a `test` fails; BAD_REQUEST when the patch itself is malformed. Nothing is half applied.
+ */
 int json_patch(const cJSON *target, const cJSON *patch, cJSON **ret, struct error *error);
 
 #endif

@@ -21,8 +21,6 @@
     X(tls_certificate, "ATELIER_TLS_CERTIFICATE", PATH, "", 0, 4000, false,                                            \
       "certificate chain in PEM, read again when it changes; empty: certificates of Atelier's own authority")          \
     X(tls_key, "ATELIER_TLS_KEY", PATH, "", 0, 4000, false, "its private key in PEM")                                  \
-    X(tls_directory, "ATELIER_TLS_DIRECTORY", PATH, "{data}/tls", 1, 4000, false,                                      \
-      "where Atelier's own authority is kept (ca.crt, ca.key)")                                                        \
     X(https_redirect, "ATELIER_HTTPS_REDIRECT", INTEGER, "0", 0, 1, false,                                             \
       "1: http answers with a redirect to https, but for /healthz and /readyz")                                        \
     X(metrics_listen, "ATELIER_METRICS_LISTEN", ADDRESS, "127.0.0.1:9464", 0, 64, false,                               \
@@ -33,6 +31,8 @@
       "e-mail of the first platform admin")                                                                            \
     X(data, "ATELIER_DATA", PATH, "var", 1, 4000, false, "directory of everything that is kept")                       \
     X(run_dir, "ATELIER_RUN_DIR", PATH, "{data}/run", 1, 90, false, "directory of sockets")                            \
+    X(tls_directory, "ATELIER_TLS_DIRECTORY", PATH, "{data}/tls", 1, 4000, false,                                      \
+      "where Atelier's own authority is kept (ca.crt, ca.key)")                                                        \
     X(admin_socket, "ATELIER_ADMIN_SOCKET", PATH, "{run_dir}/admin.sock", 1, 107, false,                               \
       "Unix socket on which this user and root are platform admins")                                                   \
     X(sandboxd_socket, "ATELIER_SANDBOXD_SOCKET", PATH, "{run_dir}/sandboxd.sock", 1, 107, false,                      \

@@ -182,6 +182,8 @@ static int check_who(struct call *call, struct error *error)
         call->silent = true; /* strangers cannot fill the audit log */
         return error_set(error, ERROR_UNAUTHENTICATED, NULL, "%s", error_text(ERROR_UNAUTHENTICATED));
     }
+    if (identity->kind == IDENTITY_WORKLOAD && who != WHO_OBJECT)
+        return error_set(error, ERROR_FORBIDDEN, NULL, "this is for people; workloads use the Kubernetes-shaped API");
     switch (who) {
     case WHO_ANYONE:
     case WHO_SIGNED_IN:

@@ -2,6 +2,7 @@
 #include "controlplane/server.h"
 
 #include "base/clock.h"
+#include "controlplane/doors.h"
 #include "controlplane/engines.h"
 #include "controlplane/handlers.h"
 #include "controlplane/logs.h"
@@ -74,9 +75,17 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     return routes_resolve(((struct server *)context)->routes, route, ret);
 }
 
+static bool keep_door(void *context, const char *namespace, struct slice token, struct identity *ret)
+{
+    return doors_know(((struct server *)context)->doors, namespace, token, ret);
+}
+
 static int open_gateway(struct server *server, struct error *error)
 {
     const struct config *config = &server->config;
+    AUTO_FREE char *door_directory = memory_format("%s/workloads", config->tls_directory.text);
+    if (engine_traits(server->engine)->api_within)
+        server->doors = doors_new(server->engine);
     struct gateway_options options = {.auth = server->auth,
                                       .engine = server->engine,
                                       .listen = config->listen.text,
@@ -92,6 +101,8 @@ static int open_gateway(struct server *server, struct error *error)
                                       .workers = (unsigned)config->workers.number,
                                       .handler = router_handle,
                                       .resolver = resolve,
+                                      .door_keeper = server->doors ? keep_door : NULL,
+                                      .door_directory = door_directory,
                                       .context = server};
     int status = gateway_new(&options, &server->gateway, error);
     /* An address that somebody asked for must be had; the default one may belong to another program of the machine. */
@@ -127,6 +138,8 @@ int server_start(struct server *server, struct error *error)
     server->documents = documents_new();
     auth_on_change(server->auth, on_policy_change, server);
     gateway_start(server->gateway);
+    if (server->doors)
+        doors_start(server->doors, server->gateway);
     return 0;
 }
 
@@ -135,10 +148,12 @@ void server_stop(struct server *server)
 {
     followers_stop(server->followers);
     watches_stop(server->watches);
+    doors_stop(server->doors);
     passages_stop(server->passages);
     if (server->gateway)
         gateway_stop(server->gateway, server->config.drain_s.number * 1000);
     gateway_free(server->gateway);
+    doors_free(server->doors);
     routes_free(server->routes);
     notebooks_free(server->notebooks);
     tenancy_free(server->tenancy);

@@ -17,6 +17,7 @@ struct watches;
 struct followers;
 struct passages;
 struct documents;
+struct doors;
 
 /* Fixed once `server_start` has returned; the config's reloadable values are read by the main thread only. */
 struct server {
@@ -31,6 +32,7 @@ struct server {
     struct followers *followers; /* logs that are being followed */
     struct passages *passages;   /* requests that the cluster's API is answering */
     struct documents *documents; /* discovery and OpenAPI of the cluster, kept for some seconds */
+    struct doors *doors;         /* the API inside sandboxes; NULL where workloads have one anyway */
     struct gateway *gateway;
 };
 

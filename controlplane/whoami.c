@@ -12,6 +12,8 @@ static const char *kind_name(enum identity_kind kind)
         return "local";
     case IDENTITY_RESOURCE:
         return "resource";
+    case IDENTITY_WORKLOAD:
+        return "workload";
     case IDENTITY_ANONYMOUS:
         break;
     }

@@ -160,6 +160,13 @@ int engine_dial(struct engine *engine, const char *namespace, const char *servic
     return engine->operations->dial(engine, namespace, service, port, ret_fd, error);
 }
 
+int engine_listen(struct engine *engine, const char *namespace, int *ret_fd, struct error *error)
+{
+    if (!engine->operations->listen)
+        return error_set(error, ERROR_METHOD, NULL, "workloads have an API server of their own here");
+    return engine->operations->listen(engine, namespace, ret_fd, error);
+}
+
 bool engine_forwards(struct engine *engine)
 {
     return engine->operations->forward != NULL;

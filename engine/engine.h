@@ -72,6 +72,7 @@ struct engine_traits {
     bool pods_by_kubelet; /* pods run as whatever user they name, volumes are root's unless fsGroup says otherwise and
                              most are on one node at a time, and Pod Security judges: a pod must say it all */
     bool ray_by_kuberay;  /* KubeRay turns Ray's objects into pods: all it knows is possible, and its rules hold */
+    bool api_within;      /* whoever serves the API must also serve it to workloads (engine_listen) */
     bool ray_autoscaling; /* a RayCluster may change its own number of workers */
     bool ray_fault_tolerance; /* a head may come back with what it knew (gcsFaultToleranceOptions) */
 };
@@ -150,6 +151,13 @@ int engine_usage(struct engine *engine, cJSON **ret, struct error *error);
  * NOT_FOUND: no such service or port; UNAVAILABLE: it has no ready pod, or the pod refuses. */
 int engine_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *error);
+
+/* A listening, non-blocking TCP socket on the address that the workloads of <namespace> know as kubernetes.default; the
+ * caller's to close. Where workloads have no API server beside them (traits.api_within); METHOD elsewhere. UNAVAILABLE
+ * while the namespace has no place to listen yet, EXISTS while somebody does. */
+int engine_listen(struct engine *engine, const char *namespace, int *ret_fd, struct error *error);
+/* There, a RayCluster's autoscaler starts once this Secret (token, namespace, ca.crt) is in the cluster's namespace. */
+#define ENGINE_AUTOSCALER_SECRET "%s-autoscaler"
 
 /* --- the cluster's own API ---------------------------------------------------------------------------------------- */
 

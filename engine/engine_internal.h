@@ -32,6 +32,8 @@ struct engine_operations {
     int (*usage)(struct engine *, cJSON **ret, struct error *);
     int (*dial)(struct engine *, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *);
+    /* NULL: METHOD. */
+    int (*listen)(struct engine *, const char *namespace, int *ret_fd, struct error *);
     int (*log_open)(struct engine *, const char *namespace, const char *pod, const char *container, int *ret_fd,
                     bool *ret_live, struct error *);
     void (*event)(struct engine *, const cJSON *object, const char *type, const char *reason, const char *message);

@@ -86,8 +86,9 @@ static void release(struct loop *loop, struct grave *grave)
     loop->spare_connection_count++;
 }
 
-void connection_open(struct loop *loop, enum listener_kind kind, int fd, const struct sockaddr_storage *peer)
+void connection_open(struct loop *loop, const struct listener *listener, int fd, const struct sockaddr_storage *peer)
 {
+    enum listener_kind kind = listener->kind;
     struct connection *connection = take_spare(loop);
     if (!io_open(&connection->io, loop, fd, run_io)) {
         close(fd);
@@ -97,6 +98,7 @@ void connection_open(struct loop *loop, enum listener_kind kind, int fd, const s
     }
     connection->magic = MAGIC;
     connection->listener = kind;
+    memcpy(connection->door, listener->door, sizeof(connection->door));
     connection->timer.fire = on_timer;
     describe_peer(peer, connection->peer, sizeof(connection->peer));
     if (kind != LISTENER_ADMIN)

@@ -84,9 +84,11 @@ struct connection {
     struct tunnel *tunnel;
     struct forward *forward;
     char peer[48];
+    char door[64]; /* as its listener's */
 };
 
-void connection_open(struct loop *loop, enum listener_kind kind, int fd, const struct sockaddr_storage *peer);
+/* Takes over <fd>. */
+void connection_open(struct loop *loop, const struct listener *listener, int fd, const struct sockaddr_storage *peer);
 /* Closes the connection that has been idle longest, if any is. */
 bool connection_evict_idle(struct loop *loop);
 /* The one way out. Everything that hangs on the connection is let go. */

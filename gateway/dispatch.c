@@ -27,6 +27,14 @@ static bool parse_bearer(struct slice value, struct slice *ret)
     return slice_is_nocase(scheme, "Bearer") && ret->n > 0;
 }
 
+static bool door_identify(const struct connection *connection, struct slice token, struct identity *ret)
+{
+    const struct gateway_options *options = &connection->io.loop->gateway->options;
+    *ret = (struct identity){.kind = IDENTITY_WORKLOAD};
+    memcpy(ret->scope_namespace, connection->door, sizeof(ret->scope_namespace));
+    return options->door_keeper(options->context, connection->door, token, ret);
+}
+
 /* A bearer token decides alone, valid or not; the cookie counts only without one. False: 401. */
 static bool identify(struct connection *connection, const struct policy *policy)
 {
@@ -36,6 +44,9 @@ static bool identify(struct connection *connection, const struct policy *policy)
     struct credentials credentials = {.host_resource = slice_of(exchange->host.label)};
     const struct header *authorization =
         resource_host ? NULL : http_fields_find(&exchange->request.fields, "Authorization");
+    if (connection->listener == LISTENER_DOOR)
+        return authorization && parse_bearer(authorization->value, &credentials.bearer) &&
+               door_identify(connection, credentials.bearer, identity);
     if (authorization)
         return parse_bearer(authorization->value, &credentials.bearer) && auth_identify(policy, &credentials, identity);
     if (connection->listener == LISTENER_ADMIN) {
@@ -293,6 +304,12 @@ enum step dispatch(struct connection *connection)
         return fault(connection, 400, "Host is not a host name with a port");
     if (connection->listener == LISTENER_METRICS)
         return metrics_request(connection);
+    if (connection->listener == LISTENER_DOOR) {
+        if (!slice_starts(exchange->request.path, "/api/v1/") && !slice_starts(exchange->request.path, "/apis/"))
+            return fault(connection, 404, "only /api/v1/ and /apis/ are served here");
+        exchange->host.kind = HOST_MAIN; /* there is only one */
+        exchange->host.label[0] = '\0';
+    }
     if (exchange->host.kind == HOST_FOREIGN)
         return fault(connection, 421, "no such host is served here");
     if (slice_is(exchange->request.method, "OPTIONS") && slice_is(exchange->request.target, "*"))
@@ -301,6 +318,8 @@ enum step dispatch(struct connection *connection)
         return reply_fault(connection, &wrong);
     if (!route_parse(exchange->request.path, &exchange->route, &error))
         return reply_error(connection, &error);
+    if (connection->listener == LISTENER_DOOR && exchange->route.kind != ROUTE_API)
+        return fault(connection, 404, "workloads are not reached through this");
     if (exchange->request.websocket && exchange->route.kind == ROUTE_API &&
         !(engine_forwards(gateway->options.engine) && route_parse_pod(exchange->request.path, &exchange->route)))
         return fault(connection, 400, "nothing here speaks WebSocket");

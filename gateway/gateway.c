@@ -122,9 +122,10 @@ static struct gateway_tls copy_tls(const struct gateway_tls *tls)
 
 static void free_options(const struct gateway_options *options)
 {
-    const char *texts[] = {options->listen,       options->metrics_listen,       options->admin_socket,
-                           options->base_domain,  options->webhook_listen,       options->tls.listen,
-                           options->tls.key_file, options->tls.certificate_file, options->tls.directory};
+    const char *texts[] = {options->listen,        options->metrics_listen,       options->admin_socket,
+                           options->base_domain,   options->webhook_listen,       options->tls.listen,
+                           options->tls.key_file,  options->tls.certificate_file, options->tls.directory,
+                           options->door_directory};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free((char *)(uintptr_t)texts[i]);
 }
@@ -138,6 +139,7 @@ static void copy_options(struct gateway *gateway, const struct gateway_options *
     gateway->options.tls = copy_tls(&options->tls);
     gateway->options.admin_socket = memory_text(options->admin_socket ? options->admin_socket : "");
     gateway->options.base_domain = memory_text(options->base_domain);
+    gateway->options.door_directory = memory_text(options->door_directory ? options->door_directory : "");
     gateway->loop_count = options->loops > 0 ? options->loops : default_loops();
     if (gateway->loop_count > LOOPS_MAX)
         gateway->loop_count = LOOPS_MAX;
@@ -153,6 +155,8 @@ static int bind_all(struct gateway *gateway, struct error *error)
     int result = listener_bind_tcp(&gateway->listeners[LISTENER_MAIN], options->listen, error);
     if (result == 0)
         result = tls_listeners_open(gateway, error);
+    if (result == 0)
+        result = gateway_doors_prepare(gateway, error);
     if (result == 0 && options->metrics_listen[0])
         result = listener_bind_tcp(&gateway->listeners[LISTENER_METRICS], options->metrics_listen, error);
     if (result == 0 && options->admin_socket[0])
@@ -187,6 +191,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret, str
     copy_options(gateway, options);
     gateway->connections_max = connections_max();
     gateway->resources = resource_table_new();
+    pthread_mutex_init(&gateway->doors_lock, NULL);
     for (unsigned i = 0; i < LOOPS_MAX; i++)
         gateway->loops[i].epoll = gateway->loops[i].event = -1;
     int result = make_parts(gateway, error);
@@ -227,6 +232,7 @@ static void close_listeners(struct loop *loop)
     for (size_t i = 0; i < LISTENER_COUNT; i++)
         if (loop->gateway->listeners[i].fd >= 0)
             listener_unwatch(&loop->gateway->listeners[i], loop);
+    gateway_doors_unwatch(loop);
 }
 
 /* First: no new connections, idle ones go, answers under way are the last of theirs. At last: everything goes. */
@@ -264,6 +270,7 @@ void gateway_stop(struct gateway *gateway, int64_t drain_ms)
     drain(gateway, first, false);
     for (size_t i = 0; i < LISTENER_COUNT; i++)
         listener_refuse(&gateway->listeners[i]);
+    gateway_doors_refuse(gateway);
     while (clock_monotonic_ms() < until && atomic_load(&gateway->connections) > 0)
         clock_sleep_ms(10);
     drain(gateway, last, true);
@@ -312,6 +319,8 @@ void gateway_free(struct gateway *gateway)
     crew_free(gateway->dialers);
     resource_table_free(gateway->resources);
     tls_listeners_close(gateway);
+    gateway_doors_free(gateway);
+    pthread_mutex_destroy(&gateway->doors_lock);
     free_options(&gateway->options);
     free(gateway);
 }

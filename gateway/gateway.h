@@ -92,6 +92,21 @@ struct target {
 };
 typedef bool (*gateway_resolver)(void *context, const struct route *route, struct target *ret);
 
+/* --- doors for workloads ------------------------------------------------------------------------------------------ */
+/*
+ * The objects API as workloads know it, https://kubernetes.default, on a listening socket inside one profile's sandbox.
+ * Who comes through is IDENTITY_WORKLOAD with that namespace, if the token is one that <door_keeper> knows, and nobody
+ * otherwise; no cookie counts, and nothing but /api/v1/ and /apis/ is there.
+ */
+/* Runs on a loop: it must not block. Fills *ret's scope and e-mail. */
+typedef bool (*gateway_door_keeper)(void *context, const char *namespace, struct slice token, struct identity *ret);
+struct gateway;
+/* Takes over <fd>, also when it fails. An open door of that namespace is closed first. Any thread. */
+int gateway_door_open(struct gateway *gateway, const char *namespace, int fd, struct error *error);
+void gateway_door_close(struct gateway *gateway, const char *namespace); /* none is fine; any thread */
+bool gateway_door_is_open(struct gateway *gateway, const char *namespace);
+const char *gateway_door_authority(const struct gateway *gateway); /* its CA in PEM; "" without doors */
+
 /* --- running ------------------------------------------------------------------------------------------------------ */
 struct gateway_tls {
     const char *listen; /* "127.0.0.1:8443"; "" or NULL to disable */
@@ -114,9 +129,10 @@ struct gateway_options {
     unsigned workers;         /* API worker threads, default 8 */
     gateway_handler handler;
     gateway_resolver resolver;
-    void *context; /* for all three */
+    gateway_door_keeper door_keeper; /* NULL: there are no doors */
+    const char *door_directory;      /* where the doors' own certificate authority is kept */
+    void *context;                   /* for all of them */
 };
-struct gateway;
 /* Binds before it returns: EXISTS with a clear text when the address is in use. */
 int gateway_new(const struct gateway_options *options, struct gateway **ret, struct error *error);
 void gateway_start(struct gateway *gateway);

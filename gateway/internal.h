@@ -30,11 +30,20 @@ struct gateway {
     char tls_stamp[160];               /* of the given files, to see changes */
     unsigned https_port;
     bool https_redirect;
+    struct tls_identity *door_identity; /* what doors present; NULL without doors */
+    struct door *doors;                 /* guarded by doors_lock */
+    pthread_mutex_t doors_lock;
     bool started, stopped;
 };
 
 /* tls_listeners.c: binds those that are asked for and prepares what they present; then lets go of that. */
 int tls_listeners_open(struct gateway *gateway, struct error *error);
 void tls_listeners_close(struct gateway *gateway);
+
+/* door.c */
+int gateway_doors_prepare(struct gateway *gateway, struct error *error);
+void gateway_doors_unwatch(struct loop *loop);      /* on the loop's thread: no new connections */
+void gateway_doors_refuse(struct gateway *gateway); /* any thread: from now on connecting fails */
+void gateway_doors_free(struct gateway *gateway);   /* after the loops have ended */
 
 #endif

@@ -155,7 +155,7 @@ static void listener_run(struct io *io)
             return;
         }
         metric_add(&accepted, 1);
-        connection_open(loop, listener->kind, fd, &peer);
+        connection_open(loop, listener, fd, &peer);
     }
 }
 

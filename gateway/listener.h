@@ -11,6 +11,7 @@ enum listener_kind {
     LISTENER_MAIN,    /* http */
     LISTENER_TLS,     /* https: the same, encrypted */
     LISTENER_WEBHOOK, /* https: admission only, for the Kubernetes API server */
+    LISTENER_DOOR,    /* https: the API, for the workloads of one profile, inside its sandbox (door.c) */
     LISTENER_METRICS,
     LISTENER_ADMIN,
     LISTENER_COUNT
@@ -20,7 +21,8 @@ enum { LISTENER_LOOPS = 4 };
 struct gateway;
 struct listener {
     enum listener_kind kind;
-    int fd; /* -1: not configured */
+    int fd;        /* -1: not configured */
+    char door[64]; /* the namespace behind a LISTENER_DOOR; else "" */
     char path[108];
     struct {
         struct io io;

@@ -113,7 +113,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
         return 0;
     if (EVP_DecryptInit_ex2(cipher, tickets->cipher, key->cipher, iv, NULL) != 1 || !set_mac(mac, key->mac))
         return -1;
-    return old ? 2 : 1;
+    /* RFC 8446 C.4: a ticket is for one connection, so each resumed one gets the next. */
+    return old || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
 }
 
 bool tls_tickets_install(struct tls_tickets *tickets, struct ssl_ctx_st *context)

@@ -236,7 +236,8 @@ static bool local_has(struct engine *engine, enum engine_kind kind)
 
 static const struct engine_traits *local_traits(struct engine *engine)
 {
-    static const struct engine_traits traits = {.name = "local", .reconcilers = 2};
+    static const struct engine_traits traits = {
+        .name = "local", .reconcilers = 2, .api_within = true, .ray_autoscaling = true};
     (void)engine;
     return &traits;
 }
@@ -254,6 +255,7 @@ static const struct engine_operations operations = {
     .images = local_images,
     .usage = schedule_usage,
     .dial = service_dial,
+    .listen = service_listen,
     .log_open = podlog_open,
     .event = event_add,
     .ready = local_ready,

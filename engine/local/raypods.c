@@ -285,6 +285,87 @@ static void set_command(const struct object *cluster, const cJSON *template, cJS
     json_set(container, "command", command);
 }
 
+/* --- the autoscaler ----------------------------------------------------------------------------------------------- */
+
+#define ACCOUNT_VOLUME "autoscaler-account"
+#define ACCOUNT_PATH "/var/run/secrets/kubernetes.io/serviceaccount" /* where Kubernetes mounts it, and Ray looks */
+
+static bool is_v2(const struct object *cluster)
+{
+    const char *version = json_text_or("v2", cluster->body, "spec", "autoscalerOptions", "version", NULL);
+    return strcmp(version, "v1") != 0; /* Ray's own choice since 2.47 */
+}
+
+static void mount_account(const struct object *cluster, cJSON *spec, cJSON *container)
+{
+    AUTO_FREE char *secret = memory_format(ENGINE_AUTOSCALER_SECRET, cluster->name);
+    cJSON *volumes = json_member(spec, "volumes"), *mounts = json_member(container, "volumeMounts");
+    cJSON *volume =
+        json_push(cJSON_IsArray(volumes) ? volumes : json_set(spec, "volumes", json_array()), json_object());
+    json_set_text(volume, "name", ACCOUNT_VOLUME);
+    json_set_text(json_object_in(volume, "secret"), "secretName", secret);
+    cJSON *mount =
+        json_push(cJSON_IsArray(mounts) ? mounts : json_set(container, "volumeMounts", json_array()), json_object());
+    json_set_text(mount, "name", ACCOUNT_VOLUME);
+    json_set_text(mount, "mountPath", ACCOUNT_PATH);
+    json_set_bool(mount, "readOnly", true);
+}
+
+static void set_autoscaler_command(const struct object *cluster, cJSON *container)
+{
+    const char *const words[] = {"ray",         "kuberay-autoscaler",  "--cluster-name",
+                                 cluster->name, "--cluster-namespace", cluster->namespace};
+    if (json_member(container, "command") || json_member(container, "args"))
+        return; /* their own, as KubeRay allows */
+    cJSON *command = json_set(container, "command", json_array());
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        json_push_text(command, words[i]);
+}
+
+static void set_autoscaler_size(cJSON *container)
+{
+    static const char *const parts[] = {"requests", "limits"};
+    if (json_member(container, "resources"))
+        return;
+    for (size_t i = 0; i < COUNT_OF(parts); i++) { /* KubeRay's */
+        cJSON *part = json_object_in(json_object_in(container, "resources"), parts[i]);
+        json_set_text(part, "cpu", "500m");
+        json_set_text(part, "memory", "512Mi");
+    }
+}
+
+/* Ray's own autoscaler, as KubeRay runs it: beside the head, against the Kubernetes-shaped API. */
+static void add_autoscaler(const struct object *cluster, cJSON *spec)
+{
+    static const char *const taken[] = {"image",        "imagePullPolicy", "resources", "env", "envFrom",
+                                        "volumeMounts", "securityContext", "command",   "args"};
+    const cJSON *options = json_at(cluster->body, "spec", "autoscalerOptions", NULL);
+    cJSON *containers = json_member(spec, "containers"), *head = cJSON_GetArrayItem(containers, 0);
+    cJSON *container = json_push(containers, json_object());
+    json_set_text(container, "name", "autoscaler");
+    json_set_text(container, "image", json_text_or("", head, "image", NULL));
+    for (size_t i = 0; i < COUNT_OF(taken); i++)
+        if (json_member(options, taken[i]))
+            json_set(container, taken[i], json_copy(json_member(options, taken[i])));
+    cJSON *env = json_member(container, "env");
+    if (!cJSON_IsArray(env))
+        env = json_set(container, "env", json_array());
+    env_default(env, "RAY_CLUSTER_NAME", cluster->name);
+    env_field(env, "RAY_HEAD_POD_NAME", "metadata.name");
+    env_field(env, "POD_IP", "status.podIP");
+    env_default(env, "KUBERAY_CRD_VER", "v1");
+    env_force(env, "KUBERNETES_SERVICE_HOST", "kubernetes.default"); /* as a kubelet would, by address */
+    env_force(env, "KUBERNETES_SERVICE_PORT_HTTPS", "443");
+    env_default(env, "RAY_USAGE_STATS_ENABLED", "0");
+    env_default(env, "GRPC_ENABLE_FORK_SUPPORT", "0");
+    env_token(env, cluster);
+    mount_account(cluster, spec, container);
+    set_autoscaler_command(cluster, container);
+    set_autoscaler_size(container);
+    if (is_v2(cluster))
+        env_force(json_member(head, "env"), "RAY_enable_autoscaler_v2", "1");
+}
+
 /* --- pods --------------------------------------------------------------------------------------------------------- */
 
 static cJSON *make_pod(const struct object *cluster, const cJSON *group, const char *group_name, bool head)
@@ -327,6 +408,8 @@ static void complete_pod(const struct object *cluster, const cJSON *group, cJSON
     AUTO_JSON cJSON *arguments = ray_start_arguments(group, container, address, shm_bytes);
     if (!mounted)
         add_shm(spec, container, ray_object_store_bytes(parameters, container, 0));
+    if (head && json_true(cluster->body, "spec", "enableInTreeAutoscaling", NULL))
+        json_push_text(arguments, "--no-monitor"); /* the sidecar is the one that scales */
     set_env(cluster, container, head);
     add_readiness(container, parameters);
     set_command(cluster, json_member(group, "template"), container, arguments);
@@ -337,6 +420,8 @@ cJSON *ray_head_pod(const struct object *cluster)
     const cJSON *group = json_at(cluster->body, "spec", "headGroupSpec", NULL);
     cJSON *pod = make_pod(cluster, group, RAY_HEAD_GROUP, true);
     complete_pod(cluster, group, pod, NULL);
+    if (json_true(cluster->body, "spec", "enableInTreeAutoscaling", NULL))
+        add_autoscaler(cluster, json_member(pod, "spec"));
     return pod;
 }
 

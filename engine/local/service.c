@@ -11,6 +11,9 @@
 
 enum { NO_SANDBOX_YET_MS = 100 };
 
+#define API_ADDRESS "10.64.0.1" /* of a sandbox's bridge */
+enum { API_PORT = 443 };
+
 struct hosts {
     pthread_mutex_t lock; /* guards sent */
     struct map *sent;     /* namespace to the hex digest of what was sent last */
@@ -115,6 +118,10 @@ static cJSON *hosts_of(struct local *local, const char *namespace)
     AUTO_OBJECT_LIST struct object_list pods = {0};
     AUTO_OBJECT_LIST struct object_list services = {0};
     cJSON *entries = json_array();
+    cJSON *api = host_entry(entries, API_ADDRESS);
+    push_name(api, "kubernetes.default");
+    push_name(api, "kubernetes.default.svc");
+    push_name(api, "kubernetes.default.svc.cluster.local");
     objects_select(local->objects, KIND_POD, namespace, NULL, &pods);
     objects_select(local->objects, KIND_SERVICE, namespace, NULL, &services);
     for (size_t i = 0; i < services.count; i++) {
@@ -232,5 +239,13 @@ int service_dial(struct engine *engine, const char *namespace, const char *servi
     r = sandbox_dial(local->sandbox, namespace, pod_address(pod), number, ret_fd, error);
     if (r < 0 && r != -ERROR_UNAVAILABLE)
         r = error_set(error, ERROR_UNAVAILABLE, NULL, "service \"%s\" cannot be reached", service);
+    return r;
+}
+
+int service_listen(struct engine *engine, const char *namespace, int *ret_fd, struct error *error)
+{
+    int r = sandbox_listen(local_of(engine)->sandbox, namespace, API_PORT, ret_fd, error);
+    if (r < 0 && r != -ERROR_EXISTS)
+        r = error_set(error, ERROR_UNAVAILABLE, NULL, "the sandbox of %s cannot be listened in yet", namespace);
     return r;
 }

@@ -137,6 +137,9 @@ static struct identity identity_of(const char *actor)
         return (struct identity){.kind = IDENTITY_ANONYMOUS};
     if (strcmp(actor, "local") == 0)
         return (struct identity){.kind = IDENTITY_LOCAL, .platform_admin = true};
+    if (strcmp(actor, "rc1-itself") == 0)
+        return (struct identity){
+            .kind = IDENTITY_WORKLOAD, .scope_namespace = "team-a", .scope_kind = "RayCluster", .scope_name = "rc1"};
     char *suffix = strstr(person, "-token");
     if (!suffix)
         suffix = strstr(person, "-at-nb1");
@@ -226,7 +229,7 @@ static void decides_as_the_table_says(void **state)
 static void a_stale_snapshot_denies_everybody(void **state)
 {
     (void)state;
-    static const char *const actors[] = {"root", "local", "carol", "viewer-token", "at-nb1"};
+    static const char *const actors[] = {"root", "local", "carol", "viewer-token", "at-nb1", "rc1-itself"};
     struct policy policy, empty = {.fresh_until_ms = &fresh_until_ms};
     build(&policy, clock_wall_ms());
     atomic_store(&fresh_until_ms, clock_monotonic_ms());
