@@ -204,6 +204,8 @@ const struct command commands[] = {
      "  atelier kubeconfig -n alice > kubeconfig && kubectl --kubeconfig kubeconfig get pods\n"
      "  atelier kubeconfig --user alice@example.com --server https://127.0.0.1:8443 --ca ca.crt --ttl 12h\n",
      verb_kubeconfig},
+    {"ca", "", "Print the certificate that browsers and kubectl must trust to speak https with this service", NULL, 0,
+     0, false, "  atelier ca > ca.crt && curl --cacert ca.crt https://localhost:8443/healthz\n", verb_ca},
     {"whoami", "", "Show who you are here", NULL, 0, 0, false, "  atelier whoami -o json\n", verb_whoami},
     {"usage", "", "Show what the machine has and who holds it", NULL, 0, 0, false, "  atelier usage\n", verb_usage},
     {"images", "", "Show the installed images", NULL, 0, 0, false, "  atelier images\n", verb_images},

@@ -188,6 +188,15 @@ static void audit_row(const cJSON *item, struct table *table)
         table_add(table, json_text_or("", item, keys[i], NULL));
 }
 
+int verb_ca(struct call *call, struct error *error)
+{
+    AUTO_BUFFER struct buffer pem = {0};
+    int failed = get_raw(call, API "/ca", &pem, error);
+    if (!failed)
+        fwrite(pem.p, 1, pem.n, stdout);
+    return failed;
+}
+
 int verb_audit(struct call *call, struct error *error)
 {
     static const char *const headers[] = {"AT", "WHO", "ACTION", "PROFILE", "KIND", "NAME", "OUTCOME", "DETAIL", NULL};

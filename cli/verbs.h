@@ -57,6 +57,7 @@ int verb_token_delete(struct call *call, struct error *error);
 int verb_share(struct call *call, struct error *error);
 int verb_unshare(struct call *call, struct error *error);
 int verb_members(struct call *call, struct error *error);
+int verb_ca(struct call *call, struct error *error);
 int verb_whoami(struct call *call, struct error *error);
 int verb_audit(struct call *call, struct error *error);
 int verb_usage(struct call *call, struct error *error);

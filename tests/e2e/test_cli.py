@@ -2,6 +2,8 @@
 import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 import time
 
@@ -57,6 +59,17 @@ def test_accounts_and_tokens_print_only_what_a_script_wants(own):
     own.cli("token", "delete", other, user=ALICE)
     own.tokens["gone"] = second
     assert own.cli("whoami", user="gone", check=False).returncode == 1
+
+
+def test_ca_is_what_https_is_verified_with(own):
+    done = own.cli("ca")
+    assert done.returncode == 0, done.stderr
+    trust = ssl.create_default_context(cadata=done.stdout)
+    for host in ("localhost", "127.0.0.1", "notebook-nb1--alice.localhost"):
+        with socket.create_connection(("127.0.0.1", own.tls_port), 10) as plain, \
+                trust.wrap_socket(plain, server_hostname=host) as encrypted:
+            encrypted.sendall(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            assert encrypted.recv(12).startswith(b"HTTP/1.1 ")
 
 
 def test_users_are_managed(own):

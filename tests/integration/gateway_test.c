@@ -534,7 +534,11 @@ static void pods_are_entered_by_nobody_else(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         AUTO_BUFFER struct buffer answer = {0};
-        int status = ask(cases[i].head, &answer);
+        AUTO_BUFFER struct buffer head = {0};
+        buffer_add_text(&head, cases[i].head);
+        if (client_wrap)
+            wire_for_tls(&head);
+        int status = ask(head.p, &answer);
         if (status != cases[i].status)
             fail_msg("%s: expected %d: %s", cases[i].head, cases[i].status, answer.p);
     }
