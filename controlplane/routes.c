@@ -1,7 +1,10 @@
 /* Where does a tenant's path lead, and which credential does the workload expect? */
 #include "controlplane/routes.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -10,6 +13,7 @@
 
 #define PORTS_MAX 16  /* more ports of one service are not reachable by path */
 #define RETRY_MS 1000 /* after a list or watch that failed */
+#define ABSENT_S 15   /* until a kind that the engine has not is looked for again */
 #define KEY_SIZE 384
 
 struct port {
@@ -18,7 +22,9 @@ struct port {
 };
 struct service {
     char name[64], owner_kind[32], owner_name[64];
-    bool head; /* of a Ray cluster: its dashboard takes the cluster's token */
+    bool head;        /* of a Ray cluster: its dashboard takes the cluster's token */
+    bool ray_service; /* made by KubeRay for a RayService */
+    bool clusters;    /* made by KubeRay for the cluster itself, not for a RayService that stands on it */
     struct port ports[PORTS_MAX];
     size_t port_count;
 };
@@ -29,7 +35,7 @@ struct source { /* one watched kind */
     struct routes *routes;
     enum engine_kind kind;
     struct engine_watch *watch;
-    bool lost;
+    bool lost, absent;
 };
 struct routes {
     struct engine *engine;
@@ -64,6 +70,17 @@ static void copy_text(char *ret, size_t size, const char *text)
     snprintf(ret, size, "%s", text ? text : "");
 }
 
+static bool has_controller(const cJSON *object, const char *kind)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, json_at(object, "metadata", "ownerReferences", NULL))
+    {
+        if (json_true(item, "controller", NULL) && strcmp(json_text_or("", item, "kind", NULL), kind) == 0)
+            return true;
+    }
+    return false;
+}
+
 static struct service *read_service(const cJSON *object)
 {
     struct service *service = memory_get(sizeof(*service));
@@ -75,6 +92,8 @@ static struct service *read_service(const cJSON *object)
     copy_text(service->owner_name, sizeof(service->owner_name), name);
     service->head = strcmp(json_text_or("", object, "metadata", "labels", "ray.io/node-type", NULL), "head") == 0 ||
                     strcmp(json_text_or("", object, "spec", "selector", "ray.io/node-type", NULL), "head") == 0;
+    service->ray_service = has_controller(object, "RayService");
+    service->clusters = service->head && has_controller(object, "RayCluster");
     cJSON_ArrayForEach(item, json_at(object, "spec", "ports", NULL))
     {
         if (service->port_count == PORTS_MAX)
@@ -92,12 +111,12 @@ static void put_service(struct routes *routes, const char *namespace, const char
     struct service *service = object ? read_service(object) : NULL;
     struct service *old = service ? map_put(routes->services, make_key(key, namespace, name), service)
                                   : map_remove(routes->services, make_key(key, namespace, name));
-    if (old && old->head) {
+    if (old && old->clusters) {
         char *head = map_get(routes->heads, make_key(key, namespace, old->owner_name));
         if (head && strcmp(head, name) == 0)
             free(map_remove(routes->heads, make_key(key, namespace, old->owner_name)));
     }
-    if (service && service->head && strcmp(service->owner_kind, "RayCluster") == 0)
+    if (service && service->clusters)
         free(map_put(routes->heads, make_key(key, namespace, service->owner_name), memory_text(name)));
     free(old);
 }
@@ -122,11 +141,25 @@ static void put_token(struct routes *routes, const char *namespace, const char *
     free_token(token ? map_put(routes->tokens, at, token) : map_remove(routes->tokens, at));
 }
 
+/* The Secret that KubeRay makes where none is named: the cluster's name, its last 50 bytes if it is longer
+ * (utils.CheckName). */
+static const char *own_secret(const char *cluster, char ret[64])
+{
+    size_t length = strlen(cluster);
+    copy_text(ret, 64, length > 50 ? cluster + length - 50 : cluster);
+    if (!isalpha((unsigned char)*ret))
+        *ret = 'r';
+    return ret;
+}
+
 static void put_cluster(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
     char key[KEY_SIZE];
     struct slice at = make_key(key, namespace, name);
-    const char *secret = json_text_or("ray-auth", object, "spec", "authOptions", "secretName", NULL);
+    char own[64];
+    const char *secret = json_text_or("", object, "spec", "authOptions", "secretName", NULL);
+    if (!*secret)
+        secret = engine_traits(routes->engine)->ray_by_kuberay ? own_secret(name, own) : "ray-auth";
     free(object ? map_put(routes->clusters, at, memory_text(secret)) : map_remove(routes->clusters, at));
 }
 
@@ -204,6 +237,13 @@ static int load(struct source *source, struct error *error)
     const cJSON *item;
     engine_unwatch(source->watch);
     source->watch = NULL;
+    source->absent = !engine_has(routes->engine, source->kind);
+    if (source->absent) {
+        pthread_rwlock_wrlock(&routes->lock);
+        clear_kind(routes, source->kind);
+        pthread_rwlock_unlock(&routes->lock);
+        return 0;
+    }
     int status = engine_list(routes->engine, source->kind, NULL, NULL, &list, error);
     if (status < 0)
         return status;
@@ -227,6 +267,25 @@ static struct source *next_lost(struct routes *routes)
     return NULL;
 }
 
+/* A kind may come while this runs: KubeRay is installed. */
+static void wait_for_news(struct routes *routes)
+{
+    struct timespec until;
+    bool absent = false;
+    for (size_t i = 0; i < FOLLOW_COUNT; i++)
+        absent = absent || routes->sources[i].absent;
+    if (!absent) {
+        pthread_cond_wait(&routes->changed, &routes->mutex);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ABSENT_S;
+    if (pthread_cond_timedwait(&routes->changed, &routes->mutex, &until) != ETIMEDOUT)
+        return;
+    for (size_t i = 0; i < FOLLOW_COUNT; i++)
+        routes->sources[i].lost = routes->sources[i].lost || routes->sources[i].absent;
+}
+
 static void *run(void *context)
 {
     struct routes *routes = context;
@@ -236,7 +295,7 @@ static void *run(void *context)
         if (routes->stopping)
             break;
         if (!source) {
-            pthread_cond_wait(&routes->changed, &routes->mutex);
+            wait_for_news(routes);
             continue;
         }
         source->lost = false;
@@ -343,6 +402,16 @@ static void add_notebook_token(struct routes *routes, const char *namespace, con
     add_token(routes, namespace, secret, "Authorization", "token", ret);
 }
 
+/* A RayService's own services lead to the cluster that it stands on now, and are authorized as that. */
+static const struct service *find_ray_service(struct routes *routes, const struct route *route)
+{
+    char key[KEY_SIZE];
+    char name[KEY_SIZE];
+    snprintf(name, sizeof(name), "%s-%s", route->name, route->kind == ROUTE_RAY ? "head-svc" : "serve-svc");
+    const struct service *service = map_get(routes->services, make_key(key, route->namespace, name));
+    return service && service->ray_service && strcmp(service->owner_kind, "RayCluster") == 0 ? service : NULL;
+}
+
 /* The service that a path means; NULL if there is none, or if it does not belong to what the path names. */
 static const struct service *find_service(struct routes *routes, const struct route *route)
 {
@@ -351,6 +420,8 @@ static const struct service *find_service(struct routes *routes, const struct ro
     if (route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE)
         name = map_get(routes->heads, make_key(key, route->namespace, route->name));
     const struct service *service = name ? map_get(routes->services, make_key(key, route->namespace, name)) : NULL;
+    if (!service && (route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE))
+        service = find_ray_service(routes, route);
     if (service && route->kind == ROUTE_NOTEBOOK &&
         (strcmp(service->owner_kind, "Notebook") != 0 || strcmp(service->owner_name, route->name) != 0))
         return NULL;

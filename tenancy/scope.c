@@ -65,6 +65,18 @@ static bool scope_by_involved(const cJSON *event, const char **ret_kind, const c
     return true;
 }
 
+/* A Service that leads to a Ray cluster's pods is that cluster's: a RayService's is its owner's, and no label says so.
+ */
+static bool scope_by_selector(const cJSON *service, const char **ret_kind, const char **ret_name)
+{
+    const char *cluster = json_text_or("", service, "spec", "selector", "ray.io/cluster", NULL);
+    if (!*cluster)
+        return false;
+    *ret_kind = "RayCluster";
+    *ret_name = cluster;
+    return true;
+}
+
 void tenancy_scope(enum engine_kind kind, const cJSON *object, const char **ret_kind, const char **ret_name)
 {
     switch (kind) {
@@ -73,7 +85,8 @@ void tenancy_scope(enum engine_kind kind, const cJSON *object, const char **ret_
     case KIND_STATEFULSET:
     case KIND_CLAIM:
     case KIND_SECRET:
-        if (scope_by_owner(object, ret_kind, ret_name) || scope_by_label(object, ret_kind, ret_name))
+        if (scope_by_owner(object, ret_kind, ret_name) || scope_by_label(object, ret_kind, ret_name) ||
+            (kind == KIND_SERVICE && scope_by_selector(object, ret_kind, ret_name)))
             return;
         break;
     case KIND_EVENT:

@@ -22,6 +22,7 @@ static struct {
     struct engine base;
     cJSON *objects[KIND_COUNT]; /* arrays */
     struct fake_watch *watches[8];
+    bool no_ray, kuberay;
     int failures; /* how many lists fail next */
     _Atomic int lists;
 } fake;
@@ -51,6 +52,7 @@ static int fake_watch_open(struct engine *engine, enum engine_kind kind, const c
     (void)options;
     (void)error;
     assert_string_equal(version, "5");
+    assert_false(fake.no_ray && kind == KIND_RAYCLUSTER);
     struct fake_watch *watch = memory_get(sizeof(*watch));
     *watch = (struct fake_watch){.base.engine = engine, .kind = kind, .watcher = watcher, .context = context};
     for (size_t i = 0; i < COUNT_OF(fake.watches); i++) {
@@ -73,8 +75,22 @@ static void fake_unwatch(struct engine_watch *watch)
     free(watch);
 }
 
+static bool fake_has(struct engine *engine, enum engine_kind kind)
+{
+    (void)engine;
+    return !(fake.no_ray && kind == KIND_RAYCLUSTER);
+}
+
+static const struct engine_traits *fake_traits(struct engine *engine)
+{
+    static struct engine_traits traits = {.name = "fake"};
+    (void)engine;
+    traits.ray_by_kuberay = fake.kuberay;
+    return &traits;
+}
+
 static const struct engine_operations operations = {
-    .list = fake_list, .watch = fake_watch_open, .unwatch = fake_unwatch};
+    .has = fake_has, .traits = fake_traits, .list = fake_list, .watch = fake_watch_open, .unwatch = fake_unwatch};
 
 static cJSON *parse(const char *text)
 {
@@ -237,6 +253,54 @@ static void changes_are_followed(void **state)
     assert_string_equal(target.header_value, "token nb-token");
 }
 
+/* What KubeRay makes for a RayService leads to the cluster of the moment, and never takes that cluster's own route. */
+#define RAY_SERVICE(name, ports)                                                                                       \
+    "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"alice\",\"labels\":{\"ray.io/node-type\":\"head\"}," OWNED(  \
+        "RayService", "s1") "},\"spec\":{\"selector\":{\"ray.io/cluster\":\"rc\"},\"ports\":[" ports "]}}"
+
+static void ray_services_lead_to_their_cluster(void **state)
+{
+    (void)state;
+    struct target target;
+    tell(KIND_SERVICE, ENGINE_ADDED, RAY_SERVICE("s1-head-svc", "{\"name\":\"dashboard\",\"port\":8265}"));
+    tell(KIND_SERVICE, ENGINE_ADDED, RAY_SERVICE("s1-serve-svc", "{\"name\":\"serve\",\"port\":8000}"));
+    assert_true(resolve("/serve/alice/s1/text", &target));
+    assert_string_equal(target.service, "s1-serve-svc");
+    assert_string_equal(target.owner_kind, "RayCluster");
+    assert_string_equal(target.owner_name, "rc");
+    assert_true(resolve("/ray/alice/s1/", &target));
+    assert_string_equal(target.service, "s1-head-svc");
+    assert_string_equal(target.header_value, "Bearer ray-token");
+    assert_true(resolve("/ray/alice/rc/", &target));
+    assert_string_equal(target.service, "rc-head-svc");
+    tell(KIND_SERVICE, ENGINE_DELETED, RAY_SERVICE("s1-head-svc", "{\"name\":\"dashboard\",\"port\":8265}"));
+    assert_false(resolve("/ray/alice/s1/", &target));
+    assert_true(resolve("/ray/alice/rc/", &target));
+}
+
+/* A cluster that was made past this platform's admission has a token of its own. */
+static void kuberays_own_secret_is_found(void **state)
+{
+    (void)state;
+    struct target target;
+    fake.kuberay = true;
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, CLUSTER);
+    tell(KIND_SECRET, ENGINE_ADDED,
+         "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"b3du\"}}");
+    assert_true(resolve("/ray/alice/rc/", &target));
+    assert_string_equal(target.header_value, "Bearer own");
+}
+
+static void notebooks_lead_somewhere_without_ray(void **state)
+{
+    (void)state;
+    struct target target;
+    routes_free(routes);
+    fake.no_ray = true;
+    assert_int_equal(routes_new(&fake.base, &routes, NULL), 0);
+    assert_true(resolve("/notebook/alice/nb1/", &target));
+}
+
 static void a_lost_watch_is_made_up_for(void **state)
 {
     (void)state;
@@ -263,6 +327,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(others_lead_nowhere, start, stop),
         cmocka_unit_test_setup_teardown(changes_are_followed, start, stop),
         cmocka_unit_test_setup_teardown(a_lost_watch_is_made_up_for, start, stop),
+        cmocka_unit_test_setup_teardown(ray_services_lead_to_their_cluster, start, stop),
+        cmocka_unit_test_setup_teardown(kuberays_own_secret_is_found, start, stop),
+        cmocka_unit_test_setup_teardown(notebooks_lead_somewhere_without_ray, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,10 @@ static void finds_the_workload(void **state)
         {KIND_POD, OWNED("RayCluster", "rc", ""), "RayCluster", "rc"},
         {KIND_SERVICE, OWNED("RayCluster", "rc", ""), "RayCluster", "rc"},
         {KIND_POD, OWNED("RayCluster", "rc", ",\"labels\":{\"notebook-name\":\"nb1\"}"), "RayCluster", "rc"},
+        {KIND_SERVICE,
+         "{\"metadata\":{\"name\":\"s1-serve-svc\",\"ownerReferences\":[{\"kind\":\"RayService\",\"name\":\"s1\","
+         "\"controller\":true}]},\"spec\":{\"selector\":{\"ray.io/cluster\":\"s1-abcde\"}}}",
+         "RayCluster", "s1-abcde"},
         {KIND_POD, LABELLED("notebook-name", "nb1"), "Notebook", "nb1"},
         {KIND_POD, LABELLED("ray.io/cluster", "rc"), "RayCluster", "rc"},
         {KIND_POD, LABELLED("a", "b"), "Pod", "x"},
