@@ -24,7 +24,7 @@
     X(https_redirect, "ATELIER_HTTPS_REDIRECT", INTEGER, "0", 0, 1, false,                                             \
       "1: http answers with a redirect to https, but for /healthz and /readyz")                                        \
     X(metrics_listen, "ATELIER_METRICS_LISTEN", ADDRESS, "127.0.0.1:9464", 0, 64, false,                               \
-      "address and port of /metrics; empty to disable")                                                                \
+      "address and port of /metrics, and of /healthz and /readyz for probes by address; empty to disable")             \
     X(base_domain, "ATELIER_BASE_DOMAIN", DOMAIN, "localhost", 1, 189, false,                                          \
       "domain below which every resource has a host of its own (notebook-nb1--alice.localhost)")                       \
     X(admin_email, "ATELIER_ADMIN_EMAIL", TEXT, "admin@localhost", 3, 254, false,                                      \

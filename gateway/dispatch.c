@@ -277,11 +277,13 @@ static enum step metrics_request(struct connection *connection)
 {
     const struct http_request *request = &connection->exchange->request;
     connection->exchange->body_done = request->framing == HTTP_BODY_NONE;
-    if (!slice_is(request->path, "/metrics"))
-        return fault(connection, 404, "only /metrics is served here");
+    bool probe = slice_is(request->path, "/healthz") || slice_is(request->path, "/readyz");
+    if (!probe && !slice_is(request->path, "/metrics"))
+        return fault(connection, 404, "only /metrics, /healthz and /readyz are served here");
     if (!request->get && !request->head)
         return fault(connection, 405, "only GET is allowed here");
-    return reply_metrics(connection);
+    /* A kubelet and load balancers ask by address, which is no host of the main listener. */
+    return probe ? api_begin(connection) : reply_metrics(connection);
 }
 
 /* Probes stay where they are: a kubelet follows redirects, but has no reason to trust what it finds there. */

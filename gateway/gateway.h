@@ -119,7 +119,7 @@ struct gateway_options {
     struct auth *auth;
     struct engine *engine;
     const char *listen;         /* "127.0.0.1:8080"; one listening socket shared by the loops */
-    const char *metrics_listen; /* "127.0.0.1:9464": GET /metrics only; "" to disable */
+    const char *metrics_listen; /* "127.0.0.1:9464": GET /metrics, and /healthz and /readyz by any name; "" */
     struct gateway_tls tls;
     const char *webhook_listen; /* "0.0.0.0:9443": admission for the Kubernetes API server, always TLS; "" to disable */
     gateway_handler webhook_handler; /* its requests: no identity, bodies up to 3 MiB */

@@ -46,11 +46,12 @@ static void child(const char *const *arguments, const char *const *variables, bo
 static struct run launch(const char *argument, const char *more, bool as_root)
 {
     AUTO_FREE char *listen = memory_format("ATELIER_LISTEN=127.0.0.1:%s", port);
+    AUTO_FREE char *data = memory_format("ATELIER_DATA=%s", directory);
     AUTO_FREE char *run_dir = memory_format("ATELIER_RUN_DIR=%s", directory);
     AUTO_FREE char *url = memory_format("DATABASE_URL=%s", database ? database : "host=/nowhere");
     /* getenv finds the first of a name, so <more> wins. */
     const char *const variables[] = {
-        more ? more : "LANG=C", listen, "ATELIER_METRICS_LISTEN=", "ATELIER_TLS_LISTEN=", run_dir, url,
+        more ? more : "LANG=C", listen, "ATELIER_METRICS_LISTEN=", "ATELIER_TLS_LISTEN=", data, run_dir, url,
         "ATELIER_NOTIFY_FD=63", NULL};
     const char *const arguments[] = {"atelierd", argument, NULL};
     int out[2], err[2], notify[2];
@@ -123,20 +124,35 @@ static void expect_ready(struct run *run, int64_t patience_ms)
     fail_msg("not ready: %s", run->text[1].p ? run->text[1].p : "(silence)");
 }
 
-static int get(const char *path)
+static void free_port(char ret[8])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, (const struct sockaddr *)&address, size) || getsockname(fd, (struct sockaddr *)&address, &size))
+        fail_msg("no free port");
+    snprintf(ret, 8, "%u", ntohs(address.sin_port));
+}
+
+static int get_from(const char *at, const char *host, const char *path)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)strtol(port, NULL, 10)),
+                                  .sin_port = htons((uint16_t)strtol(at, NULL, 10)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     AUTO_FREE char *request =
-        memory_format("GET %s HTTP/1.1\r\nHost: localhost:%s\r\nConnection: close\r\n\r\n", path, port);
+        memory_format("GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n", path, host, at);
     char answer[64] = "";
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
         return 0;
     if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0 || recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL) < 12)
         return -1;
     return (int)strtol(answer + 9, NULL, 10);
+}
+
+static int get(const char *path)
+{
+    return get_from(port, "localhost", path);
 }
 
 /* --- the tests -----------------------------------------------------------------------------------------------------
@@ -232,22 +248,34 @@ static void goes_on_without_the_database_for_a_while(void **state)
     forget(&run);
 }
 
+/* As a kubelet asks a pod: by address, which the main listener does not take for one of its hosts. */
+static void answers_probes_by_address(void **state)
+{
+    (void)state;
+    char probes[8];
+    free_port(probes);
+    AUTO_FREE char *listen = memory_format("ATELIER_METRICS_LISTEN=127.0.0.1:%s", probes);
+    struct run run = launch(NULL, listen, false);
+    expect_ready(&run, 15000);
+    assert_int_equal(get_from(port, "10.1.2.3", "/healthz"), 421);
+    assert_int_equal(get_from(probes, "10.1.2.3", "/healthz"), 200);
+    assert_int_equal(get_from(probes, "10.1.2.3", "/readyz"), 200);
+    assert_int_equal(get_from(probes, "10.1.2.3", "/metrics"), 200);
+    assert_int_equal(get_from(probes, "localhost", "/api/v1/namespaces"), 404);
+    assert_int_equal(finish(&run, SIGTERM), 0);
+    forget(&run);
+}
+
 static int prepare(void **state)
 {
     (void)state;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char self[PATH_MAX] = "";
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         return -1;
     snprintf(program, sizeof(program), "%.4000s/../atelierd", dirname(self)); /* build/tests/… beside build/atelierd */
     if (access(program, X_OK) != 0)
         fail_msg("%s is not built", program);
-    if (bind(fd, (const struct sockaddr *)&address, size) || getsockname(fd, (struct sockaddr *)&address, &size))
-        return -1;
-    close(fd);
-    snprintf(port, sizeof(port), "%u", ntohs(address.sin_port));
+    free_port(port);
     if (!mkdtemp(directory) || (geteuid() == 0 && chown(directory, NOBODY, NOBODY)))
         return -1;
     database = postgres_database("atelierd");
@@ -267,6 +295,7 @@ int main(void)
         cmocka_unit_test(says_what_is_wrong),
         cmocka_unit_test(waits_for_the_database_and_gives_up),
         cmocka_unit_test(serves_and_stops),
+        cmocka_unit_test(answers_probes_by_address),
         cmocka_unit_test(goes_on_without_the_database_for_a_while),
     };
     return cmocka_run_group_tests(tests, prepare, clean);
