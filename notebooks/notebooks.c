@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "notebooks/render.h"
 #include "notebooks/state.h"
+#include "tenancy/rights.h"
 #include "tenancy/status.h"
 
 /* One pass over one notebook. Trees are the pass's own. */
@@ -164,7 +165,6 @@ static int pass_profile(struct pass *pass, struct error *error)
 {
     AUTO_JSON cJSON *ray_auth = NULL;
     AUTO_JSON cJSON *account = NULL;
-    AUTO_JSON cJSON *namespace = NULL;
     struct engine *engine = pass->notebooks->engine;
     bool accounts = engine_has(engine, KIND_SERVICEACCOUNT);
     int r = pass_get(pass, KIND_CLAIM, NOTEBOOK_HOME_CLAIM, &pass->home, error);
@@ -172,8 +172,6 @@ static int pass_profile(struct pass *pass, struct error *error)
         r = pass_get(pass, KIND_SECRET, "ray-auth", &ray_auth, error);
     if (r == 0 && accounts)
         r = pass_get(pass, KIND_SERVICEACCOUNT, NOTEBOOK_ACCOUNT, &account, error);
-    if (r == 0 && pass->by_kubelet)
-        r = engine_get(engine, KIND_NAMESPACE, NULL, pass->namespace, &namespace, error);
     if (r < 0)
         return r;
     if (!pass->home)
@@ -182,9 +180,7 @@ static int pass_profile(struct pass *pass, struct error *error)
         pass_blocked(pass, "Pending", "ProfilePending", "the profile is still being prepared");
     pass->ground.account = accounts ? NOTEBOOK_ACCOUNT : NULL;
     pass->ground.home_on_one_node = !claim_is_shared(pass->home);
-    pass->ground.restricted =
-        strcmp(json_text_or("", namespace, "metadata", "labels", "pod-security.kubernetes.io/enforce", NULL),
-               "restricted") == 0;
+    pass->ground.restricted = pass->by_kubelet && rights_restricted(engine, pass->namespace);
     return 0;
 }
 

@@ -27,13 +27,12 @@ int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, s
     if (r == 0 && !old)
         r = check_service_free(engine, cluster, error);
     if (r == 0)
-        r = ray_check_spec(engine, "spec", json_at(cluster, "metadata", "annotations", NULL), false, spec, error);
+        r = ray_check_spec(engine, "spec", cluster, false, spec, error);
     if (r < 0 || !old)
         return r;
     /* Completed as this one was: what an earlier version of the platform left out is no change. */
     AUTO_JSON cJSON *was = json_copy(old);
-    (void)ray_check_spec(engine, "spec", json_at(was, "metadata", "annotations", NULL), false,
-                         json_object_in(was, "spec"), NULL);
+    (void)ray_check_spec(engine, "spec", was, false, json_object_in(was, "spec"), NULL);
     return ray_check_change(was, cluster, error);
 }
 

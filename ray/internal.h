@@ -27,7 +27,8 @@
 struct ray_context {
     struct engine *engine;
     const struct engine_traits *traits;
-    const char *base;         /* "spec", "spec.rayClusterSpec", "spec.rayClusterConfig" */
+    const char *base; /* "spec", "spec.rayClusterSpec", "spec.rayClusterConfig" */
+    const char *namespace;
     const cJSON *annotations; /* of the object around it, or NULL */
     bool owned;               /* by a RayJob or RayService */
     int autoscaler;           /* 0: none; 1, 2: its version */
@@ -37,8 +38,8 @@ const char *ray_path(char ret[RAY_PATH_MAX], const char *base, const char *key);
 /* "<base>.<list>[<at>]<rest>" */
 const char *ray_path_at(char ret[RAY_PATH_MAX], const char *base, const char *list, int at, const char *rest);
 
-/* spec.c: a RayClusterSpec, checked and completed in place. */
-int ray_check_spec(struct engine *engine, const char *base, const cJSON *annotations, bool owned, cJSON *spec,
+/* spec.c: a RayClusterSpec, checked and completed in place. <object>: what it stands in. */
+int ray_check_spec(struct engine *engine, const char *base, const cJSON *object, bool owned, cJSON *spec,
                    struct error *error);
 /* spec.c: what every object of this room has around its spec. */
 int ray_check_metadata(const char *kind, size_t name_max, const cJSON *old, cJSON *object, cJSON **ret_spec,
@@ -55,6 +56,10 @@ int ray_check_autoscaler(struct ray_context *context, cJSON *spec, struct error 
 int ray_check_fault_tolerance(const struct ray_context *context, const cJSON *spec, struct error *error);
 /* start_params.c: <path> is that of the group. */
 int ray_check_start_params(const cJSON *group, const char *path, bool head, struct error *error);
+/* rights.c: what its pods may do, where a cluster judges that. */
+void ray_complete_rights(const struct ray_context *context, cJSON *spec);
+/* The pod that submits a RayJob from outside of its cluster (K8sJobMode). */
+void ray_complete_submitter(struct engine *engine, const cJSON *job, cJSON *spec);
 /* change.c: what an update may change. */
 int ray_check_change(const cJSON *old, const cJSON *cluster, struct error *error);
 /* image.c: names of the platform become what a pod must name; rayVersion, where it is left out, the image's. */

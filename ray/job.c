@@ -126,11 +126,10 @@ static int check_cluster(struct engine *engine, const cJSON *job, cJSON *spec, s
     if (!cluster)
         return error_set(error, ERROR_INVALID, "spec.rayClusterSpec",
                          "a RayJob needs spec.rayClusterSpec, or spec.clusterSelector with " SELECTOR_KEY);
-    return ray_check_spec(engine, "spec.rayClusterSpec", json_at(job, "metadata", "annotations", NULL), true, cluster,
-                          error);
+    return ray_check_spec(engine, "spec.rayClusterSpec", job, true, cluster, error);
 }
 
-static int check_submitter(struct engine *engine, const cJSON *spec, struct error *error)
+static int check_submitter(struct engine *engine, const cJSON *job, cJSON *spec, struct error *error)
 {
     static const char *const known[] = {"backoffLimit", NULL};
     cJSON *template = NULL;
@@ -156,7 +155,10 @@ static int check_submitter(struct engine *engine, const cJSON *spec, struct erro
     if (sidecar && restart && strcmp(restart, "Never") != 0)
         return error_set(error, ERROR_INVALID, "spec.rayClusterSpec.headGroupSpec.template.spec.restartPolicy",
                          "the head's restartPolicy must be absent or Never in SidecarMode");
-    return template ? ray_check_template(engine, spec, SPEC, "submitterPodTemplate", error) : 0;
+    r = template ? ray_check_template(engine, spec, SPEC, "submitterPodTemplate", error) : 0;
+    if (r == 0 && strcmp(mode_of(spec), "K8sJobMode") == 0)
+        ray_complete_submitter(engine, job, spec);
+    return r;
 }
 
 /* --- when it ends ------------------------------------------------------------------------------------------------- */
@@ -424,7 +426,7 @@ static int check_spec(struct engine *engine, const cJSON *job, cJSON *spec, stru
         r = check_cluster(engine, job, spec, error);
     if (r == 0)
         r = check_deletion(spec, error);
-    return r < 0 ? r : check_submitter(engine, spec, error);
+    return r < 0 ? r : check_submitter(engine, job, spec, error);
 }
 
 int ray_job_admit(struct engine *engine, const cJSON *old, cJSON *job, struct error *error)

@@ -253,7 +253,6 @@ int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, s
     if (r == 0)
         r = check_upgrade(spec, error);
     if (r == 0)
-        r = ray_check_spec(engine, "spec.rayClusterConfig", json_at(service, "metadata", "annotations", NULL), true,
-                           cluster, error);
+        r = ray_check_spec(engine, "spec.rayClusterConfig", service, true, cluster, error);
     return r == 0 && !old ? check_services_free(engine, service, error) : r;
 }

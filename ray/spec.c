@@ -164,15 +164,19 @@ static int check_options(const struct ray_context *context, cJSON *spec, struct 
     return r < 0 ? r : check_managed_by(context, spec, error);
 }
 
-int ray_check_spec(struct engine *engine, const char *base, const cJSON *annotations, bool owned, cJSON *spec,
+int ray_check_spec(struct engine *engine, const char *base, const cJSON *object, bool owned, cJSON *spec,
                    struct error *error)
 {
     static const char *const known[] = {
         "rayVersion", "headGroupSpec", "workerGroupSpecs",     "enableInTreeAutoscaling",  "autoscalerOptions",
         "suspend",    "authOptions",   "upgradeStrategy",      "gcsFaultToleranceOptions", "networkPolicy",
         "tlsOptions", "managedBy",     "historyServerOptions", "headServiceAnnotations",   NULL};
-    struct ray_context context = {
-        .engine = engine, .traits = engine_traits(engine), .base = base, .annotations = annotations, .owned = owned};
+    struct ray_context context = {.engine = engine,
+                                  .traits = engine_traits(engine),
+                                  .base = base,
+                                  .namespace = json_text_or("", object, "metadata", "namespace", NULL),
+                                  .annotations = json_at(object, "metadata", "annotations", NULL),
+                                  .owned = owned};
     int r = json_check_known(spec, base, known, error);
     if (r == 0)
         r = check_options(&context, spec, error);
@@ -188,5 +192,7 @@ int ray_check_spec(struct engine *engine, const char *base, const cJSON *annotat
         r = ray_check_workers(&context, spec, error);
     if (r == 0)
         r = ray_check_fault_tolerance(&context, spec, error);
+    if (r == 0)
+        ray_complete_rights(&context, spec);
     return r < 0 ? r : ray_complete_images(&context, spec, error);
 }

@@ -10,6 +10,7 @@ struct fake_engine {
     const char *service_label, *service_label_value;
     const char *last_event_reason;
     const char *reference;       /* of the image ray-2.60, or NULL */
+    bool restricted;             /* the namespace enforces Pod Security "restricted" */
     const char *quota;           /* {"cpu": "4", ...}: the profile's, or NULL */
     struct engine_traits traits; /* name NULL: those of an engine that runs Ray by itself */
 };
@@ -19,6 +20,12 @@ static int fake_get(struct engine *engine, enum engine_kind kind, const char *na
 {
     const struct fake_engine *fake = (const struct fake_engine *)engine;
     (void)namespace;
+    if (kind == KIND_NAMESPACE) {
+        *ret = json_object();
+        json_set_text(json_object_in(json_object_in(*ret, "metadata"), "labels"), "pod-security.kubernetes.io/enforce",
+                      fake->restricted ? "restricted" : "baseline");
+        return 0;
+    }
     if (kind != KIND_SERVICE || !fake->service || strcmp(fake->service, name) != 0)
         return error_set(error, ERROR_NOT_FOUND, NULL, "not found");
     *ret = json_object();

@@ -12,6 +12,7 @@
     {                                                                                                                  \
         .base.operations = &fake_operations, .traits = {                                                               \
             .name = "fake",                                                                                            \
+            .pods_by_kubelet = true,                                                                                   \
             .ray_by_kuberay = true,                                                                                    \
             .ray_autoscaling = true,                                                                                   \
             .ray_fault_tolerance = true                                                                                \
@@ -275,9 +276,44 @@ static void remarks_on_what_never_fits(void **state)
     }
 }
 
+static const cJSON *pod_of(const cJSON *group)
+{
+    return json_at(group, "template", "spec", NULL);
+}
+
+/* KubeRay adds containers of its own; in a restricted namespace they fit only if what they copy does. */
+static void fits_pod_security(void **state)
+{
+    (void)state;
+    struct fake_engine fake = KUBERAY;
+    struct error error = {0};
+    for (int restricted = 0; restricted < 2; restricted++) {
+        fake.restricted = restricted;
+        AUTO_JSON cJSON *rc = cluster("ray-2.60", "  enableInTreeAutoscaling: true\n", "",
+                                      "    replicas: 1\n    minReplicas: 0\n    maxReplicas: 2\n");
+        if (ray_cluster_admit(&fake.base, NULL, rc, &error) < 0)
+            fail_msg("%s", error.message);
+        const cJSON *head = json_at(rc, "spec", "headGroupSpec", NULL);
+        const cJSON *worker = json_at(rc, "spec", "workerGroupSpecs", NULL)->child;
+        const cJSON *options = json_at(rc, "spec", "autoscalerOptions", NULL);
+        assert_null(json_member(pod_of(head), "automountServiceAccountToken")); /* the autoscaler's */
+        assert_true(cJSON_IsFalse(json_member(pod_of(worker), "automountServiceAccountToken")));
+        assert_string_equal(json_text(pod_of(worker), "securityContext", "seccompProfile", "type", NULL),
+                            "RuntimeDefault");
+        assert_int_equal(json_true(pod_of(worker), "securityContext", "runAsNonRoot", NULL), restricted);
+        const cJSON *container = json_member(pod_of(worker), "containers")->child;
+        assert_int_equal(json_at(container, "securityContext", "capabilities", "drop", NULL) != NULL, restricted);
+        assert_int_equal(json_at(options, "securityContext", "capabilities", "drop", NULL) != NULL, restricted);
+        AUTO_JSON cJSON *again = json_copy(rc);
+        assert_int_equal(ray_cluster_admit(&fake.base, rc, again, &error), 0);
+        assert_true(json_equal(rc, again));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fits_pod_security),
         cmocka_unit_test(completes_what_kuberay_needs),
         cmocka_unit_test(reads_the_version_from_the_tag),
         cmocka_unit_test(names_what_a_pod_can_pull),
