@@ -19,6 +19,11 @@ bool file_exists(const char *path);
 /* Runs argv[0] (looked up in PATH) without a shell, waits at most timeout_ms, collects at most 64 KiB of its stdout and
  * stderr into <output> (may be NULL). 0 if it exited 0; otherwise an error with its last line of output. */
 int process_run(const char *const *argv, int64_t timeout_ms, struct buffer *output, struct error *error);
+/* The same, with further variables in its environment ("NAME=value", NULL-ended, or NULL), for a program that answers
+ * on stdout: *ret gets that alone, and more than <max> bytes of it are TOO_LARGE; errors show the last line of stderr.
+ */
+int process_answer(const char *const *argv, const char *const *environment, int64_t timeout_ms, size_t max,
+                   struct buffer *ret, struct error *error);
 /* Start time of a process in clock ticks since boot (/proc/PID/stat field 22): with the pid it names one process ever.
  */
 bool process_start_time(pid_t pid, uint64_t *ret);

@@ -23,9 +23,11 @@ extern char **environ;
 
 struct run {
     pid_t pid;
-    int pidfd, pipe; /* pipe: read end of its stdout and stderr */
+    int pidfd, pipe, complaints; /* read ends: of its stdout; of its stderr, or -1 if that goes to <pipe> too */
+    size_t output_max;
     struct buffer output;
-    struct buffer tail;
+    bool overflowed;
+    struct buffer tail; /* of its stderr, or of both */
 };
 
 static int pidfd_open_checked(pid_t pid)
@@ -50,7 +52,7 @@ static int spawn_attributes(posix_spawnattr_t *attributes)
     return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
-static int spawn(const char *const *argv, int output, pid_t *ret_pid)
+static int spawn(const char *const *argv, char *const *environment, int output, int complaints, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -62,11 +64,11 @@ static int spawn(const char *const *argv, int output, pid_t *ret_pid)
     if (!failed)
         failed = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     if (!failed)
-        failed = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+        failed = posix_spawn_file_actions_adddup2(&actions, complaints, STDERR_FILENO);
     if (!failed)
         failed = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
     if (!failed)
-        failed = posix_spawnp(ret_pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+        failed = posix_spawnp(ret_pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return failed;
@@ -82,17 +84,29 @@ static int raise_descriptor(int fd)
     return raised;
 }
 
-static int start(const char *const *argv, struct run *run, struct error *error)
+/* Both ends above 2; the read end does not block. */
+static int make_pipe(int *ret_read, int *ret_write)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_set(error, ERROR_UNAVAILABLE, NULL, "%s: pipe: %s", argv[0], strerrordesc_np(errno));
-    run->pipe = raise_descriptor(ends[0]);
+        return -1;
+    AUTO_CLOSE int read_end = raise_descriptor(ends[0]);
     AUTO_CLOSE int write_end = raise_descriptor(ends[1]);
-    if (run->pipe < 0 || write_end < 0)
-        return error_set(error, ERROR_UNAVAILABLE, NULL, "%s: too many open files", argv[0]);
-    fcntl(run->pipe, F_SETFL, O_NONBLOCK);
-    int failed = spawn(argv, write_end, &run->pid);
+    if (read_end < 0 || write_end < 0)
+        return -1;
+    fcntl(read_end, F_SETFL, O_NONBLOCK);
+    *ret_read = TAKE_FD(read_end);
+    *ret_write = TAKE_FD(write_end);
+    return 0;
+}
+
+static int start(const char *const *argv, char *const *environment, bool apart, struct run *run, struct error *error)
+{
+    AUTO_CLOSE int output = -1;
+    AUTO_CLOSE int complaints = -1;
+    if (make_pipe(&run->pipe, &output) < 0 || (apart && make_pipe(&run->complaints, &complaints) < 0))
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "%s: pipe: %s", argv[0], strerrordesc_np(errno));
+    int failed = spawn(argv, environment, output, apart ? complaints : output, &run->pid);
     if (failed == ENOENT)
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s: command not found", argv[0]);
     if (failed)
@@ -106,21 +120,34 @@ static int start(const char *const *argv, struct run *run, struct error *error)
     return error_set(error, ERROR_UNAVAILABLE, NULL, "%s: pidfd: %s", argv[0], strerrordesc_np(reason));
 }
 
-/* Takes what the pipe holds now. False at its end. */
-static bool drain(struct run *run)
+static void keep_output(struct run *run, const char *bytes, size_t count)
+{
+    size_t room = run->output_max - run->output.n;
+    run->overflowed = run->overflowed || count > room;
+    buffer_add(&run->output, bytes, count < room ? count : room);
+}
+
+static void keep_tail(struct run *run, const char *bytes, size_t count)
+{
+    buffer_add(&run->tail, bytes, count);
+    if (run->tail.n > TAIL_BYTES)
+        buffer_drop(&run->tail, run->tail.n - TAIL_BYTES);
+}
+
+/* Takes what one of the pipes holds now. False at its end. */
+static bool drain(struct run *run, int pipe)
 {
     char bytes[4096];
     for (;;) {
-        ssize_t count = read(run->pipe, bytes, sizeof(bytes));
+        ssize_t count = read(pipe, bytes, sizeof(bytes));
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
             return count < 0;
-        size_t room = OUTPUT_BYTES_MAX - run->output.n;
-        buffer_add(&run->output, bytes, (size_t)count < room ? (size_t)count : room);
-        buffer_add(&run->tail, bytes, (size_t)count);
-        if (run->tail.n > TAIL_BYTES)
-            buffer_drop(&run->tail, run->tail.n - TAIL_BYTES);
+        if (pipe == run->pipe)
+            keep_output(run, bytes, (size_t)count);
+        if (pipe == run->complaints || run->complaints < 0)
+            keep_tail(run, bytes, (size_t)count);
     }
 }
 
@@ -128,12 +155,16 @@ static bool drain(struct run *run)
 static bool wait_for_exit(struct run *run, int64_t timeout_ms)
 {
     int64_t end = clock_monotonic_ms() + timeout_ms;
-    struct pollfd polls[2] = {{.fd = run->pidfd, .events = POLLIN}, {.fd = run->pipe, .events = POLLIN}};
+    struct pollfd polls[3] = {{.fd = run->pidfd, .events = POLLIN},
+                              {.fd = run->pipe, .events = POLLIN},
+                              {.fd = run->complaints, .events = POLLIN}};
     for (;;) {
         int64_t left = end - clock_monotonic_ms();
-        int ready = poll(polls, 2, left <= 0 ? 0 : left > 60000 ? 60000 : (int)left);
-        if (ready > 0 && polls[1].revents && !drain(run))
-            polls[1].fd = -1;
+        int ready = poll(polls, 3, left <= 0 ? 0 : left > 60000 ? 60000 : (int)left);
+        for (int i = 1; i < 3; i++) {
+            if (ready > 0 && polls[i].revents && !drain(run, polls[i].fd))
+                polls[i].fd = -1;
+        }
         if (ready > 0 && polls[0].revents)
             return true;
         if (left <= 0)
@@ -179,7 +210,9 @@ static int finish(const char *program, struct run *run, int64_t timeout_ms, stru
     do
         waited = waitid((idtype_t)P_PIDFD, (id_t)run->pidfd, &info, WEXITED);
     while (waited < 0 && errno == EINTR);
-    drain(run);
+    drain(run, run->pipe);
+    if (run->complaints >= 0)
+        drain(run, run->complaints);
     if (!exited)
         return error_set(error, ERROR_TIMEOUT, NULL, "%s did not finish within %lld ms", program,
                          (long long)timeout_ms);
@@ -188,20 +221,65 @@ static int finish(const char *program, struct run *run, int64_t timeout_ms, stru
     return report(program, &info, run, error);
 }
 
+static void run_free(struct run *run)
+{
+    memory_wipe(run->output.p, run->output.n);
+    buffer_free(&run->output);
+    buffer_free(&run->tail);
+    const int fds[] = {run->pidfd, run->pipe, run->complaints};
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+}
+
 int process_run(const char *const *argv, int64_t timeout_ms, struct buffer *output, struct error *error)
 {
-    struct run run = {.pidfd = -1, .pipe = -1};
-    int failed = start(argv, &run, error);
+    struct run run = {.pidfd = -1, .pipe = -1, .complaints = -1, .output_max = OUTPUT_BYTES_MAX};
+    int failed = start(argv, environ, false, &run, error);
     if (!failed)
         failed = finish(argv[0], &run, timeout_ms, error);
     if (output)
         buffer_add_slice(output, buffer_slice(&run.output));
-    buffer_free(&run.output);
-    buffer_free(&run.tail);
-    if (run.pidfd >= 0)
-        close(run.pidfd);
-    if (run.pipe >= 0)
-        close(run.pipe);
+    run_free(&run);
+    return failed;
+}
+
+/* Ours, with <more> in place of variables of the same name. The array is the caller's, its texts are borrowed. */
+static char **environment_with(const char *const *more)
+{
+    size_t ours = 0, further = 0, count = 0;
+    while (environ && environ[ours])
+        ours++;
+    while (more && more[further])
+        further++;
+    char **ret = memory_get((ours + further + 1) * sizeof(*ret));
+    for (size_t i = 0; i < ours; i++) {
+        bool replaced = false;
+        size_t name = strcspn(environ[i], "=") + 1;
+        for (size_t j = 0; j < further; j++)
+            replaced = replaced || strncmp(environ[i], more[j], name) == 0;
+        if (!replaced)
+            ret[count++] = environ[i];
+    }
+    for (size_t j = 0; j < further; j++)
+        ret[count++] = (char *)(uintptr_t)more[j];
+    return ret;
+}
+
+int process_answer(const char *const *argv, const char *const *environment, int64_t timeout_ms, size_t max,
+                   struct buffer *ret, struct error *error)
+{
+    struct run run = {.pidfd = -1, .pipe = -1, .complaints = -1, .output_max = max};
+    AUTO_FREE char **variables = environment_with(environment);
+    int failed = start(argv, variables, true, &run, error);
+    if (!failed)
+        failed = finish(argv[0], &run, timeout_ms, error);
+    if (!failed && run.overflowed)
+        failed = error_set(error, ERROR_TOO_LARGE, NULL, "%s wrote more than %zu bytes", argv[0], max);
+    if (!failed)
+        buffer_add_slice(ret, buffer_slice(&run.output));
+    run_free(&run);
     return failed;
 }
 

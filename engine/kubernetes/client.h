@@ -26,10 +26,14 @@ struct kube_request {
     const char *const *headers; /* further "Name: value" lines, NULL-ended, or NULL */
     int64_t deadline_ms;        /* for the whole answer; 0: 30 s; -1: none (watches, followed logs) */
     int64_t silence_ms;         /* end with TIMEOUT when nothing has come for so long; 0: never */
-    bool once;                  /* never repeated, even if it might be */
+    bool once;                  /* never repeated, even if it might be; but for a 401, after which nothing was done */
 };
 
-/* Streaming. Callbacks as in engine_sink. */
+/* Streaming. Callbacks as in engine_sink: on the client's thread, `begin` for any status (the body of an answer >= 300
+ * is a Status object: kube_status_error makes it an error), `end` exactly once. Answers that lead to a repetition (401,
+ * 429, 503 with Retry-After) are not shown. A new stream may be started from a callback; LIMITED beyond 500 without
+ * deadline.
+ */
 struct kube_sink {
     void (*begin)(void *context, int status, const char *content_type);
     bool (*data)(void *context, struct slice bytes);
@@ -39,7 +43,9 @@ struct kube_sink {
 struct kube_stream;
 int kube_stream_start(struct kube_client *client, const struct kube_request *request, const struct kube_sink *sink,
                       struct kube_stream **ret, struct error *error);
-void kube_stream_cancel(struct kube_stream *stream); /* `end` follows; the handle is dead once `end` has begun */
+/* Any thread, `end` follows from the client's. The handle lives until `end` has returned: a lock that `end` takes and
+ * the canceller holds makes this safe. */
+void kube_stream_cancel(struct kube_stream *stream);
 
 /* Blocking. *ret (may be NULL) is the answer's JSON on 2xx. Otherwise the Status object becomes <error>: 404 NOT_FOUND,
  * 409 AlreadyExists EXISTS, 409 CONFLICT, 410 GONE, 422 INVALID with the first cause's field, 403 FORBIDDEN, 429
@@ -49,8 +55,11 @@ int kube_call(struct kube_client *client, const struct kube_request *request, cJ
 int kube_call_text(struct kube_client *client, const struct kube_request *request, struct buffer *ret,
                    struct error *error);
 
-/* The current bearer token ("" if certificates are used), copied; the caller frees. For relay.h. */
-int kube_client_token(struct kube_client *client, char **ret, struct error *error);
+/* The header line that carries the current credential, "Authorization: Bearer …\r\n" ("" if certificates are used);
+ * the caller frees it. For what speaks through a relay (relay.h). */
+int kube_client_authorization(struct kube_client *client, char **ret, struct error *error);
+/* The current credential as a whole, the caller's to release (credential.h); NULL if there is none yet. For relay.h. */
+struct credential_view *kube_client_credential(struct kube_client *client);
 const struct kube_config *kube_client_config(const struct kube_client *client);
 
 /* Counters since the start, for tests, metrics and bench: requests sent by method class. */

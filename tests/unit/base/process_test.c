@@ -50,6 +50,27 @@ static void no_shell_is_involved(void **state)
     assert_string_equal(output.p, "$(id)|a b|; ls|`x`|");
 }
 
+static void an_answer_is_stdout_alone(void **state)
+{
+    (void)state;
+    AUTO_BUFFER struct buffer answer = {0};
+    struct error error = {0};
+    const char *const argv[] = {"sh", "-c", "echo complaint >&2; printf '%s %s' \"$ATELIER_X\" \"$HOME\"", NULL};
+    const char *const environment[] = {"ATELIER_X=one=1", "HOME=/elsewhere", NULL};
+    assert_int_equal(process_answer(argv, environment, 5000, 100, &answer, &error), 0);
+    assert_string_equal(answer.p, "one=1 /elsewhere");
+    buffer_clear(&answer);
+    const char *const fails[] = {"sh", "-c", "echo answer; echo reason >&2; exit 2", NULL};
+    assert_int_equal(process_answer(fails, NULL, 5000, 100, &answer, &error), -ERROR_INTERNAL);
+    assert_string_equal(error.message, "sh exited with status 2: reason");
+    const char *const much[] = {"sh", "-c", "head -c 101 /dev/zero", NULL};
+    assert_int_equal(process_answer(much, NULL, 5000, 100, &answer, &error), -ERROR_TOO_LARGE);
+    assert_int_equal(answer.n, 0);
+    const char *const enough[] = {"sh", "-c", "head -c 100 /dev/zero; head -c 100000 /dev/zero >&2", NULL};
+    assert_int_equal(process_answer(enough, NULL, 5000, 100, &answer, &error), 0);
+    assert_int_equal(answer.n, 100);
+}
+
 static void collects_at_most_64_kib(void **state)
 {
     (void)state;
@@ -156,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reports_results),
         cmocka_unit_test(no_shell_is_involved),
+        cmocka_unit_test(an_answer_is_stdout_alone),
         cmocka_unit_test(collects_at_most_64_kib),
         cmocka_unit_test(the_child_inherits_nothing),
         cmocka_unit_test(a_time_out_ends_the_whole_group),
