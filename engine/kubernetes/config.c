@@ -137,9 +137,21 @@ static char **copy_list(char *const *list)
     X(server)                                                                                                          \
     X(ca)                                                                                                              \
     X(ca_file)                                                                                                         \
-    X(tls_server_name) X(certificate) X(key) X(certificate_file) X(key_file) X(token) X(token_file) X(username)        \
-        X(password) X(exec_command) X(exec_api_version) X(exec_cluster_config) X(exec_install_hint) X(proxy_url)       \
-            X(namespace)
+    X(tls_server_name)                                                                                                 \
+    X(certificate)                                                                                                     \
+    X(key)                                                                                                             \
+    X(certificate_file)                                                                                                \
+    X(key_file)                                                                                                        \
+    X(token)                                                                                                           \
+    X(token_file)                                                                                                      \
+    X(username)                                                                                                        \
+    X(password)                                                                                                        \
+    X(exec_command)                                                                                                    \
+    X(exec_api_version)                                                                                                \
+    X(exec_cluster_config)                                                                                             \
+    X(exec_install_hint)                                                                                               \
+    X(proxy_url)                                                                                                       \
+    X(namespace)
 
 void kube_config_free(struct kube_config *config)
 {

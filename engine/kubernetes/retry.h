@@ -30,9 +30,10 @@ enum retry_verdict retry_decide(const struct retry_facts *facts, int64_t *ret_wa
  * sends one). At most an hour. */
 int64_t retry_after_parse(const char *value, uint64_t length);
 
-#define RETRY_CONNECT_ATTEMPTS_MAX 5   /* about 1.5 s in all: longer absences are for callers to live with */
-#define RETRY_ANSWERED_ATTEMPTS_MAX 12 /* the deadline usually comes first: priority and fairness says 1 s each time   \
-                                        */
+#define RETRY_CONNECT_ATTEMPTS_MAX 5 /* about 1.5 s in all: longer absences are for callers to live with */
+#define RETRY_ANSWERED_ATTEMPTS_MAX                                                                                    \
+    12 /* the deadline usually comes first: priority and fairness says 1 s each time                                   \
+        */
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS 5000
 
