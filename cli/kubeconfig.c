@@ -6,7 +6,8 @@
 #include "cli/object.h"
 #include "cli/verbs.h"
 
-#define CA_FILE_MAX ((size_t)256 << 10) /* a bundle of some certificates */
+#define CA_FILE_MAX ((size_t)256 << 10)       /* a bundle of some certificates */
+#define LOCAL_SERVER "https://localhost:8443" /* where atelierd listens unless it is told otherwise */
 
 /* clientcmd's Config of version v1 (kubernetes.io/docs/reference/config-api/kubeconfig.v1). */
 static void add_named(cJSON *list, const char *name, const char *member, cJSON *value)
@@ -69,17 +70,29 @@ cJSON *kubeconfig_make(const struct kubeconfig *config)
 static int find_server(struct call *call, const struct client *client, struct kubeconfig *config, char **ret_server,
                        struct error *error)
 {
-    const char *given = call_option(call, "server"), *url = given ? given : client_url(client);
-    if (!url || strncmp(url, "https://", 8) != 0)
-        return call_usage(error,
-                          "kubectl sends no token over http: name the service's https address with --server, such "
-                          "as https://127.0.0.1:8443");
+    const char *url = call_option(call, "server");
+    if (!url)
+        url = client_url(client) ? client_url(client) : LOCAL_SERVER;
+    if (strncmp(url, "https://", 8) != 0)
+        return call_usage(error, "kubectl sends no token over http: name the service's https address with --server, "
+                                 "such as " LOCAL_SERVER);
     char *server = memory_text(url);
     while (slice_ends(slice_of(server), "/"))
         server[strlen(server) - 1] = '\0';
     config->server = *ret_server = server;
     config->host = server + 8;
     return 0;
+}
+
+/* The one that was named, or that the service says is its own; none where its certificate is the public's. */
+static int find_ca(struct call *call, const struct client *client, struct buffer *ret, struct error *error)
+{
+    const char *path = call_option_or(call, "ca", client_ca_file(client));
+    if (path)
+        return file_read(path, CA_FILE_MAX, ret, error);
+    struct client_request request = {.method = "GET", .path = "/api/atelier/v1/ca"};
+    int failed = client_send(call, &request, ret, error);
+    return failed == -ERROR_NOT_FOUND ? 0 : failed;
 }
 
 static int make_token(struct call *call, cJSON **ret, struct error *error)
@@ -125,8 +138,7 @@ int verb_kubeconfig(struct call *call, struct error *error)
         return failed;
     if (config.namespace && !name_is_label(slice_of(config.namespace)))
         return call_usage(error, "--namespace: expected a DNS label such as \"alice\"");
-    const char *path = call_option_or(call, "ca", client_ca_file(client));
-    failed = path ? file_read(path, CA_FILE_MAX, &ca, error) : 0;
+    failed = find_ca(call, client, &ca, error);
     if (!failed)
         failed = client_json(call, "GET", "/api/atelier/v1/whoami", NULL, &whoami, error);
     if (!failed)

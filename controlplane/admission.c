@@ -38,6 +38,9 @@ int admission_check_reserved(enum engine_kind kind, const char *name, const cJSO
 static int check_own_labels(const cJSON *old, const cJSON *object, struct error *error)
 {
     const cJSON *item;
+    if (is_managed(object) && !is_managed(old))
+        return error_set(error, ERROR_INVALID, "metadata.labels",
+                         "only what Atelier makes is labelled app.kubernetes.io/managed-by: atelier");
     cJSON_ArrayForEach(item, json_at(object, "metadata", "labels", NULL))
     {
         const char *was = json_text(old, "metadata", "labels", item->string, NULL);
@@ -54,9 +57,6 @@ int admission_check_unknown(const cJSON *old, const cJSON *object, struct error 
         return error_set(error, ERROR_FORBIDDEN, NULL, "%s \"%s\" is managed by Atelier",
                          json_text_or("the object", old, "kind", NULL),
                          json_text_or("", old, "metadata", "name", NULL));
-    if (is_managed(object))
-        return error_set(error, ERROR_INVALID, "metadata.labels",
-                         "only what Atelier makes is labelled app.kubernetes.io/managed-by: atelier");
     return check_own_labels(old, object, error);
 }
 

@@ -16,6 +16,9 @@ static const char *or_null(const char *text)
 static const struct engine_kind_info *unknown_kind(struct call *call, const char *group, const char *version)
 {
     const char *plural = call_parameter(call, "plural");
+    /* /api/v1/namespaces/{ns}/finalize is the namespace's own, and no kind in it. */
+    if (!*group && (strcmp(plural, "finalize") == 0 || strcmp(plural, "status") == 0))
+        return NULL;
     if (!engine_forwards(call->server->engine) || !*call_parameter(call, "ns") || !name_is_label(slice_of(plural)) ||
         !name_is_label(slice_of(*group ? version : "v1")) || (*group && !name_is_subdomain(slice_of(group))))
         return NULL;
