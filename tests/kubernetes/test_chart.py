@@ -43,6 +43,7 @@ REFUSED = [
     ("gateway.enabled=true", "gateway: name a className (a Gateway is made) or parentRefs"),
     ("gke.enabled=true", "gke.enabled: it completes ingress.enabled or gateway.enabled"),
     ("gke.iap.enabled=true", "gke.iap.enabled: needs gke.enabled"),
+    ("istio.tlsAtLoadBalancer=true,istio.tlsSecretName=x", "istio.tlsAtLoadBalancer: istio.tlsSecretName ends TLS"),
     ("tls.enabled=false,tls.secretName=x", "tls.secretName: needs tls.enabled"),
 ]
 

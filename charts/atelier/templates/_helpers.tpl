@@ -81,6 +81,9 @@ capabilities:
 {{- if and .Values.tls.secretName (not .Values.tls.enabled) }}
 {{- fail "tls.secretName: needs tls.enabled" }}
 {{- end }}
+{{- if and .Values.istio.tlsAtLoadBalancer .Values.istio.tlsSecretName }}
+{{- fail "istio.tlsAtLoadBalancer: istio.tlsSecretName ends TLS at the ingress gateway already" }}
+{{- end }}
 {{- if eq .Values.tenantNamespace .Release.Namespace }}
 {{- fail "tenantNamespace: it stands for people in RBAC and must stay empty; it cannot be the release's namespace" }}
 {{- end }}
