@@ -20,7 +20,7 @@ else
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 endif
 
-ROOMS := base store auth gateway engine engine/local engine/local/sandboxd engine/kubernetes tenancy notebooks ray controlplane cli supervisor
+ROOMS := base store auth gateway engine engine/local engine/local/sandboxd engine/kubernetes tenancy notebooks ray webhook controlplane cli supervisor
 SOURCES := $(filter-out %/main.c,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
 GENERATED := $(BUILD)/gen/migrations.c $(BUILD)/gen/console_assets.c
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o) $(GENERATED:%.c=%.o)

@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "controlplane/metadata.h"
+#include "engine/poddefault.h"
 #include "notebooks/notebooks.h"
 #include "ray/ray.h"
 #include "tenancy/tenancy.h"
@@ -242,6 +243,8 @@ int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, 
         return admit_configmap(old, object, error);
     case KIND_SECRET:
         return admit_secret(old, object, error);
+    case KIND_PODDEFAULT:
+        return poddefault_check(object, error);
     default:
         return error_set(error, ERROR_METHOD, NULL, "%s is written by Atelier only", engine_kinds[kind].kind);
     }

@@ -14,6 +14,8 @@ static struct metric overloads =
 
 static uint64_t body_limit(const struct exchange *exchange)
 {
+    if (exchange->connection->listener == LISTENER_WEBHOOK)
+        return (uint64_t)gateway_limits.webhook_body_bytes;
     if (exchange->permit.identity.kind == IDENTITY_ANONYMOUS)
         return (uint64_t)gateway_limits.api_anonymous_bytes;
     const struct header *type = http_fields_find(&exchange->request.fields, "Content-Type");
@@ -134,8 +136,7 @@ static void copy_request(struct exchange *exchange, struct api_job *job)
 static void handle(struct crew_job *crew_job)
 {
     struct api_job *job = OWNER_OF(crew_job, struct api_job, job);
-    const struct gateway_options *options = &job->loop->gateway->options;
-    options->handler(options->context, &job->request, &job->response);
+    job->handler(job->loop->gateway->options.context, &job->request, &job->response);
     loop_post(job->loop, &job->done);
 }
 
@@ -174,6 +175,9 @@ static enum step hand_over(struct connection *connection)
     /* The body may have taken long to come: what was true at its head must be true now. */
     if (job->identity.kind != IDENTITY_ANONYMOUS && !policy_still_valid(job->policy, &job->identity))
         return reply_fault(connection, &(struct http_fault){401, "sign in or present a token"});
+    bool webhook = connection->listener == LISTENER_WEBHOOK;
+    job->crew = webhook ? gateway->admitters : gateway->workers;
+    job->handler = webhook ? gateway->options.webhook_handler : gateway->options.handler;
     job->arena = arena_new(8192);
     copy_request(exchange, job);
     job->request.policy = job->policy;
@@ -185,7 +189,7 @@ static enum step hand_over(struct connection *connection)
     job->job.tenant = (uint64_t)job->identity.user_id;
     connection_set_state(connection, CONNECTION_API);
     metric_add(&requests, 1);
-    job->submitted = crew_add(gateway->workers, &job->job);
+    job->submitted = crew_add(job->crew, &job->job);
     if (job->submitted)
         return STEP_WAIT;
     metric_add(&overloads, 1);
@@ -207,7 +211,7 @@ void api_abandon(struct exchange *exchange)
     exchange->job = NULL;
     job->connection = NULL;
     /* A worker that has it answers once more, with `done`; nobody listens then, and that frees it. */
-    if (!job->submitted || job->finished || crew_cancel(job->loop->gateway->workers, &job->job))
+    if (!job->submitted || job->finished || crew_cancel(job->crew, &job->job))
         api_job_free(job);
 }
 

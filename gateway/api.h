@@ -27,6 +27,8 @@ struct api_job {
     struct message done;
     struct loop *loop;
     struct connection *connection; /* NULL once it is gone; the loop's */
+    struct crew *crew;             /* whose threads run it, and what they call */
+    gateway_handler handler;
     const struct policy *policy;
     struct arena *arena;
     struct buffer body;

@@ -294,6 +294,20 @@ static bool goes_to_https(const struct connection *connection)
            !slice_is(path, "/healthz") && !slice_is(path, "/readyz");
 }
 
+/* Whoever asks is nobody: what is answered holds for every caller. */
+static enum step webhook_request(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    struct http_fault wrong;
+    if (!headers_check_connection(&exchange->request.fields, &wrong))
+        return reply_fault(connection, &wrong);
+    if (exchange->request.websocket)
+        return fault(connection, 400, "nothing here speaks WebSocket");
+    exchange->host.kind = HOST_MAIN; /* the API server says the Service's name, or an address */
+    exchange->host.label[0] = '\0';
+    return api_begin(connection);
+}
+
 enum step dispatch(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
@@ -306,6 +320,8 @@ enum step dispatch(struct connection *connection)
         return fault(connection, 400, "Host is not a host name with a port");
     if (connection->listener == LISTENER_METRICS)
         return metrics_request(connection);
+    if (connection->listener == LISTENER_WEBHOOK)
+        return webhook_request(connection);
     if (connection->listener == LISTENER_DOOR) {
         if (!slice_starts(exchange->request.path, "/api/v1/") && !slice_starts(exchange->request.path, "/apis/"))
             return fault(connection, 404, "only /api/v1/ and /apis/ are served here");

@@ -180,6 +180,9 @@ static int make_parts(struct gateway *gateway, struct error *error)
     if (result == 0)
         result = crew_new("api", workers, (size_t)gateway_limits.api_waiting, workers > 1 ? (workers + 1) / 2 : 1,
                           &gateway->workers, error);
+    if (result == 0 && gateway->options.webhook_listen[0])
+        result = crew_new("admit", (unsigned)gateway_limits.admit_threads, (size_t)gateway_limits.admissions_waiting, 1,
+                          &gateway->admitters, error);
     if (result == 0 && !bell_hang(gateway))
         result = error_set(error, ERROR_INTERNAL, NULL, "more than %zu gateways in one process", COUNT_OF(bells));
     return result;
@@ -277,6 +280,8 @@ void gateway_stop(struct gateway *gateway, int64_t drain_ms)
     /* Jobs under way end now; what they answer finds its connection gone. */
     crew_stop(gateway->workers);
     crew_stop(gateway->dialers);
+    if (gateway->admitters)
+        crew_stop(gateway->admitters);
     for (unsigned i = 0; i < gateway->loop_count; i++)
         loop_stop(&gateway->loops[i]);
     for (unsigned i = 0; i < gateway->loop_count; i++) {
@@ -311,12 +316,15 @@ void gateway_free(struct gateway *gateway)
         crew_stop(gateway->workers);
     if (gateway->dialers && !gateway->stopped)
         crew_stop(gateway->dialers);
+    if (gateway->admitters && !gateway->stopped)
+        crew_stop(gateway->admitters);
     for (size_t i = 0; i < LISTENER_COUNT; i++)
         listener_close(&gateway->listeners[i]);
     for (unsigned i = 0; i < gateway->loop_count; i++)
         free_loop(&gateway->loops[i]);
     crew_free(gateway->workers);
     crew_free(gateway->dialers);
+    crew_free(gateway->admitters);
     resource_table_free(gateway->resources);
     tls_listeners_close(gateway);
     gateway_doors_free(gateway);

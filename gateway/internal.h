@@ -21,6 +21,7 @@ struct gateway {
     struct listener listeners[LISTENER_COUNT];
     struct tls_server *tls[LISTENER_COUNT]; /* of those that speak it */
     struct crew *dialers, *workers;
+    struct crew *admitters; /* the webhook's own: workers may wait for the cluster, which waits for it */
     struct resource_table *resources;
     int64_t connections_max;
     _Atomic int64_t connections, body_bytes;

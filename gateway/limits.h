@@ -64,6 +64,8 @@
     X(pool_per_target, 128, "idle upstream connections kept for one target on one loop")                               \
     X(pool_per_loop, 2048, "idle upstream connections kept on one loop")                                               \
     X(api_waiting, 1024, "API requests queued before 503")                                                             \
+    X(admit_threads, 4, "admission decides from memory in 1 ms; it must not wait for the API's workers")               \
+    X(admissions_waiting, 256, "the API server gives up after 5 s: what waits longer is in vain")                      \
     X(api_body_bytes, 1048576, "a JSON or YAML document")                                                              \
     X(api_apply_bytes, 2097152, "an apply patch may carry several documents' worth of defaults")                       \
     X(api_anonymous_bytes, 65536, "sign-in forms are small; strangers get no more memory")                             \

@@ -3,6 +3,7 @@
 
 #include "engine/local/podtemplate_check.h"
 #include "engine/local/quota.h"
+#include "engine/poddefault.h"
 #include "engine/selector.h"
 
 /* Kubernetes' own limit of all annotations together; the counts bound what a look at an object costs. */
@@ -114,10 +115,30 @@ int admission_metadata(enum engine_kind kind, const cJSON *object, struct error 
 
 /* --- kinds -------------------------------------------------------------------------------------------------------- */
 
+/* What an admission webhook does on a cluster. */
+static int give_poddefaults(struct local *local, cJSON *pod, struct error *error)
+{
+    AUTO_OBJECT_LIST struct object_list there = {0};
+    AUTO_JSON cJSON *poddefaults = json_array();
+    cJSON *changed = NULL;
+    objects_select(local->objects, KIND_PODDEFAULT, json_text_or("", pod, "metadata", "namespace", NULL), NULL, &there);
+    for (size_t i = 0; i < there.count; i++)
+        json_push(poddefaults, json_copy(there.items[i]->body));
+    int r = poddefaults_apply(poddefaults, pod, NULL, &changed, error);
+    if (!changed)
+        return r;
+    json_set(pod, "metadata", json_copy(json_member(changed, "metadata")));
+    json_set(pod, "spec", json_copy(json_member(changed, "spec")));
+    cJSON_Delete(changed);
+    return r;
+}
+
 static int admit_pod(struct local *local, const cJSON *before, cJSON *after, struct error *error)
 {
-    if (!before)
-        return podtemplate_check(local->images, after, "", error);
+    if (!before) {
+        int r = give_poddefaults(local, after, error);
+        return r < 0 ? r : podtemplate_check(local->images, after, "", error);
+    }
     if (!json_equal(json_member(before, "spec"), json_member(after, "spec")))
         return invalid(error, "spec", "a pod's spec cannot be changed; make a new pod");
     return 0;
@@ -254,6 +275,8 @@ static int admit_kind(struct local *local, enum engine_kind kind, const cJSON *b
         return admit_configmap(after, error);
     case KIND_RESOURCEQUOTA:
         return quota_check_hard(after, error);
+    case KIND_PODDEFAULT:
+        return poddefault_check(after, error);
     case KIND_NAMESPACE:
     case KIND_EVENT:
     case KIND_STATEFULSET:

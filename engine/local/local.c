@@ -231,7 +231,7 @@ static bool local_ready(struct engine *engine, struct error *error)
 static bool local_has(struct engine *engine, enum engine_kind kind)
 {
     (void)engine;
-    return kind <= KIND_RAYCLUSTER;
+    return kind <= KIND_RAYCLUSTER || kind == KIND_PODDEFAULT;
 }
 
 static const struct engine_traits *local_traits(struct engine *engine)

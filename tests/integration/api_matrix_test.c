@@ -247,6 +247,8 @@ static const char *existing(enum engine_kind kind)
         return "cm1";
     case KIND_SECRET:
         return "s1";
+    case KIND_PODDEFAULT:
+        return "pd1";
     case KIND_RESOURCEQUOTA:
         return "kf-resource-quota";
     case KIND_EVENT:
@@ -266,7 +268,7 @@ static bool of_notebook(enum engine_kind kind)
 static bool may(enum engine_kind kind, enum verb_row row, enum person person)
 {
     bool tenant_writes = kind == KIND_CLAIM || kind == KIND_CONFIGMAP || kind == KIND_SECRET || kind == KIND_NOTEBOOK ||
-                         kind == KIND_RAYCLUSTER || kind == KIND_POD || kind == KIND_SERVICE;
+                         kind == KIND_RAYCLUSTER || kind == KIND_POD || kind == KIND_SERVICE || kind == KIND_PODDEFAULT;
     if (person == ADMIN)
         return true;
     if (person == BOB || person == ANONYMOUS)
@@ -346,6 +348,8 @@ static void everyone_on_every_kind(void **state)
        "{\"metadata\":{\"name\":\"cm1\"},\"data\":{\"a\":\"b\"}}");
     DO(201, ED, "POST", "/api/v1/namespaces/alice/secrets",
        "{\"metadata\":{\"name\":\"s1\"},\"stringData\":{\"a\":\"b\"}}");
+    DO(201, ED, "POST", "/apis/kubeflow.org/v1alpha1/namespaces/alice/poddefaults",
+       "{\"metadata\":{\"name\":\"pd1\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}}}}");
     for (enum engine_kind kind = 0; kind < KIND_COUNT; kind++) {
         if (!is_served(kind)) {
             assert_true(kind > KIND_RAYCLUSTER); /* the local engine has all up to there */

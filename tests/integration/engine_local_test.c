@@ -888,6 +888,36 @@ static void test_restarted_head_new_workers(void **state)
 
 /* --- the end of a namespace --------------------------------------------------------------------------------------- */
 
+/* As an admission webhook gives them on a cluster: to pods as they are made, and what contradicts itself makes none. */
+static void test_poddefaults(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    make_alice(bench);
+    must_create(bench, KIND_PODDEFAULT, "alice",
+                "{metadata: {name: proxy}, spec: {selector: {matchLabels: {app: x}}, env: [{name: PROXY, value: p}]}}");
+    assert_int_equal(create(bench, KIND_PODDEFAULT, "alice",
+                            "{metadata: {name: bad}, spec: {selector: {}, hostNetwork: true}}", NULL, &error),
+                     -ERROR_INVALID);
+    assert_non_null(strstr(error.message, "hostNetwork"));
+    must_create(bench, KIND_POD, "alice",
+                "{metadata: {name: with, labels: {app: x}}, spec: {containers: [{name: c, image: ray-2.60}]}}");
+    must_create(bench, KIND_POD, "alice",
+                "{metadata: {name: without, labels: {app: y}}, spec: {containers: [{name: c, image: ray-2.60}]}}");
+    AUTO_JSON cJSON *with = get(bench, KIND_POD, "alice", "with");
+    AUTO_JSON cJSON *without = get(bench, KIND_POD, "alice", "without");
+    const cJSON *env = json_member(json_at(with, "spec", "containers", NULL)->child, "env");
+    assert_string_equal(json_text_or("", env ? env->child : NULL, "value", NULL), "p");
+    assert_null(json_member(json_at(without, "spec", "containers", NULL)->child, "env"));
+    error = (struct error){0};
+    assert_int_equal(create(bench, KIND_POD, "alice",
+                            "{metadata: {name: other, labels: {app: x}}, spec: {containers: [{name: c, image: "
+                            "ray-2.60, env: [{name: PROXY, value: own}]}]}}",
+                            NULL, &error),
+                     -ERROR_INVALID);
+    assert_non_null(strstr(error.message, "PodDefault \"proxy\""));
+}
+
 static void test_namespace_removal(void **state)
 {
     struct bench *bench = *state;
@@ -937,6 +967,7 @@ int main(void)
         TEST(test_raycluster),
         TEST(test_new_head_new_workers),
         TEST(test_restarted_head_new_workers),
+        TEST(test_poddefaults),
         TEST(test_namespace_removal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
