@@ -54,6 +54,8 @@
       "kubernetes: seconds to wait for the API server at start")                                                       \
     X(leader_election, "ATELIER_LEADER_ELECTION", BOOL, "true", 1, 5, false,                                           \
       "kubernetes: replicas agree by a Lease which one reconciles; false: this is the only one")                       \
+    X(istio_gateway, "ATELIER_ISTIO_GATEWAY", TEXT, "", 0, 127, false,                                                 \
+      "kubernetes: Istio gateway (namespace/name) at which notebooks' paths lead here; empty: none")                   \
     X(reconcilers, "ATELIER_RECONCILERS", INTEGER, "16", 1, 128, false, "kubernetes: reconcile workers a kind")        \
     X(identity, "ATELIER_IDENTITY", TEXT, "", 0, 200, false,                                                           \
       "kubernetes: name of this replica in the Lease; empty: host name and process")                                   \

@@ -63,8 +63,10 @@ static int open_rooms(struct server *server, struct error *error)
                                       .quota_memory = config->quota_memory.text,
                                       .home_size = config->home_size.text};
     status = tenancy_new(&tenancy, &server->tenancy, error);
+    struct notebooks_options notebooks = {
+        .engine = server->engine, .istio_gateway = config->istio_gateway.text, .namespace = config->namespace.text};
     if (status == 0)
-        status = notebooks_new(server->engine, &server->notebooks, error);
+        status = notebooks_new(&notebooks, &server->notebooks, error);
     if (status == 0)
         status = routes_new(server->engine, &server->routes, error);
     return status;

@@ -8,6 +8,7 @@
 
 /* Limits, and why. */
 #define NOTEBOOKS_WORKERS 2U          /* reconciling waits for PostgreSQL, not for a CPU */
+#define NOTEBOOKS_WORKERS_MAX 16U     /* more only wait for the same API server */
 #define NOTEBOOKS_NAME_MAX 40         /* leaves room in "notebook-<name>--<profile>", a DNS label of 63 */
 #define NOTEBOOKS_AGAIN_MS 50         /* after a write that somebody else's crossed */
 #define NOTEBOOKS_NAME_IN_USE_MS 1000 /* while an earlier notebook of the same name goes away */
@@ -22,6 +23,8 @@ struct notebooks {
     struct engine *engine;
     struct queue *queue;
     struct follow *follow;
+    char *istio_gateway; /* NULL: no VirtualServices */
+    char *host;          /* of this platform's Service */
 };
 
 /* trouble.c: the newest Warning event about an object, not older than <since_ms>. Texts NULL: there is none. */

@@ -269,6 +269,29 @@ static int pass_statefulset(struct pass *pass, struct error *error)
     return r;
 }
 
+/* Where no gateway is named (any more), one of ours leads nowhere that is asked for. */
+static int pass_virtualservice(struct pass *pass, struct error *error)
+{
+    struct notebooks *notebooks = pass->notebooks;
+    if (!engine_has(notebooks->engine, KIND_VIRTUALSERVICE))
+        return 0;
+    AUTO_JSON cJSON *is = NULL;
+    AUTO_FREE char *name = notebook_virtualservice_name(pass->notebook);
+    int r = pass_get(pass, KIND_VIRTUALSERVICE, name, &is, error);
+    if (r < 0)
+        return r;
+    if (notebooks->istio_gateway) {
+        AUTO_JSON cJSON *wanted =
+            notebook_render_virtualservice(pass->notebook, notebooks->istio_gateway, notebooks->host);
+        return pass_apply(pass, KIND_VIRTUALSERVICE, is, wanted, error);
+    }
+    const char *manager = json_text_or("", is, "metadata", "labels", "app.kubernetes.io/managed-by", NULL);
+    if (!is || strcmp(manager, "atelier") != 0 || !status_is_owned(is, pass->notebook))
+        return 0;
+    r = engine_delete(notebooks->engine, KIND_VIRTUALSERVICE, pass->namespace, name, NULL, error);
+    return r == -ERROR_NOT_FOUND ? 0 : r;
+}
+
 /* Whatever is in the way of running it is not in the way of stopping it. */
 static int pass_stop(struct pass *pass, struct error *error)
 {
@@ -331,8 +354,8 @@ static int64_t pass_report(struct pass *pass)
 
 static int pass_all(struct pass *pass, struct error *error)
 {
-    static int (*const steps[])(struct pass *, struct error *) = {pass_profile, pass_admit, pass_secret, pass_service,
-                                                                  pass_statefulset};
+    static int (*const steps[])(struct pass *, struct error *) = {pass_profile, pass_admit,          pass_secret,
+                                                                  pass_service, pass_virtualservice, pass_statefulset};
     int r = pass_present(pass, error);
     for (size_t i = 0; r >= 0 && !pass->reason && i < COUNT_OF(steps); i++)
         r = steps[i](pass, error);
@@ -423,15 +446,24 @@ static void notebooks_seen(void *context, enum engine_kind kind, const cJSON *ob
     queue_add(notebooks->queue, namespace, key);
 }
 
-int notebooks_new(struct engine *engine, struct notebooks **ret, struct error *error)
+int notebooks_new(const struct notebooks_options *options, struct notebooks **ret, struct error *error)
 {
-    static const enum engine_kind kinds[] = {KIND_NOTEBOOK, KIND_STATEFULSET, KIND_POD,
-                                             KIND_SERVICE,  KIND_SECRET,      KIND_CLAIM};
+    static const enum engine_kind kinds[] = {KIND_NOTEBOOK, KIND_STATEFULSET, KIND_POD,           KIND_SERVICE,
+                                             KIND_SECRET,   KIND_CLAIM,       KIND_VIRTUALSERVICE};
     (void)error;
     struct notebooks *notebooks = memory_get(sizeof(*notebooks));
-    notebooks->engine = engine;
-    notebooks->queue = queue_new("notebooks", NOTEBOOKS_WORKERS, notebooks_handle, notebooks);
-    notebooks->follow = follow_new(engine, notebooks->queue, kinds, COUNT_OF(kinds), notebooks_seen, notebooks);
+    notebooks->engine = options->engine;
+    if (options->istio_gateway && *options->istio_gateway)
+        notebooks->istio_gateway = memory_text(options->istio_gateway);
+    notebooks->host =
+        memory_format("atelier.%s.svc.cluster.local", options->namespace ? options->namespace : "atelier-system");
+    unsigned workers = engine_traits(options->engine)->reconcilers;
+    workers = workers < NOTEBOOKS_WORKERS       ? NOTEBOOKS_WORKERS
+              : workers > NOTEBOOKS_WORKERS_MAX ? NOTEBOOKS_WORKERS_MAX
+                                                : workers;
+    notebooks->queue = queue_new("notebooks", workers, notebooks_handle, notebooks);
+    notebooks->follow =
+        follow_new(options->engine, notebooks->queue, kinds, COUNT_OF(kinds), notebooks_seen, notebooks);
     follow_start(notebooks->follow);
     *ret = notebooks;
     return 0;
@@ -444,5 +476,7 @@ void notebooks_free(struct notebooks *notebooks)
     queue_stop(notebooks->queue);
     follow_free(notebooks->follow);
     queue_free(notebooks->queue);
+    free(notebooks->istio_gateway);
+    free(notebooks->host);
     free(notebooks);
 }

@@ -13,7 +13,15 @@
 
 struct tenancy;
 struct notebooks;
-int notebooks_new(struct engine *engine, struct notebooks **ret, struct error *error); /* starts the reconciler */
+struct notebooks_options {
+    struct engine *engine;
+    /* Where Istio's VirtualServices exist: the gateway ("namespace/name") at which each notebook's path leads to this
+     * platform's own Service, instead of past it as Kubeflow's controller had it. NULL or "": none are made. */
+    const char *istio_gateway;
+    const char *namespace; /* of this platform's Service "atelier" */
+};
+int notebooks_new(const struct notebooks_options *options, struct notebooks **ret,
+                  struct error *error); /* starts the reconciler; copies what it keeps */
 void notebooks_free(struct notebooks *notebooks);
 
 /* Checks and completes a Notebook before it is stored: name (DNS-1035 label <= 40, no "--"), spec.template.spec with

@@ -85,6 +85,31 @@ cJSON *notebook_render_service(const cJSON *notebook)
     return service;
 }
 
+char *notebook_virtualservice_name(const cJSON *notebook)
+{
+    return memory_format("notebook-%s-%s", json_text_or("", notebook, "metadata", "namespace", NULL),
+                         notebook_name(notebook));
+}
+
+cJSON *notebook_render_virtualservice(const cJSON *notebook, const char *gateway, const char *host)
+{
+    AUTO_FREE char *name = notebook_virtualservice_name(notebook);
+    AUTO_FREE char *prefix = memory_format(
+        "/notebook/%s/%s/", json_text_or("", notebook, "metadata", "namespace", NULL), notebook_name(notebook));
+    cJSON *service = owned_object(notebook, KIND_VIRTUALSERVICE, name);
+    cJSON *spec = json_object_in(service, "spec");
+    json_push_text(json_set(spec, "hosts", json_array()), "*");
+    json_push_text(json_set(spec, "gateways", json_array()), gateway);
+    cJSON *http = json_push(json_set(spec, "http", json_array()), json_object());
+    cJSON *match = json_push(json_set(http, "match", json_array()), json_object());
+    json_set_text(json_object_in(match, "uri"), "prefix", prefix);
+    json_set_text(http, "timeout", "0s"); /* WebSockets have no end of their own */
+    cJSON *destination = json_object_in(json_push(json_set(http, "route", json_array()), json_object()), "destination");
+    json_set_text(destination, "host", host);
+    json_set_i64(json_object_in(destination, "port"), "number", 80);
+    return service;
+}
+
 /* --- the container ------------------------------------------------------------------------------------------------ */
 
 static cJSON *env_named(cJSON *env, const char *name)

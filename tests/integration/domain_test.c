@@ -83,7 +83,7 @@ static int begin(void **state)
     make_user(bob.email);
     OK(local_engine_new(&(struct local_options){store, "/nonexistent", images, 0, 8}, &engine, &error));
     start_tenancy();
-    OK(notebooks_new(engine, &notebooks, &error));
+    OK(notebooks_new(&(struct notebooks_options){.engine = engine}, &notebooks, &error));
     return 0;
 }
 

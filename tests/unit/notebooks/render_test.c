@@ -246,6 +246,20 @@ static void goes_on_from_what_there_is(void **state)
     assert_string_equal(json_text(again, "metadata", "annotations", NOTEBOOK_NUDGED, NULL), "2026-11-23T11:00:00Z");
 }
 
+/* Kubeflow's name and path, but never past this platform. */
+static void a_mesh_leads_here(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *notebook = notebook_of(PLAIN, "");
+    AUTO_JSON cJSON *service = notebook_render_virtualservice(notebook, "kubeflow/kubeflow-gateway", "atelier.a.svc");
+    assert_string_equal(json_text(service, "metadata", "name", NULL), "notebook-alice-nb1");
+    assert_true(status_is_owned(service, notebook));
+    const cJSON *http = json_at(service, "spec", "http", NULL)->child;
+    assert_string_equal(json_text(json_member(http, "match")->child, "uri", "prefix", NULL), "/notebook/alice/nb1/");
+    assert_string_equal(json_text(json_member(http, "route")->child, "destination", "host", NULL), "atelier.a.svc");
+    assert_string_equal(json_at(service, "spec", "gateways", NULL)->child->valuestring, "kubeflow/kubeflow-gateway");
+}
+
 static void tokens_are_fresh(void **state)
 {
     (void)state;
@@ -267,6 +281,7 @@ int main(void)
                                        cmocka_unit_test(respects_an_own_home_command_and_port),
                                        cmocka_unit_test(the_hash_follows_what_processes_see),
                                        cmocka_unit_test(tokens_are_fresh),
+                                       cmocka_unit_test(a_mesh_leads_here),
                                        cmocka_unit_test(says_it_all_to_a_kubelet),
                                        cmocka_unit_test(a_template_may_say_it_otherwise),
                                        cmocka_unit_test(goes_on_from_what_there_is)};
