@@ -87,6 +87,8 @@ struct policy_profile {
     const struct policy_user *owner;
     int64_t *groups; /* ids of groups with a grant here, ascending */
     size_t group_count;
+    int64_t *users; /* ids of users with a grant here, ascending */
+    size_t user_count;
 };
 
 /* A slot. Its memory lives as long as the auth, so that a late reader may touch <references> of a snapshot that has

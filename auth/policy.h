@@ -81,4 +81,25 @@ enum role policy_role(const struct policy *policy, const struct identity *identi
 /* True while this credential is still valid (session not revoked or expired, token likewise, user not disabled). */
 bool policy_still_valid(const struct policy *policy, const struct identity *identity);
 
+/* --- who is in a profile, for those who project it elsewhere ------------------------------------------------------ */
+
+/* False until a first snapshot is in. Unlike decisions, what follows is answered from a stale snapshot too: a projection
+ * is not taken down because PostgreSQL is away. */
+bool policy_loaded(const struct policy *policy);
+/* True if <email> (lower-case) has an account that is not disabled. */
+bool policy_has_user(const struct policy *policy, const char *email);
+/* The e-mail of whoever owns <profile>; NULL if nobody claimed that name. Borrowed from the snapshot. */
+const char *policy_owner(const struct policy *policy, const char *profile);
+struct policy_member {
+    const char *email; /* borrowed from the snapshot */
+    enum role role;
+};
+/* Enabled users who hold a role on the whole of <profile> by a grant of their own that has not expired, then the owner
+ * (ROLE_OWNER): never through a group, never a grant on one resource. *ret is the caller's (free); its length. */
+size_t policy_members(const struct policy *policy, const char *profile, struct policy_member **ret);
+/* For each profile a number that changes when its owner or the answer of policy_members does (2^-64 aside); comparable
+ * within one process only. */
+void policy_member_digests(const struct policy *policy, void (*each)(void *context, const char *profile, uint64_t digest),
+                           void *context);
+
 #endif

@@ -22,6 +22,12 @@ void snapshot_start(struct policy *policy, int64_t now_ms, int64_t idle_ms)
     policy->filled = true;
 }
 
+static void free_ids(struct policy_profile *profile)
+{
+    free(profile->groups);
+    free(profile->users);
+}
+
 /* What grew by doubling is not the arena's. */
 static void free_arrays(struct policy *policy)
 {
@@ -31,7 +37,7 @@ static void free_arrays(struct policy *policy)
         free(((struct policy_user *)value)->groups);
     at = 0;
     while (map_next(policy->profiles, &at, NULL, &value))
-        free(((struct policy_profile *)value)->groups);
+        free_ids(value);
     at = 0;
     while (map_next(policy->memberships, &at, NULL, &value))
         free(((struct policy_membership *)value)->resources);
@@ -178,6 +184,8 @@ static struct policy_membership *membership_of(struct policy *policy, struct pol
     map_put(policy->memberships, (struct slice){(const char *)&key, sizeof(key)}, membership);
     if (type == MEMBER_GROUP)
         append_id(&profile->groups, &profile->group_count, id);
+    else
+        append_id(&profile->users, &profile->user_count, id);
     return membership;
 }
 
@@ -262,6 +270,8 @@ void snapshot_finish(struct policy *policy, const struct policy *before)
         struct policy_profile *profile = value;
         if (profile->group_count)
             qsort(profile->groups, profile->group_count, sizeof(*profile->groups), by_id);
+        if (profile->user_count)
+            qsort(profile->users, profile->user_count, sizeof(*profile->users), by_id);
     }
     at = 0;
     while (map_next(policy->sessions_by_id, &at, NULL, &value)) {
