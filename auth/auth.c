@@ -77,11 +77,19 @@ static struct policy *free_slot(struct auth *auth)
 
 static void tell_listeners(struct auth *auth)
 {
-    pthread_mutex_lock(&auth->lock);
-    unsigned count = auth->listener_count; /* entries below it never change */
-    pthread_mutex_unlock(&auth->lock);
-    for (unsigned i = 0; i < count; i++)
-        auth->listeners[i].changed(auth->listeners[i].context);
+    for (unsigned i = 0; i < LISTENERS_MAX; i++) {
+        pthread_mutex_lock(&auth->lock);
+        struct auth_listener listener = auth->listeners[i];
+        auth->telling = listener.changed != NULL;
+        pthread_mutex_unlock(&auth->lock);
+        if (!listener.changed)
+            continue;
+        listener.changed(listener.context);
+        pthread_mutex_lock(&auth->lock);
+        auth->telling = false;
+        pthread_cond_broadcast(&auth->done);
+        pthread_mutex_unlock(&auth->lock);
+    }
 }
 
 static int refresh_once(struct auth *auth, struct error *error)
@@ -212,11 +220,24 @@ int auth_refresh(struct auth *auth, struct error *error)
 
 void auth_on_change(struct auth *auth, void (*changed)(void *context), void *context)
 {
+    unsigned at = 0;
     pthread_mutex_lock(&auth->lock);
-    assert(auth->listener_count < LISTENERS_MAX);
-    auth->listeners[auth->listener_count].changed = changed;
-    auth->listeners[auth->listener_count].context = context;
-    auth->listener_count++;
+    while (at < LISTENERS_MAX && auth->listeners[at].changed)
+        at++;
+    assert(at < LISTENERS_MAX);
+    auth->listeners[at] = (struct auth_listener){changed, context};
+    pthread_mutex_unlock(&auth->lock);
+}
+
+void auth_off_change(struct auth *auth, const void *context)
+{
+    pthread_mutex_lock(&auth->lock);
+    for (unsigned i = 0; i < LISTENERS_MAX; i++) {
+        if (auth->listeners[i].changed && auth->listeners[i].context == context)
+            auth->listeners[i] = (struct auth_listener){0};
+    }
+    while (auth->telling) /* perhaps it is this one that is being called just now */
+        pthread_cond_wait(&auth->done, &auth->lock);
     pthread_mutex_unlock(&auth->lock);
 }
 

@@ -27,6 +27,8 @@ bool auth_ready(struct auth *auth);                       /* the first snapshot 
 int auth_refresh(struct auth *auth, struct error *error); /* reload now (after a write elsewhere) */
 /* Calls <changed> after every snapshot swap, from auth's own thread; it must not block. At most 8 listeners. */
 void auth_on_change(struct auth *auth, void (*changed)(void *context), void *context);
+/* The listener with that <context> is not called any more once this returns; never from a listener. */
+void auth_off_change(struct auth *auth, const void *context);
 
 /* --- identify: lock-free, never blocks ---------------------------------------------------------------------------- */
 struct credentials {

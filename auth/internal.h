@@ -210,17 +210,17 @@ struct auth {
     struct policy *slots; /* the refresher's (before it starts: auth_new's) */
     uint64_t generation;  /* the refresher's */
     pthread_t refresher;
-    pthread_mutex_t lock; /* guards wanted, served, confirmed, failure, stopping, listeners */
+    pthread_mutex_t lock; /* guards wanted, served, confirmed, failure, stopping, listeners, telling */
     pthread_cond_t work, done;
     uint64_t wanted, served, confirmed; /* tickets of auth_refresh: drawn, answered, answered well */
     bool failing;
     struct error failure;
     bool stopping;
-    struct {
+    struct auth_listener {
         void (*changed)(void *);
         void *context;
     } listeners[LISTENERS_MAX];
-    unsigned listener_count;
+    bool telling; /* a listener is being called */
     struct limiter by_email, by_peer;
     struct audit_log *audit;
 };

@@ -83,8 +83,8 @@ bool policy_still_valid(const struct policy *policy, const struct identity *iden
 
 /* --- who is in a profile, for those who project it elsewhere ------------------------------------------------------ */
 
-/* False until a first snapshot is in. Unlike decisions, what follows is answered from a stale snapshot too: a projection
- * is not taken down because PostgreSQL is away. */
+/* False until a first snapshot is in. Unlike decisions, what follows is answered from a stale snapshot too: a
+ * projection is not taken down because PostgreSQL is away. */
 bool policy_loaded(const struct policy *policy);
 /* True if <email> (lower-case) has an account that is not disabled. */
 bool policy_has_user(const struct policy *policy, const char *email);
@@ -99,7 +99,7 @@ struct policy_member {
 size_t policy_members(const struct policy *policy, const char *profile, struct policy_member **ret);
 /* For each profile a number that changes when its owner or the answer of policy_members does (2^-64 aside); comparable
  * within one process only. */
-void policy_member_digests(const struct policy *policy, void (*each)(void *context, const char *profile, uint64_t digest),
-                           void *context);
+void policy_member_digests(const struct policy *policy,
+                           void (*each)(void *context, const char *profile, uint64_t digest), void *context);
 
 #endif

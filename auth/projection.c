@@ -77,8 +77,8 @@ static uint64_t digest_of(const struct policy *policy, const struct policy_profi
     return map_siphash(digest_key, (struct slice){text->p, text->n});
 }
 
-void policy_member_digests(const struct policy *policy, void (*each)(void *context, const char *profile, uint64_t digest),
-                           void *context)
+void policy_member_digests(const struct policy *policy,
+                           void (*each)(void *context, const char *profile, uint64_t digest), void *context)
 {
     AUTO_BUFFER struct buffer text = {0};
     size_t at = 0;

@@ -29,30 +29,12 @@ static void claim_orphaned(struct tenancy *tenancy, const char *name)
         log_line(LOG_INFO, "orphaned profile name released", LOG_TEXT("profile", name));
 }
 
-/* An object without a claim: restored from elsewhere. Its owner gets it back. */
-static void claim_missing(struct tenancy *tenancy, const cJSON *profile, const char *name)
+/* An object without a claim (restored from elsewhere), or with another owner than the claim's: the pass over the
+ * profile decides. Events bring that about at once; this is for those that got lost. */
+static void claim_look(struct tenancy *tenancy, const char *name)
 {
-    const char *owner = json_text_or("", profile, "spec", "owner", "name", NULL);
-    struct error error = {0};
-    int r = auth_profile_claim(tenancy->auth, name, owner, true, &error);
-    if (r < 0 && r != -ERROR_EXISTS)
-        log_line(LOG_WARN, "profile without an owner", LOG_TEXT("profile", name), LOG_FAULT(&error));
-}
-
-/* Ownership is decided in auth (a transfer); the object follows. */
-static void claim_follow_owner(struct tenancy *tenancy, const cJSON *profile, const char *name, const char *owner)
-{
-    if (!*owner || strcmp(json_text_or("", profile, "spec", "owner", "name", NULL), owner) == 0)
-        return;
-    AUTO_JSON cJSON *patch = json_object();
-    AUTO_JSON cJSON *written = NULL;
-    cJSON *wanted = json_object_in(json_object_in(patch, "spec"), "owner");
-    json_set_text(wanted, "kind", "User");
-    json_set_text(wanted, "name", owner);
-    struct error error = {0};
-    if (engine_patch(tenancy->engine, KIND_PROFILE, NULL, name, ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &written,
-                     &error) < 0)
-        log_line(LOG_WARN, "owner not written to the profile", LOG_TEXT("profile", name), LOG_FAULT(&error));
+    if (tenancy->queue)
+        queue_add(tenancy->queue, name, name);
 }
 
 /* Elements of an array by the text at <key> of each, or of its metadata. */
@@ -77,25 +59,41 @@ static int claims_read(struct tenancy *tenancy, cJSON **ret)
     return r;
 }
 
-/* Compares both sides; what differs goes to <suspects>, and is put right once it has differed for long enough. */
-static void sweep_compare(struct tenancy *tenancy, const struct map *claims, const struct map *profiles,
-                          cJSON *suspects)
+/* A claim whose object is gone is released once it has been so for long enough. Not if there are many: then the objects
+ * were lost, and who shared what with whom must not be lost with them. */
+static void sweep_claims(struct tenancy *tenancy, const struct map *claims, const struct map *profiles, cJSON *suspects)
 {
+    AUTO_JSON cJSON *orphans = json_array();
     struct slice key;
     void *value = NULL;
     for (size_t at = 0; map_next(claims, &at, &key, &value);) {
         const char *name = json_text_or("", value, "name", NULL);
         const cJSON *profile = map_get(profiles, key);
-        if (profile)
-            claim_follow_owner(tenancy, profile, name, json_text_or("", value, "owner", NULL));
-        else if (claim_overdue(tenancy, suspects, name))
-            claim_orphaned(tenancy, name);
+        const char *owner = json_text_or("", profile, "spec", "owner", "name", NULL);
+        if (!profile && claim_overdue(tenancy, suspects, name))
+            json_push_text(orphans, name);
+        else if (profile && !slice_is_nocase(slice_of(owner), json_text_or("", value, "owner", NULL)))
+            claim_look(tenancy, name);
     }
+    if (cJSON_GetArraySize(orphans) > TENANCY_ORPHANS_MAX) {
+        log_line(LOG_ERROR, "many profiles have lost their objects; their names and members are kept",
+                 LOG_NUMBER("profiles", cJSON_GetArraySize(orphans)));
+        return;
+    }
+    for (const cJSON *one = orphans->child; one; one = one->next)
+        claim_orphaned(tenancy, one->valuestring);
+}
+
+static void sweep_objects(struct tenancy *tenancy, const struct map *claims, const struct map *profiles,
+                          cJSON *suspects)
+{
+    struct slice key;
+    void *value = NULL;
     for (size_t at = 0; map_next(profiles, &at, &key, &value);) {
         const char *name = json_text_or("", value, "metadata", "name", NULL);
         if (!json_text(value, "metadata", "deletionTimestamp", NULL) && !map_get(claims, key) &&
             claim_overdue(tenancy, suspects, name))
-            claim_missing(tenancy, value, name);
+            claim_look(tenancy, name);
     }
 }
 
@@ -115,7 +113,8 @@ int64_t tenancy_sweep(struct tenancy *tenancy)
     struct map *claims = index_by_name(claimed, false);
     struct map *profiles = index_by_name(json_member(list, "items"), true);
     cJSON *suspects = json_object();
-    sweep_compare(tenancy, claims, profiles, suspects);
+    sweep_claims(tenancy, claims, profiles, suspects);
+    sweep_objects(tenancy, claims, profiles, suspects);
     map_free(claims);
     map_free(profiles);
     cJSON_Delete(tenancy->suspects);

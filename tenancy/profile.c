@@ -29,7 +29,7 @@ static bool profile_name_reserved(const char *name)
     return false;
 }
 
-static int profile_check_name(const cJSON *profile, struct error *error)
+static int profile_check_name(const struct tenancy *tenancy, const cJSON *profile, struct error *error)
 {
     const char *name = json_text(profile, "metadata", "name", NULL);
     if (!name || !*name)
@@ -47,7 +47,10 @@ static int profile_check_name(const cJSON *profile, struct error *error)
     if (strstr(name, "--"))
         return error_set(error, ERROR_INVALID, "metadata.name",
                          "the name \"%s\" is not possible: \"--\" separates names in host names", shown);
-    if (profile_name_reserved(name))
+    const char *own = tenancy->settings.namespace;
+    const struct engine_traits *traits = tenancy->engine ? engine_traits(tenancy->engine) : NULL;
+    const char *tenants = traits ? traits->tenant_subject_namespace : NULL;
+    if (profile_name_reserved(name) || (own && strcmp(own, name) == 0) || (tenants && strcmp(tenants, name) == 0))
         return error_set(error, ERROR_INVALID, "metadata.name", "the name \"%s\" is reserved; choose another", shown);
     return 0;
 }
@@ -247,7 +250,7 @@ int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identi
     if (r == 0)
         r = shape_object(profile, "", "metadata", &metadata, error);
     if (r == 0 && !old)
-        r = profile_check_name(profile, error);
+        r = profile_check_name(tenancy, profile, error);
     if (r == 0)
         r = shape_texts(metadata, "metadata", "labels", error);
     if (r == 0)

@@ -6,11 +6,10 @@
 #define REMOVE_NAMES_MAX 3 /* named in the message; more are counted */
 
 /* "2 pods (a, b)" of what still exists in the namespace; adds nothing if there is none. */
-static void remaining_add(struct tenancy *tenancy, const char *namespace, enum engine_kind kind, const char *noun,
-                          struct buffer *text)
+static void remaining_add(const struct pass *pass, enum engine_kind kind, const char *noun, struct buffer *text)
 {
     AUTO_JSON cJSON *list = NULL;
-    if (engine_list(tenancy->engine, kind, namespace, NULL, &list, NULL) < 0)
+    if (engine_list(pass->tenancy->engine, kind, pass->name, NULL, &list, NULL) < 0)
         return;
     const cJSON *items = json_member(list, "items");
     int count = items ? cJSON_GetArraySize(items) : 0;
@@ -23,28 +22,45 @@ static void remaining_add(struct tenancy *tenancy, const char *namespace, enum e
     buffer_add_text(text, count > named ? ", …)" : ")");
 }
 
-static int64_t remove_wait(struct tenancy *tenancy, const cJSON *profile, const char *namespace)
+/* What a cluster's own namespace controller says is in the way: contents, finalizers by name, APIs that do not answer.
+ */
+static void obstacles_add(const cJSON *namespace, struct buffer *text)
+{
+    static const char *const types[] = {
+        "NamespaceDeletionDiscoveryFailure", "NamespaceDeletionGroupVersionParsingFailure",
+        "NamespaceDeletionContentFailure", "NamespaceFinalizersRemaining", "NamespaceContentRemaining"};
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        const cJSON *condition = tenancy_condition(namespace, types[i]);
+        const char *message = json_text_or("", condition, "message", NULL);
+        if (strcmp(json_text_or("", condition, "status", NULL), "True") == 0 && *message)
+            buffer_add_format(text, "%s%.300s", text->n ? "; " : "", message);
+    }
+}
+
+static int64_t remove_wait(struct pass *pass, const cJSON *namespace)
 {
     AUTO_BUFFER struct buffer text = {0};
-    remaining_add(tenancy, namespace, KIND_POD, "pod", &text);
-    remaining_add(tenancy, namespace, KIND_CLAIM, "volume", &text);
-    AUTO_FREE char *message = text.n ? memory_format("waiting for %s to be gone", text.p)
-                                     : memory_text("waiting for the namespace to be gone");
+    AUTO_BUFFER struct buffer things = {0};
+    obstacles_add(namespace, &text);
+    remaining_add(pass, KIND_POD, "pod", &things);
+    remaining_add(pass, KIND_CLAIM, "volume", &things);
+    if (things.n)
+        buffer_add_format(&text, "%swaiting for %s to be gone", text.n ? "; " : "", things.p);
     struct error error = {0};
-    int r = tenancy_report(tenancy, profile, "Terminating", "ContentRemaining", message, &error);
+    int r = tenancy_report(pass->tenancy, pass->profile, "Terminating", "ContentRemaining",
+                           text.n ? text.p : "waiting for the namespace to be gone", &error);
     if (r < 0 && r != -ERROR_CONFLICT && r != -ERROR_NOT_FOUND)
         return r;
     return TENANCY_POLL_MS;
 }
 
-static int remove_finalizer(struct tenancy *tenancy, const cJSON *profile, struct error *error)
+static int remove_finalizer(struct pass *pass, struct error *error)
 {
     AUTO_JSON cJSON *patch = json_object();
-    AUTO_JSON cJSON *written = NULL;
     cJSON *metadata = json_object_in(patch, "metadata");
-    json_set_text(metadata, "resourceVersion", json_text(profile, "metadata", "resourceVersion", NULL));
+    json_set_text(metadata, "resourceVersion", json_text(pass->profile, "metadata", "resourceVersion", NULL));
     cJSON *left = json_set(metadata, "finalizers", json_array());
-    const cJSON *finalizers = json_at(profile, "metadata", "finalizers", NULL);
+    const cJSON *finalizers = json_at(pass->profile, "metadata", "finalizers", NULL);
     bool found = false;
     for (const cJSON *item = finalizers ? finalizers->child : NULL; item; item = item->next) {
         if (cJSON_IsString(item) && strcmp(item->valuestring, TENANCY_FINALIZER) == 0)
@@ -52,46 +68,62 @@ static int remove_finalizer(struct tenancy *tenancy, const cJSON *profile, struc
         else
             json_push(left, json_copy(item));
     }
-    if (!found)
-        return 0;
-    return engine_patch(tenancy->engine, KIND_PROFILE, NULL, json_text_or("", profile, "metadata", "name", NULL),
-                        ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &written, error);
+    AUTO_JSON cJSON *written = NULL;
+    return found ? engine_patch(pass->tenancy->engine, KIND_PROFILE, NULL, pass->name, ENGINE_SPEC, ENGINE_PATCH_MERGE,
+                                patch, &written, error)
+                 : 0;
+}
+
+/* 0: nothing of this profile's is left of the namespace; else what the queue's handler returns. */
+static int64_t remove_namespace(struct pass *pass, struct error *error)
+{
+    AUTO_JSON cJSON *namespace = NULL;
+    int r = pass_get(pass, KIND_NAMESPACE, pass->name, &namespace, error);
+    if (r < 0)
+        return r;
+    switch (namespace_standing(pass, namespace)) {
+    case STANDING_MADE:
+        if (!json_text(namespace, "metadata", "deletionTimestamp", NULL)) {
+            r = engine_delete(pass->tenancy->engine, KIND_NAMESPACE, NULL, pass->name, NULL, error);
+            if (r < 0 && r != -ERROR_NOT_FOUND)
+                return r;
+        }
+        return remove_wait(pass, namespace);
+    case STANDING_ADOPTED:
+        r = namespace_leave(pass, namespace, error);
+        return r > 0 ? remove_wait(pass, namespace) : r;
+    case STANDING_ABSENT:
+    case STANDING_ADOPTABLE:
+    case STANDING_FOREIGN:
+        break;
+    }
+    return 0;
 }
 
 /* Namespace first, with all that runs in it; then the grants; the object last. Each step is skipped once it is done,
  * and the name stays taken until the very end, so that nobody can claim it while something of the old owner is left. */
-static int64_t remove_steps(struct tenancy *tenancy, const cJSON *profile, const char *name, struct error *error)
+static int64_t remove_steps(struct pass *pass, struct error *error)
 {
-    AUTO_JSON cJSON *namespace = NULL;
-    int r = engine_get(tenancy->engine, KIND_NAMESPACE, NULL, name, &namespace, error);
+    int64_t r = remove_namespace(pass, error);
+    if (r != 0)
+        return r;
+    r = auth_profile_release(pass->tenancy->auth, pass->name, error);
     if (r < 0 && r != -ERROR_NOT_FOUND)
         return r;
-    if (r == 0 && tenancy_owns_namespace(namespace, profile)) {
-        if (!json_text(namespace, "metadata", "deletionTimestamp", NULL)) {
-            r = engine_delete(tenancy->engine, KIND_NAMESPACE, NULL, name, NULL, error);
-            if (r < 0 && r != -ERROR_NOT_FOUND)
-                return r;
-        }
-        return remove_wait(tenancy, profile, name);
-    }
-    r = auth_profile_release(tenancy->auth, name, error);
-    if (r < 0 && r != -ERROR_NOT_FOUND)
-        return r;
-    r = remove_finalizer(tenancy, profile, error);
+    r = remove_finalizer(pass, error);
     if (r == -ERROR_CONFLICT)
-        return TENANCY_POLL_MS / 10;
+        return TENANCY_SOON_MS;
     return r == -ERROR_NOT_FOUND ? 0 : r;
 }
 
-int64_t tenancy_remove(struct tenancy *tenancy, const cJSON *profile)
+int64_t tenancy_remove(struct pass *pass)
 {
-    const char *name = json_text_or("", profile, "metadata", "name", NULL);
     struct error error = {0};
-    int64_t r = remove_steps(tenancy, profile, name, &error);
+    int64_t r = remove_steps(pass, &error);
     if (r < 0) {
-        log_line(LOG_WARN, "profile not removed yet", LOG_TEXT("profile", name), LOG_FAULT(&error));
+        log_line(LOG_WARN, "profile not removed yet", LOG_TEXT("profile", pass->name), LOG_FAULT(&error));
         AUTO_FREE char *message = memory_format("%.400s; it is tried again", error.message);
-        (void)tenancy_report(tenancy, profile, "Terminating", error_reason(error.code), message, NULL);
+        (void)tenancy_report(pass->tenancy, pass->profile, "Terminating", error_reason(error.code), message, NULL);
     }
     return r;
 }

@@ -1,11 +1,16 @@
 /*
  * A profile to a namespace: what exists in it, who is in it, and what keeps it apart.
  *
- * The reconciler turns each Profile object (cluster-scoped, kubeflow.org/v1) into: Namespace of the same name,
- * ResourceQuota `kf-resource-quota`, PersistentVolumeClaim `home`, Secret `ray-auth` (key auth_token: the one Ray token
- * of the profile), and writes the Profile's status (conditions Ready with a reason a person can act on; status.phase
- * Pending|Ready| Terminating|Failed). Deleting a Profile (finalizer) tears all of it down, then releases its name and
- * grants in auth.
+ * The reconciler turns each Profile object (cluster-scoped, kubeflow.org/v1) into a Namespace of the same name and, of
+ * what the engine has: ResourceQuota `kf-resource-quota`, LimitRange `atelier-defaults`, NetworkPolicy and
+ * AuthorizationPolicy `atelier-walls`, ServiceAccounts and RoleBindings `default-editor` and `default-viewer`,
+ * RoleBindings `atelier-viewer`, `atelier-editor`, `atelier-admin`, PersistentVolumeClaim `home`, Secret `ray-auth`
+ * (key auth_token: the one Ray token of the profile); and writes the Profile's status (condition Ready with a reason a
+ * person can act on; status.phase Pending|Ready|Terminating|Failed). Deleting a Profile (finalizer) tears all of it
+ * down, then releases its name and grants in auth.
+ *
+ * A Profile that appears without this room (kubectl, GitOps) is claimed for its spec.owner; one that could not have
+ * been made here is Failed with the reason. Only platform admins may set the annotation atelier.dev/adopt.
  */
 #ifndef ATELIER_TENANCY_TENANCY_H
 #define ATELIER_TENANCY_TENANCY_H
@@ -19,6 +24,17 @@ struct tenancy_options {
     struct auth *auth;
     const char *quota_cpu, *quota_memory; /* default quota of a new profile: "32", "64Gi" */
     const char *home_size;                /* "10Gi" */
+    /* The rest may be NULL for the default in brackets; lists are separated by commas. */
+    const char *home_class;              /* storage class of homes ["": the cluster's default] */
+    const char *namespace;               /* the platform's own ["atelier-system"]: never a profile; its pods get in */
+    const char *gateway_namespaces;      /* from where else tenants' pods are reached ["istio-system"] */
+    const char *gateway_principals;      /* Istio's identities of the gateway ["": all of those namespaces] */
+    const char *ray_operator_namespaces; /* where KubeRay's operator runs ["kuberay-system"] */
+    const char *namespace_labels;        /* further "key=value" labels of profiles' namespaces [""] */
+    const char *pod_security;            /* Pod Security level that is enforced ["baseline"] */
+    const char *egress_except;           /* ranges that are not the internet [private and link-local ones] */
+    const char *egress_allow; /* ranges that pods may reach all the same: the API server for Ray's autoscaler,
+                                 a metadata server for Workload Identity [""] */
 };
 int tenancy_new(const struct tenancy_options *options, struct tenancy **ret, struct error *error);
 void tenancy_free(struct tenancy *tenancy);
@@ -28,7 +44,8 @@ void tenancy_free(struct tenancy *tenancy);
  * caller; only a platform admin may name somebody else; it cannot change here (transfer). */
 int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *old, cJSON *profile,
                           struct error *error);
-/* Claims the name in auth, then creates the object; undone together on failure. */
+/* Claims the name in auth, then creates the object; undone together on failure. EXISTS also if there is a namespace of
+ * that name, unless a platform admin asks for it to be adopted. */
 int tenancy_create_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *profile, cJSON **ret,
                            struct error *error);
 

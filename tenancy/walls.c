@@ -1,0 +1,149 @@
+/* Who reaches the pods of a profile, and whom do they reach? */
+#include "tenancy/internal.h"
+
+#define WALLS_DNS_PORT 53
+#define WALLS_NODE_DNS "169.254.20.10/32" /* NodeLocal DNSCache, where there is one */
+
+/* What KubeRay's operator asks of a Ray cluster: dashboard, Serve's proxy, agent. */
+static const int64_t operator_ports[] = {8265, 8000, 52365};
+
+/* --- NetworkPolicy -------------------------------------------------------------------------------------------------
+ */
+
+static cJSON *rule_add(cJSON *spec, const char *direction)
+{
+    cJSON *rules = json_member(spec, direction);
+    return json_push(rules ? rules : json_set(spec, direction, json_array()), json_object());
+}
+
+static cJSON *peers_of(cJSON *rule, const char *key)
+{
+    cJSON *peers = json_member(rule, key);
+    return peers ? peers : json_set(rule, key, json_array());
+}
+
+static void peer_same_namespace(cJSON *rule, const char *key)
+{
+    json_object_in(json_push(peers_of(rule, key), json_object()), "podSelector");
+}
+
+static void peer_namespace(cJSON *rule, const char *key, const char *namespace)
+{
+    cJSON *selector = json_object_in(json_push(peers_of(rule, key), json_object()), "namespaceSelector");
+    json_set_text(json_object_in(selector, "matchLabels"), "kubernetes.io/metadata.name", namespace);
+}
+
+static void peer_range(cJSON *rule, const char *range, const cJSON *except)
+{
+    cJSON *block = json_object_in(json_push(peers_of(rule, "to"), json_object()), "ipBlock");
+    json_set_text(block, "cidr", range);
+    if (except && except->child)
+        json_set(block, "except", json_copy(except));
+}
+
+static void port_add(cJSON *rule, const char *protocol, int64_t port)
+{
+    cJSON *ports = json_member(rule, "ports");
+    cJSON *one = json_push(ports ? ports : json_set(rule, "ports", json_array()), json_object());
+    json_set_text(one, "protocol", protocol);
+    json_set_i64(one, "port", port);
+}
+
+/* From the profile itself, from the gateway, and from the operator to what it looks at. */
+static void walls_ingress(const struct pass *pass, cJSON *spec)
+{
+    const struct settings *settings = &pass->tenancy->settings;
+    peer_same_namespace(rule_add(spec, "ingress"), "from");
+    cJSON *gateway = rule_add(spec, "ingress");
+    for (const cJSON *one = settings->gateway_namespaces->child; one; one = one->next)
+        peer_namespace(gateway, "from", one->valuestring);
+    if (!settings->operator_namespaces->child)
+        return; /* a rule without peers would admit everybody */
+    cJSON *ray = rule_add(spec, "ingress");
+    for (const cJSON *one = settings->operator_namespaces->child; one; one = one->next)
+        peer_namespace(ray, "from", one->valuestring);
+    for (size_t i = 0; i < COUNT_OF(operator_ports); i++)
+        port_add(ray, "TCP", operator_ports[i]);
+}
+
+/* To the profile itself, to DNS, and to the internet: not to other tenants, the cluster's own services, the network
+ * around it, or the metadata server that gives out its nodes' identity. */
+static void walls_egress(const struct pass *pass, cJSON *spec)
+{
+    const struct settings *settings = &pass->tenancy->settings;
+    peer_same_namespace(rule_add(spec, "egress"), "to");
+    cJSON *dns = rule_add(spec, "egress");
+    peer_namespace(dns, "to", "kube-system");
+    peer_range(dns, WALLS_NODE_DNS, NULL);
+    port_add(dns, "UDP", WALLS_DNS_PORT);
+    port_add(dns, "TCP", WALLS_DNS_PORT);
+    cJSON *internet = rule_add(spec, "egress");
+    peer_range(internet, "0.0.0.0/0", settings->private_v4);
+    peer_range(internet, "::/0", settings->private_v6);
+    for (const cJSON *one = settings->allowed->child; one; one = one->next)
+        peer_range(internet, one->valuestring, NULL);
+}
+
+/* One policy for all pods: whatever it does not name is refused, both ways. */
+int pass_network(struct pass *pass, struct error *error)
+{
+    if (!engine_has(pass->tenancy->engine, KIND_NETWORKPOLICY))
+        return 0;
+    AUTO_JSON cJSON *wanted = pass_object(pass, KIND_NETWORKPOLICY, TENANCY_WALLS);
+    cJSON *spec = json_object_in(wanted, "spec");
+    json_object_in(spec, "podSelector");
+    cJSON *types = json_set(spec, "policyTypes", json_array());
+    json_push_text(types, "Ingress");
+    json_push_text(types, "Egress");
+    walls_ingress(pass, spec);
+    walls_egress(pass, spec);
+    return pass_apply(pass, KIND_NETWORKPOLICY, wanted, NULL, error);
+}
+
+/* --- AuthorizationPolicy -------------------------------------------------------------------------------------------
+ */
+
+static cJSON *source_add(cJSON *rule, const char *key, cJSON *values)
+{
+    cJSON *from = json_member(rule, "from");
+    cJSON *one = json_push(from ? from : json_set(rule, "from", json_array()), json_object());
+    return json_set(json_object_in(one, "source"), key, values);
+}
+
+static void mesh_operator(const struct settings *settings, cJSON *rules)
+{
+    if (!settings->operator_namespaces->child)
+        return;
+    cJSON *rule = json_push(rules, json_object());
+    source_add(rule, "namespaces", json_copy(settings->operator_namespaces));
+    cJSON *to = json_push(json_set(rule, "to", json_array()), json_object());
+    cJSON *ports = json_set(json_object_in(to, "operation"), "ports", json_array());
+    for (size_t i = 0; i < COUNT_OF(operator_ports); i++) {
+        char text[8];
+        snprintf(text, sizeof(text), "%d", (int)operator_ports[i]);
+        json_push_text(ports, text);
+    }
+}
+
+/* The same walls by identity instead of address. What the gateway lets through it has decided about: no header is
+ * looked at here. */
+int pass_mesh(struct pass *pass, struct error *error)
+{
+    const struct settings *settings = &pass->tenancy->settings;
+    if (!engine_has(pass->tenancy->engine, KIND_AUTHORIZATIONPOLICY))
+        return 0;
+    AUTO_JSON cJSON *wanted = pass_object(pass, KIND_AUTHORIZATIONPOLICY, TENANCY_WALLS);
+    cJSON *spec = json_object_in(wanted, "spec");
+    json_set_text(spec, "action", "ALLOW");
+    cJSON *rules = json_set(spec, "rules", json_array());
+    cJSON *rule = json_push(rules, json_object());
+    cJSON *own = source_add(rule, "namespaces", json_array());
+    json_push_text(own, pass->name);
+    if (settings->gateway_principals->child)
+        source_add(rule, "principals", json_copy(settings->gateway_principals));
+    else
+        for (const cJSON *one = settings->gateway_namespaces->child; one; one = one->next)
+            json_push_text(own, one->valuestring);
+    mesh_operator(settings, rules);
+    return pass_apply(pass, KIND_AUTHORIZATIONPOLICY, wanted, NULL, error);
+}
