@@ -50,8 +50,7 @@ static int binding_apply(struct pass *pass, const cJSON *wanted, struct error *e
     return r == -ERROR_INVALID ? binding_replace(pass, wanted, error) : r;
 }
 
-/* --- what runs there -----------------------------------------------------------------------------------------------
- */
+/* --- what runs there --------------------------------------------------------------------------------------------- */
 
 /* Kubeflow's two accounts. Their tokens are not mounted unless the profile asks, and then can do no more than an editor
  * can: what runs in a pod may be anybody's code. */
@@ -78,8 +77,7 @@ int pass_accounts(struct pass *pass, struct error *error)
     return r == 0 ? account_apply(pass, "default-viewer", "atelier-viewer", error) : r;
 }
 
-/* --- people --------------------------------------------------------------------------------------------------------
- */
+/* --- people ------------------------------------------------------------------------------------------------------ */
 
 /*
  * One binding a role: the identity in which Atelier passes requests on, a group for those whose sign-in to the cluster

@@ -70,8 +70,7 @@ struct pass {
     char message[512];
 };
 
-/* --- pass.c: what every step is made of ----------------------------------------------------------------------------
- */
+/* --- pass.c: what every step is made of -------------------------------------------------------------------------- */
 
 /* Notes why the profile is not Ready; the first reason counts. */
 void pass_blocked(struct pass *pass, const char *phase, const char *reason, const char *format, ...)
@@ -92,8 +91,7 @@ const cJSON *tenancy_condition(const cJSON *object, const char *type);
 int tenancy_report(struct tenancy *tenancy, const cJSON *profile, const char *phase, const char *reason,
                    const char *message, struct error *error);
 
-/* --- the steps -----------------------------------------------------------------------------------------------------
- */
+/* --- the steps --------------------------------------------------------------------------------------------------- */
 
 /* namespace.c: whose is the namespace of a profile's name? */
 enum standing {
@@ -123,8 +121,7 @@ int pass_mesh(struct pass *pass, struct error *error);     /* walls.c */
 int pass_home(struct pass *pass, struct error *error);     /* lasting.c */
 int pass_ray_auth(struct pass *pass, struct error *error); /* lasting.c */
 
-/* --- who calls them ------------------------------------------------------------------------------------------------
- */
+/* --- who calls them ---------------------------------------------------------------------------------------------- */
 
 /* reconcile.c: one pass for one profile; the queue's return value. */
 int64_t tenancy_reconcile(struct tenancy *tenancy, const char *profile);

@@ -9,8 +9,7 @@ static int lasting_create(const struct pass *pass, enum engine_kind kind, const 
     return engine_create(pass->tenancy->engine, kind, pass->name, object, ret, error);
 }
 
-/* --- the home volume -----------------------------------------------------------------------------------------------
- */
+/* --- the home volume --------------------------------------------------------------------------------------------- */
 
 /* The reason why a volume is not there yet, from its conditions; NULL if none says so. */
 static const char *claim_complaint(const cJSON *claim)
@@ -65,8 +64,7 @@ int pass_home(struct pass *pass, struct error *error)
     return 0;
 }
 
-/* --- the Ray token -------------------------------------------------------------------------------------------------
- */
+/* --- the Ray token ----------------------------------------------------------------------------------------------- */
 
 static void secret_put_token(cJSON *secret)
 {

@@ -3,8 +3,7 @@
 
 #include "base/log.h"
 
-/* --- whose it is ---------------------------------------------------------------------------------------------------
- */
+/* --- whose it is ------------------------------------------------------------------------------------------------- */
 
 static bool has_controller(const cJSON *object)
 {
@@ -40,8 +39,7 @@ enum standing namespace_standing(const struct pass *pass, const cJSON *namespace
     return namespace_adoptable(pass, namespace) ? STANDING_ADOPTABLE : STANDING_FOREIGN;
 }
 
-/* --- what it carries -----------------------------------------------------------------------------------------------
- */
+/* --- what it carries --------------------------------------------------------------------------------------------- */
 
 /* Kubeflow's label and annotation, so that what reads its profiles finds these too; Pod Security as the installation
  * says, with a warning for what would not pass "restricted"; Istio's sidecars where there is a mesh, unless labels of
@@ -85,8 +83,7 @@ int pass_namespace(struct pass *pass, const cJSON *namespace, enum standing stan
     return 0;
 }
 
-/* --- giving an adopted one back ------------------------------------------------------------------------------------
- */
+/* --- giving an adopted one back ---------------------------------------------------------------------------------- */
 
 static const struct {
     enum engine_kind kind;

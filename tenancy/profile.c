@@ -112,14 +112,6 @@ static int profile_check_owner(const struct identity *identity, const cJSON *old
 
 /* --- spec.resourceQuotaSpec --------------------------------------------------------------------------------------- */
 
-cJSON *tenancy_default_quota(const struct tenancy *tenancy)
-{
-    cJSON *hard = json_object();
-    json_set_text(hard, "cpu", tenancy->quota_cpu);
-    json_set_text(hard, "memory", tenancy->quota_memory);
-    return hard;
-}
-
 /* A quantity as text in place (a YAML "cpu: 2" is a number), as milli-units. */
 static int quota_value(cJSON *hard, cJSON *value, const char *field, int64_t *ret_milli, struct error *error)
 {
@@ -257,6 +249,9 @@ int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identi
         r = shape_texts(metadata, "metadata", "annotations", error);
     if (r == 0)
         r = shape_finalizers(old, profile, TENANCY_FINALIZER, error);
+    if (r == 0 && tenancy_adopts(profile) && !tenancy_adopts(old) && !identity->platform_admin)
+        r = error_set(error, ERROR_FORBIDDEN, "metadata.annotations",
+                      "only a platform admin lets a profile take over a namespace that exists (" TENANCY_ADOPT ")");
     if (r == 0)
         r = shape_object(profile, "", "spec", &spec, error);
     if (r < 0)
@@ -272,6 +267,54 @@ int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identi
     return r;
 }
 
+/* --- one that did not come through this platform ------------------------------------------------------------------ */
+
+bool tenancy_adopts(const cJSON *profile)
+{
+    return strcmp(json_text_or("", profile, "metadata", "annotations", TENANCY_ADOPT, NULL), "true") == 0;
+}
+
+/* Whoever wrote it may write anything to the cluster: what is checked is whether it makes sense, not who may. */
+int tenancy_accept(const struct tenancy *tenancy, const cJSON *profile, cJSON **ret_spec, struct error *error)
+{
+    static const char *const known_spec[] = {"owner", "plugins", "resourceQuotaSpec", NULL};
+    static const struct identity nobody = {.platform_admin = true};
+    AUTO_JSON cJSON *wanted = json_copy(profile);
+    cJSON *spec = NULL;
+    shape_drop_nulls(wanted);
+    int r = profile_check_name(tenancy, wanted, error);
+    if (r == 0)
+        r = shape_object(wanted, "", "spec", &spec, error);
+    if (r < 0)
+        return r;
+    spec = json_object_in(wanted, "spec");
+    r = json_check_known(spec, "spec", known_spec, error);
+    if (r == 0)
+        r = profile_check_owner(&nobody, NULL, spec, error);
+    if (r == 0)
+        r = profile_check_plugins(spec, error);
+    if (r == 0)
+        r = profile_check_quota(tenancy, &nobody, NULL, spec, error);
+    if (r == 0)
+        *ret_spec = cJSON_DetachItemViaPointer(wanted, spec);
+    return r;
+}
+
+/* --- one that does ------------------------------------------------------------------------------------------------ */
+
+/* A namespace of that name is somebody's already, and the name would make its claimant the master of it. */
+static int profile_check_free(const struct tenancy *tenancy, const cJSON *profile, const char *name,
+                              struct error *error)
+{
+    AUTO_JSON cJSON *namespace = NULL;
+    if (tenancy_adopts(profile))
+        return 0;
+    int r = engine_get(tenancy->engine, KIND_NAMESPACE, NULL, name, &namespace, error);
+    if (r == -ERROR_NOT_FOUND)
+        return 0;
+    return r < 0 ? r : error_set(error, ERROR_EXISTS, "metadata.name", "the name \"%s\" is taken", name);
+}
+
 int tenancy_create_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *profile, cJSON **ret,
                            struct error *error)
 {
@@ -281,6 +324,9 @@ int tenancy_create_profile(struct tenancy *tenancy, const struct identity *ident
         return r;
     const char *name = json_text_or("", wanted, "metadata", "name", NULL);
     const char *owner = json_text_or("", wanted, "spec", "owner", "name", NULL);
+    r = profile_check_free(tenancy, wanted, name, error);
+    if (r < 0)
+        return r;
     r = auth_profile_claim(tenancy->auth, name, owner, identity->platform_admin, error);
     if (r == -ERROR_INVALID && error) /* which is about who it is for; here that has a path */
         snprintf(error->field, sizeof(error->field), "spec.owner.name");

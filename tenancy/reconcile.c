@@ -3,8 +3,7 @@
 
 #include "base/log.h"
 
-/* --- the object itself ---------------------------------------------------------------------------------------------
- */
+/* --- the object itself ------------------------------------------------------------------------------------------- */
 
 static bool has_finalizer(const cJSON *profile)
 {
@@ -47,8 +46,7 @@ static bool pass_accept(struct pass *pass)
     return true;
 }
 
-/* --- the namespace -------------------------------------------------------------------------------------------------
- */
+/* --- the namespace ----------------------------------------------------------------------------------------------- */
 
 /* While a name is claimed, the gateway lets its owner reach into the namespace of that name: it must not be claimed
  * while that namespace is somebody else's. */
@@ -90,8 +88,7 @@ static int pass_ground(struct pass *pass, struct error *error)
     return r == 0 ? pass_namespace(pass, namespace, standing, error) : r;
 }
 
-/* --- the pass ------------------------------------------------------------------------------------------------------
- */
+/* --- the pass ---------------------------------------------------------------------------------------------------- */
 
 /* Rights after walls: nobody is let in before the namespace is closed. Each step is done whatever the others lack. */
 static int pass_contents(struct pass *pass, struct error *error)

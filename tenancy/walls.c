@@ -7,8 +7,7 @@
 /* What KubeRay's operator asks of a Ray cluster: dashboard, Serve's proxy, agent. */
 static const int64_t operator_ports[] = {8265, 8000, 52365};
 
-/* --- NetworkPolicy -------------------------------------------------------------------------------------------------
- */
+/* --- NetworkPolicy ----------------------------------------------------------------------------------------------- */
 
 static cJSON *rule_add(cJSON *spec, const char *direction)
 {
@@ -100,8 +99,7 @@ int pass_network(struct pass *pass, struct error *error)
     return pass_apply(pass, KIND_NETWORKPOLICY, wanted, NULL, error);
 }
 
-/* --- AuthorizationPolicy -------------------------------------------------------------------------------------------
- */
+/* --- AuthorizationPolicy ----------------------------------------------------------------------------------------- */
 
 static cJSON *source_add(cJSON *rule, const char *key, cJSON *values)
 {

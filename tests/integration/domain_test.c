@@ -37,12 +37,14 @@ static const struct identity bob = {.kind = IDENTITY_SESSION, .user_id = 2, .ema
             fail_msg("%s: %d %s %s", #call, r_, error.field, error.message);                                           \
     } while (0)
 
-/* --- the world ------------------------------------------------------------------------------------------------------
- */
+/* --- the world --------------------------------------------------------------------------------------------------- */
 
 static void start_tenancy(void)
 {
-    OK(tenancy_new(&(struct tenancy_options){engine, auth, "4", "8Gi", "1Gi"}, &tenancy, &error));
+    OK(tenancy_new(
+        &(struct tenancy_options){
+            .engine = engine, .auth = auth, .quota_cpu = "4", .quota_memory = "8Gi", .home_size = "1Gi"},
+        &tenancy, &error));
 }
 
 static void make_user(const char *email)
@@ -103,8 +105,7 @@ static int end(void **state)
     return 0;
 }
 
-/* --- looking --------------------------------------------------------------------------------------------------------
- */
+/* --- looking ----------------------------------------------------------------------------------------------------- */
 
 static cJSON *get(enum engine_kind kind, const char *namespace, const char *name)
 {
@@ -175,8 +176,7 @@ static void assert_at_rest(void)
     }
 }
 
-/* --- doing ----------------------------------------------------------------------------------------------------------
- */
+/* --- doing ------------------------------------------------------------------------------------------------------- */
 
 static cJSON *profile_of(const char *name)
 {
@@ -230,8 +230,7 @@ static void annotate(const char *namespace, const char *name, const char *value)
     OK(engine_patch(engine, KIND_NOTEBOOK, namespace, name, ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &stored, &error));
 }
 
-/* --- profiles -------------------------------------------------------------------------------------------------------
- */
+/* --- profiles ---------------------------------------------------------------------------------------------------- */
 
 static void a_profile_becomes_ready_and_rests(void **state)
 {
@@ -286,27 +285,123 @@ static void what_is_missing_comes_back(void **state)
     assert_at_rest();
 }
 
+static void make_foreign_namespace(const char *name)
+{
+    AUTO_JSON cJSON *foreign = json_object();
+    AUTO_JSON cJSON *stored = NULL;
+    json_set_text(json_object_in(foreign, "metadata"), "name", name);
+    OK(engine_create(engine, KIND_NAMESPACE, NULL, foreign, &stored, &error));
+}
+
+/* As kubectl or GitOps would: no word to this platform. */
+static void put_profile(const char *name, const char *owner, const char *annotation)
+{
+    AUTO_JSON cJSON *profile = profile_of(name);
+    AUTO_JSON cJSON *stored = NULL;
+    cJSON *whose = json_object_in(json_object_in(profile, "spec"), "owner");
+    json_set_text(whose, "kind", "User");
+    json_set_text(whose, "name", owner);
+    if (annotation)
+        json_set_text(json_object_in(json_object_in(profile, "metadata"), "annotations"), annotation, "true");
+    OK(engine_create(engine, KIND_PROFILE, NULL, profile, &stored, &error));
+}
+
 static void somebody_elses_namespace_is_left_alone(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *foreign = json_object();
-    AUTO_JSON cJSON *stored = NULL;
     AUTO_JSON cJSON *wanted = profile_of("legacy");
-    json_set_text(json_object_in(foreign, "metadata"), "name", "legacy");
-    OK(engine_create(engine, KIND_NAMESPACE, NULL, foreign, &stored, &error));
-    cJSON_Delete(TAKE_POINTER(stored));
-    OK(tenancy_create_profile(tenancy, &bob, wanted, &stored, &error));
-    wait_phase(KIND_PROFILE, NULL, "legacy", "Failed");
+    AUTO_JSON cJSON *stored = NULL;
+    struct error refusal = {0};
+    make_foreign_namespace("legacy");
+    assert_int_equal(tenancy_create_profile(tenancy, &bob, wanted, &stored, &refusal), -ERROR_EXISTS);
+    put_profile("legacy", bob.email, NULL);
     wait_text(KIND_PROFILE, NULL, "legacy", "status", "reason", NULL, "NamespaceTaken");
+    AUTO_JSON cJSON *profile = get(KIND_PROFILE, NULL, "legacy");
+    assert_string_equal(json_text(profile, "status", "phase", NULL), "Failed");
+    const struct policy *policy = policy_take(auth);
+    assert_null(policy_owner(policy, "legacy")); /* nobody reaches into it by that name */
+    policy_release(policy);
     delete (KIND_PROFILE, NULL, "legacy");
     wait_phase(KIND_PROFILE, NULL, "legacy", NULL);
     AUTO_JSON cJSON *namespace = get(KIND_NAMESPACE, NULL, "legacy");
     assert_non_null(namespace);
     assert_null(json_text(namespace, "metadata", "deletionTimestamp", NULL));
+    assert_null(json_text(namespace, "metadata", "labels", "atelier.dev/profile", NULL));
 }
 
-/* --- claims ---------------------------------------------------------------------------------------------------------
- */
+/* Only when told to, by somebody who may; what was there before stays when the profile goes. */
+static void a_namespace_is_adopted_and_given_back(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *wanted = profile_of("grown");
+    AUTO_JSON cJSON *quota = json_object();
+    AUTO_JSON cJSON *stored = NULL;
+    struct error refusal = {0};
+    json_set_text(json_object_in(json_object_in(wanted, "metadata"), "annotations"), "atelier.dev/adopt", "true");
+    assert_int_equal(tenancy_create_profile(tenancy, &bob, wanted, &stored, &refusal), -ERROR_FORBIDDEN);
+    make_foreign_namespace("grown");
+    json_set_text(json_object_in(quota, "metadata"), "name", "kf-resource-quota");
+    json_set_text(json_object_in(json_object_in(quota, "spec"), "hard"), "cpu", "1");
+    OK(engine_create(engine, KIND_RESOURCEQUOTA, "grown", quota, &stored, &error));
+    put_profile("grown", bob.email, "atelier.dev/adopt");
+    wait_phase(KIND_PROFILE, NULL, "grown", "Ready");
+    wait_text(KIND_RESOURCEQUOTA, "grown", "kf-resource-quota", "spec", "hard", "cpu", "4");
+    wait_text(KIND_NAMESPACE, NULL, "grown", "metadata", "annotations", "owner", "bob@example.com");
+    delete (KIND_PROFILE, NULL, "grown");
+    wait_phase(KIND_PROFILE, NULL, "grown", NULL);
+    AUTO_JSON cJSON *namespace = get(KIND_NAMESPACE, NULL, "grown");
+    AUTO_JSON cJSON *kept = get(KIND_RESOURCEQUOTA, "grown", "kf-resource-quota");
+    AUTO_JSON cJSON *secret = get(KIND_SECRET, "grown", "ray-auth");
+    assert_non_null(namespace);
+    assert_null(json_text(namespace, "metadata", "labels", "atelier.dev/profile", NULL));
+    assert_non_null(kept);
+    assert_null(secret);
+}
+
+/* --- profiles that did not come through this platform ------------------------------------------------------------ */
+
+static void a_profile_put_there_is_claimed(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *patch = json_object();
+    AUTO_JSON cJSON *stored = NULL;
+    put_profile("gitops", "carol@example.com", NULL);
+    wait_text(KIND_PROFILE, NULL, "gitops", "status", "reason", NULL, "OwnerUnknown");
+    make_user("carol@example.com");
+    wait_phase(KIND_PROFILE, NULL, "gitops", "Ready");
+    assert_at_rest();
+    /* Who may write to the cluster transfers it by writing. */
+    json_set_text(json_object_in(json_object_in(patch, "spec"), "owner"), "name", bob.email);
+    OK(engine_patch(engine, KIND_PROFILE, NULL, "gitops", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &stored, &error));
+    wait_text(KIND_NAMESPACE, NULL, "gitops", "metadata", "annotations", "owner", "bob@example.com");
+    wait_phase(KIND_PROFILE, NULL, "gitops", "Ready");
+    /* And the other way round: a transfer here is written there. */
+    OK(auth_profile_transfer(auth, "gitops", "carol@example.com", &error));
+    wait_text(KIND_PROFILE, NULL, "gitops", "spec", "owner", "name", "carol@example.com");
+    wait_text(KIND_NAMESPACE, NULL, "gitops", "metadata", "annotations", "owner", "carol@example.com");
+    assert_at_rest();
+    delete (KIND_PROFILE, NULL, "gitops");
+    wait_phase(KIND_PROFILE, NULL, "gitops", NULL);
+}
+
+static void a_profile_that_makes_no_sense_says_why(void **state)
+{
+    (void)state;
+    put_profile("kube-public", bob.email, NULL);
+    put_profile("nobody", "not an address", NULL);
+    wait_phase(KIND_PROFILE, NULL, "kube-public", "Failed");
+    wait_text(KIND_PROFILE, NULL, "kube-public", "status", "reason", NULL, "Invalid");
+    wait_text(KIND_PROFILE, NULL, "nobody", "status", "message", NULL, "spec.owner.name must be an e-mail address");
+    AUTO_JSON cJSON *namespace = get(KIND_NAMESPACE, NULL, "kube-public");
+    assert_null(namespace);
+    assert_at_rest();
+    delete (KIND_PROFILE, NULL, "kube-public");
+    delete (KIND_PROFILE, NULL, "nobody");
+    wait_phase(KIND_PROFILE, NULL, "kube-public", NULL);
+    wait_phase(KIND_PROFILE, NULL, "nobody", NULL);
+}
+
+/* --- claims ------------------------------------------------------------------------------------------------------ */
 
 static void claims_and_objects_are_put_right(void **state)
 {
@@ -323,17 +418,15 @@ static void claims_and_objects_are_put_right(void **state)
     assert_int_equal(auth_profile_claim(auth, "ghost", bob.email, true, &error), 0);
     assert_int_equal(auth_profile_release(auth, "ghost", &error), 0);
 
-    /* An object without a claim: its owner gets it back. */
+    /* An object without a claim: its owner gets it. */
     AUTO_JSON cJSON *wanted = profile_of("restored");
     assert_int_equal(tenancy_admit_profile(tenancy, &bob, NULL, wanted, &error), 0);
     assert_int_equal(engine_create(engine, KIND_PROFILE, NULL, wanted, &stored, &error), 0);
-    json_set_i64(aside.suspects, "restored", clock_monotonic_ms() - TENANCY_SWEEP_GRACE_MS);
-    assert_true(tenancy_sweep(&aside) > 0);
+    wait_phase(KIND_PROFILE, NULL, "restored", "Ready");
     assert_int_equal(auth_profile_claim(auth, "restored", alice.email, true, &error), -ERROR_EXISTS);
 
     /* A transfer is decided in auth; the object and the namespace follow. */
     assert_int_equal(auth_profile_transfer(auth, "restored", alice.email, &error), 0);
-    assert_true(tenancy_sweep(&aside) > 0);
     wait_text(KIND_PROFILE, NULL, "restored", "spec", "owner", "name", "alice@example.com");
     wait_text(KIND_NAMESPACE, NULL, "restored", "metadata", "annotations", "owner", "alice@example.com");
     cJSON_Delete(aside.suspects);
@@ -341,8 +434,7 @@ static void claims_and_objects_are_put_right(void **state)
     wait_phase(KIND_PROFILE, NULL, "restored", NULL);
 }
 
-/* --- notebooks ------------------------------------------------------------------------------------------------------
- */
+/* --- notebooks --------------------------------------------------------------------------------------------------- */
 
 static void a_notebook_runs_stops_starts_and_grows(void **state)
 {
@@ -426,8 +518,7 @@ static void deletion_keeps_the_home_only(void **state)
     assert_at_rest();
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------------
- */
+/* --- the end ----------------------------------------------------------------------------------------------------- */
 
 static void deletion_resumes_after_a_crash(void **state)
 {
@@ -454,6 +545,9 @@ int main(void)
                                        cmocka_unit_test(names_are_taken_limited_and_released),
                                        cmocka_unit_test(what_is_missing_comes_back),
                                        cmocka_unit_test(somebody_elses_namespace_is_left_alone),
+                                       cmocka_unit_test(a_namespace_is_adopted_and_given_back),
+                                       cmocka_unit_test(a_profile_put_there_is_claimed),
+                                       cmocka_unit_test(a_profile_that_makes_no_sense_says_why),
                                        cmocka_unit_test(claims_and_objects_are_put_right),
                                        cmocka_unit_test(a_notebook_runs_stops_starts_and_grows),
                                        cmocka_unit_test(names_are_per_profile),
