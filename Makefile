@@ -31,6 +31,7 @@ UNIT_TESTS := $(patsubst tests/unit/%_test.c,%,$(wildcard tests/unit/*/*_test.c 
 UNIT_PROGRAMS := $(foreach t,$(UNIT_TESTS),$(BUILD)/tests/$(subst /,_,$(t))_test)
 INTEGRATION_TESTS := $(patsubst tests/integration/%_test.c,%,$(wildcard tests/integration/*_test.c))
 INTEGRATION_PROGRAMS := $(foreach t,$(INTEGRATION_TESTS),$(BUILD)/tests/integration_$(t)_test)
+KUBERNETES_PROGRAMS := $(patsubst tests/kubernetes/%_test.c,$(BUILD)/tests/kubernetes_%_test,$(wildcard tests/kubernetes/*_test.c))
 
 .PHONY: all
 all: $(PROGRAMS)
@@ -77,6 +78,10 @@ $(BUILD)/tests/$(subst /,_,$(1))_test: tests/unit/$(1)_test.c $(LIBRARY)
 	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $$< $(LIBRARY) $(LIBS) -lcmocka -o $$@
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+$(BUILD)/tests/kubernetes_%_test: tests/kubernetes/%_test.c $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -lcmocka -o $@
 $(BUILD)/tests/integration_%_test: tests/integration/%_test.c $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  TEST    $@"
@@ -98,13 +103,19 @@ test:
 test-fast:
 	$(MAKE) -j$(JOBS) all test-programs
 	$(MAKE) test-unit test-integration
-test-programs: $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS)
+test-programs: $(UNIT_PROGRAMS) $(INTEGRATION_PROGRAMS) $(KUBERNETES_PROGRAMS)
 test-unit: $(UNIT_PROGRAMS)
 	scripts/run-tests.sh unit $(UNIT_PROGRAMS)
 test-integration: $(PROGRAMS) $(INTEGRATION_PROGRAMS) images
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) scripts/run-tests.sh integration $(INTEGRATION_PROGRAMS)
 test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/e2e tests/attacks)
+# A real kube-apiserver, controllers, scheduler and nodes that say that they run pods; built from their modules at first.
+.PHONY: test-kubernetes
+test-kubernetes: $(PROGRAMS) $(KUBERNETES_PROGRAMS) $(TEST_VENV)/.ready
+	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
+	ATELIER_BUILD=$(abspath $(BUILD)) tests/kubernetes/run.sh $(KUBERNETES_PROGRAMS)
+	ATELIER_BUILD=$(abspath $(BUILD)) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/kubernetes)
 $(TEST_VENV)/.ready: tests/requirements.txt
 	/usr/bin/python3 -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet -r tests/requirements.txt

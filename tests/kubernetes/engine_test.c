@@ -1,0 +1,350 @@
+/* Does the kubernetes engine read, write, apply, watch and lead as engine.h says, against a real API server? */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "engine/kubernetes/internal.h"
+
+#define PATIENCE_MS 60000
+
+static struct engine *engine;
+
+static struct engine *open_engine(const char *identity, bool elects)
+{
+    struct engine *opened = NULL;
+    struct error error = {0};
+    const struct kubernetes_options options = {.kubeconfig = getenv("ATELIER_TEST_KUBECONFIG"),
+                                               .context = "",
+                                               .namespace = "default",
+                                               .tenant_namespace = "atelier-tenants",
+                                               .identity = identity,
+                                               .images = "",
+                                               .leader_election = elects};
+    if (kubernetes_engine_new(&options, PATIENCE_MS, &opened, &error) < 0)
+        fail_msg("%s", error.message);
+    return opened;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    engine = open_engine("test", false);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    kubernetes_engine_free(engine);
+    return 0;
+}
+
+static cJSON *object(const char *json)
+{
+    cJSON *parsed = NULL;
+    struct error error = {0};
+    if (json_parse(slice_of(json), &json_limits_default, &parsed, &error) < 0)
+        fail_msg("%s", error.message);
+    return parsed;
+}
+
+#define DO(call_)                                                                                                      \
+    do {                                                                                                               \
+        struct error error = {0};                                                                                      \
+        if ((call_) < 0)                                                                                               \
+            fail_msg("%s: %s %s", #call_, error.field, error.message);                                                 \
+    } while (0)
+
+static void make_namespace(const char *name)
+{
+    AUTO_FREE char *text = memory_format("{\"metadata\":{\"name\":\"%s\"}}", name);
+    AUTO_JSON cJSON *namespace = object(text);
+    DO(engine_apply(engine, KIND_NAMESPACE, NULL, namespace, NULL, &error));
+}
+
+static bool eventually(bool (*question)(void *context), void *context)
+{
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; clock_monotonic_ms() < until; clock_sleep_ms(20))
+        if (question(context))
+            return true;
+    return false;
+}
+
+/* --- objects ------------------------------------------------------------------------------------------------------ */
+
+static void own_writes_are_seen_at_once(void **state)
+{
+    (void)state;
+    make_namespace("writes");
+    AUTO_JSON cJSON *service = object("{\"metadata\":{\"name\":\"s1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *made = NULL;
+    AUTO_JSON cJSON *read = NULL;
+    AUTO_JSON cJSON *list = NULL;
+    struct error none = {0};
+    DO(engine_create(engine, KIND_SERVICE, "writes", service, &made, &error));
+    DO(engine_get(engine, KIND_SERVICE, "writes", "s1", &read, &error));
+    assert_string_equal(json_text(read, "metadata", "uid", NULL), json_text(made, "metadata", "uid", NULL));
+    assert_int_equal(engine_create(engine, KIND_SERVICE, "writes", service, NULL, &none), -ERROR_EXISTS);
+    AUTO_JSON cJSON *patch = object("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
+    DO(engine_patch(engine, KIND_SERVICE, "writes", "s1", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, &error));
+    DO(engine_list(engine, KIND_SERVICE, "writes", &(struct engine_list_options){.label_selector = "a=b"}, &list,
+                   &error));
+    assert_int_equal(cJSON_GetArraySize(json_member(list, "items")), 1);
+    /* A write with an old version loses. */
+    json_set_text(json_object_in(read, "metadata"), "resourceVersion",
+                  json_text(made, "metadata", "resourceVersion", NULL));
+    assert_int_equal(engine_update(engine, KIND_SERVICE, "writes", "s1", ENGINE_SPEC, read, NULL, &none),
+                     -ERROR_CONFLICT);
+    DO(engine_delete(engine, KIND_SERVICE, "writes", "s1", NULL, &error));
+    AUTO_JSON cJSON *gone = NULL;
+    assert_int_equal(engine_get(engine, KIND_SERVICE, "writes", "s1", &gone, &none), -ERROR_NOT_FOUND);
+}
+
+static void errors_name_the_field(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *service = object("{\"metadata\":{\"name\":\"bad\"},\"spec\":{\"ports\":[{\"port\":99999}]}}");
+    AUTO_JSON cJSON *named = object("{\"metadata\":{\"name\":\"x\"}}");
+    AUTO_JSON cJSON *got = NULL;
+    struct error error = {0};
+    assert_int_equal(engine_create(engine, KIND_SERVICE, "default", service, NULL, &error), -ERROR_INVALID);
+    assert_string_equal(error.field, "spec.ports[0].port");
+    assert_int_equal(engine_create(engine, KIND_CONFIGMAP, "nowhere", named, NULL, &error), -ERROR_NOT_FOUND);
+    assert_int_equal(engine_get(engine, KIND_POD, "..", "x", &got, &error), -ERROR_NOT_FOUND);
+    assert_int_equal(engine_get(engine, KIND_CONFIGMAP, "default", "../secrets/x", &got, &error), -ERROR_NOT_FOUND);
+}
+
+/* --- applying ----------------------------------------------------------------------------------------------------- */
+
+static const char quota[] = "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"pods\":\"5\"}}}";
+static const char policy[] =
+    "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"podSelector\":{},\"policyTypes\":[\"Ingress\"]}}";
+
+static bool apply(struct engine *with, enum engine_kind kind, const char *namespace, const char *json)
+{
+    AUTO_JSON cJSON *wanted = object(json);
+    bool written = false;
+    DO(engine_apply(with, kind, namespace, wanted, &written, &error));
+    return written;
+}
+
+struct drift {
+    enum engine_kind kind;
+    const char *namespace, *json;
+};
+
+static bool is_written_again(void *context)
+{
+    const struct drift *drift = context;
+    return apply(engine, drift->kind, drift->namespace, drift->json);
+}
+
+static void change_as_somebody(enum engine_kind kind, const char *namespace, const char *name, const char *json)
+{
+    struct kubernetes *kubernetes = kubernetes_of(engine);
+    AUTO_FREE char *target = memory_format("%s%s/namespaces/%s/%s/%s?fieldManager=somebody",
+                                           engine_kinds[kind].group[0] ? "/apis/" : "/api/", engine_api_version(kind),
+                                           namespace, engine_kinds[kind].plural, name);
+    DO(kube_call(kubernetes->client,
+                 &(struct kube_request){.method = "PATCH",
+                                        .target = target,
+                                        .content_type = "application/merge-patch+json",
+                                        .body = slice_of(json)},
+                 NULL, &error));
+}
+
+static void what_is_there_costs_no_write_and_drift_is_undone(void **state)
+{
+    (void)state;
+    struct drift drifts[] = {{KIND_RESOURCEQUOTA, "drift", quota}, {KIND_NETWORKPOLICY, "drift", policy}};
+    static const char *const changes[] = {"{\"spec\":{\"hard\":{\"pods\":\"500\"}}}",
+                                          "{\"spec\":{\"policyTypes\":[\"Egress\"]}}"};
+    static const char *const names[] = {"q", "n"};
+    make_namespace("drift");
+    for (size_t i = 0; i < COUNT_OF(drifts); i++) {
+        assert_true(apply(engine, drifts[i].kind, "drift", drifts[i].json));
+        assert_false(apply(engine, drifts[i].kind, "drift", drifts[i].json));
+        change_as_somebody(drifts[i].kind, "drift", names[i], changes[i]);
+        assert_true(eventually(is_written_again, &drifts[i]));
+        assert_false(apply(engine, drifts[i].kind, "drift", drifts[i].json));
+        /* What others add is theirs. */
+        change_as_somebody(drifts[i].kind, "drift", names[i], "{\"metadata\":{\"annotations\":{\"their\":\"own\"}}}");
+        clock_sleep_ms(300);
+        assert_false(apply(engine, drifts[i].kind, "drift", drifts[i].json));
+    }
+}
+
+static void after_a_restart_one_of_a_shape_is_written(void **state)
+{
+    (void)state;
+    char name[16];
+    int written = 0;
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof(name), "shape-%d", i);
+        make_namespace(name);
+        assert_true(apply(engine, KIND_NETWORKPOLICY, name, policy));
+    }
+    struct engine *fresh = open_engine("fresh", false);
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof(name), "shape-%d", i);
+        written += apply(fresh, KIND_NETWORKPOLICY, name, policy);
+    }
+    kubernetes_engine_free(fresh);
+    assert_int_equal(written, 1);
+}
+
+static void what_others_made_is_left_alone(void **state)
+{
+    (void)state;
+    struct kubernetes *kubernetes = kubernetes_of(engine);
+    AUTO_JSON cJSON *wanted = object(policy);
+    struct error none = {0};
+    DO(kube_call(
+        kubernetes->client,
+        &(struct kube_request){.method = "POST",
+                               .target = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
+                               .content_type = "application/json",
+                               .body = slice_of("{\"metadata\":{\"name\":\"n\"},\"spec\":{\"podSelector\":{}}}")},
+        NULL, &error));
+    assert_int_equal(engine_apply(engine, KIND_NETWORKPOLICY, "default", wanted, NULL, &none), -ERROR_EXISTS);
+    assert_non_null(strstr(none.message, "left alone"));
+}
+
+/* --- watching ----------------------------------------------------------------------------------------------------- */
+
+struct seen {
+    pthread_mutex_t lock;
+    unsigned added, modified, deleted;
+    char name[64];
+};
+
+static void on_event(void *context, enum engine_event event, const cJSON *item)
+{
+    struct seen *seen = context;
+    const char *name = json_text_or("", item, "metadata", "name", NULL);
+    pthread_mutex_lock(&seen->lock);
+    if (strcmp(name, seen->name) == 0) {
+        seen->added += event == ENGINE_ADDED;
+        seen->modified += event == ENGINE_MODIFIED;
+        seen->deleted += event == ENGINE_DELETED;
+    }
+    pthread_mutex_unlock(&seen->lock);
+}
+
+static bool saw_all(void *context)
+{
+    struct seen *seen = context;
+    pthread_mutex_lock(&seen->lock);
+    bool all = seen->added == 1 && seen->modified >= 1 && seen->deleted == 1;
+    pthread_mutex_unlock(&seen->lock);
+    return all;
+}
+
+static void a_watch_tells_what_happens(void **state)
+{
+    (void)state;
+    struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "w1"};
+    struct engine_watch *watch = NULL;
+    AUTO_JSON cJSON *service = object("{\"metadata\":{\"name\":\"w1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *patch = object("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
+    make_namespace("watched");
+    DO(engine_watch(engine, KIND_SERVICE, "watched", NULL, NULL, on_event, &seen, &watch, &error));
+    DO(engine_create(engine, KIND_SERVICE, "watched", service, NULL, &error));
+    DO(engine_patch(engine, KIND_SERVICE, "watched", "w1", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, &error));
+    DO(engine_delete(engine, KIND_SERVICE, "watched", "w1", NULL, &error));
+    assert_true(eventually(saw_all, &seen));
+    engine_unwatch(watch);
+}
+
+/* --- leading ------------------------------------------------------------------------------------------------------ */
+
+static bool does_lead(void *context)
+{
+    return engine_leads(context);
+}
+
+static void one_leads_and_hands_over(void **state)
+{
+    (void)state;
+    struct engine *first = open_engine("first", true);
+    assert_true(eventually(does_lead, first));
+    struct engine *second = open_engine("second", true);
+    clock_sleep_ms(LEASE_RENEW_MS + 500);
+    assert_true(engine_leads(first));
+    assert_false(engine_leads(second));
+    /* A reconciler that does not lead writes nothing. */
+    AUTO_JSON cJSON *map = object("{\"metadata\":{\"name\":\"fenced\"}}");
+    struct error error = {0};
+    engine_reconciling(true);
+    assert_int_equal(engine_create(second, KIND_CONFIGMAP, "default", map, NULL, &error), -ERROR_UNAVAILABLE);
+    engine_reconciling(false);
+    int64_t began_ms = clock_monotonic_ms();
+    kubernetes_engine_free(first); /* gives the Lease back */
+    assert_true(eventually(does_lead, second));
+    assert_true(clock_monotonic_ms() - began_ms < LEASE_DURATION_S * 1000);
+    kubernetes_engine_free(second);
+}
+
+/* --- the API server goes ------------------------------------------------------------------------------------------ */
+
+static void cluster(const char *verb)
+{
+    AUTO_FREE char *command = memory_format("tests/kubernetes/cluster.sh %s %s kube-apiserver >/dev/null 2>&1", verb,
+                                            getenv("ATELIER_TEST_CLUSTER"));
+    if (system(command) != 0)
+        fail_msg("%s", command);
+}
+
+static bool finds_late(void *context)
+{
+    AUTO_JSON cJSON *got = NULL;
+    (void)context;
+    return engine_get(engine, KIND_SERVICE, "away", "late", &got, NULL) == 0;
+}
+
+static bool creates_late(void *context)
+{
+    return engine_create(engine, KIND_SERVICE, "away", context, NULL, NULL) == 0;
+}
+
+static void memory_serves_while_the_api_server_is_away(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *service = object("{\"metadata\":{\"name\":\"early\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *late = object("{\"metadata\":{\"name\":\"late\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *got = NULL;
+    struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "early"};
+    struct engine_watch *watch = NULL;
+    make_namespace("away");
+    DO(engine_create(engine, KIND_SERVICE, "away", service, NULL, &error));
+    DO(engine_watch(engine, KIND_SERVICE, "away", NULL, NULL, on_event, &seen, &watch, &error));
+    cluster("kill");
+    DO(engine_get(engine, KIND_SERVICE, "away", "early", &got, &error));
+    assert_true(engine_ready(engine, NULL));
+    cluster("start");
+    assert_true(eventually(creates_late, late));
+    assert_true(eventually(finds_late, NULL));
+    assert_int_equal(seen.deleted, 0);
+    engine_unwatch(watch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(own_writes_are_seen_at_once),
+        cmocka_unit_test(errors_name_the_field),
+        cmocka_unit_test(what_is_there_costs_no_write_and_drift_is_undone),
+        cmocka_unit_test(after_a_restart_one_of_a_shape_is_written),
+        cmocka_unit_test(what_others_made_is_left_alone),
+        cmocka_unit_test(a_watch_tells_what_happens),
+        cmocka_unit_test(one_leads_and_hands_over),
+        cmocka_unit_test(memory_serves_while_the_api_server_is_away),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
