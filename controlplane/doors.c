@@ -169,8 +169,8 @@ static int64_t open_for(struct doors *doors, const char *key, const cJSON *clust
 {
     char *token = NULL;
     int r = ensure_secret(doors, cluster, &token, error);
-    if (r < 0)
-        return r;
+    if (r < 0 || !token)
+        return r < 0 ? r : -ERROR_INTERNAL;
     remember(doors, key, token);
     memory_wipe(token, strlen(token));
     free(token);
