@@ -86,6 +86,10 @@ $(BUILD)/tests/integration_%_test: tests/integration/%_test.c $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  TEST    $@"
 	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -lcmocka -o $@
+$(BUILD)/tests/kubernetes_%_test: tests/kubernetes/%_test.c $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -lcmocka -o $@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

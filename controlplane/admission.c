@@ -230,7 +230,7 @@ int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, 
     case KIND_PROFILE:
         return tenancy_admit_profile(server->tenancy, call->request->identity, old, object, error);
     case KIND_NOTEBOOK:
-        return notebook_admit(server->notebooks, old, object, error);
+        return notebook_admit(server->engine, old, object, error);
     case KIND_RAYCLUSTER:
         return ray_cluster_admit(server->engine, old, object, error);
     case KIND_RAYJOB:

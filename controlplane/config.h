@@ -56,6 +56,8 @@
       "kubernetes: replicas agree by a Lease which one reconciles; false: this is the only one")                       \
     X(istio_gateway, "ATELIER_ISTIO_GATEWAY", TEXT, "", 0, 127, false,                                                 \
       "kubernetes: Istio gateway (namespace/name) at which notebooks' paths lead here; empty: none")                   \
+    X(webhook_listen, "ATELIER_WEBHOOK_LISTEN", ADDRESS, "", 0, 64, false,                                             \
+      "kubernetes: address and port (https) where the API server asks the admission webhook; empty: there is none")    \
     X(reconcilers, "ATELIER_RECONCILERS", INTEGER, "16", 1, 128, false, "kubernetes: reconcile workers a kind")        \
     X(identity, "ATELIER_IDENTITY", TEXT, "", 0, 200, false,                                                           \
       "kubernetes: name of this replica in the Lease; empty: host name and process")                                   \

@@ -13,6 +13,7 @@
 #include "notebooks/notebooks.h"
 #include "store/store.h"
 #include "tenancy/tenancy.h"
+#include "webhook/webhook.h"
 
 #define FIRST_WAIT_MS 2000 /* patience before it is worth a line in the log */
 
@@ -69,6 +70,9 @@ static int open_rooms(struct server *server, struct error *error)
         status = notebooks_new(&notebooks, &server->notebooks, error);
     if (status == 0)
         status = routes_new(server->engine, &server->routes, error);
+    struct webhook_options webhook = {.engine = server->engine, .namespace = config->namespace.text};
+    if (status == 0 && *config->webhook_listen.text)
+        status = webhook_new(&webhook, &server->webhook, error);
     return status;
 }
 
@@ -80,6 +84,11 @@ static bool resolve(void *context, const struct route *route, struct target *ret
 static bool keep_door(void *context, const char *namespace, struct slice token, struct identity *ret)
 {
     return doors_know(((struct server *)context)->doors, namespace, token, ret);
+}
+
+static void admit(void *context, const struct request *request, struct response *response)
+{
+    webhook_handle(((struct server *)context)->webhook, request, response);
 }
 
 static int open_gateway(struct server *server, struct error *error)
@@ -96,6 +105,8 @@ static int open_gateway(struct server *server, struct error *error)
                                               .key_file = config->tls_key.text,
                                               .directory = config->tls_directory.text,
                                               .redirect = config->https_redirect.number != 0},
+                                      .webhook_listen = config->webhook_listen.text,
+                                      .webhook_handler = admit,
                                       .metrics_listen = config->metrics_listen.text,
                                       .admin_socket = config->admin_socket.text,
                                       .base_domain = config->base_domain.text,
@@ -140,6 +151,8 @@ int server_start(struct server *server, struct error *error)
     server->documents = documents_new();
     auth_on_change(server->auth, on_policy_change, server);
     gateway_start(server->gateway);
+    if (server->webhook)
+        webhook_start(server->webhook, server->gateway);
     if (server->doors)
         doors_start(server->doors, server->gateway);
     return 0;
@@ -152,10 +165,12 @@ void server_stop(struct server *server)
     watches_stop(server->watches);
     doors_stop(server->doors);
     passages_stop(server->passages);
+    webhook_stop(server->webhook);
     if (server->gateway)
         gateway_stop(server->gateway, server->config.drain_s.number * 1000);
     gateway_free(server->gateway);
     doors_free(server->doors);
+    webhook_free(server->webhook);
     routes_free(server->routes);
     notebooks_free(server->notebooks);
     tenancy_free(server->tenancy);

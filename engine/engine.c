@@ -199,6 +199,13 @@ int engine_dial_api(struct engine *engine, const struct engine_request *as, int 
     return engine->operations->dial_api(engine, as, ret_fd, ret_headers, error);
 }
 
+int engine_trust_webhooks(struct engine *engine, struct slice ca_pem, bool *ret_written, struct error *error)
+{
+    if (!engine->operations->trust_webhooks)
+        return error_set(error, ERROR_METHOD, NULL, "this engine asks no webhooks");
+    return engine->operations->trust_webhooks(engine, ca_pem, ret_written, error);
+}
+
 int engine_log_open(struct engine *engine, const char *namespace, const char *pod, const char *container, int *ret_fd,
                     bool *ret_live, struct error *error)
 {

@@ -194,6 +194,11 @@ void engine_call_cancel(struct engine_call *call); /* `end` follows, from the en
 int engine_dial_api(struct engine *engine, const struct engine_request *as, int *ret_fd, char **ret_headers,
                     struct error *error);
 
+/* Writes <ca_pem> as the caBundle of the cluster's webhook configurations named `atelier`, wherever it is not yet; the
+ * rest of them is left alone. *ret_written tells whether it wrote. NOT_FOUND: there are none. METHOD where the engine
+ * does not forward. */
+int engine_trust_webhooks(struct engine *engine, struct slice ca_pem, bool *ret_written, struct error *error);
+
 /* A file that holds a container's log in Kubernetes' CRI format ("TIME stdout F text"), opened for reading; *ret_live
  * tells whether more may come. <container> NULL: the only or first one. */
 int engine_log_open(struct engine *engine, const char *namespace, const char *pod, const char *container, int *ret_fd,

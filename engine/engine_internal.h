@@ -47,6 +47,8 @@ struct engine_operations {
                    struct error *);
     void (*call_cancel)(struct engine_call *);
     int (*dial_api)(struct engine *, const struct engine_request *, int *ret_fd, char **ret_headers, struct error *);
+    /* NULL: METHOD. */
+    int (*trust_webhooks)(struct engine *, struct slice ca_pem, bool *ret_written, struct error *);
 };
 /* True if the calling thread's writes are a reconciler's. */
 bool engine_is_reconciling(void);

@@ -176,7 +176,7 @@ static int admit_template(struct engine *engine, const char *notebook, cJSON *te
     return r < 0 ? r : engine_check_pod_template(engine, template, TEMPLATE, error);
 }
 
-int notebook_admit(struct notebooks *notebooks, const cJSON *old, cJSON *notebook, struct error *error)
+int notebook_admit(struct engine *engine, const cJSON *old, cJSON *notebook, struct error *error)
 {
     static const char *const known[] = {"apiVersion", "kind", "metadata", "spec", "status", NULL};
     static const char *const known_spec[] = {"template", NULL};
@@ -206,8 +206,8 @@ int notebook_admit(struct notebooks *notebooks, const cJSON *old, cJSON *noteboo
     if (r < 0)
         return r;
     template = json_object_in(spec, "template");
-    r = admit_template(notebooks->engine, json_text_or("", notebook, "metadata", "name", NULL), template, error);
+    r = admit_template(engine, json_text_or("", notebook, "metadata", "name", NULL), template, error);
     if (r == 0 && !old)
-        r = check_service_free(notebooks->engine, notebook, error);
+        r = check_service_free(engine, notebook, error);
     return r;
 }

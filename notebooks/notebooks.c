@@ -192,7 +192,7 @@ static int pass_admit(struct pass *pass, struct error *error)
         return 0;
     struct error refused = {0};
     pass->completed = json_copy(pass->notebook);
-    int r = notebook_admit(pass->notebooks, pass->notebook, pass->completed, &refused);
+    int r = notebook_admit(pass->notebooks->engine, pass->notebook, pass->completed, &refused);
     if (r == -ERROR_INVALID)
         pass_blocked(pass, "Failed", "Invalid", "it cannot be run as it is written: %.420s", refused.message);
     else if (r < 0)

@@ -26,6 +26,6 @@ void notebooks_free(struct notebooks *notebooks);
 
 /* Checks and completes a Notebook before it is stored: name (DNS-1035 label <= 40, no "--"), spec.template.spec with
  * one container; missing parts get defaults (image: the newest installed; resources 500m/1Gi requests = limits). */
-int notebook_admit(struct notebooks *notebooks, const cJSON *old, cJSON *notebook, struct error *error);
+int notebook_admit(struct engine *engine, const cJSON *old, cJSON *notebook, struct error *error);
 
 #endif

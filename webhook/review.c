@@ -117,7 +117,10 @@ cJSON *review_refuse(const struct review *review, const struct error *error)
 {
     cJSON *response, *answer = make_answer(review, false, &response);
     cJSON *status = json_object_in(response, "status");
-    json_set_text(status, "message", error->message);
+    bool says_where = !error->field[0] || strstr(error->message, error->field);
+    AUTO_FREE char *message =
+        memory_format("%s%s%s", says_where ? "" : error->field, says_where ? "" : ": ", error->message);
+    json_set_text(status, "message", message);
     json_set_text(status, "reason", error_reason(error->code));
     json_set_i64(status, "code", error_status(error->code));
     return answer;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/apply.h"
+#include "engine/kubernetes/webhooks.h"
 
 #define SYNC_WAIT_MS 10000 /* how long a caller waits for a list that is under way */
 #define RECONCILERS_DEFAULT 16
@@ -110,6 +111,11 @@ static bool ready(struct engine *engine, struct error *error)
     return true;
 }
 
+static int trust_webhooks(struct engine *engine, struct slice ca_pem, bool *ret_written, struct error *error)
+{
+    return webhooks_trust(kubernetes_of(engine)->client, ca_pem, ret_written, error);
+}
+
 static const struct engine_operations operations = {
     .create = object_create,
     .get = object_get,
@@ -133,6 +139,7 @@ static const struct engine_operations operations = {
     .forward = forward_start,
     .call_cancel = forward_cancel,
     .dial_api = forward_dial,
+    .trust_webhooks = trust_webhooks,
 };
 
 /* --- life --------------------------------------------------------------------------------------------------------- */

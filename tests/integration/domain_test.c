@@ -214,7 +214,7 @@ static void make_notebook(const char *namespace, const char *name, const char *c
         cJSON *container = json_push(json_set(spec, "containers", json_array()), json_object());
         json_set_text(json_object_in(json_object_in(container, "resources"), "limits"), "cpu", cpu);
     }
-    OK(notebook_admit(notebooks, NULL, notebook, &error));
+    OK(notebook_admit(engine, NULL, notebook, &error));
     OK(engine_create(engine, KIND_NOTEBOOK, namespace, notebook, &stored, &error));
 }
 

@@ -103,7 +103,8 @@ static void bounds_how_many_at_once(void **state)
         limited += code == (void *)(intptr_t)ERROR_LIMITED;
         assert_true(code == NULL || code == (void *)(intptr_t)ERROR_LIMITED);
     }
-    assert_in_range(limited, 1, 80);
+    /* 80 do not fit; on a busy machine others wait in vain. */
+    assert_in_range(limited, 1, COUNT_OF(threads) - HASHES_AT_ONCE);
 }
 
 /* Of the processor: what others do on the machine does not count. */

@@ -27,7 +27,7 @@ static void completes_the_smallest(void **state)
     struct notebooks notebooks = {.engine = &fake.base};
     AUTO_JSON cJSON *notebook = notebook_of("{\"metadata\":{\"name\":\"nb1\"}}");
     struct error error = {0};
-    if (notebook_admit(&notebooks, NULL, notebook, &error) < 0)
+    if (notebook_admit(notebooks.engine, NULL, notebook, &error) < 0)
         fail_msg("%s", error.message);
     const cJSON *container = json_at(notebook, "spec", "template", "spec", "containers", NULL)->child;
     assert_string_equal(json_text(container, "name", NULL), "nb1");
@@ -37,7 +37,7 @@ static void completes_the_smallest(void **state)
     assert_string_equal(json_text(container, "resources", "requests", "cpu", NULL), "500m");
     assert_string_equal(json_text(container, "resources", "requests", "memory", NULL), "1Gi");
     AUTO_JSON cJSON *again = json_copy(notebook);
-    assert_int_equal(notebook_admit(&notebooks, notebook, again, &error), 0);
+    assert_int_equal(notebook_admit(notebooks.engine, notebook, again, &error), 0);
     assert_true(json_equal(notebook, again));
 }
 
@@ -57,7 +57,7 @@ static void resolves_images(void **state)
                                              cases[i][0]);
         AUTO_JSON cJSON *notebook = notebook_of(text);
         struct error error = {0};
-        assert_int_equal(notebook_admit(&notebooks, NULL, notebook, &error), 0);
+        assert_int_equal(notebook_admit(notebooks.engine, NULL, notebook, &error), 0);
         const cJSON *container = json_at(notebook, "spec", "template", "spec", "containers", NULL)->child;
         assert_string_equal(json_text(container, "image", NULL), cases[i][1]);
     }
@@ -82,7 +82,7 @@ static void completes_resources(void **state)
                                              cases[i].resources);
         AUTO_JSON cJSON *notebook = notebook_of(text);
         struct error error = {0};
-        if (notebook_admit(&notebooks, NULL, notebook, &error) < 0)
+        if (notebook_admit(notebooks.engine, NULL, notebook, &error) < 0)
             fail_msg("%s: %s", cases[i].resources, error.message);
         const cJSON *resources =
             json_member(json_at(notebook, "spec", "template", "spec", "containers", NULL)->child, "resources");
@@ -142,7 +142,7 @@ static void refuses_by_path(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         AUTO_JSON cJSON *notebook = notebook_of(cases[i].notebook);
         struct error error = {0};
-        if (notebook_admit(&notebooks, NULL, notebook, &error) != -ERROR_INVALID)
+        if (notebook_admit(notebooks.engine, NULL, notebook, &error) != -ERROR_INVALID)
             fail_msg("accepted: %s", cases[i].notebook);
         if (strcmp(error.field, cases[i].field) != 0)
             fail_msg("%s: field is \"%s\", not \"%s\" (%s)", cases[i].notebook, error.field, cases[i].field,
@@ -157,12 +157,13 @@ static void keeps_service_names_apart(void **state)
     struct notebooks notebooks = {.engine = &fake.base};
     AUTO_JSON cJSON *notebook = notebook_of(NAMED("web"));
     struct error error = {0};
-    assert_int_equal(notebook_admit(&notebooks, NULL, notebook, &error), -ERROR_INVALID);
+    assert_int_equal(notebook_admit(notebooks.engine, NULL, notebook, &error), -ERROR_INVALID);
     assert_string_equal(error.field, "metadata.name");
-    assert_int_equal(notebook_admit(&notebooks, notebook, notebook, &error), 0); /* an update: the service is its own */
+    assert_int_equal(notebook_admit(notebooks.engine, notebook, notebook, &error),
+                     0); /* an update: the service is its own */
     fake.service_label = "notebook-name";
     fake.service_label_value = "web";
-    assert_int_equal(notebook_admit(&notebooks, NULL, notebook, &error), 0); /* an earlier notebook's */
+    assert_int_equal(notebook_admit(notebooks.engine, NULL, notebook, &error), 0); /* an earlier notebook's */
 }
 
 int main(void)
