@@ -9,7 +9,6 @@ CC := gcc
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef -Werror
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
 CPPFLAGS := -D_GNU_SOURCE -I. -I$(BUILD)/gen -I/usr/include/postgresql
-CPPFLAGS += $(if $(shell grep -ls '^int kubernetes_engine_new' engine/kubernetes/*.c),-DWITH_KUBERNETES)
 CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) $(HARDEN)
 LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread
 LIBS := -lpq -lcurl -lssl -lcrypto -lcjson -lyaml -lz -lseccomp

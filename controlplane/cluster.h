@@ -16,6 +16,9 @@ bool cluster_serves(const struct call *call, const struct place *place);
 
 /* cluster_read.c: an object, a list, a watch, a log */
 int cluster_read(struct call *call, const struct place *place, struct error *error);
+/* exec, attach and port-forward without the WebSocket that they take: the cluster says what is wrong. kubectl asks so
+ * when its handshake (gateway/pod.c) was refused, and shows this answer instead of that one. */
+int cluster_enter(struct call *call, const struct place *place, struct error *error);
 /* cluster_write.c */
 int cluster_create(struct call *call, const struct place *place, struct error *error);
 int cluster_change(struct call *call, const struct place *place,

@@ -49,3 +49,15 @@ int cluster_read(struct call *call, const struct place *place, struct error *err
     struct engine_request request = cluster_request(call, place, "GET", role, CLUSTER_QUERY_GIVEN);
     return passage_answer(call, &request, &access, watching || (log && call_query_true(call, "follow")), error);
 }
+
+int cluster_enter(struct call *call, const struct place *place, struct error *error)
+{
+    struct access access = cluster_access(place, VERB_CONNECT);
+    access.name = NULL; /* as the gateway decides */
+    int status = decide(call, &access, error);
+    if (status < 0)
+        return status;
+    const char *role = cluster_role(call, place->namespace, ROLE_EDITOR);
+    struct engine_request request = cluster_request(call, place, "GET", role, CLUSTER_QUERY_GIVEN);
+    return passage_answer(call, &request, &access, false, error);
+}

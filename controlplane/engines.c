@@ -18,7 +18,6 @@ static int open_local(const struct config *config, struct store *store, struct e
     return local_engine_new(&options, ret, error);
 }
 
-#ifdef WITH_KUBERNETES
 /* A name of its own for every process: two of one name would both think that they lead. */
 static char *make_identity(const char *configured)
 {
@@ -49,27 +48,16 @@ static int open_kubernetes(const struct config *config, struct engine **ret, str
     status = kubernetes_engine_new(&options, config->kube_wait_s.number * 1000, ret, error);
     return status < 0 ? error_wrap(error, "the cluster (ATELIER_KUBECONFIG)") : 0;
 }
-#endif
 
 int engine_open(const struct config *config, struct store *store, struct engine **ret, struct error *error)
 {
-    if (!config->engine.number)
-        return open_local(config, store, ret, error);
-#ifdef WITH_KUBERNETES
-    return open_kubernetes(config, ret, error);
-#else
-    return error_set(error, ERROR_UNAVAILABLE, "engine", "this atelierd is built without the kubernetes engine");
-#endif
+    return config->engine.number ? open_kubernetes(config, ret, error) : open_local(config, store, ret, error);
 }
 
 void engine_close(const struct config *config, struct engine *engine)
 {
-    if (!engine)
-        return;
-    if (!config->engine.number)
-        local_engine_free(engine);
-#ifdef WITH_KUBERNETES
-    else
+    if (engine && config->engine.number)
         kubernetes_engine_free(engine);
-#endif
+    else if (engine)
+        local_engine_free(engine);
 }

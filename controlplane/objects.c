@@ -163,17 +163,25 @@ static int refuse_part(struct call *call, const struct place *place, struct erro
                      place->part);
 }
 
+/* WebSockets to these are the gateway's; whatever else comes here for them. */
+static bool is_upgraded(const struct place *place)
+{
+    static const char *const upgraded[] = {"exec", "attach", "portforward"};
+    for (size_t i = 0; i < COUNT_OF(upgraded); i++) {
+        if (place->kind == KIND_POD && strcmp(place->part, upgraded[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What the cluster's own API answers; whoever sees only a part of a list gets it from here. */
 static int handle_by_cluster(struct call *call, const struct place *place, bool reading, struct error *error)
 {
-    static const char *const upgraded[] = {"exec", "attach", "portforward"};
     struct slice method = call->request->method;
     const char *part = place->part;
     bool scaled = strcmp(part, "scale") == 0 && (place->kind == KIND_COUNT || place->kind == KIND_STATEFULSET);
-    for (size_t i = 0; i < COUNT_OF(upgraded); i++) {
-        if (strcmp(part, upgraded[i]) == 0 && place->kind == KIND_POD)
-            return error_set(error, ERROR_BAD_REQUEST, NULL, "%s needs a connection upgrade (WebSocket)", part);
-    }
+    if (is_upgraded(place))
+        return cluster_enter(call, place, error);
     bool known =
         !*part || scaled || strcmp(part, "status") == 0 || (strcmp(part, "log") == 0 && place->kind == KIND_POD);
     if (!known)
@@ -203,6 +211,8 @@ int objects_handle(struct call *call, struct error *error)
     if (status < 0)
         return status;
     bool reading = slice_is(method, "GET") || slice_is(method, "HEAD");
+    if (*place.part && slice_is(method, "POST") && !(is_upgraded(&place) && cluster_serves(call, &place)))
+        return error_set(error, ERROR_METHOD, NULL, "POST is not allowed here");
     if (cluster_serves(call, &place))
         return handle_by_cluster(call, &place, reading, error);
     if (strcmp(place.part, "log") == 0 && place.kind == KIND_POD && reading)

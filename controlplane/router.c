@@ -19,6 +19,7 @@
     }
 #define PART(pattern)                                                                                                  \
     {"GET", pattern, objects_handle, WHO_OBJECT, NULL}, {"PUT", pattern, objects_handle, WHO_OBJECT, NULL},            \
+        {"POST", pattern, objects_handle, WHO_OBJECT, NULL},                                                           \
     {                                                                                                                  \
         "PATCH", pattern, objects_handle, WHO_OBJECT, NULL                                                             \
     }
