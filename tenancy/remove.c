@@ -37,7 +37,7 @@ static void obstacles_add(const cJSON *namespace, struct buffer *text)
     }
 }
 
-static int64_t remove_wait(struct pass *pass, const cJSON *namespace)
+static int64_t remove_wait(struct pass *pass, const cJSON *namespace, struct error *error)
 {
     AUTO_BUFFER struct buffer text = {0};
     AUTO_BUFFER struct buffer things = {0};
@@ -46,9 +46,8 @@ static int64_t remove_wait(struct pass *pass, const cJSON *namespace)
     remaining_add(pass, KIND_CLAIM, "volume", &things);
     if (things.n)
         buffer_add_format(&text, "%swaiting for %s to be gone", text.n ? "; " : "", things.p);
-    struct error error = {0};
     int r = tenancy_report(pass->tenancy, pass->profile, "Terminating", "ContentRemaining",
-                           text.n ? text.p : "waiting for the namespace to be gone", &error);
+                           text.n ? text.p : "waiting for the namespace to be gone", error);
     if (r < 0 && r != -ERROR_CONFLICT && r != -ERROR_NOT_FOUND)
         return r;
     return TENANCY_POLL_MS;
@@ -88,10 +87,10 @@ static int64_t remove_namespace(struct pass *pass, struct error *error)
             if (r < 0 && r != -ERROR_NOT_FOUND)
                 return r;
         }
-        return remove_wait(pass, namespace);
+        return remove_wait(pass, namespace, error);
     case STANDING_ADOPTED:
         r = namespace_leave(pass, namespace, error);
-        return r > 0 ? remove_wait(pass, namespace) : r;
+        return r > 0 ? remove_wait(pass, namespace, error) : r;
     case STANDING_ABSENT:
     case STANDING_ADOPTABLE:
     case STANDING_FOREIGN:
