@@ -54,6 +54,22 @@
       "kubernetes: seconds to wait for the API server at start")                                                       \
     X(leader_election, "ATELIER_LEADER_ELECTION", BOOL, "true", 1, 5, false,                                           \
       "kubernetes: replicas agree by a Lease which one reconciles; false: this is the only one")                       \
+    X(pod_security, "ATELIER_POD_SECURITY", TEXT, "", 0, 16, false,                                                    \
+      "kubernetes: Pod Security level of profiles: privileged, baseline or restricted; empty: baseline")               \
+    X(home_class, "ATELIER_HOME_CLASS", TEXT, "", 0, 253, false,                                                       \
+      "kubernetes: storage class of homes; empty: the cluster's default")                                              \
+    X(namespace_labels, "ATELIER_NAMESPACE_LABELS", TEXT, "", 0, 2000, false,                                          \
+      "kubernetes: further labels of profiles' namespaces, key=value,...")                                             \
+    X(gateway_namespaces, "ATELIER_GATEWAY_NAMESPACES", TEXT, "", 0, 1000, false,                                      \
+      "kubernetes: from where else pods are reached; empty: istio-system")                                             \
+    X(gateway_principals, "ATELIER_GATEWAY_PRINCIPALS", TEXT, "", 0, 2000, false,                                      \
+      "kubernetes: the gateway's identities in a mesh; empty: all of those namespaces")                                \
+    X(ray_operator_namespaces, "ATELIER_RAY_OPERATOR_NAMESPACES", TEXT, "", 0, 1000, false,                            \
+      "kubernetes: where KubeRay's operator runs; empty: kuberay-system")                                              \
+    X(egress_except, "ATELIER_EGRESS_EXCEPT", TEXT, "", 0, 2000, false,                                                \
+      "kubernetes: ranges that are not the internet; empty: private and link-local ones")                              \
+    X(egress_allow, "ATELIER_EGRESS_ALLOW", TEXT, "", 0, 2000, false,                                                  \
+      "kubernetes: ranges that pods may reach all the same")                                                           \
     X(istio_gateway, "ATELIER_ISTIO_GATEWAY", TEXT, "", 0, 127, false,                                                 \
       "kubernetes: Istio gateway (namespace/name) at which notebooks' paths lead here; empty: none")                   \
     X(webhook_listen, "ATELIER_WEBHOOK_LISTEN", ADDRESS, "", 0, 64, false,                                             \

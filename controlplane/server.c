@@ -52,17 +52,34 @@ static int open_auth(struct server *server, struct error *error)
     return status;
 }
 
+/* NULL for what is left to its room's default. */
+static const char *given(const char *text)
+{
+    return *text ? text : NULL;
+}
+
 static int open_rooms(struct server *server, struct error *error)
 {
     const struct config *config = &server->config;
     int status = engine_open(config, server->store, &server->engine, error);
     if (status < 0)
         return status;
-    struct tenancy_options tenancy = {.engine = server->engine,
-                                      .auth = server->auth,
-                                      .quota_cpu = config->quota_cpu.text,
-                                      .quota_memory = config->quota_memory.text,
-                                      .home_size = config->home_size.text};
+    struct tenancy_options tenancy = {
+        .engine = server->engine,
+        .auth = server->auth,
+        .quota_cpu = config->quota_cpu.text,
+        .quota_memory = config->quota_memory.text,
+        .home_size = config->home_size.text,
+        .namespace = config->namespace.text,
+        .pod_security = given(config->pod_security.text),
+        .home_class = given(config->home_class.text),
+        .namespace_labels = given(config->namespace_labels.text),
+        .gateway_namespaces = given(config->gateway_namespaces.text),
+        .gateway_principals = given(config->gateway_principals.text),
+        .ray_operator_namespaces = given(config->ray_operator_namespaces.text),
+        .egress_except = given(config->egress_except.text),
+        .egress_allow = given(config->egress_allow.text),
+    };
     status = tenancy_new(&tenancy, &server->tenancy, error);
     struct notebooks_options notebooks = {
         .engine = server->engine, .istio_gateway = config->istio_gateway.text, .namespace = config->namespace.text};

@@ -75,3 +75,10 @@ class Cluster:
 def condition(item, kind):
     conditions = (item or {}).get("status", {}).get("conditions", [])
     return next((c for c in conditions if c["type"] == kind), {})
+
+
+def write_status(cluster, pod, status):
+    """What a kubelet would say about a pod; kwok leaves alone what it has once made ready."""
+    meta = pod["metadata"]
+    cluster.kubectl("patch", "pod", meta["name"], "-n", meta["namespace"], "--subresource", "status", "--type", "merge",
+                    "-p", json.dumps({"status": status}))
