@@ -85,10 +85,6 @@ $(BUILD)/tests/integration_%_test: tests/integration/%_test.c $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  TEST    $@"
 	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -lcmocka -o $@
-$(BUILD)/tests/kubernetes_%_test: tests/kubernetes/%_test.c $(LIBRARY)
-	@mkdir -p $(@D)
-	@echo "  TEST    $@"
-	@$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $< $(LIBRARY) $(LIBS) -lcmocka -o $@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -192,6 +188,7 @@ help:
 	@echo 'make             build $(BUILD)/atelier, $(BUILD)/atelierd and $(BUILD)/atelier-sandboxd'
 	@echo 'make demo        walk the main job against a running service'
 	@echo 'make test        unit, integration and end-to-end tests; test-fast leaves out the last'
+	@echo 'make test-kubernetes  the Kubernetes engine, the chart and the roles on a real control plane, built at first'
 	@echo 'make check       format, layers, the console's types, static analysis, tests under sanitizers'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (20) each'
 	@echo 'make bench       the figures of bench/'

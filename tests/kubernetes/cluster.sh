@@ -190,7 +190,7 @@ CONFIG
 
 start_kwok() {
     # Leases keep the nodes ready: without them kwok reports too seldom for kube-controller-manager.
-    launch kwok "$tools/kwok" --kubeconfig "$dir/admin.kubeconfig" --manage-all-nodes=false --cidr 10.90.0.0/16 --node-lease-duration-seconds 40 \
+    launch kwok "$tools/kwok" --kubeconfig "$dir/admin.kubeconfig" --manage-all-nodes=false --cidr 10.90.0.0/16 \
         --manage-nodes-with-annotation-selector kwok.x-k8s.io/node=fake --node-ip 10.91.0.1 \
         --node-lease-duration-seconds 40
     local n
