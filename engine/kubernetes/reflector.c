@@ -233,7 +233,7 @@ static int read_watch(struct reflector *reflector, struct error *error)
     struct watching watching = {.reflector = reflector, .error = error};
     struct line_split split = {.line = take_line, .context = &watching};
     AUTO_BUFFER struct buffer bytes = {0};
-    int r;
+    int r = 0;
     while (watching.result == 0 && !split.broken && (r = feed_read(reflector->feed, &bytes, error)) > 0) {
         atomic_store(&reflector->failing_since_ms, 0);
         line_split_feed(&split, buffer_slice(&bytes));
