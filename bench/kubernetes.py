@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""The figures of the Kubernetes engine, beside the API server's own speed in the same run; prints a table."""
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+root = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(root / "tests" / "kubernetes"))
+import service  # noqa: E402
+
+PROFILES = int(os.environ.get("BENCH_PROFILES", "500"))
+RAW = 3000
+QUIET_S = 30
+rows = []
+
+
+def row(what, value, goal=""):
+    rows.append((what, value, goal))
+    print(f"{what:64} {value:>22}  {goal}", flush=True)
+
+
+def writes(cluster):
+    """What the API server has written so far, by its own count; the lease apart."""
+    total = lease = 0
+    for line in cluster.kubectl("get", "--raw", "/metrics").splitlines():
+        found = re.match(r'apiserver_request_total\{(.*)\} (\S+)', line)
+        if found and re.search(r'verb="(POST|PUT|PATCH|APPLY|DELETE)"', found[1]):
+            if 'resource="leases"' in found[1]:
+                lease += float(found[2])
+            elif 'resource="events"' not in found[1] and "review" not in found[1]:
+                total += float(found[2])
+    return int(total), int(lease)
+
+
+def resident_mib(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
+def cpu_s(pid):
+    parts = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Api:
+    """Requests to the API server, one connection a thread."""
+
+    def __init__(self, running):
+        settings = json.loads(running.cluster.kubectl("config", "view", "--raw", "-o", "json"))
+        self.server = settings["clusters"][0]["cluster"]["server"].removeprefix("https://")
+        self.token = (running.cluster.kubeconfig.parent / "admin.token").read_text().strip()
+        self.local = __import__("threading").local()
+        self.context = __import__("ssl")._create_unverified_context()  # loopback, of a cluster that this made
+
+    def ask(self, method, target, body=None, stream=False):
+        connection = getattr(self.local, "connection", None)
+        if connection is None or stream:
+            connection = http.client.HTTPSConnection(self.server, context=self.context, timeout=600)
+            if not stream:
+                self.local.connection = connection
+        connection.request(method, target, body=json.dumps(body) if body else None,
+                           headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        if stream:
+            return answer
+        return answer.status, json.loads(answer.read())
+
+
+def profile(name):
+    return {"apiVersion": "kubeflow.org/v1", "kind": "Profile", "metadata": {"name": name},
+            "spec": {"owner": {"kind": "User", "name": "alice@example.com"}}}
+
+
+def is_ready(item):
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in item.get("status", {}).get("conditions", []))
+
+
+def wait_ready(api, count, began):
+    """Seconds until that many profiles are Ready, by a watch."""
+    ready = set()
+    for line in api.ask("GET", "/apis/kubeflow.org/v1/profiles?watch=1", stream=True):
+        item = json.loads(line)["object"]
+        if is_ready(item):
+            ready.add(item["metadata"]["name"])
+        if len(ready) >= count:
+            return time.monotonic() - began
+
+
+def raw_rate(running):
+    running.cluster.kubectl("create", "namespace", "raw")
+    program = root / "build/bench/kubernetes_writes"
+    best = max(float(subprocess.run([program, running.cluster.kubeconfig, "raw", str(RAW), "32"], check=True,
+                                    stdout=subprocess.PIPE, text=True).stdout) for _ in range(1))
+    running.cluster.kubectl("delete", "namespace", "raw", "--wait=false")
+    return best
+
+
+def make_profiles(running, api, raw):
+    before, _ = writes(running.cluster)
+    began = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: api.ask("POST", "/apis/kubeflow.org/v1/profiles", profile(f"p{i}")), range(PROFILES)))
+    took = wait_ready(api, PROFILES, began)
+    after, _ = writes(running.cluster)
+    each = (after - before) / PROFILES
+    row(f"{PROFILES} profiles made Ready, a second", f"{PROFILES / took:.1f}")
+    row("writes a profile (its own creation and status included)", f"{each:.1f}")
+    row("raw writes a second, the same client, nothing else", f"{raw:.0f}")
+    row("writes while profiles are made, as a share of raw", f"{(after - before) / took / raw:.0%}", ">= 70 %")
+    row(f"atelierd's memory with {PROFILES} profiles", f"{resident_mib(running.first.process.pid):.1f} MiB",
+        "<= 48 MiB at 2,000")
+
+
+def steady(running):
+    pid = running.first.process.pid
+    time.sleep(5)
+    before, leases = writes(running.cluster)
+    used, began = cpu_s(pid), time.monotonic()
+    time.sleep(QUIET_S)
+    after, leases_after = writes(running.cluster)
+    row(f"writes in {QUIET_S} s of nothing happening", f"{after - before}, lease {leases_after - leases}", "0 but the lease")
+    row("processor meanwhile, of one core", f"{(cpu_s(pid) - used) / (time.monotonic() - began):.2%}", "<= 1 %")
+
+
+def restart(running, api):
+    running.first.end(signal.SIGKILL)
+    api.ask("DELETE", "/apis/networking.k8s.io/v1/namespaces/p1/networkpolicies/" + json.loads(running.cluster.kubectl(
+        "get", "networkpolicies", "-n", "p1", "-o", "json"))["items"][0]["metadata"]["name"])
+    gone = len(json.loads(running.cluster.kubectl("get", "networkpolicies", "-n", "p1", "-o", "json"))["items"])
+    before, _ = writes(running.cluster)
+    began = time.monotonic()
+    running.first.start()
+    row("killed and started again, to /readyz", f"{time.monotonic() - began:.2f} s")
+    service.eventually("the policy is back", lambda: len(api.ask(
+        "GET", "/apis/networking.k8s.io/v1/namespaces/p1/networkpolicies")[1]["items"]) > gone, every=0.02)
+    row("to the first useful reconcile (a policy deleted meanwhile)", f"{time.monotonic() - began:.2f} s",
+        "<= 10 s (plus the dead one's lease)")
+    time.sleep(10)
+    after, _ = writes(running.cluster)
+    row("writes after the restart, all profiles looked at", f"{after - before}")
+
+
+def member(running, api):
+    person = running.person("bob")
+    path = "/api/v1/namespaces/p2/configmaps"
+    assert person.ask("GET", path)[0] == 404
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+        "user": "bob@example.com", "resourceAttributes": {"namespace": "p2", "verb": "list", "resource": "configmaps"}}}
+    allowed = lambda: api.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)[1]["status"]["allowed"]
+    before, _ = writes(running.cluster)
+    began = time.monotonic()
+    running.first.cli("share", "p2", "bob@example.com", "--role", "viewer")
+    said = time.monotonic()
+    service.eventually("the gateway lets bob in", lambda: person.ask("GET", path)[0] == 200, every=0.001)
+    gateway = time.monotonic() - said
+    service.eventually("RBAC lets bob in", allowed, every=0.01)
+    rbac = time.monotonic() - said
+    time.sleep(2)
+    after, _ = writes(running.cluster)
+    row("a member added: the command line itself", f"{(said - began) * 1000:.0f} ms")
+    row("a member added: then effective in the gateway", f"{gateway * 1000:.0f} ms", "<= 50 ms")
+    row("a member added: then effective in Kubernetes RBAC", f"{rbac * 1000:.0f} ms", "<= 1 s")
+    row("a member added: writes", f"{after - before}", "1")
+
+
+def main():
+    running = service.Service("--controllers")
+    try:
+        api = Api(running)
+        running.person("alice")
+        raw = raw_rate(running)
+        make_profiles(running, api, raw)
+        steady(running)
+        member(running, api)
+        restart(running, api)
+    finally:
+        running.close()
+
+
+if __name__ == "__main__":
+    main()
