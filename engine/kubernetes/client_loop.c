@@ -85,11 +85,16 @@ static void wait_for(struct kube_stream *stream, int64_t due_ms, bool for_creden
     stream_append(&stream->client->waiting, stream);
 }
 
-static void wait_for_credential(struct kube_stream *stream, uint64_t generation)
+/* <failures> as they were before a newer one was asked for. What came between that and now would not be told again. */
+static void wait_for_credential(struct kube_stream *stream, uint64_t generation, uint64_t failures)
 {
+    struct kube_client *client = stream->client;
     stream->generation = generation;
-    stream->failures = credential_failures(stream->client->credential, NULL);
+    stream->failures = failures;
     wait_for(stream, stream->deadline_at_ms, true);
+    pthread_mutex_lock(&client->lock);
+    client->renewed = true;
+    pthread_mutex_unlock(&client->lock);
 }
 
 /* A stream without a deadline of its own is not to wait for ever before it has begun either. */
@@ -99,9 +104,10 @@ static void run_attempt(struct kube_stream *stream)
     struct error error = {0};
     leave(stream);
     stream->state = STREAM_ENDED;
+    uint64_t failures = credential_failures(client->credential, NULL);
     stream->credential = credential_current(client->credential);
     if (!stream->credential) {
-        wait_for_credential(stream, 0);
+        wait_for_credential(stream, 0, failures);
         return;
     }
     if (transfer_start(stream, &error) < 0) {
@@ -145,7 +151,7 @@ static void repeat_answered(struct kube_stream *stream)
     atomic_fetch_add_explicit(&client->retries, 1, memory_order_relaxed);
     if (stream->verdict == RETRY_RENEW) {
         stream->renewed = true;
-        wait_for_credential(stream, stream->credential->generation);
+        wait_for_credential(stream, stream->credential->generation, stream->failures);
         return;
     }
     atomic_fetch_add_explicit(&client->throttled, 1, memory_order_relaxed);

@@ -61,6 +61,7 @@ static void decide(struct kube_stream *stream)
         .dice = client->dice >> 8,
     };
     stream->verdict = retry_decide(&facts, &stream->verdict_wait_ms);
+    stream->failures = credential_failures(client->credential, NULL);
     if (stream->verdict == RETRY_RENEW &&
         !credential_renew(client->credential, stream->credential ? stream->credential->generation : 0))
         stream->verdict = RETRY_DELIVER;
