@@ -205,7 +205,7 @@ static int flush(int fd, struct buffer *bytes)
 static int read_plain(struct forward *forward)
 {
     char bytes[PAYLOAD_MAX - 1];
-    if (forward->plain_ended || forward->out.n)
+    if (forward->plain_ended || forward->closed || forward->out.n)
         return 0;
     ssize_t came = recv(forward->plain, bytes, sizeof(bytes), MSG_DONTWAIT);
     if (came < 0)
@@ -221,15 +221,26 @@ static int read_plain(struct forward *forward)
 static int read_socket(struct forward *forward)
 {
     char bytes[64 << 10];
-    if (forward->data.n)
+    if (forward->data.n || forward->closed)
         return 0;
     ssize_t came = recv(forward->socket, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (came < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -1;
-    if (came == 0)
-        return -1;
-    buffer_add(&forward->in, bytes, (size_t)came);
-    return take_frames(forward) ? 1 : -1;
+    if (came < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    buffer_add(&forward->in, bytes, came > 0 ? (size_t)came : 0);
+    if (came <= 0 || !take_frames(forward))
+        forward->closed = true;
+    return 1;
+}
+
+/* A server that takes no more may have answered all the same: what it sent is read to its end. */
+static int write_socket(struct forward *forward)
+{
+    int moved = forward->closed ? 0 : flush(forward->socket, &forward->out);
+    if (moved >= 0)
+        return moved;
+    buffer_drop(&forward->out, forward->out.n);
+    forward->plain_ended = true;
+    return 1;
 }
 
 static void wait_news(const struct forward *forward)
@@ -238,6 +249,8 @@ static void wait_news(const struct forward *forward)
         {.fd = forward->socket, .events = (short)((forward->out.n ? POLLOUT : 0) | (forward->data.n ? 0 : POLLIN))},
         {.fd = forward->plain,
          .events = (short)((forward->data.n ? POLLOUT : 0) | (forward->out.n || forward->plain_ended ? 0 : POLLIN))}};
+    if (forward->closed) /* only what came before is left to hand over */
+        polls[0].fd = -1;
     if (forward->plain_ended && !forward->data.n) /* a peer that hung up is noticed by POLLHUP alone */
         polls[1].events = 0;
     (void)poll(polls, COUNT_OF(polls), -1);
@@ -251,16 +264,14 @@ static void *run(void *context)
     if (!take_frames(forward))
         forward->closed = true;
     for (;;) {
-        int moves[] = {flush(forward->plain, &forward->data), flush(forward->socket, &forward->out),
-                       read_plain(forward), read_socket(forward)};
+        int moves[] = {flush(forward->plain, &forward->data), write_socket(forward), read_plain(forward),
+                       read_socket(forward)};
         bool moved = false, over = false;
         for (size_t i = 0; i < COUNT_OF(moves); i++) {
             moved = moved || moves[i] > 0;
             over = over || moves[i] < 0;
         }
-        if ((over || forward->closed) && !forward->data.n)
-            break;
-        if (over && !moved)
+        if (over || (forward->closed && !forward->data.n)) /* <over> is ours: nobody is left to hand anything to */
             break;
         if (!moved)
             wait_news(forward);

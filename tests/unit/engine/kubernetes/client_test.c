@@ -66,9 +66,9 @@ static const struct kube_request get = {.method = "GET", .target = "/api/v1/pods
 
 static void waits_as_long_as_a_busy_server_asks(void **state)
 {
-    const struct step steps[] = {{STATUS("429", "Retry-After: 1\r\n"), STEP_CLOSE},
-                                 {STATUS("503", "Retry-After: 1\r\n"), STEP_CLOSE},
-                                 {FINE, STEP_CLOSE}};
+    const struct step steps[] = {{STATUS("429", "Retry-After: 1\r\n"), STEP_CLOSE, NULL},
+                                 {STATUS("503", "Retry-After: 1\r\n"), STEP_CLOSE, NULL},
+                                 {FINE, STEP_CLOSE, NULL}};
     const struct kube_request post = {.method = "POST", .target = "/api/v1/pods", .body = SLICE("{}")};
     struct scene scene;
     struct error error;
@@ -87,7 +87,7 @@ static void waits_as_long_as_a_busy_server_asks(void **state)
 
 static void gives_up_when_the_wait_would_outlast_the_deadline(void **state)
 {
-    const struct step steps[] = {{STATUS("429", "Retry-After: 60\r\n"), STEP_CLOSE}};
+    const struct step steps[] = {{STATUS("429", "Retry-After: 60\r\n"), STEP_CLOSE, NULL}};
     struct kube_request hasty = get;
     struct scene scene;
     struct error error;
@@ -105,7 +105,7 @@ static void gives_up_when_the_wait_would_outlast_the_deadline(void **state)
 
 static void repeats_only_what_may_be_done_twice(void **state)
 {
-    const struct step steps[] = {{"", STEP_CUT}, {FINE, STEP_CLOSE}};
+    const struct step steps[] = {{"", STEP_CUT, NULL}, {FINE, STEP_CLOSE, NULL}};
     const struct {
         struct kube_request request;
         bool again;
@@ -135,7 +135,7 @@ static void repeats_only_what_may_be_done_twice(void **state)
 
 static void ends_a_call_that_takes_too_long(void **state)
 {
-    const struct step steps[] = {{"", STEP_STALL}};
+    const struct step steps[] = {{"", STEP_STALL, NULL}};
     struct kube_request hasty = get;
     struct scene scene;
     struct error error;
@@ -148,7 +148,7 @@ static void ends_a_call_that_takes_too_long(void **state)
 
 static void talks_only_to_the_authority_it_was_given(void **state)
 {
-    const struct step steps[] = {{FINE, STEP_CLOSE}};
+    const struct step steps[] = {{FINE, STEP_CLOSE, NULL}};
     char *certificate, *key;
     struct scene scene;
     struct error error;
@@ -243,28 +243,28 @@ static int watch(const struct step *step, int64_t silence_ms, enum then then)
 static void knows_a_watch_that_ended_from_one_that_was_cut(void **state)
 {
     (void)state;
-    assert_int_equal(watch(&(struct step){CHUNK "0\r\n\r\n", STEP_CLOSE}, 0, THEN_WAIT), 0);
-    assert_int_equal(watch(&(struct step){CHUNK, STEP_CLOSE}, 0, THEN_WAIT), -ERROR_UNAVAILABLE);
-    assert_int_equal(watch(&(struct step){CHUNK, STEP_CUT}, 0, THEN_WAIT), -ERROR_UNAVAILABLE);
-    assert_int_equal(watch(&(struct step){OK("{}", "20"), STEP_CUT}, 0, THEN_WAIT), -ERROR_UNAVAILABLE);
+    assert_int_equal(watch(&(struct step){CHUNK "0\r\n\r\n", STEP_CLOSE, NULL}, 0, THEN_WAIT), 0);
+    assert_int_equal(watch(&(struct step){CHUNK, STEP_CLOSE, NULL}, 0, THEN_WAIT), -ERROR_UNAVAILABLE);
+    assert_int_equal(watch(&(struct step){CHUNK, STEP_CUT, NULL}, 0, THEN_WAIT), -ERROR_UNAVAILABLE);
+    assert_int_equal(watch(&(struct step){OK("{}", "20"), STEP_CUT, NULL}, 0, THEN_WAIT), -ERROR_UNAVAILABLE);
 }
 
 static void ends_a_watch_that_is_silent(void **state)
 {
     (void)state;
-    assert_int_equal(watch(&(struct step){CHUNK, STEP_STALL}, 1000, THEN_WAIT), -ERROR_TIMEOUT);
+    assert_int_equal(watch(&(struct step){CHUNK, STEP_STALL, NULL}, 1000, THEN_WAIT), -ERROR_TIMEOUT);
 }
 
 static void ends_streams_for_who_cancels_and_for_who_closes(void **state)
 {
     (void)state;
-    assert_int_equal(watch(&(struct step){CHUNK, STEP_STALL}, 0, THEN_CANCEL), -ERROR_UNAVAILABLE);
-    assert_int_equal(watch(&(struct step){CHUNK, STEP_STALL}, 0, THEN_CLOSE), -ERROR_UNAVAILABLE);
+    assert_int_equal(watch(&(struct step){CHUNK, STEP_STALL, NULL}, 0, THEN_CANCEL), -ERROR_UNAVAILABLE);
+    assert_int_equal(watch(&(struct step){CHUNK, STEP_STALL, NULL}, 0, THEN_CLOSE), -ERROR_UNAVAILABLE);
 }
 
 /* --- credentials -------------------------------------------------------------------------------------------------- */
 
-static const struct step refused_once[] = {{STATUS("401", ""), STEP_CLOSE}, {FINE, STEP_CLOSE}};
+static const struct step refused_once[] = {{STATUS("401", ""), STEP_CLOSE, NULL}, {FINE, STEP_CLOSE, NULL}};
 
 static void assert_sent(struct scene *scene, size_t at, const char *line)
 {
@@ -353,7 +353,7 @@ static void says_why_there_is_no_credential(void **state)
 
 static void sends_in_whose_name_and_nothing_more(void **state)
 {
-    const struct step steps[] = {{FINE, STEP_CLOSE}};
+    const struct step steps[] = {{FINE, STEP_CLOSE, NULL}};
     const char *const headers[] = {"Impersonate-User: system:serviceaccount:atelier-tenants:alice.editor", NULL};
     struct kube_request request = get;
     struct scene scene;

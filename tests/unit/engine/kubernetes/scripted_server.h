@@ -21,6 +21,7 @@ enum step_end {
 struct step {
     const char *answer; /* whole, with its header; "" is none */
     enum step_end end;
+    void (*talk)(SSL *tls); /* after the answer; NULL: nothing more */
 };
 
 #define SERVER_REQUESTS_MAX 32
@@ -59,7 +60,7 @@ static char *server_read(SSL *tls)
 static const struct step *server_note(struct scripted_server *server, char *request)
 {
     static const struct step none = {"HTTP/1.1 500 unexpected\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-                                     STEP_CLOSE};
+                                     STEP_CLOSE, NULL};
     pthread_mutex_lock(&server->lock);
     size_t at = server->request_count;
     if (at < SERVER_REQUESTS_MAX)
@@ -78,6 +79,8 @@ static void server_answer(struct scripted_server *server, SSL *tls)
     const struct step *step = server_note(server, request);
     if (step->answer[0])
         SSL_write(tls, step->answer, (int)strlen(step->answer));
+    if (step->talk)
+        step->talk(tls);
     char byte;
     while (step->end == STEP_STALL && SSL_read(tls, &byte, 1) > 0)
         continue;
