@@ -103,7 +103,7 @@ cJSON *notebook_render_virtualservice(const cJSON *notebook, const char *gateway
     cJSON *http = json_push(json_set(spec, "http", json_array()), json_object());
     cJSON *match = json_push(json_set(http, "match", json_array()), json_object());
     json_set_text(json_object_in(match, "uri"), "prefix", prefix);
-    json_set_text(http, "timeout", "0s"); /* WebSockets have no end of their own */
+    /* No timeout, which is Istio's default and the only way to say so: WebSockets have no end of their own. */
     cJSON *destination = json_object_in(json_push(json_set(http, "route", json_array()), json_object()), "destination");
     json_set_text(destination, "host", host);
     json_set_i64(json_object_in(destination, "port"), "number", 80);

@@ -58,7 +58,7 @@ def test_refusal(setting, said):
 # --- what is never granted ------------------------------------------------------------------------------------------
 
 # Why each of these is needed is in docs/kubernetes-rbac.md.
-CLUSTER_WIDE_SECRETS = {"get", "list", "watch", "create", "update"}
+CLUSTER_WIDE_SECRETS = {"get", "list", "watch", "create", "update", "delete"}
 
 
 def rules_of(items):
