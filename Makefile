@@ -111,10 +111,10 @@ test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/e2e tests/attacks)
 # A real kube-apiserver, controllers, scheduler and nodes that say that they run pods; built from their modules at first.
 .PHONY: test-kubernetes
-test-kubernetes: $(PROGRAMS) $(KUBERNETES_PROGRAMS) $(TEST_VENV)/.ready
+test-kubernetes: $(PROGRAMS) $(KUBERNETES_PROGRAMS) images $(TEST_VENV)/.ready
 	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
 	ATELIER_BUILD=$(abspath $(BUILD)) tests/kubernetes/run.sh $(KUBERNETES_PROGRAMS)
-	ATELIER_BUILD=$(abspath $(BUILD)) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/kubernetes)
+	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/kubernetes tests/conformance)
 $(TEST_VENV)/.ready: tests/requirements.txt
 	/usr/bin/python3 -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet -r tests/requirements.txt
