@@ -230,6 +230,8 @@ def test_after_a_restart_all_goes_on_and_fits_restricted(cluster, atelier, alice
     cluster.wait("the service is back", lambda: cluster.get("service", "nb9"))
     cluster.wait("the label is there", lambda: json.loads(cluster.kubectl("get", "ns", "alice", "-o", "json"))
                  ["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted")
+    mesh = cluster.wait("a virtual service", lambda: cluster.get("virtualservice", "notebook-alice-nb9"))
+    assert mesh["spec"]["http"][0]["route"][0]["destination"]["host"] == "atelier.atelier-system.svc.cluster.local"
     cluster.apply(notebook("nb10"))
     said(cluster, "nb10", "Running")
     assert cluster.get("pod", "nb10-0")["spec"]["securityContext"]["runAsNonRoot"] is True
