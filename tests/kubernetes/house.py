@@ -83,7 +83,11 @@ class House:
             cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         # What a role may do is the chart's to say.
         cluster.apply(*[item for item in chart.objects() if item["kind"] == "ClusterRole"])
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def start(self):
         self.log = open(self.folder / "log", "a")
