@@ -53,7 +53,7 @@ struct record {
     uint32_t mark;       /* the cache's: the list that saw it last */
     uint32_t text_bytes; /* of the JSON text; 0: only metadata is held */
     uint32_t packed_bytes;
-    uint8_t flags;
+    _Atomic uint8_t flags; /* SETTLED may come while watchers read the rest */
     uint8_t name_bytes;
     char bytes[]; /* the name, then the packed text */
 };
