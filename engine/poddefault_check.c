@@ -147,7 +147,7 @@ int poddefault_check(const cJSON *poddefault, struct error *error)
             rule = strcmp(rules[i].field, item->string) == 0 ? &rules[i] : NULL;
         if (status == 0 && !rule)
             status = error_set(error, ERROR_INVALID, "spec", "spec.%.60s is not known", item->string);
-        if (status == 0 && !cJSON_IsNull(item))
+        if (status == 0 && rule && !cJSON_IsNull(item))
             status = check_field(rule, item, error);
     }
     return status;
