@@ -115,6 +115,11 @@ test-kubernetes: $(PROGRAMS) $(KUBERNETES_PROGRAMS) images $(TEST_VENV)/.ready
 	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
 	ATELIER_BUILD=$(abspath $(BUILD)) tests/kubernetes/run.sh $(KUBERNETES_PROGRAMS)
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/kubernetes tests/conformance)
+# Also containerd, kubelet, kube-proxy and CoreDNS in a network namespace: pods that run. Root; some minutes, not in CI.
+.PHONY: test-kubernetes-node
+test-kubernetes-node: $(PROGRAMS) images $(TEST_VENV)/.ready
+	scripts/setup.sh --test --kubelet
+	ATELIER_BUILD=$(abspath $(BUILD)) tests/kubernetes_node/run.sh $(IMAGES) $(abspath $(TEST_VENV))/bin/python
 $(TEST_VENV)/.ready: tests/requirements.txt
 	/usr/bin/python3 -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install --quiet -r tests/requirements.txt

@@ -13,7 +13,8 @@
 
 #define PORTS_MAX 16  /* more ports of one service are not reachable by path */
 #define RETRY_MS 1000 /* after a list or watch that failed */
-#define ABSENT_S 15   /* until a kind that the engine has not is looked for again */
+#define FIRST_TRIES 10
+#define ABSENT_S 15 /* until a kind that the engine has not is looked for again */
 #define KEY_SIZE 384
 
 struct port {
@@ -258,6 +259,18 @@ static int load(struct source *source, struct error *error)
                         on_event, source, &source->watch, error);
 }
 
+/* What was listed may be forgotten again before it can be watched from there, most of all while an engine starts. */
+static int load_first(struct source *source, struct error *error)
+{
+    int status, tries = 0;
+    do {
+        if (error)
+            *error = (struct error){0};
+        status = load(source, error);
+    } while (status == -ERROR_GONE && ++tries < FIRST_TRIES);
+    return status;
+}
+
 static struct source *next_lost(struct routes *routes)
 {
     for (size_t i = 0; i < FOLLOW_COUNT; i++) {
@@ -323,7 +336,7 @@ int routes_new(struct engine *engine, struct routes **ret, struct error *error)
     pthread_cond_init(&routes->changed, NULL);
     for (size_t i = 0; i < FOLLOW_COUNT && status == 0; i++) {
         routes->sources[i] = (struct source){.routes = routes, .kind = followed[i]};
-        status = load(&routes->sources[i], error);
+        status = load_first(&routes->sources[i], error);
     }
     if (status == 0 && pthread_create(&routes->thread, NULL, run, routes) != 0)
         status = error_set(error, ERROR_INTERNAL, NULL, "no more threads can be started");

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that scripts/packages.txt names and this machine lacks, and makes the system user `atelier`.
-#   scripts/setup.sh [--test] [--check]
-# --test: also what tests need. --check: only say what is missing. As root, or through sudo; otherwise it prints the one
+#   scripts/setup.sh [--test] [--kubelet] [--check]
+# --test: also what tests need; --kubelet: also what a node of Kubernetes needs (make test-kubernetes-node). --check: only say what is missing. As root, or through sudo; otherwise it prints the one
 # command to run. The daemons that packages bring are not started, and no PostgreSQL cluster is made.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-with_tests= check_only=
+with_tests= with_kubelet= check_only=
 for argument in "$@"; do
     case $argument in
     --test) with_tests=--test ;;
+    --kubelet) with_kubelet=--kubelet ;;
     --check) check_only=yes ;;
-    *) printf 'setup: %s: expected --test or --check\n' "$argument" >&2; exit 2 ;;
+    *) printf 'setup: %s: expected --test, --kubelet or --check\n' "$argument" >&2; exit 2 ;;
     esac
 done
 tell() { printf 'setup: %s\n' "$*" >&2; }
@@ -29,6 +30,7 @@ wanted() {
         build | run) echo "$package" ;;
         node) has_node || echo "$package" ;;
         test) [ -z "$with_tests" ] || echo "$package" ;;
+        kubelet) [ -z "$with_kubelet" ] || echo "$package" ;;
         esac
     done <"$here/packages.txt"
 }
@@ -58,11 +60,11 @@ fi
 if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
         tell "needs root for: ${packages//$'\n'/ }${need_user:+ (system user atelier)}"
-        exec sudo "$here/setup.sh" $with_tests
+        exec sudo "$here/setup.sh" $with_tests $with_kubelet
     fi
     [ -z "$packages" ] || tell "missing packages: ${packages//$'\n'/ }"
     tell "run this once as root, then try again:"
-    printf '    %s/setup.sh%s\n' "$here" "${with_tests:+ $with_tests}" >&2
+    printf '    %s/setup.sh%s\n' "$here" "${with_tests:+ $with_tests}${with_kubelet:+ $with_kubelet}" >&2
     exit 1
 fi
 

@@ -243,6 +243,10 @@ int object_watch(struct engine *engine, enum engine_kind kind, const char *names
         return error_set(error, ERROR_METHOD, NULL, "%s are not watched from here", engine_kinds[kind].plural);
     if (resume && !text_parse_i64(slice_of(resource_version), 0, INT64_MAX, &from))
         return error_set(error, ERROR_BAD_REQUEST, "resourceVersion", "resourceVersion must be a whole number");
+    int r =
+        resume ? cache_of(kubernetes, kind, &cache, error) : 0; /* since when changes are known is not known before */
+    if (r < 0)
+        return r;
     struct hub_request request = {.engine = engine,
                                   .kind = kind,
                                   .namespace = engine_kinds[kind].namespaced ? namespace : NULL,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real Kubernetes control plane on one machine, for tests: how it is started, stopped and looked at.
-#   cluster.sh up DIR [--controllers] [--kwok] [--nodes N] [--audit] [--no-kuberay] [--no-istio] [--address IP]
+#   cluster.sh up DIR [--controllers] [--scheduler] [--kwok] [--nodes N] [--audit] [--no-kuberay] [--no-istio] [--address IP]
 #   cluster.sh down DIR                 ends what runs and removes DIR
 #   cluster.sh stop|start|kill DIR NAME one program: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok
 #   cluster.sh pid DIR NAME             prints its pid
@@ -224,18 +224,19 @@ kubectl() { "$tools/kubectl" --kubeconfig "$dir/admin.kubeconfig" "$@"; }
 
 # --- commands -----------------------------------------------------------------------------------------------------------
 command_up() {
-    local controllers='' kwok='' wanted='kube-apiserver kubectl'
+    local controllers='' kwok='' scheduler='' wanted='kube-apiserver kubectl'
     nodes=4 audit='' no_kuberay='' no_istio='' address=127.0.0.1 kubelet_flags=()
     while [ $# -gt 0 ]; do
         case $1 in
         --controllers) controllers=yes ;;
         --kwok) controllers=yes kwok=yes ;;
+        --scheduler) scheduler=yes kubelet_flags=(--kubelet-client-certificate "$keys/admin.crt" --kubelet-client-key "$keys/admin.key") ;;
         --nodes) nodes=$2; shift ;;
         --audit) audit=yes ;;
         --no-kuberay) no_kuberay=yes ;;
         --no-istio) no_istio=yes ;;
         --address) address=$2; shift ;;
-        *) fail "$1: expected --controllers, --kwok, --nodes N, --audit, --no-kuberay, --no-istio or --address IP" ;;
+        *) fail "$1: expected --controllers, --scheduler, --kwok, --nodes N, --audit, --no-kuberay, --no-istio or --address IP" ;;
         esac
         shift
     done
@@ -244,6 +245,7 @@ command_up() {
     [ -z "$(ls -A "$dir")" ] || fail "$dir is not empty"
     [ -z "$controllers" ] || wanted+=' kube-controller-manager'
     [ -z "$kwok" ] || wanted+=' kube-scheduler kwok'
+    [ -z "$scheduler" ] || wanted+=' kube-scheduler'
     [ -n "$no_istio" ] || wanted+=' istio-crds'
     # shellcheck disable=SC2086  # names hold no blanks
     tools=$("$here/tools/build.sh" $wanted)
@@ -262,6 +264,7 @@ command_up() {
     api_ready
     [ -z "$controllers" ] || start_controllers
     [ -z "$kwok" ] || { start_scheduler; start_kwok; }
+    [ -z "$scheduler" ] || start_scheduler
     install_crds
     trap - EXIT INT TERM
     echo "$dir/admin.kubeconfig"

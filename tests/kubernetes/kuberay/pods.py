@@ -104,9 +104,10 @@ def worker(item, group, service):
     name = f"{item['metadata']['name']}-{group['groupName']}"[:50] + "-worker-"
     pod = build(item, group, "worker", group["groupName"], name, service)
     ray = pod["spec"]["containers"][0]
+    address = f"{service}.{item['metadata']['namespace']}.svc.cluster.local:6379"
     pod["spec"].setdefault("initContainers", []).append({
         "name": "wait-gcs-ready", "image": ray["image"], "command": ["/bin/bash", "-c", "--"],
-        "args": ["until ray health-check; do sleep 5; done"], "env": token_env(item),
+        "args": [f"until ray health-check --address {address} --skip-version-check; do sleep 2; done"], "env": token_env(item),
         "securityContext": ray.get("securityContext", {}),
         "resources": {"requests": {"cpu": "200m", "memory": "256Mi"}, "limits": {"cpu": "200m", "memory": "256Mi"}}})
     return pod
