@@ -80,7 +80,7 @@ def test_an_outsider_cannot_tell_that_anything_exists(platform):
     for path in (f"{CORE}/configmaps/private", f"{CORE}/pods/x", NOTEBOOKS + "/nb", CLUSTERS + "/rc",
                  f"{CORE}/secrets/ray-auth"):
         mine, absent = platform.ask(BOB, "GET", path), platform.ask(BOB, "GET", path.replace("/alice/", "/nobody/"))
-        assert mine[0] == absent[0] == 404
+        assert mine[0] == absent[0] == 404, (path, mine, absent)
         assert str(mine[1]).replace("alice", "?") == str(absent[1]).replace("nobody", "?")
     for method, body in (("POST", configmap("mine")), ("DELETE", None)):
         assert platform.ask(BOB, method, f"{CORE}/configmaps" + ("" if body else "/private"), body)[0] == 404
@@ -102,7 +102,8 @@ def test_roles_are_what_they_say_and_end_at_once(platform):
     assert platform.ask(BOB, "GET", "/api/atelier/v1/profiles/alice/members")[0] == 200
     assert platform.cli("share", "alice", CAROL, user=BOB, check=False).returncode != 0
     platform.cli("unshare", "alice", BOB, user=ALICE)
-    assert platform.ask(BOB, "GET", f"{CORE}/configmaps/shared")[0] == 404
+    last = platform.ask(BOB, "GET", f"{CORE}/configmaps/shared")
+    assert last[0] == 404, last
 
 
 def test_a_notebook_is_made_shared_alone_and_deleted_with_what_it_had(platform):

@@ -214,8 +214,11 @@ command_up() { # IMAGES
     echo "$kubeconfig"
 }
 
-end_pods() { # whatever containerd still runs
-    local task
+end_pods() { # whatever containerd still runs, and the network namespaces that it was given
+    local task networks
+    networks=$(for task in $(ctr -a "$run/containerd.sock" -n k8s.io containers ls -q 2>/dev/null); do
+        ctr -a "$run/containerd.sock" -n k8s.io containers info "$task" 2>/dev/null | grep -o '/netns/cni-[0-9a-f-]*' || true
+    done | sort -u)
     for task in $(ctr -a "$run/containerd.sock" -n k8s.io tasks ls -q 2>/dev/null); do
         ctr -a "$run/containerd.sock" -n k8s.io tasks kill -s SIGKILL "$task" 2>/dev/null || true
     done
@@ -223,6 +226,7 @@ end_pods() { # whatever containerd still runs
         ctr -a "$run/containerd.sock" -n k8s.io tasks delete -f "$task" >/dev/null 2>&1 || true
         ctr -a "$run/containerd.sock" -n k8s.io containers delete "$task" >/dev/null 2>&1 || true
     done
+    for task in $networks; do ip netns delete "${task#/netns/}" 2>/dev/null || true; done
 }
 
 command_down() {

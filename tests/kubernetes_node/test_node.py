@@ -100,6 +100,8 @@ def test_a_ray_cluster_runs_a_job_on_a_worker(house):
         assert double.stdout.readline() == "watching\n"
         as_alice(house, "ray", "create", "rc1", "-n", "alice", "--head-cpu", "500m", "--head-memory", "2Gi", "--worker-cpu",
                  "500m", "--worker-memory", "2Gi", "--replicas", "1", "--wait", "--timeout", "4m", timeout=300)
+        # The double of KubeRay gives pods no probes: they are ready before Ray's dashboard is.
+        service.eventually("the dashboard answers", lambda: house.alice.ask("GET", "/ray/alice/rc1/api/version")[0] == 200, 120, 1)
         script = ("import ray; ray.init(log_to_driver=False); "
                   "print('nodes', sum(n['Alive'] for n in ray.nodes()), ray.get(ray.remote(lambda: 6 * 7).remote()))")
         out = as_alice(house, "ray", "submit", "rc1", "-n", "alice", "--", "python", "-c", script, timeout=300)
