@@ -18,7 +18,11 @@ fail() { tell "$*"; exit 1; }
 # --- processes: DIR/run/NAME holds "pid start-time", so that a recycled pid is never signalled --------------------------
 start_time() { awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$1/stat" 2>/dev/null || true; }
 
-is_zombie() { [ "$(awk '{ sub(/.*\) /, ""); print $1 }' "/proc/$1/stat" 2>/dev/null)" = Z ]; }
+# All of it: a killed program's first thread is a zombie while others still hold its ports.
+is_zombie() {
+    [ "$(awk '{ sub(/.*\) /, ""); print $1 }' "/proc/$1/stat" 2>/dev/null)" = Z ] &&
+        [ "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -le 1 ]
+}
 
 running_pid() { # NAME: its pid, when it is still the process that was started
     local pid started
