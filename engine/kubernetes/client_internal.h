@@ -17,6 +17,9 @@
 #include "engine/kubernetes/credential.h"
 #include "engine/kubernetes/retry.h"
 
+/* CLIENT_CONNECTIONS_MAX, and as many that are being tried or closed at the same time. */
+#define CLIENT_SOCKETS_MAX 32
+
 enum stream_state { STREAM_SUBMITTED, STREAM_WAITING, STREAM_RUNNING, STREAM_ENDED };
 
 struct stream_list {
@@ -83,6 +86,8 @@ struct kube_client {
     struct transfer *idle;
     unsigned idle_count;
     uint32_t dice;
+    int sockets[CLIENT_SOCKETS_MAX]; /* that libcurl has open, in any order */
+    unsigned socket_count;
 
     pthread_mutex_t lock; /* guards what follows */
     bool stopping, polling;
@@ -105,6 +110,10 @@ int transfer_start(struct kube_stream *stream, struct error *error);
 /* Takes it back, whether it is over or not. */
 void transfer_end(struct kube_stream *stream);
 void transfers_free(struct kube_client *client);
+/* Ends the connection of a stream that has heard nothing for so long, if nobody else has on it: libcurl keeps using one
+ * for new streams, which hear nothing either when what is between still acknowledges (a load balancer that lost its
+ * way). */
+void transfer_end_silent(const struct kube_stream *stream);
 /* How an attempt that libcurl reports as over went; the failure is in <error> unless RETRY_ANSWERED. */
 enum retry_transport transfer_result(const struct kube_stream *stream, CURLcode code, struct error *error);
 

@@ -238,7 +238,7 @@ static void run_due(struct kube_client *client)
     }
 }
 
-/* Ends what has been silent for too long, and says when to look again. */
+/* Ends what has been silent for too long, with its connection if that was, and says when to look again. */
 static void check_silence(struct kube_client *client)
 {
     if (client->now_ms < client->silence_due_ms)
@@ -253,6 +253,7 @@ static void check_silence(struct kube_client *client)
             struct error error;
             error_set(&error, ERROR_TIMEOUT, NULL, "nothing has come from the Kubernetes API for %lld ms",
                       (long long)stream->silence_ms);
+            transfer_end_silent(stream);
             end(stream, &error);
         } else if (until < due) {
             due = until;

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "engine/kubernetes/client_internal.h"
 
@@ -14,10 +15,56 @@
 
 static int set_socket(void *context, curl_socket_t socket, curlsocktype purpose)
 {
-    (void)context, (void)purpose;
+    struct kube_client *client = context;
     unsigned timeout = CLIENT_UNACKNOWLEDGED_MS;
+    (void)purpose;
     setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+    if (client->socket_count < CLIENT_SOCKETS_MAX)
+        client->sockets[client->socket_count++] = socket;
     return CURL_SOCKOPT_OK;
+}
+
+static int close_socket(void *context, curl_socket_t socket)
+{
+    struct kube_client *client = context;
+    for (unsigned i = 0; i < client->socket_count; i++) {
+        if (client->sockets[i] == socket) {
+            client->sockets[i] = client->sockets[--client->socket_count];
+            break;
+        }
+    }
+    return close(socket);
+}
+
+static long local_port(int socket)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ip4;
+        struct sockaddr_in6 ip6;
+        struct sockaddr_storage room;
+    } address = {.room = {0}};
+    socklen_t size = sizeof(address);
+    if (getsockname(socket, &address.any, &size) < 0)
+        return 0;
+    return ntohs(address.any.sa_family == AF_INET6 ? address.ip6.sin6_port : address.ip4.sin_port);
+}
+
+/* By the port at this end: libcurl tells the socket itself only of transfers that are over. */
+void transfer_end_silent(const struct kube_stream *stream)
+{
+    const struct kube_client *client = stream->client;
+    long port = 0;
+    if (curl_easy_getinfo(stream->transfer->easy, CURLINFO_LOCAL_PORT, &port) != CURLE_OK || port <= 0)
+        return;
+    for (unsigned i = 0; i < client->socket_count; i++) {
+        struct tcp_info info = {0};
+        socklen_t size = sizeof(info);
+        if (local_port(client->sockets[i]) == port &&
+            getsockopt(client->sockets[i], IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+            info.tcpi_last_data_recv >= stream->silence_ms)
+            (void)shutdown(client->sockets[i], SHUT_RDWR);
+    }
 }
 
 static size_t take_body(char *ret, size_t size, size_t count, void *context)
@@ -156,6 +203,9 @@ static void set_connection(CURL *easy, struct kube_client *client)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)CLIENT_KEEPALIVE_S);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)CLIENT_KEEPALIVE_S / 3);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, set_socket);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, client);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client);
     if (!config->uncompressed)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (client->connect_to.data)

@@ -1,0 +1,236 @@
+/* Does a cache stay equal to a real API server when connections freeze, lists break off and versions are forgotten? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "engine/kubernetes/reflector.h"
+#include "fault_proxy.h"
+
+#define PATIENCE_MS 60000
+#define LABEL "test=reflector"
+#define OBJECTS 20
+#define PAGE 7
+#define FILLING 4096 /* an object's; a page is larger than what CUT_BYTES lets through */
+#define CUT_BYTES 24000
+#define MAPS "/api/v1/namespaces/reflector/configmaps"
+
+static const struct reflector_times short_times = {.watch_min_s = 300,
+                                                   .watch_max_s = 300,
+                                                   .silence_ms = 4000,
+                                                   .backoff_min_ms = 100,
+                                                   .backoff_max_ms = 400,
+                                                   .absent_ms = 100};
+
+struct house {
+    struct kube_client *direct, *client; /* client: through the proxy */
+    struct fault_proxy proxy;
+    struct names *names;
+    struct packer *packer;
+    struct hub *hub;
+    struct cache *cache;
+    struct reflector *reflector;
+};
+static struct house house;
+
+/* --- the API server ----------------------------------------------------------------------------------------------- */
+
+static int ask(const char *method, const char *target, const char *body)
+{
+    struct error error = {0};
+    int r = kube_call(house.direct,
+                      &(struct kube_request){.method = method,
+                                             .target = target,
+                                             .content_type = body ? "application/json" : NULL,
+                                             .body = slice_of(body ? body : "")},
+                      NULL, &error);
+    if (r < 0 && r != -ERROR_EXISTS && r != -ERROR_NOT_FOUND && r != -ERROR_UNAVAILABLE)
+        fail_msg("%s %s: %s", method, target, error.message);
+    return r;
+}
+
+static int create(const char *name)
+{
+    char filling[FILLING + 1];
+    memset(filling, 'x', FILLING);
+    filling[FILLING] = '\0';
+    AUTO_FREE char *body = memory_format("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"%s\","
+                                         "\"labels\":{\"test\":\"reflector\"}},\"data\":{\"f\":\"%s\"}}",
+                                         name, filling);
+    return ask("POST", MAPS, body);
+}
+
+static void destroy(const char *name)
+{
+    AUTO_FREE char *target = memory_format(MAPS "/%s", name);
+    assert_int_equal(ask("DELETE", target, NULL), 0);
+}
+
+static void cluster(const char *verb)
+{
+    AUTO_FREE char *command = memory_format("tests/kubernetes/cluster.sh %s %s kube-apiserver >/dev/null 2>&1", verb,
+                                            getenv("ATELIER_TEST_CLUSTER"));
+    if (system(command) != 0)
+        fail_msg("%s", command);
+}
+
+/* --- what is known ------------------------------------------------------------------------------------------------ */
+
+static bool holds(const char *name)
+{
+    AUTO_JSON cJSON *object = cache_get(house.cache, "reflector", name);
+    return object != NULL;
+}
+
+static size_t count(void)
+{
+    struct cache_size size;
+    cache_measure(house.cache, &size);
+    return size.objects;
+}
+
+static struct reflector_counts counts(void)
+{
+    struct reflector_counts counts;
+    reflector_counts(house.reflector, &counts);
+    return counts;
+}
+
+#define EVENTUALLY(question_)                                                                                          \
+    do {                                                                                                               \
+        int64_t until_ = clock_monotonic_ms() + PATIENCE_MS;                                                           \
+        while (!(question_) && clock_monotonic_ms() < until_)                                                          \
+            clock_sleep_ms(20);                                                                                        \
+        assert_true(question_);                                                                                        \
+    } while (0)
+
+static void start_reflector(void)
+{
+    house.reflector = reflector_new(&(struct reflector_options){.client = house.client,
+                                                                .cache = house.cache,
+                                                                .kind = KIND_CONFIGMAP,
+                                                                .label_selector = LABEL,
+                                                                .times = &short_times,
+                                                                .page = PAGE});
+}
+
+/* --- each test begins with OBJECTS of them known, and a working way to the API server ------------------------------
+ */
+
+static void open_clients(void)
+{
+    struct kube_config config = {0};
+    struct error error = {0};
+    int64_t port = 0;
+    if (kube_config_load(getenv("ATELIER_TEST_KUBECONFIG"), "", &config, &error) < 0)
+        fail_msg("%s", error.message);
+    config.uncompressed = true; /* a page has to be larger than what a broken connection lets through */
+    assert_int_equal(kube_client_new(&config, &house.direct, &error), 0);
+    assert_true(text_parse_i64(slice_of(strrchr(config.server, ':') + 1), 1, UINT16_MAX, &port));
+    assert_true(proxy_start(&house.proxy, (uint16_t)port));
+    free(config.server);
+    config.server = memory_format("https://127.0.0.1:%u", house.proxy.port);
+    assert_int_equal(kube_client_new(&config, &house.client, &error), 0);
+    kube_config_free(&config);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    char name[16];
+    open_clients();
+    (void)ask("POST", "/api/v1/namespaces",
+              "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"reflector\"}}");
+    (void)ask("DELETE", MAPS "?labelSelector=" LABEL, NULL);
+    for (int i = 0; i < OBJECTS; i++) {
+        snprintf(name, sizeof(name), "m%d", i);
+        assert_int_equal(create(name), 0);
+    }
+    house.names = names_new();
+    house.packer = packer_new();
+    house.hub = hub_new(house.names);
+    house.cache = cache_new(&(struct cache_options){
+        .kind = KIND_CONFIGMAP, .names = house.names, .packer = house.packer, .hub = house.hub});
+    start_reflector();
+    EVENTUALLY(count() == OBJECTS);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    reflector_free(house.reflector);
+    kube_client_free(house.client);
+    kube_client_free(house.direct);
+    hub_free(house.hub);
+    cache_free(house.cache);
+    packer_free(house.packer);
+    names_free(house.names);
+    proxy_stop(&house.proxy);
+    return 0;
+}
+
+/* --- faults ------------------------------------------------------------------------------------------------------- */
+
+static void a_frozen_connection_is_left_for_another(void **state)
+{
+    (void)state;
+    EVENTUALLY(counts().watches >= 1);
+    clock_sleep_ms(500); /* the watch is under way */
+    assert_true(proxy_freeze(&house.proxy) >= 1);
+    assert_int_equal(create("unheard"), 0);
+    clock_sleep_ms(500);
+    assert_false(holds("unheard")); /* the fault works */
+    EVENTUALLY(holds("unheard"));
+    assert_int_equal(counts().lists, 1); /* a watch took over where the frozen one was */
+}
+
+static void a_forgotten_version_is_listed_anew(void **state)
+{
+    (void)state;
+    EVENTUALLY(counts().watches >= 1);
+    proxy_break(&house.proxy, true, 0);
+    destroy("m3");
+    assert_int_equal(create("new"), 0);
+    /* Its memory of changes begins anew with the API server: the version of the watch is from before. */
+    cluster("kill");
+    assert_true(holds("m3"));
+    cluster("start");
+    EVENTUALLY(ask("GET", MAPS "/new", NULL) == 0);
+    assert_true(holds("m3"));
+    proxy_break(&house.proxy, false, 0);
+    EVENTUALLY(holds("new") && !holds("m3"));
+    assert_int_equal(count(), OBJECTS);
+    assert_true(counts().lists >= 2);
+}
+
+static void a_list_that_breaks_off_takes_nothing_away(void **state)
+{
+    (void)state;
+    reflector_free(house.reflector);
+    destroy("m3");
+    proxy_break(&house.proxy, false, CUT_BYTES);
+    start_reflector();
+    EVENTUALLY(counts().failures >= 3);
+    assert_true(reflector_failing_since(house.reflector) > 0);
+    assert_int_equal(count(), OBJECTS);
+    assert_true(holds("m3"));
+    proxy_break(&house.proxy, false, 0);
+    EVENTUALLY(!holds("m3"));
+    assert_int_equal(count(), OBJECTS - 1);
+    EVENTUALLY(reflector_failing_since(house.reflector) == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_frozen_connection_is_left_for_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_forgotten_version_is_listed_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_list_that_breaks_off_takes_nothing_away, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
