@@ -632,9 +632,8 @@ int cache_watch(struct cache *cache, struct hub_request *request, struct engine_
 void cache_measure(struct cache *cache, struct cache_size *ret)
 {
     pthread_rwlock_rdlock(&cache->lock);
-    *ret = (struct cache_size){.objects = cache->table.count,
-                               .bytes = cache_table_bytes(&cache->table) + cache->dictionary.text.capacity,
-                               .pending = map_count(cache->pending)};
+    *ret = (struct cache_size){
+        .objects = cache->table.count, .bytes = cache_table_bytes(&cache->table), .pending = map_count(cache->pending)};
     for (size_t i = 0; i < cache->table.capacity; i++)
         if (cache->table.slots[i]) {
             ret->bytes += malloc_usable_size(cache->table.slots[i]) + sizeof(size_t);

@@ -55,8 +55,10 @@ struct record *cache_find(struct cache *cache, const char *namespace, const char
 int cache_watch(struct cache *cache, struct hub_request *request, struct engine_watch **ret, struct error *error);
 
 struct cache_size {
-    size_t objects, bytes, text_bytes; /* memory as allocated, and what the texts would take */
-    size_t pending;                    /* own writes that the watch has not shown yet */
+    size_t objects;
+    size_t bytes;      /* as allocated; the dictionary, 16 KiB at most, is not counted */
+    size_t text_bytes; /* what the texts would take */
+    size_t pending;    /* own writes that the watch has not shown yet */
 };
 void cache_measure(struct cache *cache, struct cache_size *ret);
 

@@ -8,8 +8,8 @@
 #include "base/random.h"
 #include "engine/kubernetes/status.h"
 
-/* Deflate looks back 32 KiB; half of that for what objects have in common is where gains end (see the bench in
- * record_test). Level and memory: 3 and 6 take half the time of the defaults for texts a twentieth larger. */
+/* Deflate looks back 32 KiB; half of that is for what objects have in common. Level and memory: 3 and 6 take half the
+ * time of the defaults for texts a twentieth larger. */
 enum { DICTIONARY_BYTES = 16 << 10, DICTIONARY_SAMPLES = 4, PACK_LEVEL = 3, PACK_MEMORY = 6, PACK_WINDOW = -15 };
 
 /* --- names -------------------------------------------------------------------------------------------------------- */

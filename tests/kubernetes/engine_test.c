@@ -183,7 +183,7 @@ static void what_is_there_costs_no_write_and_drift_is_undone(void **state)
 static void after_a_restart_one_of_a_shape_is_written(void **state)
 {
     (void)state;
-    char name[16];
+    char name[24];
     int written = 0;
     for (int i = 0; i < 8; i++) {
         snprintf(name, sizeof(name), "shape-%d", i);

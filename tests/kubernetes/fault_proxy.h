@@ -142,8 +142,11 @@ static void proxy_stop(struct fault_proxy *proxy)
     pthread_mutex_destroy(&proxy->lock);
 }
 
+/* Not every test needs each fault. */
+#define FAULT __attribute__((unused)) static
+
 /* What is connected now stays so and hears nothing any more; later connections work. How many were frozen. */
-static unsigned proxy_freeze(struct fault_proxy *proxy)
+FAULT unsigned proxy_freeze(struct fault_proxy *proxy)
 {
     unsigned count = 0;
     pthread_mutex_lock(&proxy->lock);
@@ -157,7 +160,7 @@ static unsigned proxy_freeze(struct fault_proxy *proxy)
 }
 
 /* Ends every connection; <refuse>: and takes no other. <answer_max>: see above. */
-static void proxy_break(struct fault_proxy *proxy, bool refuse, size_t answer_max)
+FAULT void proxy_break(struct fault_proxy *proxy, bool refuse, size_t answer_max)
 {
     pthread_mutex_lock(&proxy->lock);
     proxy->refuse = refuse;
