@@ -3,20 +3,7 @@
 #include "engine/kubernetes/portforward.h"
 #include "engine/kubernetes/relay.h"
 #include "engine/selector.h"
-
-static const cJSON *find_port(const cJSON *service, const char *port)
-{
-    const cJSON *entry;
-    int64_t wanted = 0, number;
-    bool by_number = text_parse_i64(slice_of(port), 1, 65535, &wanted);
-    cJSON_ArrayForEach(entry, json_at(service, "spec", "ports", NULL))
-    {
-        if (by_number ? json_i64(json_member(entry, "port"), &number) && number == wanted
-                      : strcmp(json_text_or("", entry, "name", NULL), port) == 0)
-            return entry;
-    }
-    return NULL;
-}
+#include "engine/service_port.h"
 
 static bool is_ready(const cJSON *pod)
 {
@@ -64,23 +51,6 @@ static cJSON *choose_pod(struct cache *pods, const cJSON *service, const char *n
     return fallback;
 }
 
-/* A targetPort by name is a port that one of the pod's containers names so. */
-static bool target_port(const cJSON *pod, const cJSON *port, int64_t *ret)
-{
-    const cJSON *target = json_member(port, "targetPort"), *container, *each;
-    if (!cJSON_IsString(target))
-        return json_i64(target ? target : json_member(port, "port"), ret) && *ret >= 1 && *ret <= 65535;
-    cJSON_ArrayForEach(container, json_at(pod, "spec", "containers", NULL))
-    {
-        cJSON_ArrayForEach(each, json_member(container, "ports"))
-        {
-            if (strcmp(json_text_or("", each, "name", NULL), target->valuestring) == 0)
-                return json_i64(json_member(each, "containerPort"), ret);
-        }
-    }
-    return false;
-}
-
 /* By the service's name: what stands before it in the cluster (a mesh, a policy) then sees a service. A headless one
  * has no ports of its own. */
 static int dial_inside(const cJSON *pod, const char *namespace, const cJSON *service, const cJSON *entry,
@@ -103,22 +73,22 @@ int dial_service(struct engine *engine, const char *namespace, const char *servi
     struct kubernetes *kubernetes = kubernetes_of(engine);
     AUTO_JSON cJSON *object = NULL;
     struct cache *pods = NULL;
-    int64_t number;
+    uint16_t number;
     int r = object_get(engine, KIND_SERVICE, namespace, service, &object, error);
     if (r == 0)
         r = cache_of(kubernetes, KIND_POD, &pods, error);
     if (r < 0)
         return r;
-    const cJSON *entry = find_port(object, port);
+    const cJSON *entry = service_port_find(object, port);
     if (!entry)
         return error_set(error, ERROR_NOT_FOUND, NULL, "no port \"%.63s\" found for service \"%s\"", port, service);
     AUTO_JSON cJSON *pod = choose_pod(pods, object, namespace);
     if (!pod)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "no endpoints available for service \"%s\"", service);
-    if (!target_port(pod, entry, &number))
+    if (!service_port_target(pod, entry, &number))
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the pod of service \"%s\" has no such port", service);
     if (kubernetes->inside)
         return dial_inside(pod, namespace, object, entry, number, ret_fd, error);
-    return portforward_open(kubernetes->client, namespace, json_text_or("", pod, "metadata", "name", NULL),
-                            (uint16_t)number, ret_fd, error);
+    return portforward_open(kubernetes->client, namespace, json_text_or("", pod, "metadata", "name", NULL), number,
+                            ret_fd, error);
 }

@@ -8,6 +8,7 @@
 #include "engine/local/reconcile.h"
 #include "engine/local/schedule.h"
 #include "engine/local/status.h"
+#include "engine/service_port.h"
 
 enum { NO_SANDBOX_YET_MS = 100 };
 
@@ -178,47 +179,6 @@ int64_t hosts_reconcile(struct local *local, const char *namespace, const char *
 
 /* --- dialling ----------------------------------------------------------------------------------------------------- */
 
-static const cJSON *find_port(const cJSON *service, const char *port)
-{
-    const cJSON *entry;
-    int64_t wanted = 0, number;
-    bool by_number = text_parse_i64(slice_of(port), 1, 65535, &wanted);
-    cJSON_ArrayForEach(entry, json_at(service, "spec", "ports", NULL))
-    {
-        if (by_number ? json_i64(json_member(entry, "port"), &number) && number == wanted
-                      : strcmp(json_text_or("", entry, "name", NULL), port) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-/* A targetPort by name is a port that one of the pod's containers names so. */
-static bool named_port(const cJSON *pod, const char *name, int64_t *ret)
-{
-    const cJSON *container, *port;
-    cJSON_ArrayForEach(container, json_at(pod, "spec", "containers", NULL))
-    {
-        cJSON_ArrayForEach(port, json_member(container, "ports"))
-        {
-            if (strcmp(json_text_or("", port, "name", NULL), name) == 0)
-                return json_i64(json_member(port, "containerPort"), ret);
-        }
-    }
-    return false;
-}
-
-static bool target_port(const cJSON *pod, const cJSON *port, uint16_t *ret)
-{
-    const cJSON *target = json_member(port, "targetPort");
-    int64_t number = 0;
-    bool found = cJSON_IsString(target) ? named_port(pod, target->valuestring, &number)
-                                        : json_i64(target ? target : json_member(port, "port"), &number);
-    if (!found || number < 1 || number > 65535)
-        return false;
-    *ret = (uint16_t)number;
-    return true;
-}
-
 int service_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                  struct error *error)
 {
@@ -228,13 +188,13 @@ int service_dial(struct engine *engine, const char *namespace, const char *servi
     int r = objects_get(local->objects, KIND_SERVICE, namespace, service, &object, error);
     if (r < 0)
         return r;
-    const cJSON *entry = find_port(object->body, port);
+    const cJSON *entry = service_port_find(object->body, port);
     if (!entry)
         return error_set(error, ERROR_NOT_FOUND, NULL, "no port \"%.63s\" found for service \"%s\"", port, service);
     AUTO_OBJECT struct object *pod = service_pod(local, object->body, namespace);
     if (!pod)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "no endpoints available for service \"%s\"", service);
-    if (!target_port(pod->body, entry, &number))
+    if (!service_port_target(pod->body, entry, &number))
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the pod of service \"%s\" has no such port", service);
     r = sandbox_dial(local->sandbox, namespace, pod_address(pod), number, ret_fd, error);
     if (r < 0 && r != -ERROR_UNAVAILABLE)
