@@ -138,3 +138,14 @@ bool clock_parse(struct slice text, int64_t *ret_wall_ms)
     *ret_wall_ms = (seconds - offset_s) * 1000 + ms;
     return true;
 }
+
+void clock_after(int64_t ms, struct timespec *ret)
+{
+    clock_gettime(CLOCK_MONOTONIC, ret);
+    ret->tv_sec += ms / 1000;
+    ret->tv_nsec += ms % 1000 * 1000000;
+    if (ret->tv_nsec >= 1000000000) {
+        ret->tv_sec++;
+        ret->tv_nsec -= 1000000000;
+    }
+}

@@ -10,6 +10,9 @@
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_ms(void);
 void clock_sleep_ms(int64_t ms);
+struct timespec;
+/* That many ms from now on the monotonic clock, as a condition variable set to that clock waits for. */
+void clock_after(int64_t ms, struct timespec *ret);
 #define CLOCK_TEXT_SIZE 32
 /* RFC 3339 in UTC, whole seconds ("2026-11-23T03:00:00Z"), as Kubernetes metav1.Time; micro: metav1.MicroTime. */
 void clock_format(int64_t wall_ms, char ret[CLOCK_TEXT_SIZE]);

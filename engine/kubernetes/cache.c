@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "engine/kubernetes/cache_table.h"
 
@@ -523,13 +524,7 @@ bool cache_synced(struct cache *cache)
 bool cache_wait(struct cache *cache, int64_t wait_ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (wait_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    clock_after(wait_ms, &until);
     pthread_mutex_lock(&cache->sync_lock);
     int r = 0;
     while (!cache->sync_done && r == 0)

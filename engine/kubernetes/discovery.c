@@ -81,13 +81,7 @@ static void keep(struct kubernetes *kubernetes, int result, const bool has[KIND_
 static bool pause_ms(struct kubernetes *kubernetes, int64_t delay_ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += delay_ms / 1000;
-    until.tv_nsec += delay_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    clock_after(delay_ms, &until);
     pthread_mutex_lock(&kubernetes->lock);
     int r = 0;
     while (!kubernetes->stop && r == 0)

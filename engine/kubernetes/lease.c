@@ -129,8 +129,7 @@ static void try_once(struct lease *lease)
 static bool pause_ms(struct lease *lease, int64_t delay_ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += delay_ms / 1000;
+    clock_after(delay_ms, &until);
     pthread_mutex_lock(&lease->lock);
     int r = 0;
     while (!lease->stop && r == 0)

@@ -286,13 +286,7 @@ static bool stopping(struct reflector *reflector)
 static void pause_ms(struct reflector *reflector, int64_t ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    clock_after(ms, &until);
     pthread_mutex_lock(&reflector->lock);
     int r = 0;
     while (!reflector->stop && r == 0)
