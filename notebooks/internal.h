@@ -27,6 +27,10 @@ struct notebooks {
     char *host;          /* of this platform's Service */
 };
 
+/* notebooks.c: one pass over one notebook. Returns milliseconds until it is worth another look, 0: not before something
+ * happens, or a negative error. */
+int64_t notebooks_reconcile(struct notebooks *notebooks, const char *namespace, const char *name);
+
 /* trouble.c: the newest Warning event about an object, not older than <since_ms>. Texts NULL: there is none. */
 struct trouble {
     char *reason, *message; /* its own */

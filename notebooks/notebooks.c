@@ -362,7 +362,7 @@ static int pass_all(struct pass *pass, struct error *error)
     return r < 0 ? r : pass_stop(pass, error);
 }
 
-static int64_t reconcile(struct notebooks *notebooks, const char *namespace, const char *name)
+int64_t notebooks_reconcile(struct notebooks *notebooks, const char *namespace, const char *name)
 {
     struct error error = {0};
     AUTO_JSON cJSON *notebook = NULL;
@@ -427,7 +427,8 @@ static int64_t notebooks_handle(void *context, const char *key)
     struct slice namespace = slice_split(slice_of(key), '/', &name);
     AUTO_FREE char *namespace_text = memory_text_n(namespace.p, namespace.n);
     AUTO_FREE char *name_text = memory_text_n(name.p ? name.p : "", name.n);
-    return *name_text ? reconcile(notebooks, namespace_text, name_text) : requeue_namespace(notebooks, namespace_text);
+    return *name_text ? notebooks_reconcile(notebooks, namespace_text, name_text)
+                      : requeue_namespace(notebooks, namespace_text);
 }
 
 static void notebooks_seen(void *context, enum engine_kind kind, const cJSON *object)

@@ -1,41 +1,22 @@
 /* Do profiles and notebooks become what they should, and go again? (real PostgreSQL, real local engine, no processes)
  */
-#include "tests/integration/postgres.h"
+#include "tests/integration/tenants.h"
 
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "auth/auth.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "engine/local/local.h"
 #include "notebooks/notebooks.h"
-#include "store/store.h"
 #include "tenancy/internal.h"
 #include "tests/integration/fake_sandbox.h"
 
 #define WAIT_MS 15000
+#define STOPPED(value) "{\"metadata\":{\"annotations\":{\"kubeflow-resource-stopped\":" value "}}}"
+#define ADOPT "{\"atelier.dev/adopt\":\"true\"}"
 
-static struct store *store;
-static struct auth *auth;
-static struct engine *engine;
 static struct tenancy *tenancy;
 static struct notebooks *notebooks;
 static char images[] = "/tmp/atelier-domain-XXXXXX";
-static const struct identity alice = {.kind = IDENTITY_SESSION, .user_id = 1, .email = "alice@example.com"};
-static const struct identity bob = {.kind = IDENTITY_SESSION, .user_id = 2, .email = "bob@example.com"};
-
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        struct error error = {0};                                                                                      \
-        int r_ = (call);                                                                                               \
-        if (r_ < 0)                                                                                                    \
-            fail_msg("%s: %d %s %s", #call, r_, error.field, error.message);                                           \
-    } while (0)
+static const struct identity alice = {.kind = IDENTITY_SESSION, .user_id = 1, .email = ALICE};
+static const struct identity bob = {.kind = IDENTITY_SESSION, .user_id = 2, .email = BOB};
 
 /* --- the world --------------------------------------------------------------------------------------------------- */
 
@@ -45,13 +26,6 @@ static void start_tenancy(void)
         &(struct tenancy_options){
             .engine = engine, .auth = auth, .quota_cpu = "4", .quota_memory = "8Gi", .home_size = "1Gi"},
         &tenancy, &error));
-}
-
-static void make_user(const char *email)
-{
-    char link[64];
-    AUTO_JSON cJSON *user = NULL;
-    OK(auth_user_create(auth, email, false, link, &user, &error));
 }
 
 static void write_image(void)
@@ -71,18 +45,7 @@ static int begin(void **state)
     assert_non_null(mkdtemp(images));
     write_image();
     fake_reset();
-    AUTO_FREE char *url = postgres_database("domain");
-    OK(store_new(&(struct store_options){url, 8}, &store, &error));
-    OK(store_wait(store, WAIT_MS, &error));
-    OK(store_migrate(store, &error));
-    OK(auth_new(&(struct auth_options){.store = store,
-                                       .admin_email = "admin@example.com",
-                                       .max_stale_ms = 300000,
-                                       .session_ttl_ms = 3600000,
-                                       .profiles_per_user = 3},
-                &auth, &error));
-    make_user(alice.email);
-    make_user(bob.email);
+    tenants_begin("domain", 3);
     OK(local_engine_new(&(struct local_options){store, "/nonexistent", images, 0, 8}, &engine, &error));
     start_tenancy();
     OK(notebooks_new(&(struct notebooks_options){.engine = engine}, &notebooks, &error));
@@ -95,8 +58,7 @@ static int end(void **state)
     notebooks_free(notebooks);
     tenancy_free(tenancy);
     local_engine_free(engine);
-    auth_free(auth);
-    store_free(store);
+    tenants_end();
     cJSON_Delete(fake.pods);
     cJSON_Delete(fake.sandboxes);
     cJSON_Delete(fake.volumes);
@@ -106,15 +68,6 @@ static int end(void **state)
 }
 
 /* --- looking ----------------------------------------------------------------------------------------------------- */
-
-static cJSON *get(enum engine_kind kind, const char *namespace, const char *name)
-{
-    cJSON *object = NULL;
-    int r = engine_get(engine, kind, namespace, name, &object, NULL);
-    if (r < 0 && r != -ERROR_NOT_FOUND)
-        fail_msg("get %s: %d", name, r);
-    return object;
-}
 
 /* Waits for status.phase (NULL: for the object to be gone). */
 static void wait_phase(enum engine_kind kind, const char *namespace, const char *name, const char *phase)
@@ -195,12 +148,6 @@ static void make_profile(const struct identity *who, const char *name)
     wait_phase(KIND_PROFILE, NULL, name, "Ready");
 }
 
-static void delete (enum engine_kind kind, const char *namespace, const char *name)
-{
-    AUTO_JSON cJSON *last = NULL;
-    OK(engine_delete(engine, kind, namespace, name, &last, &error));
-}
-
 static void make_notebook(const char *namespace, const char *name, const char *cpu)
 {
     AUTO_JSON cJSON *notebook = json_object();
@@ -216,18 +163,6 @@ static void make_notebook(const char *namespace, const char *name, const char *c
     }
     OK(notebook_admit(engine, NULL, notebook, &error));
     OK(engine_create(engine, KIND_NOTEBOOK, namespace, notebook, &stored, &error));
-}
-
-static void annotate(const char *namespace, const char *name, const char *value)
-{
-    AUTO_JSON cJSON *patch = json_object();
-    AUTO_JSON cJSON *stored = NULL;
-    cJSON *annotations = json_object_in(json_object_in(patch, "metadata"), "annotations");
-    if (value)
-        json_set_text(annotations, "kubeflow-resource-stopped", value);
-    else
-        json_set(annotations, "kubeflow-resource-stopped", cJSON_CreateNull());
-    OK(engine_patch(engine, KIND_NOTEBOOK, namespace, name, ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &stored, &error));
 }
 
 /* --- profiles ---------------------------------------------------------------------------------------------------- */
@@ -273,37 +208,13 @@ static void names_are_taken_limited_and_released(void **state)
 static void what_is_missing_comes_back(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *patch = json_object();
-    AUTO_JSON cJSON *stored = NULL;
     delete (KIND_RESOURCEQUOTA, "alice", "kf-resource-quota");
     wait_text(KIND_RESOURCEQUOTA, "alice", "kf-resource-quota", "metadata", "name", NULL, "kf-resource-quota");
     delete (KIND_SECRET, "alice", "ray-auth");
     wait_text(KIND_SECRET, "alice", "ray-auth", "type", NULL, NULL, "Opaque");
-    json_set_text(json_object_in(json_object_in(patch, "metadata"), "annotations"), "owner", "mallory@example.com");
-    OK(engine_patch(engine, KIND_NAMESPACE, NULL, "alice", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &stored, &error));
+    merge(KIND_NAMESPACE, NULL, "alice", "{\"metadata\":{\"annotations\":{\"owner\":\"mallory@example.com\"}}}");
     wait_text(KIND_NAMESPACE, NULL, "alice", "metadata", "annotations", "owner", "alice@example.com");
     assert_at_rest();
-}
-
-static void make_foreign_namespace(const char *name)
-{
-    AUTO_JSON cJSON *foreign = json_object();
-    AUTO_JSON cJSON *stored = NULL;
-    json_set_text(json_object_in(foreign, "metadata"), "name", name);
-    OK(engine_create(engine, KIND_NAMESPACE, NULL, foreign, &stored, &error));
-}
-
-/* As kubectl or GitOps would: no word to this platform. */
-static void put_profile(const char *name, const char *owner, const char *annotation)
-{
-    AUTO_JSON cJSON *profile = profile_of(name);
-    AUTO_JSON cJSON *stored = NULL;
-    cJSON *whose = json_object_in(json_object_in(profile, "spec"), "owner");
-    json_set_text(whose, "kind", "User");
-    json_set_text(whose, "name", owner);
-    if (annotation)
-        json_set_text(json_object_in(json_object_in(profile, "metadata"), "annotations"), annotation, "true");
-    OK(engine_create(engine, KIND_PROFILE, NULL, profile, &stored, &error));
 }
 
 static void somebody_elses_namespace_is_left_alone(void **state)
@@ -312,9 +223,9 @@ static void somebody_elses_namespace_is_left_alone(void **state)
     AUTO_JSON cJSON *wanted = profile_of("legacy");
     AUTO_JSON cJSON *stored = NULL;
     struct error refusal = {0};
-    make_foreign_namespace("legacy");
+    put(KIND_NAMESPACE, NULL, "{\"metadata\":{\"name\":\"legacy\"}}");
     assert_int_equal(tenancy_create_profile(tenancy, &bob, wanted, &stored, &refusal), -ERROR_EXISTS);
-    put_profile("legacy", bob.email, NULL);
+    put_profile("legacy", bob.email, "{}");
     wait_text(KIND_PROFILE, NULL, "legacy", "status", "reason", NULL, "NamespaceTaken");
     AUTO_JSON cJSON *profile = get(KIND_PROFILE, NULL, "legacy");
     assert_string_equal(json_text(profile, "status", "phase", NULL), "Failed");
@@ -334,16 +245,14 @@ static void a_namespace_is_adopted_and_given_back(void **state)
 {
     (void)state;
     AUTO_JSON cJSON *wanted = profile_of("grown");
-    AUTO_JSON cJSON *quota = json_object();
     AUTO_JSON cJSON *stored = NULL;
     struct error refusal = {0};
     json_set_text(json_object_in(json_object_in(wanted, "metadata"), "annotations"), "atelier.dev/adopt", "true");
     assert_int_equal(tenancy_create_profile(tenancy, &bob, wanted, &stored, &refusal), -ERROR_FORBIDDEN);
-    make_foreign_namespace("grown");
-    json_set_text(json_object_in(quota, "metadata"), "name", "kf-resource-quota");
-    json_set_text(json_object_in(json_object_in(quota, "spec"), "hard"), "cpu", "1");
-    OK(engine_create(engine, KIND_RESOURCEQUOTA, "grown", quota, &stored, &error));
-    put_profile("grown", bob.email, "atelier.dev/adopt");
+    put(KIND_NAMESPACE, NULL, "{\"metadata\":{\"name\":\"grown\"}}");
+    put(KIND_RESOURCEQUOTA, "grown",
+        "{\"metadata\":{\"name\":\"kf-resource-quota\"},\"spec\":{\"hard\":{\"cpu\":\"1\"}}}");
+    put_profile("grown", BOB, ADOPT);
     wait_phase(KIND_PROFILE, NULL, "grown", "Ready");
     wait_text(KIND_RESOURCEQUOTA, "grown", "kf-resource-quota", "spec", "hard", "cpu", "4");
     wait_text(KIND_NAMESPACE, NULL, "grown", "metadata", "annotations", "owner", "bob@example.com");
@@ -363,16 +272,13 @@ static void a_namespace_is_adopted_and_given_back(void **state)
 static void a_profile_put_there_is_claimed(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *patch = json_object();
-    AUTO_JSON cJSON *stored = NULL;
-    put_profile("gitops", "carol@example.com", NULL);
+    put_profile("gitops", "carol@example.com", "{}");
     wait_text(KIND_PROFILE, NULL, "gitops", "status", "reason", NULL, "OwnerUnknown");
     make_user("carol@example.com");
     wait_phase(KIND_PROFILE, NULL, "gitops", "Ready");
     assert_at_rest();
     /* Who may write to the cluster transfers it by writing. */
-    json_set_text(json_object_in(json_object_in(patch, "spec"), "owner"), "name", bob.email);
-    OK(engine_patch(engine, KIND_PROFILE, NULL, "gitops", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, &stored, &error));
+    merge(KIND_PROFILE, NULL, "gitops", "{\"spec\":{\"owner\":{\"name\":\"" BOB "\"}}}");
     wait_text(KIND_NAMESPACE, NULL, "gitops", "metadata", "annotations", "owner", "bob@example.com");
     wait_phase(KIND_PROFILE, NULL, "gitops", "Ready");
     /* And the other way round: a transfer here is written there. */
@@ -387,8 +293,8 @@ static void a_profile_put_there_is_claimed(void **state)
 static void a_profile_that_makes_no_sense_says_why(void **state)
 {
     (void)state;
-    put_profile("kube-public", bob.email, NULL);
-    put_profile("nobody", "not an address", NULL);
+    put_profile("kube-public", bob.email, "{}");
+    put_profile("nobody", "not an address", "{}");
     wait_phase(KIND_PROFILE, NULL, "kube-public", "Failed");
     wait_text(KIND_PROFILE, NULL, "kube-public", "status", "reason", NULL, "Invalid");
     wait_text(KIND_PROFILE, NULL, "nobody", "status", "message", NULL, "spec.owner.name must be an e-mail address");
@@ -453,10 +359,10 @@ static void a_notebook_runs_stops_starts_and_grows(void **state)
     AUTO_JSON cJSON *pod = get(KIND_POD, "alice", "nb1-0");
     assert_at_rest();
 
-    annotate("alice", "nb1", "now");
+    merge(KIND_NOTEBOOK, "alice", "nb1", STOPPED("\"now\""));
     wait_phase(KIND_NOTEBOOK, "alice", "nb1", "Stopped");
     wait_phase(KIND_POD, "alice", "nb1-0", NULL);
-    annotate("alice", "nb1", NULL);
+    merge(KIND_NOTEBOOK, "alice", "nb1", STOPPED("null"));
     wait_phase(KIND_NOTEBOOK, "alice", "nb1", "Running");
 
     AUTO_JSON cJSON *grown = get(KIND_NOTEBOOK, "alice", "nb1");

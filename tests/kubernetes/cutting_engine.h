@@ -16,14 +16,14 @@ struct cutting_engine {
     atomic_int cut_after; /* so many writes; 0: never */
 };
 
-static struct engine *behind(struct engine *engine)
+static struct engine *behind(struct engine *front)
 {
-    return ((struct cutting_engine *)(void *)engine)->real;
+    return ((struct cutting_engine *)(void *)front)->real;
 }
 
-static bool is_cut(struct engine *engine)
+static bool is_cut(struct engine *front)
 {
-    struct cutting_engine *cutting = (struct cutting_engine *)(void *)engine;
+    struct cutting_engine *cutting = (struct cutting_engine *)(void *)front;
     return cutting->cut_after > 0 && cutting->writes >= cutting->cut_after;
 }
 
@@ -33,105 +33,115 @@ static int refuse_cut(struct error *error)
 }
 
 /* After a write: its result, or none if it was the last one. */
-static int counted(struct engine *engine, int r, struct error *error)
+static int counted(struct engine *front, int r, struct error *error)
 {
-    atomic_fetch_add(&((struct cutting_engine *)(void *)engine)->writes, 1);
-    return is_cut(engine) ? refuse_cut(error) : r;
+    atomic_fetch_add(&((struct cutting_engine *)(void *)front)->writes, 1);
+    return is_cut(front) ? refuse_cut(error) : r;
 }
 
-static int cutting_create(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *object,
+static int cutting_create(struct engine *front, enum engine_kind kind, const char *namespace, const cJSON *object,
                           cJSON **ret, struct error *error)
 {
     AUTO_JSON cJSON *made = NULL;
-    if (is_cut(engine))
+    if (is_cut(front))
         return refuse_cut(error);
-    int r = counted(engine, engine_create(behind(engine), kind, namespace, object, &made, error), error);
+    int r = counted(front, engine_create(behind(front), kind, namespace, object, &made, error), error);
     if (r == 0 && ret)
         *ret = TAKE_POINTER(made);
     return r;
 }
 
-static int cutting_get(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+static int cutting_get(struct engine *front, enum engine_kind kind, const char *namespace, const char *name,
                        cJSON **ret, struct error *error)
 {
-    return is_cut(engine) ? refuse_cut(error) : engine_get(behind(engine), kind, namespace, name, ret, error);
+    return is_cut(front) ? refuse_cut(error) : engine_get(behind(front), kind, namespace, name, ret, error);
 }
 
-static int cutting_list(struct engine *engine, enum engine_kind kind, const char *namespace,
+static int cutting_list(struct engine *front, enum engine_kind kind, const char *namespace,
                         const struct engine_list_options *options, cJSON **ret, struct error *error)
 {
-    return is_cut(engine) ? refuse_cut(error) : engine_list(behind(engine), kind, namespace, options, ret, error);
+    return is_cut(front) ? refuse_cut(error) : engine_list(behind(front), kind, namespace, options, ret, error);
 }
 
-static int cutting_update(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+static int cutting_update(struct engine *front, enum engine_kind kind, const char *namespace, const char *name,
                           enum engine_part part, const cJSON *object, cJSON **ret, struct error *error)
 {
     AUTO_JSON cJSON *made = NULL;
-    if (is_cut(engine))
+    if (is_cut(front))
         return refuse_cut(error);
-    int r = counted(engine, engine_update(behind(engine), kind, namespace, name, part, object, &made, error), error);
+    int r = counted(front, engine_update(behind(front), kind, namespace, name, part, object, &made, error), error);
     if (r == 0 && ret)
         *ret = TAKE_POINTER(made);
     return r;
 }
 
-static int cutting_patch(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+static int cutting_patch(struct engine *front, enum engine_kind kind, const char *namespace, const char *name,
                          enum engine_part part, enum engine_patch type, const cJSON *patch, cJSON **ret,
                          struct error *error)
 {
     AUTO_JSON cJSON *made = NULL;
-    if (is_cut(engine))
+    if (is_cut(front))
         return refuse_cut(error);
-    int r =
-        counted(engine, engine_patch(behind(engine), kind, namespace, name, part, type, patch, &made, error), error);
+    int r = counted(front, engine_patch(behind(front), kind, namespace, name, part, type, patch, &made, error), error);
     if (r == 0 && ret)
         *ret = TAKE_POINTER(made);
     return r;
 }
 
-static int cutting_apply(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *wanted,
+static int cutting_apply(struct engine *front, enum engine_kind kind, const char *namespace, const cJSON *wanted,
                          bool *ret_written, struct error *error)
 {
     bool written = false;
-    if (is_cut(engine))
+    if (is_cut(front))
         return refuse_cut(error);
-    int r = engine_apply(behind(engine), kind, namespace, wanted, &written, error);
+    int r = engine_apply(behind(front), kind, namespace, wanted, &written, error);
     if (written || (r < 0 && r != -ERROR_EXISTS))
-        r = counted(engine, r, error);
+        r = counted(front, r, error);
     if (r == 0 && ret_written)
         *ret_written = written;
     return r;
 }
 
-static int cutting_remove(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+static int cutting_remove(struct engine *front, enum engine_kind kind, const char *namespace, const char *name,
                           cJSON **ret, struct error *error)
 {
-    if (is_cut(engine))
+    if (is_cut(front))
         return refuse_cut(error);
-    return counted(engine, engine_delete(behind(engine), kind, namespace, name, ret, error), error);
+    return counted(front, engine_delete(behind(front), kind, namespace, name, ret, error), error);
 }
 
-static int cutting_watch(struct engine *engine, enum engine_kind kind, const char *namespace,
+static int cutting_watch(struct engine *front, enum engine_kind kind, const char *namespace,
                          const struct engine_list_options *options, const char *resource_version,
                          engine_watcher watcher, void *context, struct engine_watch **ret, struct error *error)
 {
-    return engine_watch(behind(engine), kind, namespace, options, resource_version, watcher, context, ret, error);
+    return engine_watch(behind(front), kind, namespace, options, resource_version, watcher, context, ret, error);
 }
 
-static void cutting_event(struct engine *engine, const cJSON *object, const char *type, const char *reason,
+static void cutting_event(struct engine *front, const cJSON *object, const char *type, const char *reason,
                           const char *message)
 {
-    engine_event(behind(engine), object, type, reason, "%s", message);
+    engine_event(behind(front), object, type, reason, "%s", message);
 }
 
-static bool cutting_has(struct engine *engine, enum engine_kind kind)
+static int cutting_check_pod_template(struct engine *front, const cJSON *template, const char *path,
+                                      struct error *error)
 {
-    return engine_has(behind(engine), kind);
+    return engine_check_pod_template(behind(front), template, path, error);
 }
 
-static const struct engine_traits *cutting_traits(struct engine *engine)
+static int cutting_images(struct engine *front, cJSON **ret, struct error *error)
 {
-    return engine_traits(behind(engine));
+    return engine_images(behind(front), ret, error);
+}
+
+static bool cutting_has(struct engine *front, enum engine_kind kind)
+{
+    return engine_has(behind(front), kind);
+}
+
+static const struct engine_traits *cutting_traits(struct engine *front)
+{
+    return engine_traits(behind(front));
 }
 
 static const struct engine_operations cutting_operations = {.create = cutting_create,
@@ -143,6 +153,8 @@ static const struct engine_operations cutting_operations = {.create = cutting_cr
                                                             .remove = cutting_remove,
                                                             .watch = cutting_watch,
                                                             .event = cutting_event,
+                                                            .check_pod_template = cutting_check_pod_template,
+                                                            .images = cutting_images,
                                                             .has = cutting_has,
                                                             .traits = cutting_traits};
 

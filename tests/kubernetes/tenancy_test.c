@@ -1,51 +1,21 @@
 /* Do profiles become namespaces with walls, rights and quotas on a real API server, whatever happens on the way? */
-#include "tests/integration/postgres.h"
+#include "tests/integration/tenants.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "base/clock.h"
 #include "engine/kubernetes/kubernetes.h"
-#include "store/store.h"
 #include "tenancy/internal.h"
 #include "tests/kubernetes/cutting_engine.h"
+#include "tests/kubernetes/likeness.h"
 
-#define PATIENCE_MS 90000
 #define PASSES_MAX 50 /* a profile that takes more does not converge */
 #define CUTS_MAX 40   /* more writes than one profile has */
 #define QUIET_MS 1500 /* nothing written for so long: at rest */
 #define REMOVED 6     /* profiles that are taken down again; a removal has fewer writes */
-#define ALICE "alice@example.com"
-#define BOB "bob@example.com"
 
-static struct store *store;
-static struct auth *auth;
-static struct engine *engine; /* the real one */
 static struct cutting_engine cutting = {.base = {&cutting_operations}};
 static struct tenancy *tenancy;
 static const struct identity alice = {.kind = IDENTITY_SESSION, .user_id = 1, .email = ALICE};
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        struct error error = {0};                                                                                      \
-        int r_ = (call);                                                                                               \
-        if (r_ < 0)                                                                                                    \
-            fail_msg("%s: %d %s %s", #call, r_, error.field, error.message);                                           \
-    } while (0)
-
 /* --- the world ---------------------------------------------------------------------------------------------------- */
-
-static void make_user(const char *email)
-{
-    char link[64];
-    AUTO_JSON cJSON *user = NULL;
-    OK(auth_user_create(auth, email, false, link, &user, &error));
-}
 
 static struct tenancy_options options_over(struct engine *over)
 {
@@ -60,25 +30,8 @@ static struct tenancy_options options_over(struct engine *over)
 static int begin(void **state)
 {
     (void)state;
-    AUTO_FREE char *url = postgres_database("tenancy");
-    OK(store_new(&(struct store_options){url, 8}, &store, &error));
-    OK(store_wait(store, PATIENCE_MS, &error));
-    OK(store_migrate(store, &error));
-    OK(auth_new(&(struct auth_options){.store = store,
-                                       .admin_email = "admin@example.com",
-                                       .max_stale_ms = 300000,
-                                       .session_ttl_ms = 3600000,
-                                       .profiles_per_user = 100},
-                &auth, &error));
-    make_user(ALICE);
-    make_user(BOB);
-    const struct kubernetes_options cluster = {.kubeconfig = getenv("ATELIER_TEST_KUBECONFIG"),
-                                               .context = "",
-                                               .namespace = "default",
-                                               .tenant_namespace = "atelier-tenants",
-                                               .identity = "tenancy-test",
-                                               .images = ""};
-    OK(kubernetes_engine_new(&cluster, PATIENCE_MS, &engine, &error));
+    tenants_begin("tenancy", 100);
+    engine = cluster_engine("tenancy-test");
     cutting.real = engine;
     const struct tenancy_options options = options_over(&cutting.base);
     OK(tenancy_new(&options, &tenancy, &error));
@@ -90,67 +43,8 @@ static int end(void **state)
     (void)state;
     tenancy_free(tenancy);
     kubernetes_engine_free(engine);
-    auth_free(auth);
-    store_free(store);
+    tenants_end();
     return 0;
-}
-
-static cJSON *parsed(const char *text)
-{
-    cJSON *value = NULL;
-    OK(json_parse(slice_of(text), &json_limits_default, &value, &error));
-    return value;
-}
-
-/* As kubectl would. */
-static void put(enum engine_kind kind, const char *namespace, const char *text)
-{
-    AUTO_JSON cJSON *object = parsed(text);
-    OK(engine_create(engine, kind, namespace, object, NULL, &error));
-}
-
-static void put_profile(const char *name, const char *owner, const char *annotations)
-{
-    AUTO_FREE char *text = memory_format("{\"metadata\":{\"name\":\"%s\",\"annotations\":%s},"
-                                         "\"spec\":{\"owner\":{\"kind\":\"User\",\"name\":\"%s\"}}}",
-                                         name, annotations, owner);
-    put(KIND_PROFILE, NULL, text);
-}
-
-static void merge(enum engine_kind kind, const char *namespace, const char *name, const char *text)
-{
-    AUTO_JSON cJSON *patch = parsed(text);
-    OK(engine_patch(engine, kind, namespace, name, ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, &error));
-}
-
-static void delete (enum engine_kind kind, const char *namespace, const char *name)
-{
-    OK(engine_delete(engine, kind, namespace, name, NULL, &error));
-}
-
-static cJSON *get(enum engine_kind kind, const char *namespace, const char *name)
-{
-    cJSON *object = NULL;
-    struct error error = {0};
-    int r = engine_get(engine, kind, namespace, name, &object, &error);
-    if (r < 0 && r != -ERROR_NOT_FOUND)
-        fail_msg("get %s: %s", name, error.message);
-    return object;
-}
-
-/* Waits until the object's text contains <wanted> (NULL: until it is gone); returns how long it took. */
-static int64_t wait_for(enum engine_kind kind, const char *namespace, const char *name, const char *wanted)
-{
-    int64_t since = clock_monotonic_ms();
-    for (;;) {
-        AUTO_JSON cJSON *object = get(kind, namespace, name);
-        AUTO_FREE char *text = json_print(object);
-        if (wanted ? object && strstr(text, wanted) : !object)
-            return clock_monotonic_ms() - since;
-        if (clock_monotonic_ms() - since > PATIENCE_MS)
-            fail_msg("%s %s does not become %s: %s", engine_kinds[kind].kind, name, wanted ? wanted : "absent", text);
-        clock_sleep_ms(10);
-    }
 }
 
 static void wait_ready(const char *profile)
@@ -340,65 +234,26 @@ static void deletion_says_what_it_waits_for(void **state)
 
 /* --- a crash after every write ------------------------------------------------------------------------------------ */
 
-static const struct {
-    enum engine_kind kind;
-    const char *name; /* NULL: the profile's */
-} compared[] = {{KIND_PROFILE, NULL},
-                {KIND_NAMESPACE, NULL},
-                {KIND_NETWORKPOLICY, TENANCY_WALLS},
-                {KIND_AUTHORIZATIONPOLICY, TENANCY_WALLS},
-                {KIND_RESOURCEQUOTA, TENANCY_QUOTA},
-                {KIND_LIMITRANGE, TENANCY_DEFAULTS},
-                {KIND_SERVICEACCOUNT, "default-editor"},
-                {KIND_SERVICEACCOUNT, "default-viewer"},
-                {KIND_ROLEBINDING, "default-editor"},
-                {KIND_ROLEBINDING, "default-viewer"},
-                {KIND_ROLEBINDING, "atelier-viewer"},
-                {KIND_ROLEBINDING, "atelier-editor"},
-                {KIND_ROLEBINDING, "atelier-admin"},
-                {KIND_SECRET, TENANCY_RAY_AUTH},
-                {KIND_CLAIM, TENANCY_HOME}};
-
-/* Whatever differs between two profiles that are alike. */
-static void forget(cJSON *value)
-{
-    static const char *const volatiles[] = {"uid",
-                                            "resourceVersion",
-                                            "creationTimestamp",
-                                            "managedFields",
-                                            "generation",
-                                            "lastTransitionTime",
-                                            "auth_token",
-                                            "used",
-                                            "observedGeneration",
-                                            TENANCY_ADOPTED_BY,
-                                            "atelier.dev/applied"};
-    for (size_t i = 0; i < COUNT_OF(volatiles); i++)
-        cJSON_DeleteItemFromObjectCaseSensitive(value, volatiles[i]);
-    for (cJSON *item = value->child; item; item = item->next)
-        forget(item);
-}
+static const struct alike compared[] = {{KIND_PROFILE, NULL},
+                                        {KIND_NAMESPACE, NULL},
+                                        {KIND_NETWORKPOLICY, TENANCY_WALLS},
+                                        {KIND_AUTHORIZATIONPOLICY, TENANCY_WALLS},
+                                        {KIND_RESOURCEQUOTA, TENANCY_QUOTA},
+                                        {KIND_LIMITRANGE, TENANCY_DEFAULTS},
+                                        {KIND_SERVICEACCOUNT, "default-editor"},
+                                        {KIND_SERVICEACCOUNT, "default-viewer"},
+                                        {KIND_ROLEBINDING, "default-editor"},
+                                        {KIND_ROLEBINDING, "default-viewer"},
+                                        {KIND_ROLEBINDING, "atelier-viewer"},
+                                        {KIND_ROLEBINDING, "atelier-editor"},
+                                        {KIND_ROLEBINDING, "atelier-admin"},
+                                        {KIND_SECRET, TENANCY_RAY_AUTH},
+                                        {KIND_CLAIM, TENANCY_HOME}};
 
 /* Everything made for <profile>, with its name left out. */
 static char *state_of(const char *profile)
 {
-    AUTO_BUFFER struct buffer all = {0};
-    for (size_t i = 0; i < COUNT_OF(compared); i++) {
-        const char *name = compared[i].name ? compared[i].name : profile;
-        AUTO_JSON cJSON *object = NULL;
-        if (!engine_has(engine, compared[i].kind))
-            continue;
-        object = get(compared[i].kind, engine_kinds[compared[i].kind].namespaced ? profile : NULL, name);
-        if (!object)
-            fail_msg("%s has no %s %s", profile, engine_kinds[compared[i].kind].kind, name);
-        forget(object);
-        AUTO_FREE char *text = json_print(object);
-        buffer_add_text(&all, text);
-        buffer_add_text(&all, "\n");
-    }
-    for (char *at = all.p; (at = strstr(at, profile)); at++)
-        memset(at, '*', strlen(profile));
-    return memory_text(all.p);
+    return likeness(compared, COUNT_OF(compared), profile, profile);
 }
 
 /* Passes over <profile> by a process that is cut off after <cut> writes and then starts anew, until nothing is to be
