@@ -68,6 +68,14 @@ int auth_handoff_new(struct auth *auth, const struct identity *identity, const c
 int auth_handoff_redeem(struct auth *auth, struct slice code, const char *host_label, struct auth_session *ret,
                         struct error *error);
 
+/* Letting in a command line: a signed-in browser approves for <challenge>, the base64url of a SHA-256, and gets a code
+ * (2 min, single use); who shows it with the text of that SHA-256 gets an API token of that person by that <name>, good
+ * for <ttl_s>. A code shown wrongly is spent: GONE, and counted against <peer>. */
+int auth_approval_new(struct auth *auth, const struct identity *identity, struct slice challenge, const char *name,
+                      int64_t ttl_s, char ret_code[64], struct error *error);
+int auth_approval_redeem(struct auth *auth, struct slice code, struct slice verifier, const char *peer,
+                         char ret_token[96], cJSON **ret, struct error *error);
+
 /* --- users, tokens, sessions (JSON as the API shows it; never a secret except where said) --------------------------
  */
 /* E-mail: lower-cased, whole; refused, never repaired: one '@', ASCII, domain labels valid, <= 254. */

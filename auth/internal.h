@@ -26,6 +26,8 @@
 #define LINK_TTL_MS (7 * 86400000LL) /* invitations and resets travel by mail */
 #define HANDOFF_TTL_MS 30000         /* one redirect */
 #define HANDOFFS_PER_SESSION 50      /* open redirects of one browser; the oldest go */
+#define APPROVAL_TTL_MS 120000       /* from the click to the command line, by hand if need be */
+#define APPROVALS_PER_SESSION 10     /* command lines let in at once; the oldest go */
 #define SESSIONS_PER_USER 100        /* main sessions; the oldest end */
 #define SESSIONS_PER_HOST 8          /* of one main session on one resource's host; the oldest end */
 #define SESSION_IDLE_MS (7 * 86400000LL)
@@ -256,6 +258,12 @@ extern const char session_user_sql[]; /* SELECT of a user by id, as session_iden
 /* link.c */
 int link_insert(struct store_connection *c, int64_t user_id, const char *purpose, char ret_code[64],
                 struct error *error);
+
+/* token.c: what a token's name and life may be (ttl_s 0: for ever), and one more token within the caller's transaction;
+ * on failure <ret_token> and <ret> (may be NULL) say nothing. */
+int token_check(const char *name, int64_t ttl_s, struct error *error);
+int token_add(struct store_connection *c, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
+              cJSON **ret, struct error *error);
 
 /* json helpers (user.c): times as RFC 3339 or null */
 void json_set_time(cJSON *object, const char *key, int64_t wall_ms);

@@ -18,7 +18,7 @@ static cJSON *token_json(const PGresult *rows, int i)
     return token;
 }
 
-static int check(const char *name, int64_t ttl_s, struct error *error)
+int token_check(const char *name, int64_t ttl_s, struct error *error)
 {
     struct slice text = slice_of(name);
     bool printable = text.n >= 1 && text.n <= TOKEN_NAME_MAX && text_is_utf8(text);
@@ -49,20 +49,13 @@ static int find_user(struct store_connection *c, const char *email, int64_t *ret
     return failed;
 }
 
-int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
-                      cJSON **ret, struct error *error)
+int token_add(struct store_connection *c, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
+              cJSON **ret, struct error *error)
 {
-    AUTO_CONNECTION struct store_connection *c = NULL;
     AUTO_RESULT PGresult *made = NULL;
-    char address[EMAIL_MAX + 1], secret[SECRET_SIZE], token[SECRET_SIZE + 4], hash[SHA256_HEX_SIZE];
+    char secret[SECRET_SIZE], token[SECRET_SIZE + 4], hash[SHA256_HEX_SIZE];
     int64_t user_id = 0, now_ms = clock_wall_ms();
-    int failed = auth_email_check(slice_of(email), address, error);
-    if (!failed)
-        failed = check(name, ttl_s, error);
-    if (!failed)
-        failed = policy_begin(auth, &c, error);
-    if (!failed)
-        failed = find_user(c, address, &user_id, error);
+    int failed = find_user(c, email, &user_id, error);
     if (failed)
         return failed;
     secret_new(secret);
@@ -75,14 +68,36 @@ int auth_token_create(struct auth *auth, const char *email, const char *name, in
                          " JOIN users u ON u.id = t.user_id",
                          &made, error, STORE_I64(user_id), STORE_TEXT(name), STORE_TEXT(hash), STORE_I64(now_ms),
                          ttl_s ? STORE_I64(now_ms + ttl_s * 1000) : STORE_NULL);
-    if (!failed)
-        failed = policy_commit(auth, &c, COMMIT_GRANTS, error);
     if (!failed) {
         memcpy(ret_token, token, sizeof(token));
         if (ret)
             *ret = token_json(made, 0);
     }
     memory_wipe(secret, sizeof(secret));
+    memory_wipe(token, sizeof(token));
+    return failed;
+}
+
+int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
+                      cJSON **ret, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_JSON cJSON *made = NULL;
+    char address[EMAIL_MAX + 1], token[96];
+    int failed = auth_email_check(slice_of(email), address, error);
+    if (!failed)
+        failed = token_check(name, ttl_s, error);
+    if (!failed)
+        failed = policy_begin(auth, &c, error);
+    if (!failed)
+        failed = token_add(c, address, name, ttl_s, token, &made, error);
+    if (!failed)
+        failed = policy_commit(auth, &c, COMMIT_GRANTS, error);
+    if (!failed) {
+        memcpy(ret_token, token, sizeof(token));
+        if (ret)
+            *ret = TAKE_POINTER(made);
+    }
     memory_wipe(token, sizeof(token));
     return failed;
 }

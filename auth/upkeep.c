@@ -100,6 +100,9 @@ static int purge(struct store_connection *c, int64_t now_ms, struct error *error
     int failed = store_run_v(c, "purge_handoffs", "DELETE FROM handoffs WHERE expires_ms <= $1::bigint", NULL, error,
                              STORE_I64(now_ms));
     if (!failed)
+        failed = store_run_v(c, "purge_approvals", "DELETE FROM approvals WHERE expires_ms <= $1::bigint", NULL, error,
+                             STORE_I64(now_ms));
+    if (!failed)
         failed = store_run_v(c, "purge_links", "DELETE FROM links WHERE expires_ms <= $1::bigint", NULL, error,
                              STORE_I64(now_ms - LINK_KEPT_MS));
     if (!failed)

@@ -36,20 +36,26 @@ static int open_remote(struct client *client, const char *url, const char *token
 {
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
         return error_set(error, ERROR_INVALID, "ATELIER_URL", "expected http://HOST or https://HOST");
-    if (!token || !token[0])
-        return error_set(
-            error, ERROR_INVALID, "ATELIER_TOKEN",
-            "ATELIER_URL is set, so ATELIER_TOKEN must hold an API token (the console or `atelier token create` "
-            "makes one)");
-    int failed = check_token(token, error);
+    int failed = token ? check_token(token, error) : 0;
     if (failed)
         return failed;
     client->base = memory_text(url);
     while (slice_ends(slice_of(client->base), "/"))
         client->base[strlen(client->base) - 1] = '\0';
-    client->authorization = memory_format("Authorization: Bearer %s", token);
+    client->authorization = token ? memory_format("Authorization: Bearer %s", token) : NULL;
     client->ca_file = memory_text(ca_file && ca_file[0] ? ca_file : NULL);
     return 0;
+}
+
+static int open_environment(struct client *client, const char *url, struct error *error)
+{
+    const char *token = getenv("ATELIER_TOKEN");
+    if (!token || !token[0])
+        return error_set(
+            error, ERROR_INVALID, "ATELIER_TOKEN",
+            "ATELIER_URL is set, so ATELIER_TOKEN must hold an API token (the console or `atelier token create` "
+            "makes one)");
+    return open_remote(client, url, token, getenv("ATELIER_CA"), error);
 }
 
 static int open_context(struct client *client, const struct context *context, struct error *error)
@@ -92,7 +98,7 @@ static int open_any(struct call *call, struct client *client, struct error *erro
                *variable = getenv("ATELIER_CONTEXT");
     struct context context = {0};
     if (!named && url && url[0])
-        return open_remote(client, url, getenv("ATELIER_TOKEN"), getenv("ATELIER_CA"), error);
+        return open_environment(client, url, error);
     if (!named && variable && variable[0])
         named = variable;
     int failed = context_find(named, &context, error);
@@ -130,6 +136,8 @@ int client_of(struct call *call, struct client **ret, struct error *error)
 int client_use(struct call *call, const struct context *context, struct client **ret, struct error *error)
 {
     struct client *client = memory_get(sizeof(*client));
+    client_free(call->client);
+    call->client = NULL;
     int failed = keep_client(call, client, open_context(client, context, error), error);
     if (!failed)
         *ret = call->client;

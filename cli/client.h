@@ -16,7 +16,7 @@ void client_free(struct client *client); /* NULL is fine */
 /* The call's client, opened on first use. */
 int client_of(struct call *call, struct client **ret, struct error *error);
 
-/* The call's client made for <context>, before it is kept anywhere (`atelier login`). */
+/* The call's client made for <context>, instead of any it had; without a token it signs in nobody (`atelier login`). */
 struct context;
 int client_use(struct call *call, const struct context *context, struct client **ret, struct error *error);
 /* The profile that its context works in, or NULL. */

@@ -181,12 +181,15 @@ const struct command commands[] = {
     {"token list", "", "Show your API tokens", NULL, 0, 0, false, "  atelier token list\n", verb_token_list},
     {"token delete", "ID", "Make a token useless", NULL, 1, 1, false, "  atelier token delete 7\n", verb_token_delete},
 
-    {"login", "URL", "Sign in to a service elsewhere with an API token, read from stdin, and keep that as a context",
-     OPTIONS({"name", 0, "NAME", "of the context (default: the host)"},
+    {"login", "URL", "Sign in to a service elsewhere through the browser, and keep that as a context",
+     OPTIONS({"no-browser", 0, NULL, "print the page's address, and read the code that it shows (over ssh)"},
+             {"token", 0, NULL, "read an API token from stdin instead (also when stdin is no terminal)"},
+             {"ttl", 0, "TIME", "how long to stay signed in by browser (default 90d)"},
+             {"name", 0, "NAME", "of the context (default: the host)"},
              {"ca", 0, "FILE", "the CA that the service's certificate comes from"}),
      1, 1, false,
-     "  atelier login https://ml.example.com\n  atelier login https://127.0.0.1:8443 --ca ca.pem --name box < "
-     "token.txt\n",
+     "  atelier login https://ml.example.com\n  atelier login https://ml.example.com --no-browser\n"
+     "  atelier login https://127.0.0.1:8443 --ca ca.pem --name box --token < token.txt\n",
      verb_login},
     {"logout", "[CONTEXT]", "Forget a context (default: the current one)", NULL, 0, 1, false,
      "  atelier logout ml.example.com\n", verb_logout},

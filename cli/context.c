@@ -77,6 +77,7 @@ int context_find(const char *name, struct context *ret, struct error *error)
     *ret = (struct context){.name = memory_text(wanted),
                             .url = text_of(entry, "url"),
                             .token = text_of(entry, "token"),
+                            .token_id = text_of(entry, "tokenId"),
                             .ca_file = text_of(entry, "ca"),
                             .namespace = text_of(entry, "namespace")};
     return 0;
@@ -89,6 +90,7 @@ void context_free(struct context *context)
     free(context->name);
     free(context->url);
     free(context->token);
+    free(context->token_id);
     free(context->ca_file);
     free(context->namespace);
     *context = (struct context){0};
@@ -103,6 +105,7 @@ int context_save(const struct context *context, struct error *error)
     cJSON *entry = json_set(json_object_in(document, "contexts"), context->name, json_object());
     json_set_text(entry, "url", context->url);
     json_set_text(entry, "token", context->token);
+    json_set_text(entry, "tokenId", context->token_id);
     json_set_text(entry, "ca", context->ca_file);
     json_set_text(entry, "namespace", context->namespace);
     json_set_text(document, "current", context->name);

@@ -12,6 +12,7 @@
 
 struct context {
     char *name, *url, *token, *ca_file, *namespace; /* NULL: not given */
+    char *token_id; /* of a token that was made for this context alone; NULL: the person's own */
 };
 /* <name> NULL: the current one. *ret stays empty (name NULL) if there is none, or if it is "local". INVALID if the file
  * cannot be understood; NOT_FOUND if it has no such context. */

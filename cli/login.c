@@ -2,13 +2,20 @@
 #include <errno.h>
 #include <limits.h>
 #include <termios.h>
+#include <unistd.h>
 
+#include "base/random.h"
+#include "cli/browser.h"
 #include "cli/client.h"
 #include "cli/context.h"
+#include "cli/duration.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
 
 #define TOKEN_MAX 512
+#define HOST_NAME_SIZE 65              /* Linux' HOST_NAME_MAX; the service takes as much */
+#define TTL_DEFAULT_S (90LL * 86400)   /* of a token that a browser approved */
+#define APPROVAL_WAIT_MS (5 * 60000LL) /* to sign in, read and decide */
 
 /* "https://ml.example.com:8443" -> "ml.example.com" */
 static char *name_of(const char *url)
@@ -18,27 +25,27 @@ static char *name_of(const char *url)
     return memory_text_n(host, strcspn(host, ":/"));
 }
 
-/* One line of stdin, not shown while it is typed. */
-static int ask_token(char ret[TOKEN_MAX], struct error *error)
+/* One line of stdin; on a terminal after <question>, and not shown while it is typed unless <echo>. */
+static int ask_line(const char *question, bool echo, char *ret, size_t size, struct error *error)
 {
     struct termios before, quiet;
     bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
     if (terminal) {
-        fputs("API token (the console makes one under Account, Tokens): ", stderr);
+        fputs(question, stderr);
         quiet = before;
-        quiet.c_lflag &= ~(tcflag_t)ECHO;
+        if (!echo)
+            quiet.c_lflag &= ~(tcflag_t)ECHO;
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
     }
-    const char *line = fgets(ret, TOKEN_MAX, stdin);
+    const char *line = fgets(ret, (int)size, stdin);
     if (terminal) {
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fputs("\n", stderr);
+        fputs(echo ? "" : "\n", stderr);
     }
-    if (!line)
-        return error_set(error, ERROR_INVALID, NULL, "no token was given on stdin");
-    ret[strcspn(ret, "\r\n")] = '\0';
-    if (!ret[0])
-        return error_set(error, ERROR_INVALID, NULL, "no token was given on stdin");
+    if (line)
+        ret[strcspn(ret, "\r\n")] = '\0';
+    if (!line || !ret[0])
+        return error_set(error, ERROR_INVALID, NULL, "no %s was given on stdin", echo ? "code" : "token");
     return 0;
 }
 
@@ -67,13 +74,116 @@ static int try_context(struct call *call, const struct context *context, struct 
     return failed;
 }
 
-int verb_login(struct call *call, struct error *error)
+/* --- by browser: a secret stays here, its SHA-256 goes through the browser, a code comes back (RFC 7636) ------------
+ */
+
+struct approval {
+    char *verifier, *state;
+    uint16_t port; /* 0: the person copies the code */
+    int64_t ttl_s;
+};
+
+static char *approval_url(const struct context *context, const struct approval *approval)
+{
+    AUTO_BUFFER struct buffer url = {0};
+    uint8_t digest[DIGEST_SIZE];
+    char host[HOST_NAME_SIZE] = "this machine";
+    digest_sha256(slice_of(approval->verifier), digest);
+    AUTO_FREE char *challenge = text_base64url(digest, sizeof(digest));
+    if (gethostname(host, sizeof(host)) == 0)
+        host[sizeof(host) - 1] = '\0';
+    buffer_add_format(&url, "%s/cli-login?challenge=%s&ttl=%lld&host=", context->url, challenge,
+                      (long long)approval->ttl_s);
+    text_percent(slice_of(host), &url);
+    if (approval->port)
+        buffer_add_format(&url, "&port=%u&state=%s", approval->port, approval->state);
+    return buffer_take(&url);
+}
+
+/* The code that the person's browser brings, or that they copy from it. */
+static int get_code(const struct context *context, struct approval *approval, bool by_hand,
+                    char ret_code[LOOPBACK_CODE_SIZE], struct error *error)
+{
+    int fd = -1;
+    int failed = by_hand ? 0 : loopback_listen(&fd, &approval->port, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *url = approval_url(context, approval);
+    if (by_hand) {
+        say("Open this page in a browser where you are signed in, and allow it:");
+        fprintf(stderr, "\n    %s\n\n", url);
+        return ask_line("The code it shows: ", true, ret_code, LOOPBACK_CODE_SIZE, error);
+    }
+    if (browser_open(url))
+        say("Your browser asks whether this command line may act as you. If it does not, open:");
+    else
+        say("There is no browser here that could be opened (--no-browser lets you copy a code instead). Open:");
+    fprintf(stderr, "\n    %s\n\n", url);
+    failed = loopback_wait(fd, approval->state, APPROVAL_WAIT_MS, ret_code, error);
+    close(fd);
+    return failed;
+}
+
+static int redeem(struct call *call, struct context *context, const char *code, const char *verifier,
+                  struct error *error)
+{
+    AUTO_JSON cJSON *body = json_object();
+    AUTO_JSON cJSON *answer = NULL;
+    struct client *client = NULL;
+    int64_t id = 0;
+    json_set_text(body, "code", code);
+    json_set_text(body, "verifier", verifier);
+    int failed = client_use(call, context, &client, error);
+    if (!failed)
+        failed = client_json(call, "POST", "/auth/cli", body, &answer, error);
+    if (!failed && !json_text(answer, "token", NULL))
+        failed = error_set(error, ERROR_UPSTREAM, NULL, "the service's answer holds no token");
+    if (!failed) {
+        context->token = memory_text(json_text(answer, "token", NULL));
+        if (json_i64(json_member(answer, "id"), &id))
+            context->token_id = memory_format("%lld", (long long)id);
+        memory_wipe(json_member(answer, "token")->valuestring, strlen(context->token));
+    }
+    return failed;
+}
+
+static int sign_in_by_browser(struct call *call, struct context *context, struct error *error)
+{
+    char code[LOOPBACK_CODE_SIZE] = "";
+    const char *ttl = call_option(call, "ttl");
+    struct approval approval = {.ttl_s = TTL_DEFAULT_S};
+    if (ttl && (!duration_parse(slice_of(ttl), &approval.ttl_s) || approval.ttl_s == 0))
+        return call_usage(error, "--ttl: expected a duration such as 90d or 12h");
+    approval.verifier = random_token(DIGEST_SIZE);
+    approval.state = random_token(DIGEST_SIZE);
+    int failed = get_code(context, &approval, call_flag(call, "no-browser"), code, error);
+    if (!failed)
+        failed = redeem(call, context, code, approval.verifier, error);
+    memory_wipe(approval.verifier, strlen(approval.verifier));
+    free(approval.verifier);
+    free(approval.state);
+    return failed;
+}
+
+static int sign_in_by_token(struct context *context, struct error *error)
 {
     char token[TOKEN_MAX];
+    int failed = ask_line("API token (the console makes one under Tokens): ", false, token, sizeof(token), error);
+    if (!failed)
+        context->token = memory_text(token);
+    memory_wipe(token, sizeof(token));
+    return failed;
+}
+
+int verb_login(struct call *call, struct error *error)
+{
     const char *url = call->arguments[0], *name = call_option(call, "name");
     struct context context = {0};
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
         return call_usage(error, "expected http://HOST or https://HOST, not \"%.80s\"", url);
+    bool by_token = call_flag(call, "token") || (!call_flag(call, "no-browser") && isatty(STDIN_FILENO) != 1);
+    if (call_flag(call, "token") && call_flag(call, "no-browser"))
+        return call_usage(error, "--token and --no-browser exclude each other");
     context.url = memory_text(url);
     while (slice_ends(slice_of(context.url), "/"))
         context.url[strlen(context.url) - 1] = '\0';
@@ -83,16 +193,26 @@ int verb_login(struct call *call, struct error *error)
                      ? call_usage(error, "\"%.40s\" cannot be a context's name; choose one with --name", context.name)
                      : check_ca(&context, call_option(call, "ca"), error);
     if (!failed)
-        failed = ask_token(token, error);
-    if (!failed) {
-        context.token = memory_text(token);
+        failed = by_token ? sign_in_by_token(&context, error) : sign_in_by_browser(call, &context, error);
+    if (!failed)
         failed = try_context(call, &context, error);
-    }
     if (!failed)
         failed = context_save(&context, error);
-    memory_wipe(token, sizeof(token));
     context_free(&context);
     return failed;
+}
+
+/* What a browser approved for this context ends with it; a token given by hand may be used elsewhere and stays. */
+static void end_token(struct call *call, const struct context *context)
+{
+    struct error error = {0};
+    struct client *client = NULL;
+    AUTO_FREE char *path = client_path("/api/atelier/v1/tokens", context->token_id, NULL);
+    int failed = client_use(call, context, &client, &error);
+    if (!failed)
+        failed = client_json(call, "DELETE", path, NULL, NULL, &error);
+    if (failed && failed != -ERROR_UNAUTHENTICATED && failed != -ERROR_NOT_FOUND)
+        say("its token could not be deleted (%s): do it in the console, under Tokens", error.message);
 }
 
 int verb_logout(struct call *call, struct error *error)
@@ -104,8 +224,11 @@ int verb_logout(struct call *call, struct error *error)
         failed = error_set(error, ERROR_INVALID, NULL, "the service of this machine needs no sign-in, and no sign-out");
     if (!failed)
         failed = context_remove(context.name, error);
+    if (!failed && context.token_id)
+        end_token(call, &context);
     if (!failed)
-        say("context \"%s\" is forgotten; its token stays good until it is deleted in the console", context.name);
+        say("context \"%s\" is forgotten%s", context.name,
+            context.token_id ? "" : "; its token stays good until it is deleted in the console");
     context_free(&context);
     return failed;
 }

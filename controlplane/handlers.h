@@ -9,6 +9,9 @@ int signin_login(struct call *call, struct error *error);
 int signin_link(struct call *call, struct error *error);
 int signin_logout(struct call *call, struct error *error);
 int signin_logout_everywhere(struct call *call, struct error *error);
+/* approvals.c */
+int approvals_create(struct call *call, struct error *error);
+int approvals_redeem(struct call *call, struct error *error);
 /* handoff.c: requests for tenant paths that the gateway did not proxy, and everything on a resource's own host */
 int handoff_tenant_path(struct call *call, const struct route *route, struct error *error);
 int handoff_resource_host(struct call *call, struct error *error);

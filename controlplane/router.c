@@ -30,6 +30,7 @@ const struct route_entry route_entries[] = {
     {"GET", "/version", discovery_version, WHO_ANYONE, NULL},
     {"POST", "/auth/login", signin_login, WHO_ANYONE, "sign-in"},
     {"GET", "/auth/link/{code}", signin_link, WHO_ANYONE, "sign-in by link"},
+    {"POST", "/auth/cli", approvals_redeem, WHO_ANYONE, "command line sign-in"},
     {"POST", "/auth/logout", signin_logout, WHO_ACCOUNT, "sign-out"},
     {"POST", "/auth/logout-everywhere", signin_logout_everywhere, WHO_ACCOUNT, "sign-out everywhere"},
 
@@ -44,6 +45,7 @@ const struct route_entry route_entries[] = {
     {"GET", PEOPLE "/tokens", tokens_list, WHO_SIGNED_IN, NULL},
     {"POST", PEOPLE "/tokens", tokens_create, WHO_SIGNED_IN, "token create"},
     {"DELETE", PEOPLE "/tokens/{id}", tokens_delete, WHO_SIGNED_IN, "token delete"},
+    {"POST", PEOPLE "/cli-approvals", approvals_create, WHO_ACCOUNT, "command line approve"},
     {"GET", PEOPLE "/sessions", sessions_list, WHO_ACCOUNT, NULL},
     {"DELETE", PEOPLE "/sessions/{id}", sessions_delete, WHO_ACCOUNT, "session end"},
     {"GET", PEOPLE "/profiles/{p}/members", members_list, WHO_MEMBERS_READ, NULL},

@@ -4,6 +4,7 @@ import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { Account, Tokens, Users } from "./account";
 import { get, type Me, onRefused, post, Problem, type ProfileEntry, setCsrf } from "./api";
+import { ApproveCommandLine } from "./approve";
 import { FirstVisit, Home } from "./home";
 import { Members } from "./members";
 import { Notebooks } from "./notebooks";
@@ -157,6 +158,7 @@ function Console() {
   }
   if (me === null) return <SignIn next={place.path === "/signin" ? place.query.get("next") : place.path + location.search} done={refresh} />;
   if (me.mustSetPassword) return <SetPassword email={me.email} done={refresh} />;
+  if (place.path === "/cli-login") return <ApproveCommandLine me={me} query={place.query} />;
   const start = place.path === "/" || place.path === "/signin";
   const here = !start ? place.path.replace(/\/+$/, "") || "/" : profile ? `/p/${profile.name}` : "/";
   return (

@@ -286,6 +286,37 @@ static void tokens_are_shown_once(void **state)
     assert_int_equal(dead.status, 401);
 }
 
+/* The browser of a signed-in person approves, with Origin and CSRF value; nothing else can. */
+static void a_command_line_is_let_in_by_a_browser(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"challenge\":\"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM\",\"host\":\"box\"}";
+    struct browser browser = new_person("shell@example.com");
+    AUTO_ANSWER struct answer early = browse(&browser, "POST", PEOPLE "/cli-approvals", body);
+    assert_int_equal(early.status, 403); /* no password yet */
+    set_password(&browser, NULL, "correct horse battery", 204);
+    AUTO_FREE char *own = memory_format("Origin: http://localhost:%s\r\nContent-Type: application/json\r\n", api.port);
+    AUTO_ANSWER struct answer forged = browse_to(&browser, "localhost", "POST", PEOPLE "/cli-approvals", own, body);
+    assert_int_equal(forged.status, 403); /* no X-Atelier-CSRF */
+    AUTO_ANSWER struct answer by_token = ask(BOB, "POST", PEOPLE "/cli-approvals", body);
+    assert_int_equal(by_token.status, 403);
+    AUTO_ANSWER struct answer approved = browse(&browser, "POST", PEOPLE "/cli-approvals", body);
+    assert_int_equal(approved.status, 201);
+    AUTO_JSON cJSON *approval = answer_json(&approved);
+    AUTO_FREE char *shown =
+        memory_format("{\"code\":\"%s\",\"verifier\":\"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk\"}",
+                      json_text(approval, "code", NULL));
+    AUTO_JSON cJSON *made = EXPECT(201, ANONYMOUS, "POST", "/auth/cli", shown);
+    assert_string_equal(json_text(made, "name", NULL), "atelier CLI on box");
+    assert_string_equal(json_text(made, "email", NULL), "shell@example.com");
+    assert_non_null(json_text(made, "expiresAt", NULL));
+    AUTO_FREE char *header = memory_format("Authorization: Bearer %s\r\n", json_text(made, "token", NULL));
+    AUTO_ANSWER struct answer works = ask_with(ANONYMOUS, "GET", PEOPLE "/whoami", header, NULL);
+    assert_int_equal(works.status, 200);
+    AUTO_ANSWER struct answer again = ask(ANONYMOUS, "POST", "/auth/cli", shown);
+    assert_int_equal(again.status, 410);
+}
+
 static void the_admin_socket_is_an_admin(void **state)
 {
     (void)state;
@@ -509,6 +540,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_problems),
         cmocka_unit_test(accounts_come_and_go),
         cmocka_unit_test(tokens_are_shown_once),
+        cmocka_unit_test(a_command_line_is_let_in_by_a_browser),
         cmocka_unit_test(the_admin_socket_is_an_admin),
         cmocka_unit_test(members_come_and_go),
         cmocka_unit_test(ownership_is_handed_on),

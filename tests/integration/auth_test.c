@@ -217,6 +217,66 @@ static void a_handoff_opens_one_host_once(void **state)
     assert_int_equal(people_number(&people, "SELECT count(*) AS n FROM handoffs"), 0);
 }
 
+/* What `atelier login` does: RFC 7636's verifier stays with the command line, its SHA-256 goes through the browser. */
+static void a_browser_lets_a_command_line_in_once(void **state)
+{
+    (void)state;
+    static const char verifier[] = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"; /* RFC 7636, appendix B */
+    const struct slice challenge = SLICE("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    struct error error = {0};
+    struct auth_session session = people_join(people.auth, "shell@example.com");
+    struct identity identity;
+    AUTO_JSON cJSON *made = NULL, *list = NULL;
+    char code[64], second[64], token[96] = "";
+    assert_int_equal(auth_approval_new(people.auth, &session.identity, challenge, "cli", 60, code, &error),
+                     -ERROR_FORBIDDEN); /* signed in by link: first a password */
+    assert_int_equal(auth_password_set(people.auth, &session.identity, SLICE(""), SLICE("correct horse"), &error), 0);
+    assert_true(people_identify(people.auth, session.secret, "", "", &identity));
+    assert_int_equal(auth_approval_new(people.auth, &identity, SLICE("short"), "cli", 60, code, &error),
+                     -ERROR_INVALID);
+    assert_int_equal(auth_approval_new(people.auth, &identity, challenge, "a\nb", 60, code, &error), -ERROR_INVALID);
+    assert_int_equal(auth_approval_new(people.auth, &identity, challenge, "cli", 0, code, &error), -ERROR_INVALID);
+    assert_int_equal(auth_approval_new(people.auth, &identity, challenge, "cli on box", 60, code, &error), 0);
+    assert_int_equal(
+        auth_approval_redeem(people.auth, slice_of(code), slice_of(verifier), "192.0.2.7", token, &made, &error), 0);
+    assert_string_equal(json_text(made, "name", NULL), "cli on box");
+    struct identity by_token;
+    assert_true(people_identify(people.auth, "", token, "", &by_token));
+    assert_string_equal(by_token.email, "shell@example.com");
+    assert_int_equal(auth_approval_new(people.auth, &by_token, challenge, "cli", 60, code, &error), -ERROR_FORBIDDEN);
+    assert_int_equal(
+        auth_approval_redeem(people.auth, slice_of(code), slice_of(verifier), "192.0.2.7", token, NULL, &error),
+        -ERROR_GONE);
+    /* Shown with another verifier it is refused, and spent. */
+    assert_int_equal(auth_approval_new(people.auth, &identity, challenge, "cli", 60, code, &error), 0);
+    assert_int_equal(auth_approval_redeem(people.auth, slice_of(code),
+                                          SLICE("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), "192.0.2.7", token,
+                                          NULL, &error),
+                     -ERROR_GONE);
+    assert_int_equal(
+        auth_approval_redeem(people.auth, slice_of(code), slice_of(verifier), "192.0.2.7", token, NULL, &error),
+        -ERROR_GONE);
+    /* Two minutes later it has expired; and it ends with the session that approved it. */
+    assert_int_equal(auth_approval_new(people.auth, &identity, challenge, "cli", 60, code, &error), 0);
+    people_sql(&people, "UPDATE approvals SET expires_ms = expires_ms - 120001");
+    assert_int_equal(
+        auth_approval_redeem(people.auth, slice_of(code), slice_of(verifier), "192.0.2.7", token, NULL, &error),
+        -ERROR_GONE);
+    assert_int_equal(auth_approval_new(people.auth, &identity, challenge, "cli", 60, second, &error), 0);
+    assert_int_equal(auth_sign_out(people.auth, &identity, &error), 0);
+    assert_int_equal(
+        auth_approval_redeem(people.auth, slice_of(second), slice_of(verifier), "192.0.2.7", token, NULL, &error),
+        -ERROR_GONE);
+    assert_int_equal(auth_token_list(people.auth, identity.user_id, &list, &error), 0);
+    assert_int_equal(cJSON_GetArraySize(list), 1);
+    /* Guessing is slowed down. */
+    int failed = -ERROR_GONE;
+    for (int i = 0; i < 200 && failed == -ERROR_GONE; i++)
+        failed =
+            auth_approval_redeem(people.auth, slice_of(second), slice_of(verifier), "192.0.2.8", token, NULL, &error);
+    assert_int_equal(failed, -ERROR_LIMITED);
+}
+
 static void tokens_speak_until_they_end(void **state)
 {
     (void)state;
@@ -485,14 +545,19 @@ static void no_secret_is_stored(void **state)
     (void)state;
     struct error error = {0};
     struct auth_session session = people_join(people.auth, "secrets@example.com");
-    char token[96], link[64], handoff[64], sql[512];
+    char token[96], link[64], handoff[64], approval[64], sql[512];
     assert_int_equal(auth_token_create(people.auth, "secrets@example.com", "t", 0, token, NULL, &error), 0);
     assert_int_equal(auth_user_reset_link(people.auth, "secrets@example.com", link, &error), 0);
     assert_int_equal(
         auth_handoff_new(people.auth, &session.identity, "notebook-a--b", "b", "Notebook", "a", handoff, &error), 0);
     assert_int_equal(auth_password_set(people.auth, &session.identity, SLICE(""), SLICE("plain password"), &error), 0);
-    const char *const secrets[] = {session.secret, session.identity.csrf, token + 4, link, handoff, "plain password"};
-    static const char *const tables[] = {"users",    "sessions", "tokens", "links",
+    session.identity.must_set_password = false;
+    assert_int_equal(auth_approval_new(people.auth, &session.identity,
+                                       SLICE("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"), "t", 60, approval, &error),
+                     0);
+    const char *const secrets[] = {session.secret, session.identity.csrf, token + 4, link, handoff,
+                                   approval,       "plain password"};
+    static const char *const tables[] = {"users",    "sessions", "tokens", "links", "approvals",
                                          "handoffs", "settings", "audit",  "grants"};
     for (size_t s = 0; s < COUNT_OF(secrets); s++)
         for (size_t t = 0; t < COUNT_OF(tables); t++) {
@@ -546,6 +611,7 @@ int main(void)
         cmocka_unit_test(a_link_used_by_many_at_once_opens_once),
         cmocka_unit_test(signing_out_is_at_once),
         cmocka_unit_test(a_handoff_opens_one_host_once),
+        cmocka_unit_test(a_browser_lets_a_command_line_in_once),
         cmocka_unit_test(tokens_speak_until_they_end),
         cmocka_unit_test(disabling_and_deleting_revoke),
         cmocka_unit_test(profiles_have_one_owner),
