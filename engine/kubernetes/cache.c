@@ -58,7 +58,7 @@ struct cache *cache_new(const struct cache_options *options)
     pthread_condattr_destroy(&attributes);
     cache_table_init(&cache->table);
     cache->pending = map_new();
-    hub_kind(options->hub, options->kind, options->metadata_only ? NULL : &cache->dictionary);
+    trees_kind(options->trees, options->kind, options->metadata_only ? NULL : &cache->dictionary);
     return cache;
 }
 
@@ -419,7 +419,7 @@ static void begin_hub(struct cache *cache)
     for (size_t i = 0; i < cache->table.capacity; i++)
         if (cache->table.slots[i])
             records[count++] = cache->table.slots[i];
-    hub_begin(cache->options.hub, cache->options.kind, cache->version, records, count);
+    hub_begin(cache->options.hub, cache->options.kind, cache->version, (void *const *)records, count);
     free(records);
 }
 
@@ -614,7 +614,9 @@ int cache_watch(struct cache *cache, struct hub_request *request, struct engine_
     request->known = cache->synced;
     if (request->known && !request->resume)
         records = collect(cache, request->namespace, &count);
-    request->records = records;
+    if (!request->resume)
+        request->from = HUB_NOW; /* changes are published under the write side of this lock */
+    request->states = (void *const *)records;
     request->count = count;
     int r = hub_open(cache->options.hub, request, ret, error);
     pthread_rwlock_unlock(&cache->lock);

@@ -9,7 +9,7 @@
 #ifndef ATELIER_ENGINE_KUBERNETES_CACHE_H
 #define ATELIER_ENGINE_KUBERNETES_CACHE_H
 
-#include "engine/kubernetes/hub.h"
+#include "engine/kubernetes/trees.h"
 
 struct cache;
 struct cache_options {
@@ -19,6 +19,7 @@ struct cache_options {
     struct names *names; /* borrowed, as are the next two */
     struct packer *packer;
     struct hub *hub;
+    struct trees *trees;
 };
 struct cache *cache_new(const struct cache_options *options);
 void cache_free(struct cache *cache);

@@ -33,6 +33,7 @@ struct kubernetes {
     struct names *names;
     struct packer *packer;
     struct hub *hub;
+    struct trees *trees;
     struct cache *caches[KIND_COUNT]; /* NULL: KEPT_NOT */
     struct reflector *reflectors[KIND_COUNT];
     struct lease *lease; /* NULL: always leads */

@@ -58,7 +58,8 @@ static void open_cache(struct kubernetes *kubernetes, enum engine_kind kind)
                                                                  .ours_only = ours,
                                                                  .names = kubernetes->names,
                                                                  .packer = kubernetes->packer,
-                                                                 .hub = kubernetes->hub});
+                                                                 .hub = kubernetes->hub,
+                                                                 .trees = kubernetes->trees});
     kubernetes->reflectors[kind] =
         reflector_new(&(struct reflector_options){.client = kubernetes->client,
                                                   .cache = kubernetes->caches[kind],
@@ -170,7 +171,8 @@ static struct kubernetes *make(const struct kubernetes_options *options)
     kubernetes->made = map_new();
     kubernetes->names = names_new();
     kubernetes->packer = packer_new();
-    kubernetes->hub = hub_new(kubernetes->names);
+    kubernetes->trees = trees_new(kubernetes->names);
+    kubernetes->hub = hub_new(&trees_states, kubernetes->trees);
     return kubernetes;
 }
 
@@ -253,6 +255,7 @@ void kubernetes_engine_free(struct engine *engine)
         reflector_free(kubernetes->reflectors[kind]);
     kube_client_free(kubernetes->client);
     hub_free(kubernetes->hub);
+    trees_free(kubernetes->trees);
     for (enum engine_kind kind = 0; kind < KIND_COUNT; kind++)
         cache_free(kubernetes->caches[kind]);
     packer_free(kubernetes->packer);

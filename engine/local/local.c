@@ -186,25 +186,28 @@ static int local_watch(struct engine *engine, enum engine_kind kind, const char 
                        const struct engine_list_options *options, const char *resource_version, engine_watcher watcher,
                        void *context, struct engine_watch **ret, struct error *error)
 {
-    struct watch_request request = {.engine = engine,
-                                    .kind = kind,
-                                    .namespace = engine_kinds[kind].namespaced ? namespace : NULL,
-                                    .labels = options ? options->label_selector : NULL,
-                                    .fields = options ? options->field_selector : NULL,
-                                    .from = -1,
-                                    .watcher = watcher,
-                                    .context = context};
     struct slice version = slice_of(resource_version);
+    int64_t from = 0;
     /* "0" is Kubernetes' "any version": begin with what there is. */
-    if (version.n && !slice_is(version, "0") && !text_parse_i64(version, 1, INT64_MAX, &request.from))
+    bool resume = version.n && !slice_is(version, "0");
+    if (resume && !text_parse_i64(version, 1, INT64_MAX, &from))
         return error_set(error, ERROR_BAD_REQUEST, "resourceVersion",
                          "resourceVersion must be a number that was given out");
+    struct hub_request request = {.engine = engine,
+                                  .kind = kind,
+                                  .namespace = engine_kinds[kind].namespaced ? namespace : NULL,
+                                  .labels = options ? options->label_selector : NULL,
+                                  .fields = options ? options->field_selector : NULL,
+                                  .resume = resume,
+                                  .from = (uint64_t)from,
+                                  .watcher = watcher,
+                                  .context = context};
     return objects_watch(local_of(engine)->objects, &request, ret, error);
 }
 
 static void local_unwatch(struct engine_watch *watch)
 {
-    watch_close(local_of(watch->engine)->hub, watch);
+    hub_close(local_of(watch->engine)->hub, watch);
 }
 
 /* --- the rest ----------------------------------------------------------------------------------------------------- */
@@ -270,7 +273,7 @@ static struct local *local_make(const struct local_options *options)
     struct local *local = memory_get(sizeof(*local));
     local->base.operations = &operations;
     local->store = options->store;
-    local->hub = watch_hub_new();
+    local->hub = hub_new(&object_states, NULL);
     const struct objects_options objects = {.store = options->store,
                                             .hub = local->hub,
                                             .admission = admission_check,
@@ -313,7 +316,7 @@ void local_engine_free(struct engine *engine)
         reconciler_stop(local->reconciler);
     sandbox_client_free(local->sandbox); /* its thread reports to the reconciler until then */
     event_sink_free(local->events);
-    watch_hub_free(local->hub);
+    hub_free(local->hub);
     reconciler_free(local->reconciler);
     objects_free(local->objects);
     scheduler_free(local->scheduler);

@@ -20,7 +20,7 @@ struct ray_watcher;
 struct local {
     struct engine base;
     struct store *store;
-    struct watch_hub *hub;
+    struct hub *hub;
     struct objects *objects;
     struct sandbox_client *sandbox;
     struct reconciler *reconciler; /* reconcile.h */

@@ -102,3 +102,46 @@ void object_own(cJSON *child, const struct object *owner)
     json_set_bool(reference, "controller", true);
     json_set_bool(reference, "blockOwnerDeletion", true);
 }
+
+/* --- as the hub's states ------------------------------------------------------------------------------------------ */
+
+/* The figures follow etcd's five-minute compaction. */
+enum { CHANGES_MAX = 4096, CHANGES_BYTES_MAX = 4 << 20, CHANGES_AGE_MS = 5 * 60 * 1000 };
+
+static void *state_reference(void *state)
+{
+    return object_ref(state);
+}
+
+static void state_release(void *state)
+{
+    object_unref(state);
+}
+
+static size_t state_bytes(const void *state)
+{
+    return ((const struct object *)state)->bytes;
+}
+
+static const char *state_namespace(void *context, const void *state)
+{
+    (void)context;
+    return ((const struct object *)state)->namespace;
+}
+
+static const cJSON *state_object(void *context, enum engine_kind kind, void *state)
+{
+    (void)context;
+    (void)kind;
+    return ((const struct object *)state)->body;
+}
+
+const struct hub_states object_states = {
+    .limits = {.changes = CHANGES_MAX, .bytes = CHANGES_BYTES_MAX, .age_ms = CHANGES_AGE_MS},
+    .reference = state_reference,
+    .release = state_release,
+    .bytes = state_bytes,
+    .namespace = state_namespace,
+    .object = state_object,
+    .one_history = true,
+};

@@ -9,14 +9,14 @@
 
 #include <stdatomic.h>
 
-#include "engine/engine.h"
+#include "engine/hub.h"
 
 struct object {
     unsigned magic;
     _Atomic unsigned references;
     enum engine_kind kind;
     int64_t version;       /* metadata.resourceVersion */
-    size_t bytes;          /* size as JSON text: what the rings of watch.c are bounded by */
+    size_t bytes;          /* size as JSON text: what the hub is bounded by */
     const char *namespace; /* "" for cluster-scoped kinds */
     const char *name, *uid;
     const cJSON *body;
@@ -31,6 +31,8 @@ static inline void object_unref_cleanup(struct object **object)
     object_unref(*object);
 }
 #define AUTO_OBJECT __attribute__((cleanup(object_unref_cleanup)))
+
+extern const struct hub_states object_states; /* how the hub remembers them; no context */
 
 /* A list of references, as look-ups return them. */
 struct object_list {

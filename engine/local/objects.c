@@ -98,7 +98,8 @@ int objects_load(struct objects *objects, struct error *error)
     if (version > objects->version)
         objects->version = version;
     if (r == 0)
-        watch_hub_begin(objects->options.hub, objects->version);
+        for (enum engine_kind kind = 0; kind < KIND_COUNT; kind++)
+            hub_begin(objects->options.hub, kind, (uint64_t)objects->version, NULL, 0);
     pthread_rwlock_unlock(&objects->shown);
     return r;
 }
@@ -180,8 +181,7 @@ bool objects_uid_exists(struct objects *objects, enum engine_kind kind, const ch
     return object && strcmp(object->uid, uid) == 0;
 }
 
-int objects_watch(struct objects *objects, struct watch_request *request, struct engine_watch **ret,
-                  struct error *error)
+int objects_watch(struct objects *objects, struct hub_request *request, struct engine_watch **ret, struct error *error)
 {
     AUTO_SELECTOR struct selector *selector = NULL;
     AUTO_OBJECT_LIST struct object_list existing = {0};
@@ -190,12 +190,14 @@ int objects_watch(struct objects *objects, struct watch_request *request, struct
         return r;
     /* Changes are published under the write side of this lock: none falls between the list and the watch. */
     pthread_rwlock_rdlock(&objects->shown);
-    if (request->from < 0)
+    request->known = true;
+    if (!request->resume) {
+        request->from = HUB_NOW;
         select_shown(objects, request->kind, request->namespace, selector, &existing);
-    request->existing = &existing;
-    request->current = objects->version;
-    r = watch_open(objects->options.hub, request, ret, error);
-    request->existing = NULL;
+        request->states = (void *const *)existing.items;
+        request->count = existing.count;
+    }
+    r = hub_open(objects->options.hub, request, ret, error);
     pthread_rwlock_unlock(&objects->shown);
     return r;
 }
@@ -217,7 +219,7 @@ static void show(struct objects *objects, struct object *now)
     pthread_rwlock_wrlock(&objects->shown);
     struct object *before = index_put(&objects->indexes[now->kind], object_ref(now));
     objects->version = now->version;
-    watch_hub_publish(objects->options.hub, now->version, before, now);
+    hub_publish(objects->options.hub, now->kind, (uint64_t)now->version, before, now);
     pthread_rwlock_unlock(&objects->shown);
     tell(objects, before, now);
 }
@@ -229,7 +231,7 @@ static void show_removal(struct objects *objects, const struct object *current, 
     pthread_rwlock_wrlock(&objects->shown);
     struct object *before = index_remove(&objects->indexes[gone->kind], gone->namespace, gone->name);
     objects->version = version;
-    watch_hub_publish(objects->options.hub, version, gone, NULL);
+    hub_publish(objects->options.hub, gone->kind, (uint64_t)version, gone, NULL);
     pthread_rwlock_unlock(&objects->shown);
     tell(objects, before, NULL);
 }

@@ -13,7 +13,7 @@
 #define ATELIER_ENGINE_LOCAL_OBJECTS_H
 
 #include "engine/local/object.h"
-#include "engine/local/watch.h"
+#include "engine/local/object.h"
 
 struct store;
 struct objects;
@@ -30,8 +30,8 @@ typedef int (*objects_admission)(void *context, enum engine_kind kind, const cJS
                                  struct error *error);
 
 struct objects_options {
-    struct store *store;   /* borrowed */
-    struct watch_hub *hub; /* borrowed */
+    struct store *store; /* borrowed */
+    struct hub *hub;     /* borrowed */
     objects_admission admission;
     objects_listener listener;
     void *context; /* of both */
@@ -73,8 +73,7 @@ bool objects_recovered(struct objects *objects);
 /* Replaces .status if it differs (a convenience of the controllers). <status> is consumed. */
 int objects_set_status(struct objects *objects, const struct object *object, cJSON *status, struct error *error);
 
-/* Opens a watch at a consistent point (see watch.h). <request>->existing and current are filled here. */
-int objects_watch(struct objects *objects, struct watch_request *request, struct engine_watch **ret,
-                  struct error *error);
+/* Opens a watch at a consistent point (see hub.h). What <request> begins with is filled here. */
+int objects_watch(struct objects *objects, struct hub_request *request, struct engine_watch **ret, struct error *error);
 
 #endif

@@ -31,6 +31,7 @@ struct house {
     struct fault_proxy proxy;
     struct names *names;
     struct packer *packer;
+    struct trees *trees;
     struct hub *hub;
     struct cache *cache;
     struct reflector *reflector;
@@ -152,9 +153,10 @@ static int set_up(void **state)
     }
     house.names = names_new();
     house.packer = packer_new();
-    house.hub = hub_new(house.names);
+    house.trees = trees_new(house.names);
+    house.hub = hub_new(&trees_states, house.trees);
     house.cache = cache_new(&(struct cache_options){
-        .kind = KIND_CONFIGMAP, .names = house.names, .packer = house.packer, .hub = house.hub});
+        .kind = KIND_CONFIGMAP, .names = house.names, .packer = house.packer, .hub = house.hub, .trees = house.trees});
     start_reflector();
     EVENTUALLY(count() == OBJECTS);
     return 0;
@@ -167,6 +169,7 @@ static int tear_down(void **state)
     kube_client_free(house.client);
     kube_client_free(house.direct);
     hub_free(house.hub);
+    trees_free(house.trees);
     cache_free(house.cache);
     packer_free(house.packer);
     names_free(house.names);

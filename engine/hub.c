@@ -1,5 +1,5 @@
 /* Which watchers must hear of which change, and from where can one resume? */
-#include "engine/kubernetes/hub.h"
+#include "engine/hub.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -7,13 +7,13 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 
-/* A watch costs the notifier a look at every change of its kind. Trees of one round are shared by all watches. */
+/* A watch costs the notifier a look at every change of its kind. */
 enum { HUB_WATCHES_MAX = 4096, HUB_BATCH = 64, HUB_BOOKMARK_MS = 60 * 1000, HUB_IDLE_S = 5 };
 
 struct change {
     uint64_t version;
     int64_t at_ms;
-    struct record *before, *now;
+    void *before, *now;
 };
 /* Numbers of changes only grow; change <i> lies at changes[i % capacity]; first <= i < next are remembered. */
 struct ring {
@@ -22,7 +22,6 @@ struct ring {
     size_t capacity, bytes;
     uint64_t floor;   /* the version of the newest forgotten change */
     uint64_t version; /* the newest known */
-    const struct dictionary *dictionary;
 };
 
 struct hub_watch {
@@ -33,7 +32,7 @@ struct hub_watch {
     struct selector *selector;
     engine_watcher watcher;
     void *context;
-    struct record **initial; /* not yet delivered: from initial_at on */
+    void **initial; /* not yet delivered: from initial_at on */
     size_t initial_count, initial_at;
     uint64_t cursor;   /* number of the next change to look at */
     uint64_t from;     /* what it resumed after: nothing up to there is told */
@@ -45,56 +44,89 @@ struct hub_watch {
     bool over;    /* LOST was told, or it is being closed */
 };
 
-/* The tree of a record, kept for the watch that is told next. */
-struct tree {
-    struct record *record;
-    cJSON *object;
-};
-
 struct hub {
-    struct names *names;
-    pthread_mutex_t lock; /* guards everything below but trees, which are the notifier's */
+    const struct hub_states *states;
+    void *context;
+    pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t changed, idle;
     pthread_t thread;
     bool stop;
     struct ring rings[KIND_COUNT];
+    uint64_t version; /* the newest of any kind */
     struct hub_watch *watches;
     size_t watch_count;
     struct hub_watch *current; /* the one whose callback runs without the lock */
-    struct tree trees[HUB_BATCH];
 };
 
-static struct metric watches_open = METRIC_GAUGE("atelier_kubernetes_watches", "Open watches of this process's rooms.");
+static struct metric watches_open = METRIC_GAUGE("atelier_engine_watches", "Open watches.");
 static struct metric watches_lost =
-    METRIC_COUNTER("atelier_kubernetes_watches_lost_total", "Watches of rooms that fell behind and were ended.");
+    METRIC_COUNTER("atelier_engine_watches_lost_total", "Watches that fell behind and were ended.");
 
 /* --- the rings ---------------------------------------------------------------------------------------------------- */
 
-static size_t change_bytes(const struct change *change)
+static void *reference(const struct hub *hub, void *state)
 {
-    return (change->now ? record_size(change->now) : 0) + (change->before ? record_size(change->before) : 0);
+    return state ? hub->states->reference(state) : NULL;
 }
 
-static void ring_forget(struct ring *ring)
+static void release(const struct hub *hub, void *state)
+{
+    if (state)
+        hub->states->release(state);
+}
+
+static size_t change_bytes(const struct hub *hub, const struct change *change)
+{
+    return (change->now ? hub->states->bytes(change->now) : 0) +
+           (change->before ? hub->states->bytes(change->before) : 0);
+}
+
+static void ring_forget(const struct hub *hub, struct ring *ring)
 {
     struct change *oldest = &ring->changes[ring->first % ring->capacity];
     ring->floor = oldest->version;
-    ring->bytes -= change_bytes(oldest);
-    record_unref(oldest->before);
-    record_unref(oldest->now);
+    ring->bytes -= change_bytes(hub, oldest);
+    release(hub, oldest->before);
+    release(hub, oldest->now);
     ring->first++;
 }
 
-static void ring_trim(struct ring *ring, int64_t now_ms)
+static void ring_clear(const struct hub *hub, struct ring *ring)
 {
-    while (ring->first < ring->next && (ring->next - ring->first >= HUB_CHANGES_MAX || ring->bytes > HUB_BYTES_MAX ||
-                                        ring->changes[ring->first % ring->capacity].at_ms < now_ms - HUB_AGE_MS))
-        ring_forget(ring);
-    if (ring->first == ring->next && ring->capacity) {
-        free(ring->changes);
-        ring->changes = NULL;
-        ring->capacity = 0;
-    }
+    while (ring->first < ring->next)
+        ring_forget(hub, ring);
+    free(ring->changes);
+    ring->changes = NULL;
+    ring->capacity = 0;
+}
+
+static bool ring_full(const struct hub *hub, const struct ring *ring, int64_t now_ms)
+{
+    const struct hub_limits *limits = &hub->states->limits;
+    return ring->next - ring->first >= limits->changes || ring->bytes > limits->bytes ||
+           ring->changes[ring->first % ring->capacity].at_ms < now_ms - limits->age_ms;
+}
+
+static void ring_trim(const struct hub *hub, struct ring *ring, int64_t now_ms)
+{
+    while (ring->first < ring->next && ring_full(hub, ring, now_ms))
+        ring_forget(hub, ring);
+    if (ring->first == ring->next)
+        ring_clear(hub, ring);
+}
+
+/* The newest version of which a client of that kind may have heard. */
+static uint64_t version_of(const struct hub *hub, enum engine_kind kind)
+{
+    return hub->states->one_history ? hub->version : hub->rings[kind].version;
+}
+
+static void ring_reach(struct hub *hub, struct ring *ring, uint64_t version)
+{
+    if (ring->version < version)
+        ring->version = version;
+    if (hub->version < version)
+        hub->version = version;
 }
 
 static void ring_grow(struct ring *ring)
@@ -108,36 +140,31 @@ static void ring_grow(struct ring *ring)
     ring->capacity = capacity;
 }
 
-void hub_kind(struct hub *hub, enum engine_kind kind, const struct dictionary *dictionary)
+static void watch_take(const struct hub *hub, struct hub_watch *watch, void *const *states, size_t count)
 {
-    hub->rings[kind].dictionary = dictionary;
-}
-
-static void watch_take(struct hub_watch *watch, struct record *const *records, size_t count)
-{
-    watch->initial = memory_get((count + 1) * sizeof(struct record *));
+    watch->initial = memory_get((count + 1) * sizeof(*watch->initial));
     for (size_t i = 0; i < count; i++)
-        watch->initial[i] = record_ref(records[i]);
+        watch->initial[i] = reference(hub, states[i]);
     watch->initial_count = count;
     watch->initial_at = 0;
 }
 
-static void watch_drop_initial(struct hub_watch *watch)
+static void watch_drop_initial(const struct hub *hub, struct hub_watch *watch)
 {
     while (watch->initial_at < watch->initial_count)
-        record_unref(watch->initial[watch->initial_at++]);
+        release(hub, watch->initial[watch->initial_at++]);
     free(watch->initial);
     watch->initial = NULL;
     watch->initial_count = watch->initial_at = 0;
 }
 
-void hub_begin(struct hub *hub, enum engine_kind kind, uint64_t version, struct record *const *records, size_t count)
+void hub_begin(struct hub *hub, enum engine_kind kind, uint64_t version, void *const *states, size_t count)
 {
     pthread_mutex_lock(&hub->lock);
     struct ring *ring = &hub->rings[kind];
-    while (ring->first < ring->next)
-        ring_forget(ring);
+    ring_clear(hub, ring);
     ring->floor = ring->version = version;
+    ring_reach(hub, ring, version);
     for (struct hub_watch *watch = hub->watches; watch; watch = watch->next) {
         if (watch->kind != kind)
             continue;
@@ -145,7 +172,7 @@ void hub_begin(struct hub *hub, enum engine_kind kind, uint64_t version, struct 
             watch->waiting = false;
             watch->reported = version;
             watch->cursor = ring->next;
-            watch_take(watch, records, count);
+            watch_take(hub, watch, states, count);
         } else {
             watch->lost = true;
         }
@@ -154,22 +181,22 @@ void hub_begin(struct hub *hub, enum engine_kind kind, uint64_t version, struct 
     pthread_mutex_unlock(&hub->lock);
 }
 
-void hub_publish(struct hub *hub, enum engine_kind kind, uint64_t version, struct record *before, struct record *now)
+void hub_publish(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now)
 {
     pthread_mutex_lock(&hub->lock);
     struct ring *ring = &hub->rings[kind];
     int64_t now_ms = clock_monotonic_ms();
-    ring_trim(ring, now_ms);
+    ring_trim(hub, ring, now_ms);
     if (ring->next - ring->first == ring->capacity)
         ring_grow(ring);
     if (version < ring->version)
         version = ring->version;
     struct change *change = &ring->changes[ring->next++ % ring->capacity];
     *change = (struct change){.version = version, .at_ms = now_ms};
-    change->before = before ? record_ref(before) : NULL;
-    change->now = now ? record_ref(now) : NULL;
-    ring->bytes += change_bytes(change);
-    ring->version = version;
+    change->before = reference(hub, before);
+    change->now = reference(hub, now);
+    ring->bytes += change_bytes(hub, change);
+    ring_reach(hub, ring, version);
     pthread_cond_signal(&hub->changed);
     pthread_mutex_unlock(&hub->lock);
 }
@@ -177,8 +204,7 @@ void hub_publish(struct hub *hub, enum engine_kind kind, uint64_t version, struc
 void hub_progress(struct hub *hub, enum engine_kind kind, uint64_t version)
 {
     pthread_mutex_lock(&hub->lock);
-    if (hub->rings[kind].version < version)
-        hub->rings[kind].version = version;
+    ring_reach(hub, &hub->rings[kind], version);
     pthread_mutex_unlock(&hub->lock);
 }
 
@@ -187,17 +213,17 @@ void hub_progress(struct hub *hub, enum engine_kind kind, uint64_t version)
 /* What a watcher may have to be told, collected under the lock; selectors are asked without it. */
 struct delivery {
     struct {
-        struct record *before, *now;
+        void *before, *now;
     } items[HUB_BATCH];
     size_t count;
     bool bookmark, lost;
     uint64_t version;
 };
 
-static void delivery_add(struct delivery *delivery, struct record *before, struct record *now)
+static void delivery_add(const struct hub *hub, struct delivery *delivery, void *before, void *now)
 {
-    delivery->items[delivery->count].before = before ? record_ref(before) : NULL;
-    delivery->items[delivery->count++].now = now ? record_ref(now) : NULL;
+    delivery->items[delivery->count].before = reference(hub, before);
+    delivery->items[delivery->count++].now = reference(hub, now);
 }
 
 static void collect(struct hub *hub, struct hub_watch *watch, struct delivery *ret)
@@ -210,13 +236,13 @@ static void collect(struct hub *hub, struct hub_watch *watch, struct delivery *r
     if (watch->waiting)
         return;
     while (watch->initial_at < watch->initial_count && ret->count < HUB_BATCH) {
-        struct record *record = watch->initial[watch->initial_at++];
-        delivery_add(ret, NULL, record);
-        record_unref(record);
+        void *state = watch->initial[watch->initial_at++];
+        delivery_add(hub, ret, NULL, state);
+        release(hub, state);
     }
     if (watch->initial_at < watch->initial_count)
         return;
-    watch_drop_initial(watch);
+    watch_drop_initial(hub, watch);
     if (!watch->greeted) {
         watch->greeted = ret->bookmark = true;
         ret->version = watch->reported;
@@ -226,59 +252,42 @@ static void collect(struct hub *hub, struct hub_watch *watch, struct delivery *r
         const struct change *change = &ring->changes[watch->cursor++ % ring->capacity];
         if (change->version <= watch->from)
             continue;
-        delivery_add(ret, change->before, change->now);
+        delivery_add(hub, ret, change->before, change->now);
         if (watch->reported < change->version)
             watch->reported = change->version;
     }
     if (ret->count == 0 && clock_monotonic_ms() - watch->quiet_since_ms >= HUB_BOOKMARK_MS) {
         ret->bookmark = true;
-        if (watch->reported < ring->version)
-            watch->reported = ring->version;
+        if (watch->reported < version_of(hub, watch->kind))
+            watch->reported = version_of(hub, watch->kind);
         ret->version = watch->reported;
     }
 }
 
-/* The tree stays the hub's until a round of another record takes its place. */
-static const cJSON *tree_of(struct hub *hub, enum engine_kind kind, struct record *record)
+static const cJSON *object_of(const struct hub *hub, const struct hub_watch *watch, void *state)
 {
-    struct tree *tree = &hub->trees[((uintptr_t)record / 64) % HUB_BATCH];
-    if (tree->record != record) {
-        cJSON_Delete(tree->object);
-        record_unref(tree->record);
-        tree->record = record_ref(record);
-        tree->object = record_object(record, hub->names, hub->rings[kind].dictionary, kind);
-    }
-    return tree->object;
+    return hub->states->object(hub->context, watch->kind, state);
 }
 
-static void forget_trees(struct hub *hub)
+static bool selects(const struct hub *hub, const struct hub_watch *watch, void *state)
 {
-    for (size_t i = 0; i < HUB_BATCH; i++) {
-        cJSON_Delete(hub->trees[i].object);
-        record_unref(hub->trees[i].record);
-        hub->trees[i] = (struct tree){0};
-    }
-}
-
-static bool selects(struct hub *hub, const struct hub_watch *watch, struct record *record)
-{
-    if (!record || (watch->namespace && strcmp(watch->namespace, names_text(hub->names, record->namespace)) != 0))
+    if (!state || (watch->namespace && strcmp(watch->namespace, hub->states->namespace(hub->context, state)) != 0))
         return false;
     if (!watch->selector)
         return true;
-    const cJSON *object = tree_of(hub, watch->kind, record);
+    const cJSON *object = object_of(hub, watch, state);
     return object && selector_matches(watch->selector, object);
 }
 
-static void tell(struct hub *hub, struct hub_watch *watch, enum engine_event event, struct record *record)
+static void tell(const struct hub *hub, const struct hub_watch *watch, enum engine_event event, void *state)
 {
-    const cJSON *object = tree_of(hub, watch->kind, record);
+    const cJSON *object = object_of(hub, watch, state);
     if (object)
         watch->watcher(watch->context, event, object);
 }
 
 /* An object that enters the selection is ADDED, one that leaves it is DELETED, whatever happened to it. */
-static void deliver_change(struct hub *hub, struct hub_watch *watch, struct record *before, struct record *now)
+static void deliver_change(const struct hub *hub, const struct hub_watch *watch, void *before, void *now)
 {
     bool was = selects(hub, watch, before), is = selects(hub, watch, now);
     if (is)
@@ -298,12 +307,12 @@ static void tell_bookmark(struct hub_watch *watch, uint64_t version)
     watch->watcher(watch->context, ENGINE_BOOKMARK, bookmark);
 }
 
-static void deliver(struct hub *hub, struct hub_watch *watch, struct delivery *delivery)
+static void deliver(const struct hub *hub, struct hub_watch *watch, struct delivery *delivery)
 {
     for (size_t i = 0; i < delivery->count; i++) {
         deliver_change(hub, watch, delivery->items[i].before, delivery->items[i].now);
-        record_unref(delivery->items[i].before);
-        record_unref(delivery->items[i].now);
+        release(hub, delivery->items[i].before);
+        release(hub, delivery->items[i].now);
     }
     if (delivery->bookmark)
         tell_bookmark(watch, delivery->version);
@@ -347,8 +356,9 @@ static void *notifier(void *context)
         if (busy)
             continue;
         for (size_t i = 0; i < KIND_COUNT; i++)
-            ring_trim(&hub->rings[i], clock_monotonic_ms());
-        forget_trees(hub);
+            ring_trim(hub, &hub->rings[i], clock_monotonic_ms());
+        if (hub->states->rest)
+            hub->states->rest(hub->context);
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += HUB_IDLE_S;
@@ -360,13 +370,14 @@ static void *notifier(void *context)
 
 /* --- opening and closing ------------------------------------------------------------------------------------------ */
 
-struct hub *hub_new(struct names *names)
+struct hub *hub_new(const struct hub_states *states, void *context)
 {
     struct hub *hub = memory_get(sizeof(*hub));
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    hub->names = names;
+    hub->states = states;
+    hub->context = context;
     pthread_mutex_init(&hub->lock, NULL);
     pthread_cond_init(&hub->changed, &attributes);
     pthread_cond_init(&hub->idle, NULL);
@@ -385,21 +396,19 @@ void hub_free(struct hub *hub)
     pthread_cond_signal(&hub->changed);
     pthread_mutex_unlock(&hub->lock);
     pthread_join(hub->thread, NULL);
-    forget_trees(hub);
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        while (hub->rings[i].first < hub->rings[i].next)
-            ring_forget(&hub->rings[i]);
-        free(hub->rings[i].changes);
-    }
+    if (hub->states->rest)
+        hub->states->rest(hub->context);
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        ring_clear(hub, &hub->rings[i]);
     pthread_mutex_destroy(&hub->lock);
     pthread_cond_destroy(&hub->changed);
     pthread_cond_destroy(&hub->idle);
     free(hub);
 }
 
-static void hub_watch_free(struct hub_watch *watch)
+static void hub_watch_free(const struct hub *hub, struct hub_watch *watch)
 {
-    watch_drop_initial(watch);
+    watch_drop_initial(hub, watch);
     selector_free(watch->selector);
     free(watch->namespace);
     free(watch);
@@ -419,24 +428,32 @@ static uint64_t ring_after(const struct ring *ring, uint64_t version)
     return low;
 }
 
-static int place(struct hub *hub, struct hub_watch *watch, const struct hub_request *request, struct error *error)
+/* Where the watch stands among the changes of its kind. */
+static void watch_begin(const struct hub *hub, struct hub_watch *watch, const struct hub_request *request)
 {
     const struct ring *ring = &hub->rings[request->kind];
+    bool now = !request->known || request->from == HUB_NOW;
+    watch->waiting = !request->known;
+    watch->greeted = request->resume;
+    watch->from = request->resume ? request->from : 0;
+    watch->reported = now ? version_of(hub, request->kind) : request->from;
+    watch->cursor = now ? ring->next : ring_after(ring, request->from);
+    if (request->known && !request->resume)
+        watch_take(hub, watch, request->states, request->count);
+    watch->quiet_since_ms = clock_monotonic_ms();
+}
+
+static int place(struct hub *hub, struct hub_watch *watch, const struct hub_request *request, struct error *error)
+{
     if (hub->stop)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the engine is stopping");
     if (hub->watch_count == HUB_WATCHES_MAX)
         return error_set(error, ERROR_LIMITED, NULL, "at most %d watches may be open", HUB_WATCHES_MAX);
-    if (request->resume && (!request->known || request->from < ring->floor))
+    bool future = hub->states->one_history && request->from > hub->version;
+    if (request->resume && (!request->known || request->from < hub->rings[request->kind].floor || future))
         return error_set(error, ERROR_GONE, "resourceVersion", "too old resource version: %llu (%llu)",
-                         (unsigned long long)request->from, (unsigned long long)ring->version);
-    watch->waiting = !request->known;
-    watch->greeted = request->resume;
-    watch->from = request->resume ? request->from : 0;
-    watch->reported = request->resume ? request->from : ring->version;
-    watch->cursor = request->resume ? ring_after(ring, request->from) : ring->next;
-    if (request->known && !request->resume)
-        watch_take(watch, request->records, request->count);
-    watch->quiet_since_ms = clock_monotonic_ms();
+                         (unsigned long long)request->from, (unsigned long long)version_of(hub, request->kind));
+    watch_begin(hub, watch, request);
     watch->next = hub->watches;
     if (hub->watches)
         hub->watches->previous = watch;
@@ -461,7 +478,7 @@ int hub_open(struct hub *hub, const struct hub_request *request, struct engine_w
         pthread_mutex_unlock(&hub->lock);
     }
     if (r < 0) {
-        hub_watch_free(watch);
+        hub_watch_free(hub, watch);
         return r;
     }
     *ret = &watch->base;
@@ -483,5 +500,5 @@ void hub_close(struct hub *hub, struct engine_watch *base)
         watch->next->previous = watch->previous;
     metric_set(&watches_open, (int64_t)--hub->watch_count);
     pthread_mutex_unlock(&hub->lock);
-    hub_watch_free(watch);
+    hub_watch_free(hub, watch);
 }

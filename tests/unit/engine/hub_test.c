@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
-#include "engine/local/watch.h"
+#include "engine/local/object.h"
 
 static struct object *make(const char *name, int64_t version, size_t bytes)
 {
@@ -61,18 +61,17 @@ static void wait_for(struct log *log, size_t count)
     assert_int_equal(added(log), count);
 }
 
-static void publish(struct watch_hub *hub, int64_t version, size_t bytes)
+static void publish(struct hub *hub, int64_t version, size_t bytes)
 {
     AUTO_OBJECT struct object *object = make("s", version, bytes);
-    watch_hub_publish(hub, version, NULL, object);
+    hub_publish(hub, KIND_SECRET, (uint64_t)version, NULL, object);
 }
 
-static int open_from(struct watch_hub *hub, int64_t from, struct log *log, struct engine_watch **ret)
+static int open_from(struct hub *hub, int64_t from, struct log *log, struct engine_watch **ret)
 {
-    static const struct object_list nothing = {0};
-    const struct watch_request request = {
-        .kind = KIND_SECRET, .from = from, .existing = &nothing, .watcher = note, .context = log};
-    return watch_open(hub, &request, ret, NULL);
+    const struct hub_request request = {
+        .kind = KIND_SECRET, .resume = true, .from = (uint64_t)from, .known = true, .watcher = note, .context = log};
+    return hub_open(hub, &request, ret, NULL);
 }
 
 #define LOG                                                                                                            \
@@ -83,10 +82,10 @@ static int open_from(struct watch_hub *hub, int64_t from, struct log *log, struc
 static void test_order_and_resume(void **state)
 {
     (void)state;
-    struct watch_hub *hub = watch_hub_new();
+    struct hub *hub = hub_new(&object_states, NULL);
     struct log first = LOG, second = LOG;
     struct engine_watch *a = NULL, *b = NULL;
-    watch_hub_begin(hub, 100);
+    hub_begin(hub, KIND_SECRET, 100, NULL, 0);
     assert_int_equal(open_from(hub, 100, &first, &a), 0);
     for (int64_t version = 101; version <= 1100; version++)
         publish(hub, version, 100);
@@ -97,19 +96,19 @@ static void test_order_and_resume(void **state)
     assert_true(second.in_order);
     assert_int_equal(open_from(hub, 99, &second, &b), -ERROR_GONE);
     assert_int_equal(open_from(hub, 1101, &second, &b), -ERROR_GONE);
-    watch_close(hub, a);
-    watch_close(hub, b);
-    watch_hub_free(hub);
+    hub_close(hub, a);
+    hub_close(hub, b);
+    hub_free(hub);
 }
 
 /* A watcher that holds still while more happens than is remembered. */
 static void test_too_slow(void **state)
 {
     (void)state;
-    struct watch_hub *hub = watch_hub_new();
+    struct hub *hub = hub_new(&object_states, NULL);
     struct log slow = LOG;
     struct engine_watch *watch = NULL;
-    watch_hub_begin(hub, 0);
+    hub_begin(hub, KIND_SECRET, 0, NULL, 0);
     assert_int_equal(open_from(hub, 0, &slow, &watch), 0);
     slow.hold = true;
     publish(hub, 1, 100);
@@ -118,7 +117,7 @@ static void test_too_slow(void **state)
     slow.hold = false;
     wait_for(&slow, SIZE_MAX);
     assert_true(slow.added < 6000);
-    watch_close(hub, watch);
+    hub_close(hub, watch);
 
     /* Large objects are remembered for fewer changes: a resume from before is refused. */
     for (int64_t version = 6001; version <= 6010; version++)
@@ -127,26 +126,26 @@ static void test_too_slow(void **state)
     struct log recent = LOG;
     assert_int_equal(open_from(hub, 6008, &recent, &watch), 0);
     wait_for(&recent, 2);
-    watch_close(hub, watch);
-    watch_hub_free(hub);
+    hub_close(hub, watch);
+    hub_free(hub);
 }
 
 static void test_closing_waits_for_the_callback(void **state)
 {
     (void)state;
-    struct watch_hub *hub = watch_hub_new();
+    struct hub *hub = hub_new(&object_states, NULL);
     struct log log = LOG;
     struct engine_watch *watch = NULL;
-    watch_hub_begin(hub, 0);
+    hub_begin(hub, KIND_SECRET, 0, NULL, 0);
     for (int round = 0; round < 200; round++) {
         assert_int_equal(open_from(hub, round, &log, &watch), 0);
         publish(hub, round + 1, 10);
-        watch_close(hub, watch);
+        hub_close(hub, watch);
         size_t before = added(&log);
         publish(hub, round + 1, 10);
         assert_int_equal(added(&log), before);
     }
-    watch_hub_free(hub);
+    hub_free(hub);
 }
 
 int main(void)
