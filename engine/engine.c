@@ -144,6 +144,11 @@ int engine_check_pod_template(struct engine *engine, const cJSON *template, cons
     return engine->operations->check_pod_template(engine, template, path, error);
 }
 
+int engine_check_quota(struct engine *engine, const cJSON *hard, const char *path, struct error *error)
+{
+    return engine->operations->check_quota ? engine->operations->check_quota(engine, hard, path, error) : 0;
+}
+
 int engine_images(struct engine *engine, cJSON **ret, struct error *error)
 {
     return engine->operations->images(engine, ret, error);

@@ -138,6 +138,9 @@ void engine_unwatch(struct engine_watch *watch); /* after it returns the callbac
 
 /* Checks a PodTemplateSpec that a person wrote, INVALID with the path below <path> ("spec.template"). */
 int engine_check_pod_template(struct engine *engine, const cJSON *template, const char *path, struct error *error);
+/* Checks the spec.hard of a ResourceQuota, whose keys are ones that Kubernetes knows: INVALID with the path (below
+ * <path>) of one that is not counted here. */
+int engine_check_quota(struct engine *engine, const cJSON *hard, const char *path, struct error *error);
 /* Images by name: [{"name":"ray-2.60","aliases":[...],"rayVersion":"2.60.0","ready":true,"reference":"…"}]. The
  * reference, where there is one, is what a pod must name to get that image; else the name itself is. */
 int engine_images(struct engine *engine, cJSON **ret, struct error *error);

@@ -28,6 +28,8 @@ struct engine_operations {
                  struct error *);
     void (*unwatch)(struct engine_watch *);
     int (*check_pod_template)(struct engine *, const cJSON *template, const char *path, struct error *);
+    /* NULL: whatever Kubernetes knows is counted. */
+    int (*check_quota)(struct engine *, const cJSON *hard, const char *path, struct error *);
     int (*images)(struct engine *, cJSON **ret, struct error *);
     int (*usage)(struct engine *, cJSON **ret, struct error *);
     int (*dial)(struct engine *, const char *namespace, const char *service, const char *port, int *ret_fd,

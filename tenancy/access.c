@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #define RBAC_GROUP "rbac.authorization.k8s.io"
+#define ACCOUNT_GOOGLE "iam.gke.io/gcp-service-account" /* GKE's metadata server reads it: Workload Identity */
 
 static cJSON *binding_new(const struct pass *pass, const char *name, const char *cluster_role)
 {
@@ -54,13 +55,17 @@ static int binding_apply(struct pass *pass, const cJSON *wanted, struct error *e
 
 /* Kubeflow's two accounts. Their tokens are not mounted unless the profile asks, and then can do no more than an editor
  * can: what runs in a pod may be anybody's code. */
-static int account_apply(struct pass *pass, const char *name, const char *cluster_role, struct error *error)
+static int account_apply(struct pass *pass, const char *name, const char *cluster_role, const char *google_account,
+                         struct error *error)
 {
     const char *asked = json_text_or("", pass->profile, "metadata", "annotations", TENANCY_MOUNT_TOKENS, NULL);
     int r = 0;
     if (engine_has(pass->tenancy->engine, KIND_SERVICEACCOUNT)) {
         AUTO_JSON cJSON *account = pass_object(pass, KIND_SERVICEACCOUNT, name);
         json_set_bool(account, "automountServiceAccountToken", strcmp(asked, "true") == 0);
+        if (google_account)
+            json_set_text(json_object_in(json_object_in(account, "metadata"), "annotations"), ACCOUNT_GOOGLE,
+                          google_account);
         r = pass_apply(pass, KIND_SERVICEACCOUNT, account, NULL, error);
     }
     if (r == 0 && engine_has(pass->tenancy->engine, KIND_ROLEBINDING)) {
@@ -73,8 +78,9 @@ static int account_apply(struct pass *pass, const char *name, const char *cluste
 
 int pass_accounts(struct pass *pass, struct error *error)
 {
-    int r = account_apply(pass, "default-editor", "atelier-editor", error);
-    return r == 0 ? account_apply(pass, "default-viewer", "atelier-viewer", error) : r;
+    const char *google_account = plugins_google_account(pass->accepted);
+    int r = account_apply(pass, "default-editor", "atelier-editor", google_account, error);
+    return r == 0 ? account_apply(pass, "default-viewer", "atelier-viewer", NULL, error) : r;
 }
 
 /* --- people ------------------------------------------------------------------------------------------------------ */

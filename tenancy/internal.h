@@ -137,5 +137,13 @@ void tenancy_await_owner(struct tenancy *tenancy, const char *profile, const cha
  * is its spec, completed. */
 int tenancy_accept(const struct tenancy *tenancy, const cJSON *profile, cJSON **ret_spec, struct error *error);
 bool tenancy_adopts(const cJSON *profile); /* carries TENANCY_ADOPT */
+/* quota.c: checks and completes spec.resourceQuotaSpec. <old> (NULL: a new profile) is the profile as it stands. */
+int quota_check(const struct tenancy *tenancy, const struct identity *identity, const cJSON *old, cJSON *spec,
+                struct error *error);
+/* plugins.c: checks spec.plugins; <old> as above. */
+int plugins_check(const struct tenancy *tenancy, const struct identity *identity, const cJSON *old, const cJSON *spec,
+                  struct error *error);
+/* The Google service account that the profile's pods act as, from its checked spec; NULL if none. */
+const char *plugins_google_account(const cJSON *spec);
 
 #endif

@@ -4,8 +4,6 @@
 #include "base/log.h"
 #include "tenancy/shape.h"
 
-#define PROFILE_QUOTA_KEYS_MAX 32 /* distinct resources a quota may name */
-
 /* Names that would be mistaken for parts of the platform: of its hosts, its paths, or Kubernetes' own namespaces. */
 static const char *const reserved_names[] = {
     "admin",    "all",        "api",    "apis",     "assets",    "audit",    "auth",     "console", "default",
@@ -110,125 +108,7 @@ static int profile_check_owner(const struct identity *identity, const cJSON *old
     return 0;
 }
 
-/* --- spec.resourceQuotaSpec --------------------------------------------------------------------------------------- */
-
-/* A quantity as text in place (a YAML "cpu: 2" is a number), as milli-units. */
-static int quota_value(cJSON *hard, cJSON *value, const char *field, int64_t *ret_milli, struct error *error)
-{
-    char number[32];
-    const char *text = cJSON_IsString(value) ? value->valuestring : NULL;
-    int64_t whole = 0;
-    if (json_i64(value, &whole)) {
-        snprintf(number, sizeof(number), "%lld", (long long)whole);
-        text = number;
-    }
-    bool memory = strstr(value->string, "memory") || strstr(value->string, "storage");
-    int64_t parsed = 0;
-    bool good = text && (memory ? quantity_parse_bytes(slice_of(text), &parsed)
-                                : quantity_parse_milli(slice_of(text), &parsed));
-    if (!good || parsed < 0)
-        return error_set(error, ERROR_INVALID, field, "%s must be a quantity such as %s", field,
-                         memory ? "64Gi" : "32 or 500m");
-    if (text == number) {
-        AUTO_FREE char *key = memory_text(value->string);
-        json_set_text(hard, key, number); /* frees <value> */
-    }
-    *ret_milli = parsed;
-    return 0;
-}
-
-/* What a quota may limit, and which of the platform's two limits bounds it. */
-static const struct {
-    const char *key;
-    enum { BOUND_NONE, BOUND_CPU, BOUND_MEMORY } bound;
-} quota_keys[] = {{"cpu", BOUND_CPU},       {"requests.cpu", BOUND_CPU},       {"limits.cpu", BOUND_CPU},
-                  {"memory", BOUND_MEMORY}, {"requests.memory", BOUND_MEMORY}, {"limits.memory", BOUND_MEMORY},
-                  {"pods", BOUND_NONE},     {"requests.storage", BOUND_NONE},  {"persistentvolumeclaims", BOUND_NONE}};
-
-static int quota_bounded(const struct tenancy *tenancy, const cJSON *old_hard, const char *key, int bound,
-                         int64_t value, const char *field, struct error *error)
-{
-    if (bound == BOUND_NONE)
-        return 0;
-    bool memory = bound == BOUND_MEMORY;
-    const char *limit = memory ? tenancy->quota_memory : tenancy->quota_cpu;
-    const char *had = json_text(old_hard, key, NULL);
-    int64_t most = 0;
-    int64_t before = 0;
-    bool (*parse)(struct slice, int64_t *) = memory ? quantity_parse_bytes : quantity_parse_milli;
-    (void)parse(slice_of(limit), &most);
-    if (had && parse(slice_of(had), &before) && before > most)
-        most = before; /* what a platform admin granted may be kept */
-    if (value > most)
-        return error_set(error, ERROR_FORBIDDEN, field, "%s may be at most %s; a platform admin can raise it", field,
-                         before == most && had ? had : limit);
-    return 0;
-}
-
-static int quota_check_entry(const struct tenancy *tenancy, const struct identity *identity, const cJSON *old_hard,
-                             cJSON *hard, cJSON *value, struct error *error)
-{
-    char field[160];
-    char shown[80];
-    text_printable(slice_of(value->string), shown, sizeof(shown));
-    snprintf(field, sizeof(field), "spec.resourceQuotaSpec.hard.%s", shown);
-    for (size_t i = 0; i < COUNT_OF(quota_keys); i++) {
-        if (strcmp(quota_keys[i].key, value->string) != 0)
-            continue;
-        char key[32];
-        snprintf(key, sizeof(key), "%s", value->string);
-        int64_t amount = 0;
-        int r = quota_value(hard, value, field, &amount, error);
-        if (r == 0 && !identity->platform_admin)
-            r = quota_bounded(tenancy, old_hard, key, (int)quota_keys[i].bound, amount, field, error);
-        return r;
-    }
-    return error_set(error, ERROR_INVALID, field, "%s is not a resource that a quota limits here", field);
-}
-
-static int profile_check_quota(const struct tenancy *tenancy, const struct identity *identity, const cJSON *old,
-                               cJSON *spec, struct error *error)
-{
-    static const char *const known[] = {"hard", NULL};
-    cJSON *quota = NULL;
-    cJSON *hard = NULL;
-    int r = shape_object(spec, "spec", "resourceQuotaSpec", &quota, error);
-    if (r == 0 && quota)
-        r = json_check_known(quota, "spec.resourceQuotaSpec", known, error);
-    if (r == 0 && quota)
-        r = shape_object(quota, "spec.resourceQuotaSpec", "hard", &hard, error);
-    if (r < 0)
-        return r;
-    if (!hard)
-        hard = json_set(json_object_in(spec, "resourceQuotaSpec"), "hard", json_object());
-    if (cJSON_GetArraySize(hard) > PROFILE_QUOTA_KEYS_MAX)
-        return error_set(error, ERROR_INVALID, "spec.resourceQuotaSpec.hard", "a quota names at most %d resources",
-                         PROFILE_QUOTA_KEYS_MAX);
-    const cJSON *old_hard = json_at(old, "spec", "resourceQuotaSpec", "hard", NULL);
-    cJSON *next = NULL;
-    for (cJSON *value = hard->child; value; value = next) {
-        next = value->next;
-        r = quota_check_entry(tenancy, identity, old_hard, hard, value, error);
-        if (r < 0)
-            return r;
-    }
-    if (!json_member(hard, "cpu") && !json_member(hard, "requests.cpu"))
-        json_set_text(hard, "cpu", tenancy->quota_cpu);
-    if (!json_member(hard, "memory") && !json_member(hard, "requests.memory"))
-        json_set_text(hard, "memory", tenancy->quota_memory);
-    return 0;
-}
-
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
-
-static int profile_check_plugins(const cJSON *spec, struct error *error)
-{
-    const cJSON *plugins = json_member(spec, "plugins");
-    if (plugins && (!cJSON_IsArray(plugins) || plugins->child))
-        return error_set(error, ERROR_INVALID, "spec.plugins",
-                         "plugins act on a cloud account; this platform has none, so spec.plugins must be empty");
-    return 0;
-}
 
 int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *old, cJSON *profile,
                           struct error *error)
@@ -261,9 +141,9 @@ int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identi
     if (r == 0)
         r = profile_check_owner(identity, old, spec, error);
     if (r == 0)
-        r = profile_check_plugins(spec, error);
+        r = plugins_check(tenancy, identity, old, spec, error);
     if (r == 0)
-        r = profile_check_quota(tenancy, identity, old, spec, error);
+        r = quota_check(tenancy, identity, old, spec, error);
     return r;
 }
 
@@ -292,9 +172,9 @@ int tenancy_accept(const struct tenancy *tenancy, const cJSON *profile, cJSON **
     if (r == 0)
         r = profile_check_owner(&nobody, NULL, spec, error);
     if (r == 0)
-        r = profile_check_plugins(spec, error);
+        r = plugins_check(tenancy, &nobody, NULL, spec, error);
     if (r == 0)
-        r = profile_check_quota(tenancy, &nobody, NULL, spec, error);
+        r = quota_check(tenancy, &nobody, NULL, spec, error);
     if (r == 0)
         *ret_spec = cJSON_DetachItemViaPointer(wanted, spec);
     return r;

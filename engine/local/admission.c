@@ -199,7 +199,7 @@ static bool storage_of(const cJSON *claim, int64_t *ret)
     return text && quantity_parse_bytes(slice_of(text), ret);
 }
 
-static int admit_claim(struct local *local, const cJSON *before, cJSON *after, struct error *error)
+static int admit_claim(const cJSON *before, cJSON *after, struct error *error)
 {
     enum { STORAGE_MIN = 1 << 20 };
     static const int64_t storage_max = INT64_C(16) << 40; /* 16 TiB: what ext4 holds in one file system */
@@ -215,7 +215,7 @@ static int admit_claim(struct local *local, const cJSON *before, cJSON *after, s
     const char *mode = json_text_or("Filesystem", spec, "volumeMode", NULL);
     if (strcmp(mode, "Filesystem") != 0)
         return invalid(error, "spec.volumeMode", "must be Filesystem");
-    return quota_check_object(local, KIND_CLAIM, before, after, error);
+    return 0;
 }
 
 /* stringData is for writing only: it becomes data, as on Kubernetes. */
@@ -268,13 +268,13 @@ static int admit_kind(struct local *local, enum engine_kind kind, const cJSON *b
     case KIND_SERVICE:
         return admit_service(after, error);
     case KIND_CLAIM:
-        return admit_claim(local, before, after, error);
+        return admit_claim(before, after, error);
     case KIND_SECRET:
         return admit_secret(after, error);
     case KIND_CONFIGMAP:
         return admit_configmap(after, error);
     case KIND_RESOURCEQUOTA:
-        return quota_check_hard(after, error);
+        return quota_check_hard(local, json_at(after, "spec", "hard", NULL), "spec.hard", error);
     case KIND_PODDEFAULT:
         return poddefault_check(after, error);
     case KIND_NAMESPACE:
@@ -292,5 +292,7 @@ static int admit_kind(struct local *local, enum engine_kind kind, const cJSON *b
 int admission_check(void *context, enum engine_kind kind, const cJSON *before, cJSON *after, struct error *error)
 {
     int r = admission_metadata(kind, after, error);
-    return r < 0 ? r : admit_kind(context, kind, before, after, error);
+    if (r == 0)
+        r = admit_kind(context, kind, before, after, error);
+    return r < 0 ? r : quota_check_object(context, kind, before, after, error);
 }

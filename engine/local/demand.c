@@ -83,3 +83,14 @@ void pod_demand(const cJSON *pod_spec, struct demand *ret)
     }
     *ret = sum;
 }
+
+int64_t pod_devices(const cJSON *pod_spec, const char *device)
+{
+    int64_t sum = 0;
+    const cJSON *container;
+    cJSON_ArrayForEach(container, json_member(pod_spec, "containers")) sum +=
+        quantity(container, "limits", device, false);
+    cJSON_ArrayForEach(container, json_member(pod_spec, "initContainers")) sum =
+        larger(sum, quantity(container, "limits", device, false));
+    return sum;
+}

@@ -14,5 +14,7 @@ struct demand {
 void container_demand(const cJSON *container, struct demand *ret);
 /* A pod's: its containers together, or its greediest init container. */
 void pod_demand(const cJSON *pod_spec, struct demand *ret);
+/* How many of that extended resource ("nvidia.com/gpu") it takes; its limit is its request. */
+int64_t pod_devices(const cJSON *pod_spec, const char *device);
 
 #endif

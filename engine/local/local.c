@@ -8,6 +8,7 @@
 #include "engine/local/podlog.h"
 #include "engine/local/podtemplate_check.h"
 #include "engine/local/probe.h"
+#include "engine/local/quota.h"
 #include "engine/local/rayhealth.h"
 #include "engine/local/reconcile.h"
 #include "engine/local/schedule.h"
@@ -217,6 +218,11 @@ static int local_check_template(struct engine *engine, const cJSON *template, co
     return podtemplate_check(local_of(engine)->images, template, path, error);
 }
 
+static int local_check_quota(struct engine *engine, const cJSON *hard, const char *path, struct error *error)
+{
+    return quota_check_hard(local_of(engine), hard, path, error);
+}
+
 static int local_images(struct engine *engine, cJSON **ret, struct error *error)
 {
     return image_list(local_of(engine)->images, ret, error);
@@ -255,6 +261,7 @@ static const struct engine_operations operations = {
     .watch = local_watch,
     .unwatch = local_unwatch,
     .check_pod_template = local_check_template,
+    .check_quota = local_check_quota,
     .images = local_images,
     .usage = schedule_usage,
     .dial = service_dial,

@@ -5,17 +5,29 @@
 #include "engine/local/schedule.h"
 
 enum unit { UNIT_CPU, UNIT_BYTES, UNIT_COUNT };
+enum source {
+    SOURCE_SUM,     /* a member of struct use */
+    SOURCE_OBJECTS, /* objects of a kind */
+    SOURCE_DEVICE   /* what pods ask of an extended resource */
+};
 
 struct use {
     struct demand pods;
     int64_t pod_count, claim_count, storage_bytes;
 };
 
+/* What one write adds. */
+struct addition {
+    struct use sums;
+    enum engine_kind kind; /* of a new object; KIND_COUNT: none is counted */
+    const cJSON *pod_spec; /* or NULL */
+};
+
 static const struct {
     const char *key;
     enum unit unit;
     size_t offset; /* in struct use */
-} keys[] = {
+} sums[] = {
     {"cpu", UNIT_CPU, offsetof(struct use, pods.request_cpu_milli)},
     {"requests.cpu", UNIT_CPU, offsetof(struct use, pods.request_cpu_milli)},
     {"limits.cpu", UNIT_CPU, offsetof(struct use, pods.limit_cpu_milli)},
@@ -23,25 +35,86 @@ static const struct {
     {"requests.memory", UNIT_BYTES, offsetof(struct use, pods.request_memory_bytes)},
     {"limits.memory", UNIT_BYTES, offsetof(struct use, pods.limit_memory_bytes)},
     {"pods", UNIT_COUNT, offsetof(struct use, pod_count)},
+    {"count/pods", UNIT_COUNT, offsetof(struct use, pod_count)},
     {"persistentvolumeclaims", UNIT_COUNT, offsetof(struct use, claim_count)},
+    {"count/persistentvolumeclaims", UNIT_COUNT, offsetof(struct use, claim_count)},
     {"requests.storage", UNIT_BYTES, offsetof(struct use, storage_bytes)},
 };
+static const enum engine_kind plain_counts[] = {KIND_SERVICE, KIND_SECRET, KIND_CONFIGMAP};
 
-static int64_t use_at(const struct use *use, size_t key)
+struct key {
+    enum unit unit;
+    enum source source;
+    size_t offset;
+    enum engine_kind kind;
+    const char *device; /* within the key's text */
+};
+
+/* "services", "count/services", "count/notebooks.kubeflow.org". */
+static bool kind_find(struct local *local, const char *text, enum engine_kind *ret)
+{
+    struct slice group = {0};
+    struct slice rest = slice_of(text);
+    if (!slice_starts(rest, "count/")) {
+        for (size_t i = 0; i < COUNT_OF(plain_counts); i++)
+            if (slice_is(rest, engine_kinds[plain_counts[i]].plural)) {
+                *ret = plain_counts[i];
+                return true;
+            }
+        return false;
+    }
+    struct slice plural = slice_split(slice_skip(rest, strlen("count/")), '.', &group);
+    return engine_kind_by_plural(group.p ? group : slice_of(""), plural, ret) && engine_kinds[*ret].namespaced &&
+           *ret != KIND_EVENT && engine_has(&local->base, *ret);
+}
+
+static bool key_find(struct local *local, const char *text, struct key *ret)
+{
+    *ret = (struct key){.unit = UNIT_COUNT};
+    for (size_t i = 0; i < COUNT_OF(sums); i++)
+        if (strcmp(sums[i].key, text) == 0) {
+            *ret = (struct key){.source = SOURCE_SUM, .unit = sums[i].unit, .offset = sums[i].offset};
+            return true;
+        }
+    if (kind_find(local, text, &ret->kind)) {
+        ret->source = SOURCE_OBJECTS;
+        return true;
+    }
+    ret->source = SOURCE_DEVICE;
+    ret->device = text + strlen("requests.");
+    return slice_starts(slice_of(text), "requests.") && strchr(text, '/');
+}
+
+static int64_t sum_at(const struct use *use, size_t offset)
 {
     int64_t value;
-    memcpy(&value, (const char *)use + keys[key].offset, sizeof(value));
+    memcpy(&value, (const char *)use + offset, sizeof(value));
     return value;
 }
 
-static bool key_find(const char *text, size_t *ret)
+static int64_t devices_held(struct local *local, const char *namespace, const char *device)
 {
-    for (size_t i = 0; i < COUNT_OF(keys); i++)
-        if (strcmp(keys[i].key, text) == 0) {
-            *ret = i;
-            return true;
-        }
-    return false;
+    AUTO_OBJECT_LIST struct object_list pods = {0};
+    int64_t count = 0;
+    objects_select(local->objects, KIND_POD, namespace, NULL, &pods);
+    for (size_t i = 0; i < pods.count; i++)
+        if (pod_holds_resources(pods.items[i]))
+            count += pod_devices(json_member(pods.items[i]->body, "spec"), device);
+    return count;
+}
+
+static int64_t used_of(struct local *local, const char *namespace, const struct use *used, const struct key *key)
+{
+    if (key->source == SOURCE_OBJECTS)
+        return (int64_t)objects_count(local->objects, key->kind, namespace);
+    return key->source == SOURCE_SUM ? sum_at(used, key->offset) : devices_held(local, namespace, key->device);
+}
+
+static int64_t added_of(const struct addition *more, const struct key *key)
+{
+    if (key->source == SOURCE_OBJECTS)
+        return more->kind == key->kind ? 1 : 0;
+    return key->source == SOURCE_SUM ? sum_at(&more->sums, key->offset) : pod_devices(more->pod_spec, key->device);
 }
 
 static bool hard_value(const cJSON *hard, enum unit unit, int64_t *ret)
@@ -105,22 +178,24 @@ static void measure(struct local *local, const char *namespace, struct use *ret)
     ret->claim_count = (int64_t)claims.count;
 }
 
-static int check_one(const struct object *quota, const struct use *used, const struct use *more, struct error *error)
+static int check_one(struct local *local, const struct object *quota, const struct use *used,
+                     const struct addition *more, struct error *error)
 {
     const cJSON *hard;
     cJSON_ArrayForEach(hard, json_at(quota->body, "spec", "hard", NULL))
     {
-        size_t key;
+        struct key key;
         int64_t limit;
-        if (!key_find(hard->string, &key) || !hard_value(hard, keys[key].unit, &limit))
+        if (!key_find(local, hard->string, &key) || !hard_value(hard, key.unit, &limit))
             continue;
-        int64_t wanted = use_at(more, key), have = use_at(used, key);
+        int64_t wanted = added_of(more, &key);
+        int64_t have = wanted > 0 ? used_of(local, quota->namespace, used, &key) : 0;
         if (wanted == 0 || wanted + have <= limit)
             continue;
         char a[32], b[32], c[32];
-        print(wanted, keys[key].unit, a);
-        print(have, keys[key].unit, b);
-        print(limit, keys[key].unit, c);
+        print(wanted, key.unit, a);
+        print(have, key.unit, b);
+        print(limit, key.unit, c);
         return error_set(error, ERROR_FORBIDDEN, NULL,
                          "exceeded quota: %.100s, requested: %s=%s, used: %s=%s, limited: %s=%s", quota->name,
                          hard->string, a, hard->string, b, hard->string, c);
@@ -128,7 +203,7 @@ static int check_one(const struct object *quota, const struct use *used, const s
     return 0;
 }
 
-static int check_all(struct local *local, const char *namespace, const struct use *more, struct error *error)
+static int check_all(struct local *local, const char *namespace, const struct addition *more, struct error *error)
 {
     AUTO_OBJECT_LIST struct object_list quotas = {0};
     struct use used;
@@ -138,43 +213,49 @@ static int check_all(struct local *local, const char *namespace, const struct us
     measure(local, namespace, &used);
     int r = 0;
     for (size_t i = 0; r == 0 && i < quotas.count; i++)
-        r = check_one(quotas.items[i], &used, more, error);
+        r = check_one(local, quotas.items[i], &used, more, error);
     return r;
 }
 
 int quota_check_pod(struct local *local, const struct object *pod, const struct demand *demand, struct error *error)
 {
-    struct use more = {.pods = *demand, .pod_count = 1};
+    struct addition more = {
+        .sums = {.pods = *demand, .pod_count = 1}, .kind = KIND_COUNT, .pod_spec = json_member(pod->body, "spec")};
     return check_all(local, pod->namespace, &more, error);
 }
 
 int quota_check_object(struct local *local, enum engine_kind kind, const cJSON *before, const cJSON *body,
                        struct error *error)
 {
-    if (kind != KIND_CLAIM)
+    struct addition more = {.kind = before ? KIND_COUNT : kind};
+    /* Pods are held to it when they are scheduled; events are never counted. */
+    if (!engine_kinds[kind].namespaced || kind == KIND_POD || kind == KIND_EVENT || (before && kind != KIND_CLAIM))
         return 0;
-    struct use more = {.claim_count = before ? 0 : 1};
-    more.storage_bytes = storage_of(body) - (before ? storage_of(before) : 0);
-    if (more.storage_bytes < 0)
-        more.storage_bytes = 0;
+    if (kind == KIND_CLAIM) {
+        more.sums.claim_count = before ? 0 : 1;
+        more.sums.storage_bytes = storage_of(body) - (before ? storage_of(before) : 0);
+        if (more.sums.storage_bytes < 0)
+            more.sums.storage_bytes = 0;
+    }
     return check_all(local, json_text_or("", body, "metadata", "namespace", NULL), &more, error);
 }
 
-int quota_check_hard(const cJSON *quota, struct error *error)
+int quota_check_hard(struct local *local, const cJSON *hard, const char *path, struct error *error)
 {
-    const cJSON *hard;
-    cJSON_ArrayForEach(hard, json_at(quota, "spec", "hard", NULL))
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, hard)
     {
-        char field[128];
-        size_t key;
+        char field[160];
+        struct key key;
         int64_t value;
-        (void)snprintf(field, sizeof(field), "spec.hard.%.60s", hard->string);
-        if (!key_find(hard->string, &key))
+        (void)snprintf(field, sizeof(field), "%s.%.80s", path, entry->string);
+        if (!key_find(local, entry->string, &key))
             return error_set(error, ERROR_INVALID, field,
-                             "%s is not enforced here; known are cpu, memory, requests.*, limits.*, pods, "
-                             "persistentvolumeclaims and requests.storage",
+                             "%s is not counted on this engine; counted are cpu, memory, requests.* and limits.* of "
+                             "them, pods, persistentvolumeclaims, requests.storage, services, secrets, configmaps, "
+                             "requests.<device> and count/<plural>.<group> of the kinds it has",
                              field);
-        if (!hard_value(hard, keys[key].unit, &value))
+        if (!hard_value(entry, key.unit, &value))
             return error_set(error, ERROR_INVALID, field, "%s must be a quantity such as \"2\" or \"4Gi\"", field);
     }
     return 0;
@@ -200,11 +281,11 @@ int64_t quota_reconcile(struct local *local, const char *namespace, const char *
             json_set(status, "hard", json_copy(all));
         cJSON_ArrayForEach(hard, all)
         {
-            size_t key;
+            struct key key;
             char text[32];
-            if (!key_find(hard->string, &key))
+            if (!key_find(local, hard->string, &key))
                 continue;
-            print(use_at(&used, key), keys[key].unit, text);
+            print(used_of(local, namespace, &used, &key), key.unit, text);
             json_set_text(shown, hard->string, text);
         }
         int r = objects_set_status(local->objects, quotas.items[i], status, error);

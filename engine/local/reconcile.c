@@ -197,6 +197,9 @@ void reconcile_changed(void *context, struct object *before, struct object *now)
     bool owned = json_at(object->body, "metadata", "ownerReferences", NULL) != NULL;
     if (object->kind != KIND_EVENT && (!now || (!before && owned)))
         reconcile_after(local, CONTROL_GARBAGE, object->namespace, "", GARBAGE_DELAY_MS);
+    /* A quota may count any kind. */
+    if ((!before || !now) && object->kind != KIND_EVENT && object->namespace[0])
+        reconcile_after(local, CONTROL_QUOTA, object->namespace, "", QUOTA_DELAY_MS);
     if (!now && object->namespace[0])
         reconcile_now(local, CONTROL_NAMESPACE, "", object->namespace);
 }

@@ -47,6 +47,18 @@ static int end(void **state)
     return 0;
 }
 
+/* Waits until the object's text no longer contains <unwanted>. */
+static void wait_without(enum engine_kind kind, const char *namespace, const char *name, const char *unwanted)
+{
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS;; clock_sleep_ms(10)) {
+        AUTO_JSON cJSON *object = get(kind, namespace, name);
+        AUTO_FREE char *text = json_print(object);
+        if (object && !strstr(text, unwanted))
+            return;
+        assert_true(clock_monotonic_ms() < until);
+    }
+}
+
 static void wait_ready(const char *profile)
 {
     wait_for(KIND_PROFILE, NULL, profile, "\"phase\":\"Ready\"");
@@ -164,6 +176,20 @@ static void quota_and_owner_converge(void **state)
     wait_for(KIND_RESOURCEQUOTA, "alice", "kf-resource-quota", "\"pods\":\"9\"");
     merge(KIND_PROFILE, NULL, "alice", "{\"spec\":{\"resourceQuotaSpec\":{\"hard\":{\"pods\":null}}}}");
     wait_for(KIND_RESOURCEQUOTA, "alice", "kf-resource-quota", "\"hard\":{\"cpu\":\"2\",\"memory\":\"8Gi\"}");
+    /* Whatever else a cluster counts is handed on. */
+    merge(KIND_PROFILE, NULL, "alice",
+          "{\"spec\":{\"resourceQuotaSpec\":{\"hard\":{\"requests.nvidia.com/gpu\":\"2\",\"count/jobs.batch\":\"5\","
+          "\"gold.storageclass.storage.k8s.io/requests.storage\":\"1Ti\",\"requests.hugepages-2Mi\":\"1Gi\","
+          "\"services.loadbalancers\":\"0\",\"limits.ephemeral-storage\":\"9Gi\"}}}}");
+    wait_for(KIND_RESOURCEQUOTA, "alice", "kf-resource-quota", "\"requests.nvidia.com/gpu\":\"2\"");
+    wait_for(KIND_RESOURCEQUOTA, "alice", "kf-resource-quota", "storageclass.storage.k8s.io/requests.storage");
+    merge(KIND_PROFILE, NULL, "alice",
+          "{\"spec\":{\"resourceQuotaSpec\":{\"hard\":null},\"plugins\":[{\"kind\":\"WorkloadIdentity\",\"spec\":"
+          "{\"gcpServiceAccount\":\"nb@team-1.iam.gserviceaccount.com\"}}]}}");
+    wait_for(KIND_SERVICEACCOUNT, "alice", "default-editor",
+             "\"iam.gke.io/gcp-service-account\":\"nb@team-1.iam.gserviceaccount.com\"");
+    merge(KIND_PROFILE, NULL, "alice", "{\"spec\":{\"plugins\":null}}");
+    wait_without(KIND_SERVICEACCOUNT, "alice", "default-editor", "iam.gke.io");
     OK(auth_profile_transfer(auth, "alice", BOB, &error));
     wait_for(KIND_PROFILE, NULL, "alice", "\"name\":\"" BOB "\"");
     wait_for(KIND_NAMESPACE, NULL, "alice", "\"owner\":\"" BOB "\"");

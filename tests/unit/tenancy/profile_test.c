@@ -85,8 +85,14 @@ static void completes(void **state)
 
 #define OLD                                                                                                            \
     "{\"metadata\":{\"name\":\"p\",\"finalizers\":[\"atelier.dev/profile\"]},\"spec\":{\"owner\":{\"kind\":\"User\","  \
-    "\"name\":\"alice@example.com\"},\"resourceQuotaSpec\":{\"hard\":{\"cpu\":\"48\",\"memory\":\"8Gi\"}}}}"
+    "\"name\":\"alice@example.com\"},\"resourceQuotaSpec\":{\"hard\":{\"cpu\":\"48\",\"memory\":\"8Gi\",\"pods\":"     \
+    "\"9\"}}}}"
 #define SPEC(json) "{\"metadata\":{\"name\":\"p\"},\"spec\":" json "}"
+
+#define HARD(json) SPEC("{\"resourceQuotaSpec\":{\"hard\":{" json "}}}")
+#define QUOTA "spec.resourceQuotaSpec.hard."
+#define GOOGLE(account)                                                                                                \
+    "{\"kind\":\"WorkloadIdentity\",\"spec\":{\"gcpServiceAccount\":\"" account ".iam.gserviceaccount.com\"}}"
 
 static void decides_by_field(void **state)
 {
@@ -110,7 +116,22 @@ static void decides_by_field(void **state)
         {&alice, false, SPEC("{\"owner\":\"alice@example.com\"}"), -ERROR_INVALID, "spec.owner"},
         {&alice, false, SPEC("{\"owner\":{\"email\":\"x\"}}"), -ERROR_INVALID, "spec.owner.email"},
         {&alice, false, SPEC("{\"plugins\":[]}"), 0, ""},
-        {&alice, false, SPEC("{\"plugins\":[{\"kind\":\"WorkloadIdentity\"}]}"), -ERROR_INVALID, "spec.plugins"},
+        {&alice, false, SPEC("{\"plugins\":[" GOOGLE("nb@team-1") "]}"), -ERROR_FORBIDDEN, "spec.plugins"},
+        {&admin, false, SPEC("{\"plugins\":[" GOOGLE("nb@team-1") "]}"), 0, ""},
+        {&admin, false, SPEC("{\"plugins\":[" GOOGLE("nb@team-1") "," GOOGLE("b@team-1") "]}"), -ERROR_INVALID,
+         "spec.plugins"},
+        {&admin, false, SPEC("{\"plugins\":[" GOOGLE("team-1") "]}"), -ERROR_INVALID,
+         "spec.plugins[0].spec.gcpServiceAccount"},
+        {&admin, false, SPEC("{\"plugins\":[" GOOGLE("a@b@team-1") "]}"), -ERROR_INVALID,
+         "spec.plugins[0].spec.gcpServiceAccount"},
+        {&admin, false, SPEC("{\"plugins\":[{\"kind\":\"WorkloadIdentity\"}]}"), -ERROR_INVALID,
+         "spec.plugins[0].spec.gcpServiceAccount"},
+        {&admin, false, SPEC("{\"plugins\":[{\"kind\":\"WorkloadIdentity\",\"spec\":{\"role\":\"x\"}}]}"),
+         -ERROR_INVALID, "spec.plugins[0].spec.role"},
+        {&admin, false, SPEC("{\"plugins\":[{\"kind\":\"AwsIamForServiceAccount\"}]}"), -ERROR_INVALID,
+         "spec.plugins[0].kind"},
+        {&admin, false, SPEC("{\"plugins\":[\"WorkloadIdentity\"]}"), -ERROR_INVALID, "spec.plugins[0]"},
+        {&admin, false, SPEC("{\"plugins\":{}}"), -ERROR_INVALID, "spec.plugins"},
         {&alice, false, SPEC("{\"quota\":1}"), -ERROR_INVALID, "spec.quota"},
         {&alice, false, SPEC("[]"), -ERROR_INVALID, "spec"},
         {&alice, false, SPEC("{\"resourceQuotaSpec\":{\"hard\":{\"cpu\":4,\"memory\":\"8Gi\"}}}"), 0, ""},
@@ -125,15 +146,34 @@ static void decides_by_field(void **state)
          "spec.resourceQuotaSpec.hard.memory"},
         {&alice, false, SPEC("{\"resourceQuotaSpec\":{\"hard\":{\"bananas\":\"1\"}}}"), -ERROR_INVALID,
          "spec.resourceQuotaSpec.hard.bananas"},
+        {&alice, false,
+         HARD("\"requests.nvidia.com/gpu\":\"2\",\"count/pods\":5,\"count/notebooks.kubeflow.org\":\"3\","
+              "\"requests.storage\":\"1Ti\",\"services.loadbalancers\":\"0\",\"requests.hugepages-2Mi\":\"1Gi\","
+              "\"gold.storageclass.storage.k8s.io/requests.storage\":\"10Gi\",\"limits.ephemeral-storage\":\"9Gi\""),
+         0, ""},
+        {&admin, false, HARD("\"nvidia.com/gpu\":\"2\""), -ERROR_INVALID, QUOTA "nvidia.com/gpu"},
+        {&admin, false, HARD("\"requests.nvidia.com/gpu\":\"1.5\""), -ERROR_INVALID, QUOTA "requests.nvidia.com/gpu"},
+        {&admin, false, HARD("\"requests.kubernetes.io/gpu\":\"1\""), -ERROR_INVALID,
+         QUOTA "requests.kubernetes.io/gpu"},
+        {&admin, false, HARD("\"count/Pods\":\"1\""), -ERROR_INVALID, QUOTA "count/Pods"},
+        {&admin, false, HARD("\"count/\":\"1\""), -ERROR_INVALID, QUOTA "count/"},
+        {&admin, false, HARD("\"requests./gpu\":\"1\""), -ERROR_INVALID, QUOTA "requests./gpu"},
+        {&admin, false, HARD("\"hugepages-lots\":\"1Gi\""), -ERROR_INVALID, QUOTA "hugepages-lots"},
+        {&admin, false, HARD("\"pods\":\"500m\""), -ERROR_INVALID, QUOTA "pods"},
         {&alice, false, SPEC("{\"resourceQuotaSpec\":{\"scopes\":[]}}"), -ERROR_INVALID,
          "spec.resourceQuotaSpec.scopes"},
-        {&alice, true, SPEC("{}"), 0, ""},
+        {&alice, true, HARD("\"pods\":\"9\""), 0, ""},
         {&alice, true, SPEC("{\"owner\":{\"name\":\"bob@example.com\"}}"), -ERROR_INVALID, "spec.owner.name"},
         {&admin, true, SPEC("{\"owner\":{\"name\":\"bob@example.com\"}}"), -ERROR_INVALID, "spec.owner.name"},
         /* What a platform admin granted may be kept, not exceeded. */
-        {&alice, true, SPEC("{\"resourceQuotaSpec\":{\"hard\":{\"cpu\":\"48\"}}}"), 0, ""},
-        {&alice, true, SPEC("{\"resourceQuotaSpec\":{\"hard\":{\"cpu\":\"49\"}}}"), -ERROR_FORBIDDEN,
-         "spec.resourceQuotaSpec.hard.cpu"},
+        {&alice, true, HARD("\"pods\":\"9\",\"cpu\":\"48\""), 0, ""},
+        {&alice, true, HARD("\"pods\":\"9\",\"cpu\":\"49\""), -ERROR_FORBIDDEN, "spec.resourceQuotaSpec.hard.cpu"},
+        {&alice, true, HARD("\"pods\":\"8\""), 0, ""},
+        {&alice, true, HARD("\"pods\":\"10\""), -ERROR_FORBIDDEN, QUOTA "pods"},
+        {&alice, true, HARD(""), -ERROR_FORBIDDEN, QUOTA "pods"},
+        {&alice, true, SPEC("{}"), -ERROR_FORBIDDEN, QUOTA "pods"},
+        {&admin, true, HARD("\"pods\":\"10\""), 0, ""},
+        {&admin, true, SPEC("{}"), 0, ""},
         {&alice, true, "{\"metadata\":{\"name\":\"p\",\"finalizers\":[\"x/y\"]}}", -ERROR_INVALID,
          "metadata.finalizers"},
     };
@@ -151,14 +191,31 @@ static void the_finalizer_stays(void **state)
 {
     (void)state;
     AUTO_JSON cJSON *old = parsed(OLD);
-    AUTO_JSON cJSON *profile = parsed("{\"metadata\":{\"name\":\"p\",\"finalizers\":[]}}");
+    AUTO_JSON cJSON *profile = parsed(
+        "{\"metadata\":{\"name\":\"p\",\"finalizers\":[]},\"spec\":{\"resourceQuotaSpec\":{\"hard\":{\"pods\":9}}}}");
     assert_int_equal(tenancy_admit_profile(&tenancy, &alice, old, profile, NULL), 0);
     assert_string_equal(json_at(profile, "metadata", "finalizers", NULL)->child->valuestring, TENANCY_FINALIZER);
+}
+
+static void a_cloud_account_is_kept(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *old = parsed(SPEC("{\"owner\":{\"kind\":\"User\",\"name\":\"alice@example.com\"},"
+                                       "\"plugins\":[" GOOGLE("nb@team-1") "]}"));
+    AUTO_JSON cJSON *kept = json_copy(old);
+    AUTO_JSON cJSON *other = parsed(SPEC("{\"plugins\":[" GOOGLE("root@team-1") "]}"));
+    AUTO_JSON cJSON *none = parsed(SPEC("{}"));
+    assert_int_equal(tenancy_admit_profile(&tenancy, &alice, old, kept, NULL), 0);
+    assert_int_equal(tenancy_admit_profile(&tenancy, &alice, old, other, NULL), -ERROR_FORBIDDEN);
+    assert_int_equal(tenancy_admit_profile(&tenancy, &alice, old, none, NULL), -ERROR_FORBIDDEN);
+    assert_string_equal(plugins_google_account(json_member(kept, "spec")), "nb@team-1.iam.gserviceaccount.com");
+    assert_null(plugins_google_account(json_member(none, "spec")));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(completes),
-                                       cmocka_unit_test(decides_by_field), cmocka_unit_test(the_finalizer_stays)};
+                                       cmocka_unit_test(decides_by_field), cmocka_unit_test(the_finalizer_stays),
+                                       cmocka_unit_test(a_cloud_account_is_kept)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
