@@ -101,6 +101,8 @@
       "seconds to wait for PostgreSQL at start")                                                                       \
     X(drain_s, "ATELIER_DRAIN_S", INTEGER, "5", 0, 600, true,                                                          \
       "seconds that running requests get to finish after SIGTERM")                                                     \
+    X(sample_s, "ATELIER_SAMPLE_S", INTEGER, "15", 1, 60, false,                                                       \
+      "seconds between two readings of what workloads use; their mean is kept a minute")                               \
     X(workers, "ATELIER_WORKERS", INTEGER, "8", 1, 64, false, "threads that answer API requests")                      \
     X(loops, "ATELIER_LOOPS", INTEGER, "0", 0, 16, false, "event loops; 0: one a core, at most 4")                     \
     X(log_level, "ATELIER_LOG_LEVEL", LEVEL, "info", 1, 8, true, "least level that is logged: debug, info, warn, error")

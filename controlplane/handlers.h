@@ -36,6 +36,7 @@ int owner_change(struct call *call, struct error *error);
 int audit_all(struct call *call, struct error *error);
 int audit_profile(struct call *call, struct error *error);
 int images_list(struct call *call, struct error *error);
+int usage_samples(struct call *call, struct error *error);
 int usage_get(struct call *call, struct error *error);
 int open_get(struct call *call, struct error *error);
 int authority_get(struct call *call, struct error *error);

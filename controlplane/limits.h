@@ -29,6 +29,7 @@
 #define LIMIT_DISCOVERY_MS 10000           /* how long such a document is kept */
 #define LIMIT_DISCOVERY_COUNT 32           /* and how many: kubectl asks for one a group */
 #define LIMIT_IMAGES_FILE (256 << 10)      /* a list of images, some hundred bytes each */
+#define LIMIT_SAMPLES 20000                /* in one answer: 2 days of 7 workloads by the minute, some 3 MB */
 #define LIMIT_PAGE 500                     /* rows of an audit page */
 #define LIMIT_TOKEN_TTL_S (3650LL * 86400) /* an API token lives at most ten years */
 

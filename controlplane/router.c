@@ -54,6 +54,7 @@ const struct route_entry route_entries[] = {
     {"DELETE", PEOPLE "/profiles/{p}/members/{id}", members_remove, WHO_MEMBERS_WRITE, "member remove"},
     {"PUT", PEOPLE "/profiles/{p}/owner", owner_change, WHO_TRANSFER, "owner change"},
     {"GET", PEOPLE "/profiles/{p}/audit", audit_profile, WHO_MEMBERS_WRITE, NULL},
+    {"GET", PEOPLE "/profiles/{p}/samples", usage_samples, WHO_PARTS, NULL},
     {"GET", PEOPLE "/audit", audit_all, WHO_ADMIN, NULL},
     {"GET", PEOPLE "/images", images_list, WHO_SIGNED_IN, NULL},
     {"GET", PEOPLE "/usage", usage_get, WHO_SIGNED_IN, NULL},
@@ -200,6 +201,8 @@ static int check_who(struct call *call, struct error *error)
         if (identity->platform_admin)
             return 0;
         return error_set(error, ERROR_FORBIDDEN, NULL, "only platform admins may do this");
+    case WHO_PARTS:
+        return check_policy(call, VERB_LIST, error);
     case WHO_MEMBERS_READ:
         return check_policy(call, VERB_MEMBERS_READ, error);
     case WHO_MEMBERS_WRITE:

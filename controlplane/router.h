@@ -15,6 +15,7 @@ enum who {
     WHO_SIGNED_IN,    /* any account, the admin socket too */
     WHO_ACCOUNT,      /* an account: not the admin socket */
     WHO_ADMIN,        /* platform admins */
+    WHO_PARTS,        /* by policy on the profile {p}; who sees a part of it gets a part, cut out by the handler */
     WHO_MEMBERS_READ, /* by policy on the profile {p} */
     WHO_MEMBERS_WRITE,
     WHO_TRANSFER,

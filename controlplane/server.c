@@ -9,6 +9,7 @@
 #include "controlplane/passage.h"
 #include "controlplane/router.h"
 #include "controlplane/routes.h"
+#include "controlplane/sampler.h"
 #include "controlplane/watch.h"
 #include "notebooks/notebooks.h"
 #include "store/store.h"
@@ -166,6 +167,7 @@ int server_start(struct server *server, struct error *error)
     server->followers = followers_new(server);
     server->passages = passages_new();
     server->documents = documents_new();
+    server->sampler = sampler_new(server->engine, server->store, server->config.sample_s.number);
     auth_on_change(server->auth, on_policy_change, server);
     gateway_start(server->gateway);
     if (server->webhook)
@@ -186,6 +188,7 @@ void server_stop(struct server *server)
     if (server->gateway)
         gateway_stop(server->gateway, server->config.drain_s.number * 1000);
     gateway_free(server->gateway);
+    sampler_free(server->sampler);
     doors_free(server->doors);
     webhook_free(server->webhook);
     routes_free(server->routes);

@@ -18,6 +18,7 @@ struct followers;
 struct passages;
 struct documents;
 struct doors;
+struct sampler;
 struct webhook;
 
 /* Fixed once `server_start` has returned; the config's reloadable values are read by the main thread only. */
@@ -35,6 +36,7 @@ struct server {
     struct documents *documents; /* discovery and OpenAPI of the cluster, kept for some seconds */
     struct doors *doors;         /* the API inside sandboxes; NULL where workloads have one anyway */
     struct webhook *webhook;     /* admission on a cluster; NULL where nobody asks for it */
+    struct sampler *sampler;     /* what workloads use, over time */
     struct gateway *gateway;
 };
 

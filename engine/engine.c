@@ -159,6 +159,13 @@ int engine_usage(struct engine *engine, cJSON **ret, struct error *error)
     return engine->operations->usage(engine, ret, error);
 }
 
+int engine_measure(struct engine *engine, cJSON **ret, struct error *error)
+{
+    if (!engine->operations->measure)
+        return error_set(error, ERROR_METHOD, NULL, "nobody measures here");
+    return engine->operations->measure(engine, ret, error);
+}
+
 int engine_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *error)
 {

@@ -147,6 +147,10 @@ int engine_images(struct engine *engine, cJSON **ret, struct error *error);
 /* What the machine (or cluster) has and who holds it: {"allocatable":{"cpu","memory"},"requested":{…},
  * "profiles":[{"name","cpu","memory"}]} */
 int engine_usage(struct engine *engine, cJSON **ret, struct error *error);
+/* What running pods use: [{"namespace","name","cpu","memory"}], cpu in cores, the mean since the call before (or of the
+ * window that the engine has), memory in bytes. A pod that cannot be told about yet is left out. METHOD with a sentence
+ * for people where nobody measures. */
+int engine_measure(struct engine *engine, cJSON **ret, struct error *error);
 
 /* --- reaching a workload ------------------------------------------------------------------------------------------ */
 

@@ -32,6 +32,8 @@ struct engine_operations {
     int (*check_quota)(struct engine *, const cJSON *hard, const char *path, struct error *);
     int (*images)(struct engine *, cJSON **ret, struct error *);
     int (*usage)(struct engine *, cJSON **ret, struct error *);
+    /* NULL: METHOD. */
+    int (*measure)(struct engine *, cJSON **ret, struct error *);
     int (*dial)(struct engine *, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *);
     /* NULL: METHOD. */

@@ -101,6 +101,9 @@ int forward_dial(struct engine *engine, const struct engine_request *as, int *re
 int dial_service(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                  struct error *error);
 
+/* measure.c */
+int measure_pods(struct engine *engine, cJSON **ret, struct error *error);
+
 /* events.c */
 struct events;
 struct events *events_new(struct kubernetes *kubernetes);

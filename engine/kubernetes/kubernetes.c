@@ -130,6 +130,7 @@ static const struct engine_operations operations = {
     .check_pod_template = pods_check,
     .images = pods_images,
     .usage = pods_usage,
+    .measure = measure_pods,
     .dial = dial_service,
     .log_open = pods_log,
     .event = events_add,

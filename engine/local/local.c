@@ -5,6 +5,7 @@
 #include "engine/local/admission.h"
 #include "engine/local/events.h"
 #include "engine/local/images.h"
+#include "engine/local/meter.h"
 #include "engine/local/podlog.h"
 #include "engine/local/podtemplate_check.h"
 #include "engine/local/probe.h"
@@ -264,6 +265,7 @@ static const struct engine_operations operations = {
     .check_quota = local_check_quota,
     .images = local_images,
     .usage = schedule_usage,
+    .measure = meter_measure,
     .dial = service_dial,
     .listen = service_listen,
     .log_open = podlog_open,
@@ -293,6 +295,7 @@ static struct local *local_make(const struct local_options *options)
     local->images = image_store_new(options->images_directory);
     local->hosts = hosts_new();
     local->rays = ray_watcher_new();
+    local->meter = meter_new();
     local->events = event_sink_new(local);
     return local;
 }
@@ -331,5 +334,6 @@ void local_engine_free(struct engine *engine)
     image_store_free(local->images);
     hosts_free(local->hosts);
     ray_watcher_free(local->rays);
+    meter_free(local->meter);
     free(local);
 }

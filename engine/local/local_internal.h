@@ -16,6 +16,7 @@ struct event_sink;
 struct image_store;
 struct hosts;
 struct ray_watcher;
+struct meter;
 
 struct local {
     struct engine base;
@@ -30,6 +31,7 @@ struct local {
     struct image_store *images;    /* images.h */
     struct hosts *hosts;           /* service.h */
     struct ray_watcher *rays;      /* rayhealth.h */
+    struct meter *meter;           /* meter.h */
 };
 
 static inline struct local *local_of(struct engine *engine)

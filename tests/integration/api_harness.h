@@ -182,6 +182,8 @@ static const char *api_variable(const char *name)
         return api.directory;
     if (strcmp(name, "ATELIER_TLS_LISTEN") == 0)
         return "";
+    if (strcmp(name, "ATELIER_SAMPLE_S") == 0)
+        return "1";
     if (strcmp(name, "ATELIER_IMAGES") == 0)
         return images;
     return strcmp(name, "DATABASE_URL") == 0 ? url : NULL;

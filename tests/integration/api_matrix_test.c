@@ -140,6 +140,8 @@ static int expected_status(enum who who, enum person person)
     switch (who) {
     case WHO_ADMIN:
         return is_admin(person) ? 0 : 403;
+    case WHO_PARTS:
+        return person == BOB ? 404 : 0;
     case WHO_MEMBERS_READ:
         return person == BOB || person == ONE ? 404 : 0;
     case WHO_MEMBERS_WRITE:

@@ -412,6 +412,38 @@ static void usage_is_ones_own(void **state)
     assert_non_null(strstr(images.body, "\"name\":\"ray-2.60\""));
 }
 
+#define SAMPLES PEOPLE "/profiles/alice/samples"
+
+static void use_over_time_is_told(void **state)
+{
+    (void)state;
+    wait_until(VI, SAMPLES, "\"name\":\"nb1\"");
+    wait_until(VI, SAMPLES "?kind=Notebook&name=nb1", "\"cpu\":0.2");
+    AUTO_JSON cJSON *samples = EXPECT(200, ONE, "GET", SAMPLES, NULL);
+    const cJSON *items = json_member(samples, "items"), *item = items->child;
+    int64_t number = 0, age_ms = 0;
+    assert_true(json_i64(json_member(samples, "step"), &number) && number == 60);
+    assert_null(json_member(samples, "trouble"));
+    assert_string_equal(json_text(item, "kind", NULL), "Notebook");
+    assert_true(json_i64(json_member(item, "memory"), &number) && number == 100 << 20);
+    assert_true(json_i64(json_member(item, "memoryLimit"), &number) && number == 1 << 30);
+    assert_true(json_i64(json_member(item, "nodes"), &number) && number == 1);
+    assert_true(cJSON_GetNumberValue(json_member(item, "cpuLimit")) == 0.5);
+    assert_true(clock_parse(slice_of(json_text(item, "at", NULL)), &age_ms));
+    assert_true(clock_wall_ms() - age_ms < 180000);
+    /* Of what is not shared with one there is nothing; strangers learn nothing. */
+    AUTO_JSON cJSON *other = EXPECT(200, ONE, "GET", SAMPLES "?kind=RayCluster&name=rc", NULL);
+    assert_int_equal(cJSON_GetArraySize(json_member(other, "items")), 0);
+    DO(404, BOB, "GET", SAMPLES, NULL);
+    DO(401, ANONYMOUS, "GET", SAMPLES, NULL);
+    DO(400, VI, "GET", SAMPLES "?name=nb1", NULL);
+    DO(400, VI, "GET", SAMPLES "?kind=Pod", NULL);
+    DO(400, VI, "GET", SAMPLES "?since=yesterday", NULL);
+    DO(400, VI, "GET", SAMPLES "?step=0", NULL);
+    AUTO_JSON cJSON *month = EXPECT(200, VI, "GET", SAMPLES "?since=2020-01-01T00:00:00Z", NULL);
+    assert_true(json_i64(json_member(month, "step"), &number) && number % 900 == 0 && number >= 1800);
+}
+
 /* --- the resource's own host ---------------------------------------------------------------------------------------
  */
 static void a_browser_is_handed_over(void **state)
@@ -546,6 +578,7 @@ int main(void)
         cmocka_unit_test(ownership_is_handed_on),
         cmocka_unit_test(what_was_done_is_written_down),
         cmocka_unit_test(usage_is_ones_own),
+        cmocka_unit_test(use_over_time_is_told),
         cmocka_unit_test(a_browser_is_handed_over),
         cmocka_unit_test(cookies_do_not_reach_workloads_on_the_main_host),
         cmocka_unit_test(anonymous_browsers_are_led_to_sign_in),

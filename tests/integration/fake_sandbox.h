@@ -2,8 +2,8 @@
  * A sandboxd in the test's own process: the functions of engine/local/sandbox.h over a list in memory, so that the
  * engine's controllers can be tested without privileges, and its failures be made at will.
  *
- * Pods run as soon as they are started. `fake.away` makes every call UNAVAILABLE; `fake_restart` forgets all pods, as a
- * reboot does; `fake_exit` ends a container.
+ * Pods run as soon as they are started, and use a quarter of a core and 100 MiB each. `fake.away` makes every call
+ * UNAVAILABLE; `fake_restart` forgets all pods, as a reboot does; `fake_exit` ends a container.
  */
 #ifndef ATELIER_TESTS_FAKE_SANDBOX_H
 #define ATELIER_TESTS_FAKE_SANDBOX_H
@@ -288,8 +288,25 @@ int sandbox_pod_list(struct sandbox_client *client, const char *sandbox, cJSON *
 int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *error)
 {
     (void)client;
+    int r = fake_check(error);
+    if (r < 0)
+        return r;
     *ret = json_object();
-    return fake_check(error);
+    cJSON *list = json_set(*ret, "pods", json_array());
+    const cJSON *record;
+    pthread_mutex_lock(&fake.lock);
+    cJSON_ArrayForEach(record, fake.pods)
+    {
+        int64_t started_ms = 0;
+        (void)json_i64(json_member(record, "started_at"), &started_ms);
+        cJSON *entry = json_push(list, json_object());
+        json_set_text(entry, "sandbox", json_text(record, "sandbox", NULL));
+        json_set_text(entry, "pod", json_text(record, "pod", NULL));
+        json_set_i64(entry, "cpu_ms", (clock_wall_ms() - started_ms) / 4);
+        json_set_i64(entry, "memory_bytes", INT64_C(100) << 20);
+    }
+    pthread_mutex_unlock(&fake.lock);
+    return 0;
 }
 
 int sandbox_hosts(struct sandbox_client *client, const char *sandbox, const cJSON *entries, struct error *error)

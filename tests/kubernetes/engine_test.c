@@ -291,6 +291,65 @@ static void one_leads_and_hands_over(void **state)
     kubernetes_engine_free(second);
 }
 
+/* --- what pods use ------------------------------------------------------------------------------------------------ */
+
+static void ask_cluster(const char *method, const char *target, const char *body)
+{
+    DO(kube_call(kubernetes_of(engine)->client,
+                 &(struct kube_request){
+                     .method = method, .target = target, .content_type = "application/json", .body = slice_of(body)},
+                 NULL, &error));
+}
+
+static bool measures(void *context)
+{
+    AUTO_JSON cJSON *measured = NULL;
+    if (engine_measure(engine, &measured, NULL) != 0 || !measured->child)
+        return false;
+    *(cJSON **)context = TAKE_POINTER(measured);
+    return true;
+}
+
+/* The group as the API server serves it for a kind of that shape: what metrics-server does is aggregated there, too. */
+static void pods_are_measured_where_somebody_does(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *none = NULL;
+    AUTO_JSON cJSON *measured = NULL;
+    struct error error = {0};
+    int64_t memory_bytes = 0;
+    assert_int_equal(engine_measure(engine, &none, &error), -ERROR_METHOD);
+    assert_non_null(strstr(error.message, "metrics-server"));
+    make_namespace("measured");
+    ask_cluster("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+                "{\"metadata\":{\"name\":\"pods.metrics.k8s.io\",\"annotations\":"
+                "{\"api-approved.kubernetes.io\":\"unapproved, for a test\"}},"
+                "\"spec\":{\"group\":\"metrics.k8s.io\",\"scope\":\"Namespaced\",\"names\":{\"plural\":\"pods\","
+                "\"singular\":\"pod\",\"kind\":\"PodMetrics\",\"listKind\":\"PodMetricsList\"},\"versions\":[{\"name\":"
+                "\"v1beta1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\","
+                "\"x-kubernetes-preserve-unknown-fields\":true}}}]}}");
+    AUTO_JSON cJSON *pod = object("{\"apiVersion\":\"metrics.k8s.io/v1beta1\",\"kind\":\"PodMetrics\",\"metadata\":"
+                                  "{\"name\":\"rc-head\"},\"window\":\"15s\",\"containers\":["
+                                  "{\"name\":\"ray-head\",\"usage\":{\"cpu\":\"1250000000n\",\"memory\":\"512Mi\"}},"
+                                  "{\"name\":\"autoscaler\",\"usage\":{\"cpu\":\"50m\",\"memory\":\"1024Ki\"}}]}");
+    AUTO_FREE char *text = json_print(pod);
+    bool made = false;
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; !made && clock_monotonic_ms() < until; clock_sleep_ms(50))
+        made = kube_call(kubernetes_of(engine)->client,
+                         &(struct kube_request){.method = "POST",
+                                                .target = "/apis/metrics.k8s.io/v1beta1/namespaces/measured/pods",
+                                                .content_type = "application/json",
+                                                .body = slice_of(text)},
+                         NULL, NULL) == 0;
+    assert_true(made);
+    assert_true(eventually(measures, &measured));
+    assert_string_equal(json_text(measured->child, "namespace", NULL), "measured");
+    assert_string_equal(json_text(measured->child, "name", NULL), "rc-head");
+    assert_true(cJSON_GetNumberValue(json_member(measured->child, "cpu")) == 1.3);
+    assert_true(json_i64(json_member(measured->child, "memory"), &memory_bytes) && memory_bytes == 513 << 20);
+    ask_cluster("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/pods.metrics.k8s.io", "");
+}
+
 /* --- the API server goes ------------------------------------------------------------------------------------------ */
 
 static void cluster(const char *verb)
@@ -344,6 +403,7 @@ int main(void)
         cmocka_unit_test(what_others_made_is_left_alone),
         cmocka_unit_test(a_watch_tells_what_happens),
         cmocka_unit_test(one_leads_and_hands_over),
+        cmocka_unit_test(pods_are_measured_where_somebody_does),
         cmocka_unit_test(memory_serves_while_the_api_server_is_away),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

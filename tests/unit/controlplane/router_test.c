@@ -124,7 +124,8 @@ static void every_write_is_decided_and_recorded(void **state)
         if (writes && row->who == WHO_ANYONE) /* those who sign in: with a password, or with what a browser approved */
             assert_true(strcmp(row->pattern, "/auth/login") == 0 || strcmp(row->pattern, "/auth/cli") == 0);
         if (strstr(row->pattern, "/profiles/{p}/"))
-            assert_true(row->who == WHO_MEMBERS_READ || row->who == WHO_MEMBERS_WRITE || row->who == WHO_TRANSFER);
+            assert_true(row->who == WHO_PARTS || row->who == WHO_MEMBERS_READ || row->who == WHO_MEMBERS_WRITE ||
+                        row->who == WHO_TRANSFER);
         if (strstr(row->pattern, "{plural}"))
             assert_int_equal(row->who, WHO_OBJECT);
     }

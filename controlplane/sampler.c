@@ -1,0 +1,218 @@
+/* Who reads what workloads use, and when? */
+#include "controlplane/sampler.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/queue.h"
+#include "controlplane/samples.h"
+#include "engine/engine.h"
+#include "tenancy/tenancy.h"
+
+#define KEY_READ "read"
+#define KEY_CONDENSE "condense"
+#define CONDENSE_MS 60000   /* how often the quarters that are over are looked for */
+#define BELIEVED_MS 30000   /* how long a replica that does not lead believes what it last found */
+#define WORKLOADS_MAX 20000 /* of one reading: some 3 MB of JSON */
+
+struct sampler {
+    struct engine *engine;
+    struct store *store;
+    int64_t every_ms;
+    struct queue *queue;  /* two keys that always come again */
+    pthread_mutex_t lock; /* guards the rest */
+    struct error trouble; /* code NONE: the last reading worked */
+    int64_t looked_ms;
+};
+
+/* --- one reading -------------------------------------------------------------------------------------------------- */
+
+struct workload {
+    const char *profile, *kind, *name; /* borrowed from its pods */
+    double cpu;
+    int64_t memory_bytes, cpu_limit_milli, memory_limit_bytes, nodes;
+};
+
+/* A quantity as manifests have it: "500m", 2, 0.5. */
+static int64_t quantity(const cJSON *value, bool (*parse)(struct slice, int64_t *))
+{
+    int64_t ret = 0;
+    char number[32];
+    if (cJSON_IsString(value))
+        return parse(slice_of(value->valuestring), &ret) ? ret : 0;
+    if (!cJSON_IsNumber(value))
+        return 0;
+    snprintf(number, sizeof(number), "%.3f", value->valuedouble);
+    return parse(slice_of(number), &ret) ? ret : 0;
+}
+
+static void add_limits(const cJSON *pod, struct workload *workload)
+{
+    const cJSON *container;
+    cJSON_ArrayForEach(container, json_at(pod, "spec", "containers", NULL))
+    {
+        const cJSON *limits = json_at(container, "resources", "limits", NULL);
+        workload->cpu_limit_milli += quantity(json_member(limits, "cpu"), quantity_parse_milli);
+        workload->memory_limit_bytes += quantity(json_member(limits, "memory"), quantity_parse_bytes);
+    }
+}
+
+static struct workload *workload_of(struct map *workloads, const cJSON *pod)
+{
+    const char *profile = json_text_or("", pod, "metadata", "namespace", NULL), *kind, *name;
+    tenancy_scope(KIND_POD, pod, &kind, &name);
+    if (strcmp(kind, "Notebook") != 0 && strcmp(kind, "RayCluster") != 0)
+        return NULL;
+    AUTO_FREE char *key = memory_format("%s/%s/%s", profile, kind, name);
+    struct workload *workload = map_get(workloads, slice_of(key));
+    if (!workload && map_count(workloads) < WORKLOADS_MAX) {
+        workload = memory_get(sizeof(*workload));
+        *workload = (struct workload){.profile = profile, .kind = kind, .name = name};
+        map_put(workloads, slice_of(key), workload);
+    }
+    return workload;
+}
+
+/* <pods> is sorted out by what was measured: a pod without a reading counts for nothing. */
+static void sum_up(const cJSON *measured, const cJSON *pods, struct map *workloads)
+{
+    struct map *readings = map_new();
+    const cJSON *pod;
+    cJSON_ArrayForEach(pod, measured)
+    {
+        AUTO_FREE char *key =
+            memory_format("%s/%s", json_text_or("", pod, "namespace", NULL), json_text_or("", pod, "name", NULL));
+        map_put(readings, slice_of(key), (void *)(uintptr_t)pod);
+    }
+    cJSON_ArrayForEach(pod, pods)
+    {
+        AUTO_FREE char *key = memory_format("%s/%s", json_text_or("", pod, "metadata", "namespace", NULL),
+                                            json_text_or("", pod, "metadata", "name", NULL));
+        const cJSON *reading = map_get(readings, slice_of(key));
+        struct workload *workload = reading ? workload_of(workloads, pod) : NULL;
+        int64_t memory_bytes = 0;
+        if (!workload)
+            continue;
+        (void)json_i64(json_member(reading, "memory"), &memory_bytes);
+        workload->cpu += cJSON_GetNumberValue(json_member(reading, "cpu"));
+        workload->memory_bytes += memory_bytes;
+        workload->nodes++;
+        add_limits(pod, workload);
+    }
+    map_free(readings);
+}
+
+static cJSON *rows_of(const struct map *workloads)
+{
+    cJSON *rows = json_array();
+    size_t at = 0;
+    void *value;
+    while (map_next(workloads, &at, NULL, &value)) {
+        const struct workload *workload = value;
+        cJSON *row = json_push(rows, json_object());
+        json_set_text(row, "profile", workload->profile);
+        json_set_text(row, "kind", workload->kind);
+        json_set_text(row, "name", workload->name);
+        json_set(row, "cpu", cJSON_CreateNumber(workload->cpu));
+        json_set_i64(row, "memory", workload->memory_bytes);
+        json_set(row, "cpu_limit", cJSON_CreateNumber((double)workload->cpu_limit_milli / 1000));
+        json_set_i64(row, "memory_limit", workload->memory_limit_bytes);
+        json_set_i64(row, "nodes", workload->nodes);
+    }
+    return rows;
+}
+
+static int read_once(struct sampler *sampler, struct error *error)
+{
+    AUTO_JSON cJSON *measured = NULL, *pods = NULL, *rows = NULL;
+    int r = engine_measure(sampler->engine, &measured, error);
+    if (r == 0)
+        r = engine_list(sampler->engine, KIND_POD, NULL, NULL, &pods, error);
+    if (r < 0)
+        return r;
+    struct map *workloads = map_new();
+    sum_up(measured, json_member(pods, "items"), workloads);
+    rows = rows_of(workloads);
+    size_t at = 0;
+    void *workload;
+    while (map_next(workloads, &at, NULL, &workload))
+        free(workload);
+    map_free(workloads);
+    return rows->child ? samples_add(sampler->store, clock_wall_ms(), rows, error) : 0;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static void keep(struct sampler *sampler, int result, const struct error *error)
+{
+    bool worked = result == 0;
+    pthread_mutex_lock(&sampler->lock);
+    bool news = worked != (sampler->trouble.code == ERROR_NONE);
+    sampler->trouble = worked ? (struct error){0} : *error;
+    sampler->looked_ms = clock_monotonic_ms();
+    pthread_mutex_unlock(&sampler->lock);
+    if (news && !worked)
+        log_line(LOG_WARN, "what workloads use is not known", LOG_FAULT(error));
+}
+
+bool sampler_works(struct sampler *sampler, struct error *error)
+{
+    pthread_mutex_lock(&sampler->lock);
+    bool stale = sampler->looked_ms == 0 || clock_monotonic_ms() - sampler->looked_ms > BELIEVED_MS;
+    pthread_mutex_unlock(&sampler->lock);
+    if (stale && !engine_leads(sampler->engine)) {
+        AUTO_JSON cJSON *measured = NULL;
+        struct error own = {0};
+        keep(sampler, engine_measure(sampler->engine, &measured, &own), &own);
+    }
+    pthread_mutex_lock(&sampler->lock);
+    struct error trouble = sampler->trouble;
+    pthread_mutex_unlock(&sampler->lock);
+    if (trouble.code == ERROR_NONE)
+        return true;
+    *error = trouble;
+    return false;
+}
+
+static int64_t handle(void *context, const char *key)
+{
+    struct sampler *sampler = context;
+    struct error error = {0};
+    bool reading = strcmp(key, KEY_READ) == 0;
+    int64_t again_ms = reading ? sampler->every_ms : CONDENSE_MS;
+    if (!engine_leads(sampler->engine))
+        return again_ms;
+    if (reading) {
+        keep(sampler, read_once(sampler, &error), &error);
+        return again_ms;
+    }
+    int r = samples_condense(sampler->store, clock_wall_ms(), &error);
+    if (r < 0 && r != -ERROR_UNAVAILABLE)
+        log_line(LOG_WARN, "usage samples could not be condensed", LOG_FAULT(&error));
+    return again_ms;
+}
+
+struct sampler *sampler_new(struct engine *engine, struct store *store, int64_t every_s)
+{
+    struct sampler *sampler = memory_get(sizeof(*sampler));
+    sampler->engine = engine;
+    sampler->store = store;
+    sampler->every_ms = every_s * 1000;
+    pthread_mutex_init(&sampler->lock, NULL);
+    sampler->queue = queue_new("sampler", 1, handle, sampler);
+    queue_add(sampler->queue, "", KEY_READ);
+    queue_add(sampler->queue, "", KEY_CONDENSE);
+    return sampler;
+}
+
+void sampler_free(struct sampler *sampler)
+{
+    if (!sampler)
+        return;
+    queue_stop(sampler->queue);
+    queue_free(sampler->queue);
+    pthread_mutex_destroy(&sampler->lock);
+    free(sampler);
+}
