@@ -1,5 +1,6 @@
 /* What may a profile's quota limit, and who may set it how high? */
-#include "engine/selector.h"
+#include <ctype.h>
+
 #include "tenancy/internal.h"
 #include "tenancy/shape.h"
 
@@ -51,6 +52,22 @@ static bool is_huge_pages_key(struct slice key)
            bytes > 0;
 }
 
+/* A qualified name: DOMAIN/NAME. */
+static bool is_qualified(struct slice key)
+{
+    enum { NAME_MAX_BYTES = 63 };
+    struct slice name;
+    struct slice domain = slice_split(key, '/', &name);
+    if (!name.p || name.n == 0 || name.n > NAME_MAX_BYTES || !name_is_subdomain(domain))
+        return false;
+    for (size_t i = 0; i < name.n; i++) {
+        bool inner = i > 0 && i + 1 < name.n && memchr("-_.", name.p[i], 3);
+        if (!isalnum((unsigned char)name.p[i]) && !inner)
+            return false;
+    }
+    return true;
+}
+
 static bool key_read(const char *text, enum unit *ret_unit, enum bound *ret_bound)
 {
     struct slice key = slice_of(text);
@@ -65,7 +82,7 @@ static bool key_read(const char *text, enum unit *ret_unit, enum bound *ret_boun
     *ret_unit = UNIT_BYTES;
     if (is_huge_pages_key(key))
         return true;
-    if (!memchr(key.p, '/', key.n) || !label_key_valid(key))
+    if (!is_qualified(key))
         return false;
     if (is_storage_class_key(key, ret_unit))
         return true;

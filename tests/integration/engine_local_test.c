@@ -1,179 +1,7 @@
 /* Does the local engine keep objects and run pods as engine.h promises? Real PostgreSQL, a sandboxd in memory. */
-#include "tests/integration/postgres.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/integration/engine_bench.h"
 
 #include "base/random.h"
-#include "engine/local/local.h"
-#include "store/store.h"
-#include "tests/integration/fake_sandbox.h"
-
-enum { PATIENCE_MS = 20000 };
-
-struct bench {
-    struct store *store;
-    struct engine *engine;
-    char images[64];
-    char *url;
-};
-
-/* --- helpers ------------------------------------------------------------------------------------------------------ */
-
-static cJSON *parse(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (yaml_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s in %s", error.message, text);
-    return value;
-}
-
-static void start_engine(struct bench *bench)
-{
-    struct error error = {0};
-    const struct local_options options = {.store = bench->store,
-                                          .sandboxd_socket = "/nonexistent",
-                                          .images_directory = bench->images,
-                                          .memory_reserved_bytes = INT64_C(2) << 30,
-                                          .cpu_overcommit = 8};
-    if (local_engine_new(&options, &bench->engine, &error) < 0)
-        fail_msg("%s", error.message);
-}
-
-static void restart_engine(struct bench *bench)
-{
-    local_engine_free(bench->engine);
-    start_engine(bench);
-}
-
-static int setup(void **state)
-{
-    struct bench *bench = memory_get(sizeof(*bench));
-    struct error error = {0};
-    bench->url = postgres_database("engine");
-    const struct store_options options = {.url = bench->url, .connections = 4};
-    if (store_new(&options, &bench->store, &error) < 0 || store_wait(bench->store, 10000, &error) < 0 ||
-        store_migrate(bench->store, &error) < 0)
-        fail_msg("%s", error.message);
-    (void)snprintf(bench->images, sizeof(bench->images), "/tmp/atelier-images-XXXXXX");
-    assert_non_null(mkdtemp(bench->images));
-    AUTO_FREE char *directory = memory_format("%s/ray-2.60", bench->images);
-    AUTO_FREE char *file = memory_format("%s/image.json", directory);
-    assert_int_equal(file_make_directories(directory, 0755, NULL), 0);
-    assert_int_equal(file_write(file,
-                                SLICE("{\"name\":\"ray-2.60\",\"aliases\":[\"rayproject/ray:2.60.0\"],"
-                                      "\"rayVersion\":\"2.60.0\",\"path\":\"/\"}"),
-                                0644, NULL),
-                     0);
-    fake.away = fake.silent = false;
-    fake_reset();
-    start_engine(bench);
-    *state = bench;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct bench *bench = *state;
-    local_engine_free(bench->engine);
-    store_free(bench->store);
-    file_remove_tree(bench->images, NULL);
-    free(bench->url);
-    free(bench);
-    return 0;
-}
-
-/* Creates from YAML; the result is the expected code (0 or negative). *ret may be NULL. */
-static int create(struct bench *bench, enum engine_kind kind, const char *namespace, const char *yaml, cJSON **ret,
-                  struct error *error)
-{
-    AUTO_JSON cJSON *body = parse(yaml);
-    return engine_create(bench->engine, kind, namespace, body, ret, error);
-}
-
-static void must_create(struct bench *bench, enum engine_kind kind, const char *namespace, const char *yaml)
-{
-    struct error error = {0};
-    if (create(bench, kind, namespace, yaml, NULL, &error) < 0)
-        fail_msg("%s: %s", error.field, error.message);
-}
-
-static cJSON *get(struct bench *bench, enum engine_kind kind, const char *namespace, const char *name)
-{
-    cJSON *object = NULL;
-    (void)engine_get(bench->engine, kind, namespace, name, &object, NULL);
-    return object;
-}
-
-static int count(struct bench *bench, enum engine_kind kind, const char *namespace)
-{
-    AUTO_JSON cJSON *list = NULL;
-    assert_int_equal(engine_list(bench->engine, kind, namespace, NULL, &list, NULL), 0);
-    return cJSON_GetArraySize(json_member(list, "items"));
-}
-
-typedef bool (*wish)(struct bench *bench);
-
-static void wait_until(struct bench *bench, wish comes_true, const char *what)
-{
-    int64_t until = clock_monotonic_ms() + PATIENCE_MS;
-    while (!comes_true(bench)) {
-        if (clock_monotonic_ms() > until)
-            fail_msg("not within %d ms: %s", PATIENCE_MS, what);
-        clock_sleep_ms(5);
-    }
-}
-#define WAIT(condition)                                                                                                \
-    do {                                                                                                               \
-        int64_t until_ = clock_monotonic_ms() + PATIENCE_MS;                                                           \
-        while (!(condition)) {                                                                                         \
-            if (clock_monotonic_ms() > until_)                                                                         \
-                fail_msg("not within %d ms: %s", PATIENCE_MS, #condition);                                             \
-            clock_sleep_ms(5);                                                                                         \
-        }                                                                                                              \
-    } while (0)
-
-static bool is(struct bench *bench, enum engine_kind kind, const char *namespace, const char *name, const char *key,
-               const char *value)
-{
-    AUTO_JSON cJSON *object = get(bench, kind, namespace, name);
-    return strcmp(json_text_or("", object, "status", key, NULL), value) == 0;
-}
-
-static bool condition_is(struct bench *bench, enum engine_kind kind, const char *name, const char *type,
-                         const char *value)
-{
-    AUTO_JSON cJSON *object = get(bench, kind, "alice", name);
-    const cJSON *condition;
-    cJSON_ArrayForEach(condition, json_at(object, "status", "conditions", NULL))
-    {
-        if (strcmp(json_text_or("", condition, "type", NULL), type) == 0)
-            return strcmp(json_text_or("", condition, "status", NULL), value) == 0;
-    }
-    return false;
-}
-
-static int64_t status_number(struct bench *bench, enum engine_kind kind, const char *name, const char *key)
-{
-    AUTO_JSON cJSON *object = get(bench, kind, "alice", name);
-    int64_t value = -1;
-    (void)json_i64(json_at(object, "status", key, NULL), &value);
-    return value;
-}
-
-static bool alice_active(struct bench *bench)
-{
-    return is(bench, KIND_NAMESPACE, NULL, "alice", "phase", "Active");
-}
-
-static void make_alice(struct bench *bench)
-{
-    must_create(bench, KIND_NAMESPACE, NULL, "{metadata: {name: alice}}");
-    wait_until(bench, alice_active, "the namespace is active");
-}
 
 #define POD_TEMPLATE                                                                                                   \
     "  template:\n"                                                                                                    \
@@ -643,91 +471,6 @@ static void test_ended_pod_starts_again(void **state)
     assert_int_equal(restarts, 1);
 }
 
-static void test_quota_counts_objects_and_devices(void **state)
-{
-    struct bench *bench = *state;
-    struct error error = {0};
-    AUTO_JSON cJSON *made = NULL;
-    make_alice(bench);
-    must_create(bench, KIND_RESOURCEQUOTA, "alice",
-                "{metadata: {name: quota}, spec: {hard: {requests.nvidia.com/gpu: 1, count/configmaps: 1, "
-                "count/notebooks.kubeflow.org: 0, services: 2}}}");
-    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: one}}");
-    assert_int_equal(create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: two}}", &made, &error),
-                     -ERROR_FORBIDDEN);
-    assert_string_equal(error.message, "exceeded quota: quota, requested: count/configmaps=1, used: "
-                                       "count/configmaps=1, limited: count/configmaps=1");
-    assert_int_equal(create(bench, KIND_NOTEBOOK, "alice", "{metadata: {name: nb}}", &made, &error), -ERROR_FORBIDDEN);
-    assert_int_equal(engine_delete(bench->engine, KIND_CONFIGMAP, "alice", "one", NULL, NULL), 0);
-    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: two}}");
-    must_create(bench, KIND_POD, "alice",
-                "metadata: {name: greedy}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
-                "    command: [sleep]\n    resources: {limits: {nvidia.com/gpu: 2}}\n");
-    WAIT(condition_is(bench, KIND_POD, "greedy", "PodScheduled", "False"));
-    AUTO_JSON cJSON *greedy = get(bench, KIND_POD, "alice", "greedy");
-    assert_string_equal(
-        json_text(cJSON_GetArrayItem(json_at(greedy, "status", "conditions", NULL), 0), "message", NULL),
-        "exceeded quota: quota, requested: requests.nvidia.com/gpu=2, used: requests.nvidia.com/gpu=0, limited: "
-        "requests.nvidia.com/gpu=1");
-    WAIT(({
-        AUTO_JSON cJSON *quota = get(bench, KIND_RESOURCEQUOTA, "alice", "quota");
-        strcmp(json_text_or("", quota, "status", "used", "count/configmaps", NULL), "1") == 0 &&
-            strcmp(json_text_or("", quota, "status", "used", "requests.nvidia.com/gpu", NULL), "0") == 0;
-    }));
-    static const char *const not_here[] = {"services.loadbalancers", "limits.ephemeral-storage", "count/jobs.batch",
-                                           "count/profiles.kubeflow.org", "bananas"};
-    for (size_t i = 0; i < COUNT_OF(not_here); i++) {
-        AUTO_JSON cJSON *hard = json_object();
-        json_set_text(hard, not_here[i], "1");
-        assert_int_equal(engine_check_quota(bench->engine, hard, "spec.hard", &error), -ERROR_INVALID);
-        assert_non_null(strstr(error.field, not_here[i]));
-    }
-}
-
-static void test_capacity_and_quota(void **state)
-{
-    struct bench *bench = *state;
-    make_alice(bench);
-    must_create(bench, KIND_RESOURCEQUOTA, "alice",
-                "{metadata: {name: quota}, spec: {hard: {limits.memory: 1Gi, requests.storage: 2Gi}}}");
-    must_create(bench, KIND_POD, "alice",
-                "metadata: {name: first}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
-                "    command: [sleep]\n    resources: {limits: {memory: 768Mi}}\n");
-    WAIT(is(bench, KIND_POD, "alice", "first", "phase", "Running"));
-    must_create(bench, KIND_POD, "alice",
-                "metadata: {name: second}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
-                "    command: [sleep]\n    resources: {limits: {memory: 512Mi}}\n");
-    WAIT(condition_is(bench, KIND_POD, "second", "PodScheduled", "False"));
-    AUTO_JSON cJSON *second = get(bench, KIND_POD, "alice", "second");
-    const char *message =
-        json_text(cJSON_GetArrayItem(json_at(second, "status", "conditions", NULL), 0), "message", NULL);
-    assert_string_equal(message, "exceeded quota: quota, requested: limits.memory=512Mi, used: limits.memory=768Mi, "
-                                 "limited: limits.memory=1Gi");
-    WAIT(({
-        AUTO_JSON cJSON *quota = get(bench, KIND_RESOURCEQUOTA, "alice", "quota");
-        strcmp(json_text_or("", quota, "status", "used", "limits.memory", NULL), "768Mi") == 0;
-    }));
-    assert_int_equal(engine_delete(bench->engine, KIND_POD, "alice", "first", NULL, NULL), 0);
-    WAIT(is(bench, KIND_POD, "alice", "second", "phase", "Running"));
-    must_create(bench, KIND_NAMESPACE, NULL, "{metadata: {name: bob}}");
-    must_create(bench, KIND_POD, "bob",
-                "metadata: {name: huge}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
-                "    command: [sleep]\n    resources: {limits: {memory: 100Ti}}\n");
-    WAIT(({
-        AUTO_JSON cJSON *huge = get(bench, KIND_POD, "bob", "huge");
-        const cJSON *condition = cJSON_GetArrayItem(json_at(huge, "status", "conditions", NULL), 0);
-        strcmp(json_text_or("", condition, "reason", NULL), "Unschedulable") == 0;
-    }));
-    struct error error = {0};
-    must_create(bench, KIND_CLAIM, "alice", "{metadata: {name: v}, spec: {resources: {requests: {storage: 1Gi}}}}");
-    assert_int_equal(create(bench, KIND_CLAIM, "alice",
-                            "{metadata: {name: w}, spec: {resources: {requests: {storage: 1500Mi}}}}", NULL, &error),
-                     -ERROR_FORBIDDEN);
-    AUTO_JSON cJSON *usage = NULL;
-    assert_int_equal(engine_usage(bench->engine, &usage, NULL), 0);
-    assert_string_equal(json_text(usage, "requested", "memory", NULL), "512Mi");
-}
-
 static void test_claim(void **state)
 {
     struct bench *bench = *state;
@@ -987,7 +730,6 @@ static void test_namespace_removal(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_object_life),
         TEST(test_status_is_apart),
@@ -1002,8 +744,6 @@ int main(void)
         TEST(test_sandboxd_away),
         TEST(test_pod_ends),
         TEST(test_ended_pod_starts_again),
-        TEST(test_capacity_and_quota),
-        TEST(test_quota_counts_objects_and_devices),
         TEST(test_claim),
         TEST(test_missing_secret),
         TEST(test_raycluster),

@@ -1,0 +1,93 @@
+/* Does the local engine hold a namespace to its ResourceQuotas, and all of them to the machine? */
+#include "tests/integration/engine_bench.h"
+
+static void test_quota_counts_objects_and_devices(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    AUTO_JSON cJSON *made = NULL;
+    make_alice(bench);
+    must_create(bench, KIND_RESOURCEQUOTA, "alice",
+                "{metadata: {name: quota}, spec: {hard: {requests.nvidia.com/gpu: 1, count/configmaps: 1, "
+                "count/notebooks.kubeflow.org: 0, services: 2}}}");
+    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: one}}");
+    assert_int_equal(create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: two}}", &made, &error),
+                     -ERROR_FORBIDDEN);
+    assert_string_equal(error.message, "exceeded quota: quota, requested: count/configmaps=1, used: "
+                                       "count/configmaps=1, limited: count/configmaps=1");
+    assert_int_equal(create(bench, KIND_NOTEBOOK, "alice", "{metadata: {name: nb}}", &made, &error), -ERROR_FORBIDDEN);
+    assert_int_equal(engine_delete(bench->engine, KIND_CONFIGMAP, "alice", "one", NULL, NULL), 0);
+    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: two}}");
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: greedy}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
+                "    command: [sleep]\n    resources: {limits: {nvidia.com/gpu: 2}}\n");
+    WAIT(condition_is(bench, KIND_POD, "greedy", "PodScheduled", "False"));
+    AUTO_JSON cJSON *greedy = get(bench, KIND_POD, "alice", "greedy");
+    assert_string_equal(
+        json_text(cJSON_GetArrayItem(json_at(greedy, "status", "conditions", NULL), 0), "message", NULL),
+        "exceeded quota: quota, requested: requests.nvidia.com/gpu=2, used: requests.nvidia.com/gpu=0, limited: "
+        "requests.nvidia.com/gpu=1");
+    WAIT(({
+        AUTO_JSON cJSON *quota = get(bench, KIND_RESOURCEQUOTA, "alice", "quota");
+        strcmp(json_text_or("", quota, "status", "used", "count/configmaps", NULL), "1") == 0 &&
+            strcmp(json_text_or("", quota, "status", "used", "requests.nvidia.com/gpu", NULL), "0") == 0;
+    }));
+    static const char *const not_here[] = {"services.loadbalancers", "limits.ephemeral-storage", "count/jobs.batch",
+                                           "count/profiles.kubeflow.org", "bananas"};
+    for (size_t i = 0; i < COUNT_OF(not_here); i++) {
+        AUTO_JSON cJSON *hard = json_object();
+        json_set_text(hard, not_here[i], "1");
+        assert_int_equal(engine_check_quota(bench->engine, hard, "spec.hard", &error), -ERROR_INVALID);
+        assert_non_null(strstr(error.field, not_here[i]));
+    }
+}
+
+static void test_capacity_and_quota(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_RESOURCEQUOTA, "alice",
+                "{metadata: {name: quota}, spec: {hard: {limits.memory: 1Gi, requests.storage: 2Gi}}}");
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: first}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
+                "    command: [sleep]\n    resources: {limits: {memory: 768Mi}}\n");
+    WAIT(is(bench, KIND_POD, "alice", "first", "phase", "Running"));
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: second}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
+                "    command: [sleep]\n    resources: {limits: {memory: 512Mi}}\n");
+    WAIT(condition_is(bench, KIND_POD, "second", "PodScheduled", "False"));
+    AUTO_JSON cJSON *second = get(bench, KIND_POD, "alice", "second");
+    const char *message =
+        json_text(cJSON_GetArrayItem(json_at(second, "status", "conditions", NULL), 0), "message", NULL);
+    assert_string_equal(message, "exceeded quota: quota, requested: limits.memory=512Mi, used: limits.memory=768Mi, "
+                                 "limited: limits.memory=1Gi");
+    WAIT(({
+        AUTO_JSON cJSON *quota = get(bench, KIND_RESOURCEQUOTA, "alice", "quota");
+        strcmp(json_text_or("", quota, "status", "used", "limits.memory", NULL), "768Mi") == 0;
+    }));
+    assert_int_equal(engine_delete(bench->engine, KIND_POD, "alice", "first", NULL, NULL), 0);
+    WAIT(is(bench, KIND_POD, "alice", "second", "phase", "Running"));
+    must_create(bench, KIND_NAMESPACE, NULL, "{metadata: {name: bob}}");
+    must_create(bench, KIND_POD, "bob",
+                "metadata: {name: huge}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"
+                "    command: [sleep]\n    resources: {limits: {memory: 100Ti}}\n");
+    WAIT(({
+        AUTO_JSON cJSON *huge = get(bench, KIND_POD, "bob", "huge");
+        const cJSON *condition = cJSON_GetArrayItem(json_at(huge, "status", "conditions", NULL), 0);
+        strcmp(json_text_or("", condition, "reason", NULL), "Unschedulable") == 0;
+    }));
+    struct error error = {0};
+    must_create(bench, KIND_CLAIM, "alice", "{metadata: {name: v}, spec: {resources: {requests: {storage: 1Gi}}}}");
+    assert_int_equal(create(bench, KIND_CLAIM, "alice",
+                            "{metadata: {name: w}, spec: {resources: {requests: {storage: 1500Mi}}}}", NULL, &error),
+                     -ERROR_FORBIDDEN);
+    AUTO_JSON cJSON *usage = NULL;
+    assert_int_equal(engine_usage(bench->engine, &usage, NULL), 0);
+    assert_string_equal(json_text(usage, "requested", "memory", NULL), "512Mi");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(test_capacity_and_quota), TEST(test_quota_counts_objects_and_devices)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
