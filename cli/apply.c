@@ -61,9 +61,8 @@ int apply_object(struct call *call, const cJSON *object, struct error *error)
         return failed;
     AUTO_FREE char *json = json_print(result);
     struct buffer raw = {.p = json, .n = strlen(json)};
-    AUTO_FREE char *line =
-        memory_format("%s%s%s/%s %s", target.resource->singular, target.resource->group[0] ? "." : "",
-                      target.resource->group, target.name, change);
+    AUTO_FREE char *name = resource_name(target.resource, target.name);
+    AUTO_FREE char *line = memory_format("%s %s", name, change);
     return print_answer(call, &raw, line, error);
 }
 
@@ -104,7 +103,8 @@ int verb_apply(struct call *call, struct error *error)
 static int delete_at(struct call *call, const struct resource *resource, const char *name, const char *path,
                      struct error *error)
 {
-    int failed = client_json(call, "DELETE", path, NULL, NULL, error);
+    AUTO_BUFFER struct buffer raw = {0};
+    int failed = client_send(call, &(struct client_request){.method = "DELETE", .path = path}, &raw, error);
     if (failed == -ERROR_NOT_FOUND && call_flag(call, "ignore-not-found")) {
         *error = (struct error){0};
         return 0;
@@ -113,9 +113,9 @@ static int delete_at(struct call *call, const struct resource *resource, const c
         failed = object_wait_gone(call, resource, name, WAIT_DEFAULT_S, error);
     if (failed)
         return failed;
-    AUTO_FREE char *line =
-        memory_format("%s%s%s/%s deleted\n", resource->singular, resource->group[0] ? "." : "", resource->group, name);
-    return print_text(line, error);
+    AUTO_FREE char *shown = resource_name(resource, name);
+    AUTO_FREE char *line = memory_format("%s deleted", shown);
+    return print_done(call, &raw, line, error);
 }
 
 static int delete_manifest(struct call *call, const cJSON *object, struct error *error)

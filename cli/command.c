@@ -4,16 +4,18 @@
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/client.h"
 #include "cli/object.h"
+#include "cli/terminal.h"
 
 static const struct option global_options[] = {
     {"namespace", 'n', "NS", "the profile to work in (default: ATELIER_NAMESPACE, or your only profile)"},
     {"all-namespaces", 'A', NULL, "every profile you may see"},
-    {"output", 'o', "FORMAT", "table (default), json, yaml or name"},
+    {"output", 'o', "FORMAT", "table (default), wide, name, json, yaml or jsonpath=TEMPLATE, as in kubectl"},
     {"context", 0, "NAME", "the service to use: a context that `atelier login` made, or local"},
     {"quiet", 'q', NULL, "no progress on stderr, only what went wrong"},
     {"help", 'h', NULL, "this help"},
@@ -291,6 +293,7 @@ static void help_overview(const char *group, struct buffer *ret)
              "  ATELIER_CONTEXT               what --context says when it is not given\n"
              "  ATELIER_DATA                  data directory of the one on this machine\n"
              "  ATELIER_NAMESPACE             what -n says when it is not given\n"
+             "  NO_COLOR                      no colours, which only terminals get anyway\n"
              "\n`atelier COMMAND --help` shows options and examples.\n");
 }
 
@@ -325,7 +328,8 @@ static void print_error(const struct error *error)
                                : memory_text(message);
     text_printable(slice_of(line), text, sizeof(text));
     fflush(stdout);
-    fprintf(stderr, "atelier: %s\n", text);
+    bool red = terminal_colours(STDERR_FILENO);
+    fprintf(stderr, "%satelier:%s %s\n", red ? "\033[31m" : "", red ? "\033[0m" : "", text);
 }
 
 static int run(struct call *call, struct error *error)

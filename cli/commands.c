@@ -15,10 +15,18 @@ static const struct option get_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option watch_options[] = {
+    {"watch", 'w', NULL, "go on with every change, looked for every two seconds"},
+    {NULL, 0, NULL, NULL},
+};
+
 const struct command commands[] = {
     {"get", "KIND [NAME]", "Show objects", get_options, 1, 2, false,
      "  atelier get profiles\n  atelier get notebooks -n alice\n  atelier get pods -A\n"
-     "  atelier get raycluster example-cluster -n alice -o json\n  atelier get notebooks -n alice --watch\n",
+     "  atelier get raycluster example-cluster -n alice -o json\n  atelier get notebooks -n alice --watch\n"
+     "  atelier get pods -n alice -o wide\n"
+     "  atelier get notebook nb1 -o jsonpath='{.status.phase}'\n"
+     "  atelier get pods -A -o jsonpath='{range .items[*]}{.metadata.name}{\"\\t\"}{.status.podIP}{\"\\n\"}{end}'\n",
      verb_get},
     {"apply", "-f FILE", "Create or change what a manifest describes (YAML or JSON)",
      OPTIONS({"filename", 'f', "FILE", "the manifest; - is stdin"}), 0, 0, false,
@@ -109,8 +117,8 @@ const struct command commands[] = {
              {"no-wait", 0, NULL, "print the job's id and return"}),
      1, 1, true, "  atelier ray submit example-cluster -n alice --working-dir . -- python train.py --epochs 3\n",
      verb_ray_submit},
-    {"ray jobs", "CLUSTER", "Show a cluster's jobs", NULL, 1, 1, false, "  atelier ray jobs example-cluster -n alice\n",
-     verb_ray_jobs},
+    {"ray jobs", "CLUSTER", "Show a cluster's jobs", watch_options, 1, 1, false,
+     "  atelier ray jobs example-cluster -n alice\n", verb_ray_jobs},
     {"ray logs", "CLUSTER JOB", "Print a job's log", OPTIONS({"follow", 'f', NULL, "until the job ends"}), 2, 2, false,
      "  atelier ray logs example-cluster raysubmit_1a2b3c -n alice -f\n", verb_ray_logs},
     {"ray stop", "CLUSTER JOB", "Stop a job", NULL, 2, 2, false,
@@ -160,12 +168,13 @@ const struct command commands[] = {
     {"unshare", "PROFILE E-MAIL", "Take it back; open connections close at once",
      OPTIONS({"notebook", 0, "NAME", "only this notebook"}, {"ray", 0, "NAME", "only this Ray cluster"}), 2, 2, false,
      "  atelier unshare alice bob@example.com\n", verb_unshare},
-    {"members", "PROFILE", "Show who may use a profile", NULL, 1, 1, false, "  atelier members alice\n", verb_members},
+    {"members", "PROFILE", "Show who may use a profile", watch_options, 1, 1, false, "  atelier members alice\n",
+     verb_members},
 
     {"user create", "E-MAIL", "Make an account; prints its invitation link",
      OPTIONS({"admin", 0, NULL, "a platform admin"}), 1, 1, false, "  atelier user create alice@example.com\n",
      verb_user_create},
-    {"user list", "", "Show accounts", NULL, 0, 0, false, "  atelier user list\n", verb_user_list},
+    {"user list", "", "Show accounts", watch_options, 0, 0, false, "  atelier user list\n", verb_user_list},
     {"user reset-link", "E-MAIL", "Print a link that sets a new password", NULL, 1, 1, false,
      "  atelier user reset-link alice@example.com\n", verb_user_reset_link},
     {"user disable", "E-MAIL", "Lock an account out", NULL, 1, 1, false, "  atelier user disable bob@example.com\n",
@@ -178,7 +187,7 @@ const struct command commands[] = {
      OPTIONS({"user", 'u', "E-MAIL", "whose (platform admins; default: yours)"},
              {"name", 0, "NAME", "to tell it from others"}, {"ttl", 0, "TIME", "how long it is good, such as 90d"}),
      0, 0, false, "  atelier token create --user alice@example.com --name laptop --ttl 90d\n", verb_token_create},
-    {"token list", "", "Show your API tokens", NULL, 0, 0, false, "  atelier token list\n", verb_token_list},
+    {"token list", "", "Show your API tokens", watch_options, 0, 0, false, "  atelier token list\n", verb_token_list},
     {"token delete", "ID", "Make a token useless", NULL, 1, 1, false, "  atelier token delete 7\n", verb_token_delete},
 
     {"login", "URL", "Sign in to a service elsewhere through the browser, and keep that as a context",
@@ -211,8 +220,9 @@ const struct command commands[] = {
      0, false, "  atelier ca > ca.crt && curl --cacert ca.crt https://localhost:8443/healthz\n", verb_ca},
     {"whoami", "", "Show who you are here", NULL, 0, 0, false, "  atelier whoami -o json\n", verb_whoami},
     {"usage", "", "Show what the machine has and who holds it", NULL, 0, 0, false, "  atelier usage\n", verb_usage},
-    {"images", "", "Show the installed images", NULL, 0, 0, false, "  atelier images\n", verb_images},
-    {"audit", "", "Show who did what (-n: in one profile)", OPTIONS({"limit", 0, "N", "the last N (default 50)"}), 0, 0,
+    {"images", "", "Show the installed images", watch_options, 0, 0, false, "  atelier images\n", verb_images},
+    {"audit", "", "Show who did what (-n: in one profile)",
+     OPTIONS({"limit", 0, "N", "the last N (default 50)"}, {"watch", 'w', NULL, "go on with what is added"}), 0, 0,
      false, "  atelier audit -n alice --limit 20\n", verb_audit},
 
     {"local up", "", "Run Atelier on this machine, in the foreground",

@@ -94,7 +94,8 @@ static bool offer_value(struct call *call, const char *option, const char *prefi
 {
     static const struct {
         const char *option, *values;
-    } fixed[] = {{"output", "table,json,yaml,name"}, {"role", "viewer,editor,admin"}, {"for", "ready,delete"}};
+    } fixed[] = {
+        {"output", "table,wide,name,json,yaml,jsonpath="}, {"role", "viewer,editor,admin"}, {"for", "ready,delete"}};
     for (size_t i = 0; i < COUNT_OF(fixed); i++) {
         if (strcmp(fixed[i].option, option) != 0)
             continue;

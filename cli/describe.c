@@ -98,23 +98,29 @@ static void hide_values(cJSON *secret)
                 "kubectl.kubernetes.io/last-applied-configuration");
 }
 
+static char *about(const struct resource *resource, const char *name)
+{
+    return memory_format("involvedObject.kind=%s,involvedObject.name=%s", resource->kind, name);
+}
+
 static int add_events(struct call *call, const struct resource *resource, const cJSON *object, struct buffer *ret,
                       struct error *error)
 {
     const struct resource *events = resource_by_word("events");
     AUTO_JSON cJSON *list = NULL;
+    AUTO_BUFFER struct buffer path = {0};
     const cJSON *item;
     const char *namespace = json_text(object, "metadata", "namespace", NULL);
     if (!namespace) /* events about cluster kinds are nobody's here */
         return 0;
     AUTO_FREE char *collection = resource_path(events, namespace, NULL);
-    AUTO_FREE char *path =
-        memory_format("%s?fieldSelector=involvedObject.kind%%3D%s%%2CinvolvedObject.name%%3D%s", collection,
-                      resource->kind, json_text_or("", object, "metadata", "name", NULL));
-    int failed = client_json(call, "GET", path, NULL, &list, error);
+    AUTO_FREE char *fields = about(resource, json_text_or("", object, "metadata", "name", NULL));
+    buffer_add_format(&path, "%s?fieldSelector=", collection);
+    text_percent(slice_of(fields), &path);
+    int failed = client_json(call, "GET", path.p, NULL, &list, error);
     if (failed)
         return failed;
-    struct table *table = table_new(events->headers);
+    struct table *table = output_table(OUTPUT_TABLE, events->headers);
     cJSON_ArrayForEach(item, json_member(list, "items")) events->row(item, table);
     buffer_add_text(ret, table_rows(table) ? "Events:\n" : "Events:              <none>\n");
     if (table_rows(table))
@@ -129,7 +135,10 @@ int verb_describe(struct call *call, struct error *error)
     const char *name = NULL, *reason = "";
     AUTO_JSON cJSON *object = NULL;
     AUTO_BUFFER struct buffer text = {0};
+    enum output output;
     int failed = object_kind(call->arguments[0], &resource, &name, error);
+    if (!failed)
+        failed = output_of(call, &output, error);
     if (!failed && call->argument_count > 1 && name)
         failed = call_usage(error, "give the name once: %s/NAME or %s NAME", resource->singular, resource->singular);
     if (!failed && call->argument_count > 1)
@@ -142,6 +151,8 @@ int verb_describe(struct call *call, struct error *error)
         return failed;
     if (strcmp(resource->kind, "Secret") == 0)
         hide_values(object);
+    if (!output_is_table(output))
+        return print_tree(call, output == OUTPUT_NAME ? OUTPUT_YAML : output, object, error);
     const char *state = resource_state(resource, object, &reason);
     add_line(&text, 0, "Name", json_text_or("", object, "metadata", "name", NULL));
     if (resource->namespaced)
@@ -162,13 +173,13 @@ int verb_events(struct call *call, struct error *error)
     const struct resource *resource = NULL;
     const char *name = NULL;
     AUTO_JSON cJSON *object = NULL;
-    AUTO_BUFFER struct buffer text = {0};
     int failed = object_kind(call->arguments[0], &resource, &name, error);
-    if (!failed && !name)
-        failed = call_usage(error, "expected KIND/NAME, such as notebook/nb1");
-    if (!failed)
+    if (!failed && (!name || !resource->namespaced))
+        failed = call_usage(error, "expected KIND/NAME of something in a profile, such as notebook/nb1");
+    if (!failed) /* what is absent is said to be, rather than to have had no events */
         failed = object_get(call, resource, name, &object, error);
-    if (!failed)
-        failed = add_events(call, resource, object, &text, error);
-    return failed ? failed : print_text(text.p, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *fields = about(resource, name);
+    return get_matching(call, resource_by_word("events"), fields, error);
 }

@@ -1,11 +1,12 @@
 /* What is there now, and what changes? */
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
 
+#define WATCH_PAUSE_MS 1000                      /* before a watch that ended at once is begun again */
 #define WATCH_LINE_MAX ((size_t)4 * 1024 * 1024) /* one object with its event */
-static const struct json_limits list_limits = {CLIENT_BODY_MAX, 64, 4000000, 65536};
 
 /* The collection asked for: one object, a namespace's, or (-A) everyone's. */
 struct query {
@@ -13,6 +14,7 @@ struct query {
     const char *name, *namespace; /* NULL: all */
     enum output output;
     bool show_namespace;
+    const char *fields; /* a field selector, or NULL */
     char *path;
 };
 
@@ -58,7 +60,7 @@ static struct table *table_for(const struct query *query, const char **headers)
     for (const char *const *header = query->resource->headers; *header; header++)
         headers[count++] = *header;
     headers[count] = NULL;
-    return table_new(headers);
+    return output_table(query->output, headers);
 }
 
 static void add_row(const struct query *query, const cJSON *object, struct table *table)
@@ -70,20 +72,14 @@ static void add_row(const struct query *query, const cJSON *object, struct table
 
 static void print_name(const struct query *query, const cJSON *object, struct buffer *ret)
 {
-    char name[TABLE_CELL_MAX];
-    text_printable(slice_of(json_text_or("", object, "metadata", "name", NULL)), name, sizeof(name));
-    buffer_add_format(ret, "%s%s%s/%s\n", query->resource->singular, query->resource->group[0] ? "." : "",
-                      query->resource->group, name);
+    AUTO_FREE char *name = resource_name(query->resource, json_text_or("", object, "metadata", "name", NULL));
+    buffer_add_format(ret, "%s\n", name);
 }
 
-static int print_objects(const struct query *query, const struct buffer *raw, struct table *table, cJSON **ret,
-                         struct error *error)
+static int print_objects(const struct query *query, const cJSON *document, struct table *table, struct error *error)
 {
     AUTO_BUFFER struct buffer text = {0};
-    int failed = json_parse(buffer_slice(raw), &list_limits, ret, error);
-    if (failed)
-        return failed;
-    const cJSON *items = query->name ? NULL : json_member(*ret, "items"), *item = query->name ? *ret : NULL;
+    const cJSON *items = query->name ? NULL : json_member(document, "items"), *item = query->name ? document : NULL;
     if (items)
         item = items->child;
     for (; item; item = items ? item->next : NULL) {
@@ -92,8 +88,8 @@ static int print_objects(const struct query *query, const struct buffer *raw, st
         else
             add_row(query, item, table);
     }
-    bool nothing = query->output == OUTPUT_TABLE && table_rows(table) == 0;
-    if (query->output == OUTPUT_TABLE && !nothing)
+    bool nothing = output_is_table(query->output) && table_rows(table) == 0;
+    if (output_is_table(query->output) && !nothing)
         table_print(table, true, &text);
     if (nothing)
         say("no %s here", query->resource->plural);
@@ -103,40 +99,71 @@ static int print_objects(const struct query *query, const struct buffer *raw, st
 /* --- watch -------------------------------------------------------------------------------------------------------- */
 
 struct watch {
+    struct call *call;
     const struct query *query;
     struct table *table;
     struct buffer line;
+    char *version; /* of the last event: where the next watch begins */
     struct error *error;
     int failed;
 };
 
+static int print_object(struct call *call, const struct query *query, const cJSON *object, struct error *error)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    if (query->output != OUTPUT_YAML)
+        return print_tree(call, query->output, object, error);
+    buffer_add_text(&text, "---\n");
+    yaml_print(object, &text);
+    return print_text(text.p, error);
+}
+
+/* One document an object, now and later: a watch is a stream of objects. */
+static int print_each(struct call *call, const struct query *query, const cJSON *document, struct error *error)
+{
+    const cJSON *item;
+    int failed = 0;
+    if (query->name)
+        return print_object(call, query, document, error);
+    cJSON_ArrayForEach(item, json_member(document, "items"))
+    {
+        if (!failed)
+            failed = print_object(call, query, item, error);
+    }
+    return failed;
+}
+
+static int show_object(struct watch *watch, const cJSON *object)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    if (watch->query->output == OUTPUT_NAME) {
+        print_name(watch->query, object, &text);
+    } else if (output_is_table(watch->query->output)) {
+        add_row(watch->query, object, watch->table);
+        table_print(watch->table, false, &text);
+    } else {
+        return print_object(watch->call, watch->query, object, watch->error);
+    }
+    return print_text(text.p, watch->error);
+}
+
 static int show_event(struct watch *watch, struct slice line)
 {
     AUTO_JSON cJSON *event = NULL;
-    AUTO_BUFFER struct buffer text = {0};
-    int failed = json_parse(line, &list_limits, &event, watch->error);
+    int failed = json_parse(line, &output_limits, &event, watch->error);
     if (failed)
         return failed;
     const char *type = json_text_or("", event, "type", NULL);
     const cJSON *object = json_member(event, "object");
-    if (strcmp(type, "BOOKMARK") == 0)
-        return 0;
     if (strcmp(type, "ERROR") == 0)
         return error_set(watch->error, ERROR_GONE, NULL, "%s",
                          json_text_or("the watch ended", object, "message", NULL));
-    if (watch->query->output == OUTPUT_JSON) {
-        AUTO_FREE char *json = json_print(object);
-        buffer_add_format(&text, "%s\n", json);
-    } else if (watch->query->output == OUTPUT_YAML) {
-        buffer_add_text(&text, "---\n");
-        yaml_print(object, &text);
-    } else if (watch->query->output == OUTPUT_NAME) {
-        print_name(watch->query, object, &text);
-    } else {
-        add_row(watch->query, object, watch->table);
-        table_print(watch->table, false, &text);
+    const char *version = json_text(object, "metadata", "resourceVersion", NULL);
+    if (version) {
+        free(watch->version);
+        watch->version = memory_text(version);
     }
-    return print_text(text.p, watch->error);
+    return strcmp(type, "BOOKMARK") == 0 ? 0 : show_object(watch, object);
 }
 
 static bool take_watch(void *context, struct slice part)
@@ -156,50 +183,92 @@ static bool take_watch(void *context, struct slice part)
     return !watch->failed;
 }
 
-/* Follows from the version that was printed. The server may end a watch at any time: the next one resumes. */
-static int follow(struct call *call, const struct query *query, struct table *table, const cJSON *first,
-                  struct error *error)
+static int watch_once(struct watch *watch)
 {
-    struct watch watch = {.query = query, .table = table, .error = error};
-    AUTO_FREE char *collection = resource_path(query->resource, query->name ? call->namespace : query->namespace, NULL);
+    const struct query *query = watch->query;
     AUTO_BUFFER struct buffer path = {0};
+    AUTO_FREE char *collection =
+        resource_path(query->resource, query->name ? watch->call->namespace : query->namespace, NULL);
     AUTO_FREE char *field = query->name ? memory_format("metadata.name=%s", query->name) : NULL;
     buffer_add_text(&path, collection);
     add_query(&path, "watch", "1");
-    add_query(&path, "resourceVersion", json_text(first, "metadata", "resourceVersion", NULL));
-    add_query(&path, "labelSelector", call_option(call, "selector"));
-    add_query(&path, "fieldSelector", field);
-    int failed = client_stream(call, path.p, take_watch, &watch, error);
+    add_query(&path, "allowWatchBookmarks", "true");
+    add_query(&path, "resourceVersion", watch->version);
+    add_query(&path, "labelSelector", call_option(watch->call, "selector"));
+    add_query(&path, "fieldSelector", field ? field : query->fields);
+    buffer_clear(&watch->line);
+    int failed = client_stream(watch->call, path.p, take_watch, watch, watch->error);
+    return watch->failed ? watch->failed : failed;
+}
+
+/* Follows from the version that was printed. The server ends a watch after at most an hour: the next one goes on. */
+static int follow(struct call *call, const struct query *query, struct table *table, const cJSON *first,
+                  struct error *error)
+{
+    struct watch watch = {.call = call, .query = query, .table = table, .error = error};
+    watch.version = memory_text(json_text(first, "metadata", "resourceVersion", NULL));
+    int failed = 0;
+    while (!failed) {
+        int64_t begun_ms = clock_monotonic_ms();
+        failed = watch_once(&watch);
+        if (!failed && clock_monotonic_ms() - begun_ms < WATCH_PAUSE_MS)
+            clock_sleep_ms(WATCH_PAUSE_MS);
+    }
     buffer_free(&watch.line);
-    return watch.failed ? watch.failed : failed;
+    free(watch.version);
+    return failed;
+}
+
+static int show(struct call *call, struct query *query, struct error *error)
+{
+    AUTO_BUFFER struct buffer raw = {0};
+    AUTO_BUFFER struct buffer path = {0};
+    AUTO_JSON cJSON *document = NULL;
+    const char *headers[TABLE_COLUMNS_MAX + 1];
+    bool watching = call_flag(call, "watch");
+    buffer_add_text(&path, query->path);
+    add_query(&path, "labelSelector", call_option(call, "selector"));
+    add_query(&path, "fieldSelector", query->fields);
+    int failed = client_send(call, &(struct client_request){.method = "GET", .path = path.p}, &raw, error);
+    if (failed)
+        return failed;
+    if (query->output == OUTPUT_JSON && !watching)
+        return print_document(call, query->output, buffer_slice(&raw), error);
+    failed = json_parse(buffer_slice(&raw), &output_limits, &document, error);
+    if (failed)
+        return failed;
+    struct table *table = table_for(query, headers);
+    if (output_is_table(query->output) || query->output == OUTPUT_NAME)
+        failed = print_objects(query, document, table, error);
+    else if (watching)
+        failed = print_each(call, query, document, error);
+    else
+        failed = print_tree(call, query->output, document, error);
+    if (!failed && watching)
+        failed = follow(call, query, table, document, error);
+    table_free(table);
+    return failed;
+}
+
+int get_matching(struct call *call, const struct resource *resource, const char *fields, struct error *error)
+{
+    struct query query = {.resource = resource, .fields = fields};
+    int failed = output_of(call, &query.output, error);
+    if (!failed)
+        failed = call_namespace(call, &query.namespace, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *path = resource_path(resource, query.namespace, NULL);
+    query.path = path;
+    return show(call, &query, error);
 }
 
 int verb_get(struct call *call, struct error *error)
 {
     struct query query = {0};
-    AUTO_BUFFER struct buffer raw = {0};
-    AUTO_BUFFER struct buffer path = {0};
-    AUTO_JSON cJSON *document = NULL;
-    const char *headers[TABLE_COLUMNS_MAX + 1];
     int failed = read_query(call, &query, error);
-    if (failed)
-        return failed;
-    AUTO_FREE char *base = query.path;
-    bool watching = call_flag(call, "watch");
-    buffer_add_text(&path, base);
-    add_query(&path, "labelSelector", call_option(call, "selector"));
-    failed = client_send(call, &(struct client_request){.method = "GET", .path = path.p}, &raw, error);
-    if (!failed && !watching && (query.output == OUTPUT_JSON || query.output == OUTPUT_YAML))
-        return print_answer(call, &raw, "", error);
-    struct table *table = table_for(&query, headers);
-    if (!failed && (query.output == OUTPUT_TABLE || query.output == OUTPUT_NAME))
-        failed = print_objects(&query, &raw, table, &document, error);
-    else if (!failed)
-        failed = print_answer(call, &raw, "", error);
-    if (!failed && watching && !document)
-        failed = json_parse(buffer_slice(&raw), &list_limits, &document, error);
-    if (!failed && watching)
-        failed = follow(call, &query, table, document, error);
-    table_free(table);
+    if (!failed)
+        failed = show(call, &query, error);
+    free(query.path);
     return failed;
 }

@@ -1,12 +1,10 @@
 /* How is a job submitted to a Ray cluster, followed and looked at? Through Ray's Jobs API, as its own client does. */
-#include <errno.h>
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "cli/client.h"
 #include "cli/mend.h"
 #include "cli/object.h"
 #include "cli/package.h"
+#include "cli/terminal.h"
 #include "cli/verbs.h"
 
 #define LOG_POLL_MS 500
@@ -137,22 +135,6 @@ static bool is_final(const char *status)
     return strcmp(status, "SUCCEEDED") == 0 || strcmp(status, "FAILED") == 0 || strcmp(status, "STOPPED") == 0;
 }
 
-/* A terminal gets text, tabs, newlines and nothing that could drive it. */
-static int print_log(const char *text, struct error *error)
-{
-    bool terminal = isatty(STDOUT_FILENO) == 1;
-    size_t length = strlen(text);
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool harmless = c >= 0x20 ? c != 0x7f : c == '\n' || c == '\t';
-        if ((!terminal || harmless) && fputc(c, stdout) == EOF)
-            break;
-    }
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return 0;
-    return error_set(error, ERROR_INTERNAL, NULL, "stdout: %s", strerrordesc_np(errno));
-}
-
 /* Prints what the log has gained. Should it be shorter than before (the head was replaced), it is printed again. */
 static int print_new(struct call *call, const char *job, size_t *printed, struct error *error)
 {
@@ -162,7 +144,7 @@ static int print_new(struct call *call, const char *job, size_t *printed, struct
         return failed;
     const char *logs = json_text_or("", answer, "logs", NULL);
     size_t length = strlen(logs);
-    failed = length > *printed ? print_log(logs + *printed, error) : 0;
+    failed = length > *printed ? terminal_print(slice_of(logs + *printed), error) : 0;
     *printed = length;
     return failed;
 }
@@ -288,18 +270,13 @@ static void job_row(const cJSON *job, struct table *table)
 int verb_ray_jobs(struct call *call, struct error *error)
 {
     static const char *const headers[] = {"JOB", "STATUS", "AGE", "TOOK", "COMMAND", NULL};
+    static const struct listing listing = {headers, job_row, "submission_id", true};
     char *path = NULL;
-    AUTO_BUFFER struct buffer raw = {0};
-    AUTO_BUFFER struct buffer list = {0};
     int failed = api_path(call, call->arguments[0], "jobs/", &path, error);
     if (!failed)
-        failed = client_send(call, &(struct client_request){.method = "GET", .path = path}, &raw, error);
+        failed = list_items(call, path, &listing, error);
     free(path);
-    if (failed || call_option(call, "output"))
-        return failed ? failed : print_answer(call, &raw, "", error);
-    mend_json_escapes(&raw);
-    buffer_add_format(&list, "{\"items\":%s}", raw.p ? raw.p : "[]");
-    return print_items(call, &list, headers, job_row, error);
+    return failed;
 }
 
 int verb_ray_logs(struct call *call, struct error *error)
@@ -318,6 +295,6 @@ int verb_ray_stop(struct call *call, struct error *error)
     if (!failed)
         failed = client_json(call, "POST", path, NULL, NULL, error);
     free(path);
-    AUTO_FREE char *line = memory_format("job %s stopping\n", call->arguments[1]);
-    return failed ? failed : print_text(line, error);
+    AUTO_FREE char *line = memory_format("job %s stopping", call->arguments[1]);
+    return failed ? failed : print_done(call, NULL, line, error);
 }

@@ -91,13 +91,11 @@ int verb_local_status(struct call *call, struct error *error)
     if (failed)
         return failed;
     supervisor_status(&layout, statuses);
-    if (output == OUTPUT_JSON || output == OUTPUT_YAML) {
+    if (!output_is_table(output)) {
         AUTO_JSON cJSON *document = status_json(statuses, &layout);
-        AUTO_FREE char *json = json_print(document);
-        struct buffer raw = {.p = json, .n = strlen(json)};
-        return print_answer(call, &raw, "", error);
+        return print_tree(call, output, document, error);
     }
-    struct table *table = table_new(headers);
+    struct table *table = output_table(output, headers);
     for (int i = 0; i < SUPERVISOR_PROCESS_COUNT; i++)
         add_process(&statuses[i], table);
     if (statuses[SUPERVISOR_ATELIERD].pid)

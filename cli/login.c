@@ -244,16 +244,14 @@ static void context_row(const cJSON *item, struct table *table)
 int verb_context_list(struct call *call, struct error *error)
 {
     static const char *const headers[] = {"", "NAME", "URL", "PROFILE", NULL};
+    static const struct listing listing = {headers, context_row, "name", false};
     AUTO_JSON cJSON *document = json_object();
-    AUTO_BUFFER struct buffer raw = {0};
     cJSON *items = NULL;
     int failed = context_list(&items, error);
     if (failed)
         return failed;
     json_set(document, "items", items);
-    AUTO_FREE char *text = json_print(document);
-    buffer_add_text(&raw, text);
-    return print_items(call, &raw, headers, context_row, error);
+    return print_items(call, document, &listing, error);
 }
 
 int verb_context_use(struct call *call, struct error *error)

@@ -1,64 +1,12 @@
 /* What has a container written, and what is it writing? */
-#include <errno.h>
-#include <unistd.h>
-
 #include "cli/client.h"
 #include "cli/object.h"
+#include "cli/terminal.h"
 #include "cli/verbs.h"
-
-/* Programs read the log byte by byte; a terminal gets only what cannot drive it: text, tabs, newlines and colours. */
-struct printer {
-    bool terminal;
-    bool in_escape; /* inside ESC [ ... of a colour, kept whole */
-    struct buffer held;
-    int failed; /* errno of stdout */
-};
-
-static void put(struct printer *printer, struct slice part)
-{
-    if (!printer->failed && part.n && fwrite(part.p, 1, part.n, stdout) != part.n)
-        printer->failed = errno ? errno : EIO;
-}
-
-static bool ends_escape(char c)
-{
-    return c != ';' && (c < '0' || c > '9');
-}
-
-static void put_safe(struct printer *printer, char c)
-{
-    if (printer->in_escape) {
-        buffer_add(&printer->held, &c, 1);
-        bool opening = printer->held.n == 2 && c == '[';
-        if (opening || (printer->held.n > 2 && !ends_escape(c) && printer->held.n < 24))
-            return;
-        if (c == 'm' && printer->held.n > 2) /* SGR: colours and weight only */
-            put(printer, buffer_slice(&printer->held));
-        buffer_clear(&printer->held);
-        printer->in_escape = false;
-        return;
-    }
-    if (c == '\033') {
-        buffer_clear(&printer->held);
-        buffer_add(&printer->held, &c, 1);
-        printer->in_escape = true;
-        return;
-    }
-    unsigned char byte = (unsigned char)c;
-    if (byte >= 0x20 ? byte != 0x7f : c == '\n' || c == '\t' || c == '\r')
-        put(printer, (struct slice){&c, 1});
-}
 
 static bool take_part(void *context, struct slice part)
 {
-    struct printer *printer = context;
-    if (!printer->terminal)
-        put(printer, part);
-    for (size_t i = 0; printer->terminal && i < part.n; i++)
-        put_safe(printer, part.p[i]);
-    if (!printer->failed && fflush(stdout) != 0)
-        printer->failed = errno;
-    return !printer->failed;
+    return terminal_write(context, part);
 }
 
 /* --- which pod ---------------------------------------------------------------------------------------------------- */
@@ -132,10 +80,10 @@ int verb_logs(struct call *call, struct error *error)
         buffer_add_text(&path, "&container=");
         text_percent(slice_of(container), &path);
     }
-    struct printer printer = {.terminal = isatty(STDOUT_FILENO) == 1};
-    failed = client_stream(call, path.p, take_part, &printer, error);
-    buffer_free(&printer.held);
-    if (printer.failed)
-        return error_set(error, ERROR_INTERNAL, NULL, "stdout: %s", strerrordesc_np(printer.failed));
+    struct terminal terminal;
+    terminal_start(&terminal);
+    failed = client_stream(call, path.p, take_part, &terminal, error);
+    if (terminal.failed)
+        return error_set(error, ERROR_INTERNAL, NULL, "stdout: %s", strerrordesc_np(terminal.failed));
     return failed;
 }

@@ -71,6 +71,7 @@ int verb_man(struct call *call, struct error *error)
                "for it; they win over contexts.\n.TP\n\\fBATELIER_CA\\fR\nThe CA that its certificate comes "
                "from.\n.TP\n\\fBATELIER_CONTEXT\\fR\nThe context to use.\n.TP\n\\fBATELIER_DATA\\fR\nData directory "
                "of the service on this machine.\n.TP\n\\fBATELIER_NAMESPACE\\fR\nWhat \\-n says when it is "
-               "not given.\n.SH EXIT STATUS\n0: it worked. 1: it did not. 2: the command line was wrong.\n");
+               "not given.\n.TP\n\\fBNO_COLOR\\fR\nNo colours, which only terminals get anyway.\n.SH EXIT STATUS\n0: "
+               "it worked. 1: it did not. 2: the command line was wrong.\n");
     return print_text(page.p, error);
 }

@@ -1,123 +1,12 @@
 /* How is an object named on the command line, fetched, shown, and waited for? */
 #include "cli/object.h"
 
-#include <errno.h>
-#include <stdarg.h>
-
 #include "base/clock.h"
 #include "cli/client.h"
 #include "cli/duration.h"
 
 #define WAIT_POLL_MS 250
 #define LINE_MAX_BYTES 1024
-
-/* --- printing ----------------------------------------------------------------------------------------------------- */
-
-static bool quiet;
-
-void say_quiet(bool yes)
-{
-    quiet = yes;
-}
-
-void say(const char *format, ...)
-{
-    if (quiet)
-        return;
-    char text[LINE_MAX_BYTES], printable[LINE_MAX_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    text_printable(slice_of(text), printable, sizeof(printable));
-    fprintf(stderr, "%s\n", printable);
-}
-
-int output_of(const struct call *call, enum output *ret, struct error *error)
-{
-    static const char *const names[] = {
-        [OUTPUT_TABLE] = "table", [OUTPUT_JSON] = "json", [OUTPUT_YAML] = "yaml", [OUTPUT_NAME] = "name"};
-    const char *text = call_option_or(call, "output", "table");
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *ret = (enum output)i;
-            return 0;
-        }
-    }
-    return call_usage(error, "--output: expected table, json, yaml or name");
-}
-
-int print_text(const char *text, struct error *error)
-{
-    if (fputs(text ? text : "", stdout) >= 0 && fflush(stdout) == 0)
-        return 0;
-    return error_set(error, ERROR_INTERNAL, NULL, "stdout: %s", strerrordesc_np(errno));
-}
-
-static int print_line(const char *text, struct error *error)
-{
-    char printable[LINE_MAX_BYTES];
-    text_printable(slice_of(text), printable, sizeof(printable));
-    AUTO_FREE char *line = memory_format("%s\n", printable);
-    return print_text(line, error);
-}
-
-/* JSON stays as the API wrote it, to the byte. */
-static int print_document(enum output output, const struct buffer *raw, struct error *error)
-{
-    AUTO_JSON cJSON *document = NULL;
-    AUTO_BUFFER struct buffer text = {0};
-    static const struct json_limits limits = {CLIENT_BODY_MAX, 64, 4000000, 65536};
-    if (output == OUTPUT_JSON) {
-        buffer_add_slice(&text, buffer_slice(raw));
-        if (!slice_ends(buffer_slice(&text), "\n"))
-            buffer_add_text(&text, "\n");
-        return print_text(text.p, error);
-    }
-    int failed = json_parse(buffer_slice(raw), &limits, &document, error);
-    if (failed)
-        return failed;
-    yaml_print(document, &text);
-    return print_text(text.p, error);
-}
-
-int print_answer(const struct call *call, const struct buffer *raw, const char *summary, struct error *error)
-{
-    enum output output;
-    int failed = output_of(call, &output, error);
-    if (failed)
-        return failed;
-    if (output == OUTPUT_JSON || output == OUTPUT_YAML)
-        return print_document(output, raw, error);
-    return print_line(summary, error);
-}
-
-int print_items(const struct call *call, const struct buffer *raw, const char *const *headers, item_row row,
-                struct error *error)
-{
-    enum output output;
-    AUTO_JSON cJSON *document = NULL;
-    static const struct json_limits limits = {CLIENT_BODY_MAX, 64, 4000000, 65536};
-    int failed = output_of(call, &output, error);
-    if (!failed && (output == OUTPUT_JSON || output == OUTPUT_YAML))
-        return print_document(output, raw, error);
-    if (!failed)
-        failed = json_parse(buffer_slice(raw), &limits, &document, error);
-    if (failed)
-        return failed;
-    struct table *table = table_new(headers);
-    const cJSON *item, *items = json_member(document, "items");
-    cJSON_ArrayForEach(item, items) row(item, table);
-    AUTO_BUFFER struct buffer text = {0};
-    size_t rows = table_rows(table);
-    table_print(table, true, &text);
-    table_free(table);
-    if (rows == 0) {
-        say("none");
-        return 0;
-    }
-    return print_text(text.p, error);
-}
 
 /* --- naming ------------------------------------------------------------------------------------------------------- */
 

@@ -3,21 +3,8 @@
 #define ATELIER_CLI_OBJECT_H
 
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/resource.h"
-
-enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_NAME };
-int output_of(const struct call *call, enum output *ret, struct error *error);
-/* Writes to stdout. <raw> is the answer as received: JSON is printed exactly so. */
-int print_text(const char *text, struct error *error);
-int print_answer(const struct call *call, const struct buffer *raw, const char *summary, struct error *error);
-/* A table of <items>, one row each through <row>; or with -o, the answer itself. */
-typedef void (*item_row)(const cJSON *item, struct table *table);
-int print_items(const struct call *call, const struct buffer *raw, const char *const *headers, item_row row,
-                struct error *error);
-/* "pod.Name created" lines etc. <words> must be printable already except for the name. */
-void say(const char *format, ...) __attribute__((format(printf, 1, 2))); /* one line on stderr, made printable */
-
-void say_quiet(bool yes); /* from now on say() says nothing */
 
 /* The kind from "notebooks" or "notebook/nb1" (then *ret_name is "nb1", else NULL). *ret_name points into <word>. */
 int object_kind(const char *word, const struct resource **ret, const char **ret_name, struct error *error);
@@ -42,6 +29,8 @@ int apply_object(struct call *call, const cJSON *object, struct error *error);
 int patch_object(struct call *call, const struct resource *resource, const char *name, const cJSON *patch,
                  const char *done, struct error *error);
 /* `get WORD` and `delete WORD NAME...` under another command's name. */
+/* `get` of those that a field selector names. */
+int get_matching(struct call *call, const struct resource *resource, const char *fields, struct error *error);
 int list_objects(struct call *call, const char *word, struct error *error);
 int delete_objects(struct call *call, const char *word, struct error *error);
 /* Prints where a browser opens the object named first. */

@@ -16,7 +16,8 @@ int create_object(struct call *call, const struct resource *resource, const cJSO
         call,
         &(struct client_request){.method = "POST", .path = path, .type = "application/json", .body = slice_of(body)},
         &raw, error);
-    AUTO_FREE char *line = memory_format("%s.%s/%s created", resource->singular, resource->group, name);
+    AUTO_FREE char *shown = resource_name(resource, name);
+    AUTO_FREE char *line = memory_format("%s created", shown);
     if (!failed)
         failed = print_answer(call, &raw, line, error);
     return failed ? failed : object_wait_if_asked(call, resource, name, error);
@@ -39,7 +40,8 @@ int patch_object(struct call *call, const struct resource *resource, const char 
                                                                                : "application/merge-patch+json",
                                                   .body = slice_of(body)},
                          &raw, error);
-    AUTO_FREE char *line = memory_format("%s.%s/%s %s", resource->singular, resource->group, name, done);
+    AUTO_FREE char *shown = resource_name(resource, name);
+    AUTO_FREE char *line = memory_format("%s %s", shown, done);
     return failed ? failed : print_answer(call, &raw, line, error);
 }
 

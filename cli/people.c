@@ -37,8 +37,7 @@ static int send_and_say(struct call *call, const char *method, const char *path,
                         struct error *error)
 {
     int failed = client_json(call, method, path, body, NULL, error);
-    AUTO_FREE char *text = memory_format("%s\n", line);
-    return failed ? failed : print_text(text, error);
+    return failed ? failed : print_done(call, NULL, line, error);
 }
 
 static void add_time(const cJSON *item, const char *key, struct table *table)
@@ -68,9 +67,8 @@ static void user_row(const cJSON *item, struct table *table)
 int verb_user_list(struct call *call, struct error *error)
 {
     static const char *const headers[] = {"E-MAIL", "STATE", "ROLE", "CREATED", NULL};
-    AUTO_BUFFER struct buffer raw = {0};
-    int failed = get_raw(call, API "/users", &raw, error);
-    return failed ? failed : print_items(call, &raw, headers, user_row, error);
+    static const struct listing listing = {headers, user_row, "email", false};
+    return list_items(call, API "/users", &listing, error);
 }
 
 int verb_user_reset_link(struct call *call, struct error *error)
@@ -139,14 +137,14 @@ static void token_row(const cJSON *item, struct table *table)
     table_add(table, json_text_or("", item, "email", NULL));
     add_time(item, "expiresAt", table);
     add_time(item, "lastUsedAt", table);
+    add_time(item, "createdAt", table);
 }
 
 int verb_token_list(struct call *call, struct error *error)
 {
-    static const char *const headers[] = {"ID", "NAME", "E-MAIL", "EXPIRES", "LAST USED", NULL};
-    AUTO_BUFFER struct buffer raw = {0};
-    int failed = get_raw(call, API "/tokens", &raw, error);
-    return failed ? failed : print_items(call, &raw, headers, token_row, error);
+    static const char *const headers[] = {"ID", "NAME", "E-MAIL", "EXPIRES", "LAST USED", "+CREATED", NULL};
+    static const struct listing listing = {headers, token_row, "id", false};
+    return list_items(call, API "/tokens", &listing, error);
 }
 
 int verb_token_delete(struct call *call, struct error *error)
@@ -183,7 +181,8 @@ int verb_whoami(struct call *call, struct error *error)
 
 static void audit_row(const cJSON *item, struct table *table)
 {
-    static const char *const keys[] = {"at", "actor", "action", "namespace", "kind", "name", "outcome", "detail"};
+    static const char *const keys[] = {"at",   "actor",   "action", "namespace", "kind",
+                                       "name", "outcome", "detail", "peer",      "requestId"};
     for (size_t i = 0; i < COUNT_OF(keys); i++)
         table_add(table, json_text_or("", item, keys[i], NULL));
 }
@@ -199,9 +198,10 @@ int verb_ca(struct call *call, struct error *error)
 
 int verb_audit(struct call *call, struct error *error)
 {
-    static const char *const headers[] = {"AT", "WHO", "ACTION", "PROFILE", "KIND", "NAME", "OUTCOME", "DETAIL", NULL};
+    static const char *const headers[] = {"AT",      "WHO",    "ACTION", "PROFILE",  "KIND", "NAME",
+                                          "OUTCOME", "DETAIL", "+FROM",  "+REQUEST", NULL};
     const char *namespace = call_option(call, "namespace");
-    AUTO_BUFFER struct buffer raw = {0};
+    static const struct listing listing = {headers, audit_row, "id", false};
     int64_t limit;
     int failed = call_number(call, "limit", 1, 1000, 50, &limit, error);
     if (failed)
@@ -209,8 +209,7 @@ int verb_audit(struct call *call, struct error *error)
     AUTO_FREE char *base =
         namespace ? client_path(API "/profiles", namespace, "audit", NULL) : memory_text(API "/audit");
     AUTO_FREE char *path = memory_format("%s?limit=%lld", base, (long long)limit);
-    failed = get_raw(call, path, &raw, error);
-    return failed ? failed : print_items(call, &raw, headers, audit_row, error);
+    return list_items(call, path, &listing, error);
 }
 
 static void usage_row(const cJSON *item, struct table *table)
@@ -228,12 +227,15 @@ int verb_usage(struct call *call, struct error *error)
     AUTO_JSON cJSON *answer = NULL;
     const cJSON *profile;
     int failed = get_raw(call, API "/usage", &raw, error);
-    if (failed || call_option(call, "output"))
-        return failed ? failed : print_answer(call, &raw, "", error);
+    enum output output;
+    if (!failed)
+        failed = output_of(call, &output, error);
+    if (failed || !output_is_table(output))
+        return failed ? failed : print_document(call, output, buffer_slice(&raw), error);
     failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
     if (failed)
         return failed;
-    struct table *table = table_new(headers);
+    struct table *table = output_table(output, headers);
     cJSON_ArrayForEach(profile, json_member(answer, "profiles")) usage_row(profile, table);
     static const char *const sums[] = {"requested", "allocatable"};
     for (size_t i = 0; i < COUNT_OF(sums); i++) {
@@ -261,7 +263,6 @@ static void image_row(const cJSON *item, struct table *table)
 int verb_images(struct call *call, struct error *error)
 {
     static const char *const headers[] = {"NAME", "RAY", "ALSO KNOWN AS", NULL};
-    AUTO_BUFFER struct buffer raw = {0};
-    int failed = get_raw(call, API "/images", &raw, error);
-    return failed ? failed : print_items(call, &raw, headers, image_row, error);
+    static const struct listing listing = {headers, image_row, "name", false};
+    return list_items(call, API "/images", &listing, error);
 }

@@ -66,6 +66,6 @@ int verb_profile_delete(struct call *call, struct error *error)
     failed = client_json(call, "DELETE", path, NULL, NULL, error);
     if (!failed && call_flag(call, "wait"))
         failed = object_wait_gone(call, resource, name, WAIT_DEFAULT_S, error);
-    AUTO_FREE char *line = memory_format("profile.kubeflow.org/%s deleted\n", name);
-    return failed ? failed : print_text(line, error);
+    AUTO_FREE char *line = memory_format("profile.kubeflow.org/%s deleted", name);
+    return failed ? failed : print_done(call, NULL, line, error);
 }

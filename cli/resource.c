@@ -153,6 +153,21 @@ static void add_part(int64_t part, int64_t whole, struct table *table)
     table_add(table, text);
 }
 
+/* "a,b": that member of each, or each itself if it is a text, with its key if it has one ("app=x"). */
+static void add_joined(const cJSON *items, const char *member, struct table *table)
+{
+    const cJSON *item;
+    AUTO_BUFFER struct buffer text = {0};
+    cJSON_ArrayForEach(item, items)
+    {
+        const char *value = member ? json_text(item, member, NULL) : cJSON_IsString(item) ? item->valuestring : NULL;
+        if (value)
+            buffer_add_format(&text, "%s%s%s%s", text.n ? "," : "", item->string ? item->string : "",
+                              item->string ? "=" : "", value);
+    }
+    table_add(table, text.p);
+}
+
 static int64_t count_of(const cJSON *container)
 {
     return cJSON_GetArraySize(container);
@@ -180,6 +195,8 @@ static void notebook_row(const cJSON *object, struct table *table)
     table_add(table, TEXT(container, "image"));
     add_age(object, table);
     table_add(table, strcmp(state, "Running") == 0 ? "" : reason);
+    add_age_of(json_text(object, "status", "lastActivity", NULL), table);
+    table_add(table, TEXT(object, "metadata", "uid"));
 }
 
 static void raycluster_row(const cJSON *object, struct table *table)
@@ -194,6 +211,9 @@ static void raycluster_row(const cJSON *object, struct table *table)
     table_add(table, TEXT(object, "spec", "rayVersion"));
     add_age(object, table);
     table_add(table, strcmp(state, "Ready") == 0 ? "" : reason);
+    table_add(table, TEXT(object, "status", "desiredGPU"));
+    table_add(table, TEXT(object, "status", "head", "podIP"));
+    add_joined(json_at(object, "spec", "workerGroupSpecs", NULL), "groupName", table);
 }
 
 static void pod_row(const cJSON *object, struct table *table)
@@ -214,6 +234,9 @@ static void pod_row(const cJSON *object, struct table *table)
     add_age(object, table);
     table_add(table, TEXT(object, "status", "podIP"));
     table_add(table, strcmp(state, "Running") == 0 ? "" : reason);
+    table_add(table, TEXT(object, "spec", "nodeName"));
+    add_joined(json_at(object, "spec", "containers", NULL), "name", table);
+    add_joined(json_at(object, "spec", "containers", NULL), "image", table);
 }
 
 static void service_row(const cJSON *object, struct table *table)
@@ -231,6 +254,8 @@ static void service_row(const cJSON *object, struct table *table)
     table_add(table, TEXT(object, "spec", "clusterIP"));
     table_add(table, ports.p);
     add_age(object, table);
+    table_add(table, TEXT(object, "spec", "type"));
+    add_joined(json_at(object, "spec", "selector", NULL), NULL, table);
 }
 
 static void event_row(const cJSON *object, struct table *table)
@@ -246,6 +271,8 @@ static void event_row(const cJSON *object, struct table *table)
     table_add(table, about);
     add_number(count, table);
     table_add(table, TEXT(object, "message"));
+    add_age_of(json_text(object, "firstTimestamp", NULL), table);
+    table_add(table, TEXT(object, "source", "component"));
 }
 
 static void claim_row(const cJSON *object, struct table *table)
@@ -255,6 +282,9 @@ static void claim_row(const cJSON *object, struct table *table)
     table_add(table, json_text_or(TEXT(object, "spec", "resources", "requests", "storage"), object, "status",
                                   "capacity", "storage", NULL));
     add_age(object, table);
+    add_joined(json_at(object, "spec", "accessModes", NULL), NULL, table);
+    table_add(table, TEXT(object, "spec", "storageClassName"));
+    table_add(table, TEXT(object, "spec", "volumeName"));
 }
 
 static void data_row(const cJSON *object, struct table *table)
@@ -302,17 +332,18 @@ static const struct resource resources[] = {
     {"kubeflow.org", "v1", "Profile", "profiles", "profile", "", false,
      HEADERS("NAME", "STATUS", "OWNER", "AGE", "REASON"), profile_row},
     {"kubeflow.org", "v1", "Notebook", "notebooks", "notebook", "nb", true,
-     HEADERS("NAME", "STATUS", "CPU", "MEMORY", "IMAGE", "AGE", "REASON"), notebook_row},
+     HEADERS("NAME", "STATUS", "CPU", "MEMORY", "IMAGE", "AGE", "REASON", "+LAST ACTIVITY", "+UID"), notebook_row},
     {"ray.io", "v1", "RayCluster", "rayclusters", "raycluster", "ray", true,
-     HEADERS("NAME", "STATUS", "WORKERS", "CPU", "MEMORY", "RAY", "AGE", "REASON"), raycluster_row},
-    {"", "v1", "Pod", "pods", "pod", "po", true, HEADERS("NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "REASON"),
-     pod_row},
-    {"", "v1", "Service", "services", "service", "svc", true, HEADERS("NAME", "CLUSTER-IP", "PORTS", "AGE"),
-     service_row},
+     HEADERS("NAME", "STATUS", "WORKERS", "CPU", "MEMORY", "RAY", "AGE", "REASON", "+GPUS", "+HEAD IP", "+GROUPS"),
+     raycluster_row},
+    {"", "v1", "Pod", "pods", "pod", "po", true,
+     HEADERS("NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "REASON", "+NODE", "+CONTAINERS", "+IMAGES"), pod_row},
+    {"", "v1", "Service", "services", "service", "svc", true,
+     HEADERS("NAME", "CLUSTER-IP", "PORTS", "AGE", "+TYPE", "+SELECTOR"), service_row},
     {"", "v1", "Event", "events", "event", "ev", true,
-     HEADERS("LAST SEEN", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE"), event_row},
+     HEADERS("LAST SEEN", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE", "+FIRST SEEN", "+FROM"), event_row},
     {"", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim", "pvc", true,
-     HEADERS("NAME", "STATUS", "CAPACITY", "AGE"), claim_row},
+     HEADERS("NAME", "STATUS", "CAPACITY", "AGE", "+MODES", "+CLASS", "+VOLUME"), claim_row},
     {"", "v1", "ConfigMap", "configmaps", "configmap", "cm", true, HEADERS("NAME", "TYPE", "DATA", "AGE"), data_row},
     {"", "v1", "Secret", "secrets", "secret", "", true, HEADERS("NAME", "TYPE", "DATA", "AGE"), data_row},
     {"", "v1", "ResourceQuota", "resourcequotas", "resourcequota", "quota", true, HEADERS("NAME", "USED", "AGE"),
@@ -369,4 +400,11 @@ char *resource_path(const struct resource *resource, const char *namespace, cons
         text_percent(slice_of(name), &path);
     }
     return buffer_take(&path);
+}
+
+char *resource_name(const struct resource *resource, const char *name)
+{
+    char printable[TABLE_CELL_MAX];
+    text_printable(slice_of(name), printable, sizeof(printable));
+    return memory_format("%s%s%s/%s", resource->singular, resource->group[0] ? "." : "", resource->group, printable);
 }

@@ -23,6 +23,9 @@ void resource_words(struct buffer *ret);
  */
 char *resource_path(const struct resource *resource, const char *namespace, const char *name);
 
+/* "notebook.kubeflow.org/nb1", made printable; malloc'ed. */
+char *resource_name(const struct resource *resource, const char *name);
+
 /* One word for its state ("Running", "Ready", "Pending") and, in *ret_reason (may be NULL), why, "" if nothing to say.
  */
 const char *resource_state(const struct resource *resource, const cJSON *object, const char **ret_reason);

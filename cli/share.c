@@ -102,9 +102,9 @@ int verb_unshare(struct call *call, struct error *error)
     failed = client_json(call, "DELETE", one, NULL, NULL, error);
     if (failed)
         return failed;
-    AUTO_FREE char *line = memory_format("%s no longer has a part in %s%s%s\n", call->arguments[1], call->arguments[0],
+    AUTO_FREE char *line = memory_format("%s no longer has a part in %s%s%s", call->arguments[1], call->arguments[0],
                                          kind ? ": " : "", kind ? name : "");
-    return print_text(line, error);
+    return print_done(call, NULL, line, error);
 }
 
 static void member_row(const cJSON *item, struct table *table)
@@ -117,13 +117,14 @@ static void member_row(const cJSON *item, struct table *table)
     table_add(table, what);
     table_add(table, json_text_or("", item, "state", NULL));
     table_add(table, json_text_or("", item, "expiresAt", NULL));
+    AUTO_FREE char *id = id_of(item);
+    table_add(table, id);
 }
 
 int verb_members(struct call *call, struct error *error)
 {
-    static const char *const headers[] = {"WHO", "ROLE", "MAY USE", "STATE", "UNTIL", NULL};
+    static const char *const headers[] = {"WHO", "ROLE", "MAY USE", "STATE", "UNTIL", "+ID", NULL};
     AUTO_FREE char *path = members_path(call);
-    AUTO_BUFFER struct buffer raw = {0};
-    int failed = client_send(call, &(struct client_request){.method = "GET", .path = path}, &raw, error);
-    return failed ? failed : print_items(call, &raw, headers, member_row, error);
+    static const struct listing listing = {headers, member_row, "id", false};
+    return list_items(call, path, &listing, error);
 }

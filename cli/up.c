@@ -80,18 +80,11 @@ static int convert(struct call *call, const cJSON *file, bool autoscaling, cJSON
 
 static int print_manifest(const struct call *call, const cJSON *cluster, struct error *error)
 {
-    AUTO_BUFFER struct buffer text = {0};
     enum output output;
     int failed = output_of(call, &output, error);
     if (failed)
         return failed;
-    if (output == OUTPUT_JSON) {
-        AUTO_FREE char *json = json_print_pretty(cluster);
-        buffer_add_format(&text, "%s\n", json);
-    } else {
-        yaml_print(cluster, &text);
-    }
-    return print_text(text.p, error);
+    return print_tree(call, output_is_table(output) || output == OUTPUT_NAME ? OUTPUT_YAML : output, cluster, error);
 }
 
 int verb_ray_up(struct call *call, struct error *error)

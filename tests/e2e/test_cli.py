@@ -1,6 +1,7 @@
 """The command line against a running service, without workloads: what it prints, where, and with which exit code."""
 import json
 import os
+import pty
 import re
 import socket
 import ssl
@@ -114,6 +115,45 @@ def test_json_is_the_api_s_own(own):
     assert everywhere[0].startswith("NAMESPACE") and everywhere[1].split()[:2] == ["alice", "nb1"]
 
 
+def test_every_format_of_everything(own):
+    def text(*words):
+        return own.cli(*words, user=ALICE).stdout
+    assert text("get", "nb", "nb1", "-o", "jsonpath={.metadata.name}") == "nb1"
+    assert text("get", "nb", "-o", r'jsonpath={range .items[*]}{.kind}/{.metadata.name}{"\n"}{end}') == "Notebook/nb1\n"
+    assert text("get", "cm", "-o", "jsonpath={.items[?(@.data.a==\"2\")].metadata.name}") == "cm1"
+    assert "LAST ACTIVITY" in text("get", "nb", "-o", "wide") and "LAST ACTIVITY" not in text("get", "nb")
+    assert text("token", "list", "-o", "jsonpath={.items[*].name}") == "laptop"
+    assert text("token", "list", "-o", "name").strip().isdigit()
+    assert text("members", "alice", "-o", "jsonpath={..subject.name}") == ALICE
+    assert text("whoami", "-o", "jsonpath={.email}") == ALICE
+    assert text("usage", "-o", "yaml").startswith("allocatable:")
+    assert "name: ray-2.60" in text("images", "-o", "yaml")
+    assert json.loads(text("describe", "nb", "nb1", "-o", "json"))["metadata"]["name"] == "nb1"
+    made = own.cli("apply", "-f", "-", "-o", "name", user=ALICE, input=MANIFEST % 2).stdout
+    assert made == "configmap/cm1\nnotebook.kubeflow.org/nb1\n"
+    # What has no answer to show says so as a Status.
+    other = own.cli("token", "create", "--name", "brief", "-o", "jsonpath={.id}", user=ALICE).stdout
+    done = json.loads(text("token", "delete", other, "-o", "json"))
+    assert done["kind"] == "Status" and done["status"] == "Success"
+    wrong = own.cli("get", "nb", "-o", "jsonpath={.items[}", user=ALICE, check=False)
+    assert wrong.returncode == 2 and "a whole number at character 9" in wrong.stderr and wrong.stdout == ""
+
+
+def test_colours_are_for_terminals_only(own):
+    def run(**more):
+        terminal, inner = pty.openpty()
+        env = {**own.env, "ATELIER_URL": own.url, "ATELIER_TOKEN": own.tokens[ALICE], "TERM": "xterm", **more}
+        done = subprocess.run([BUILD / "atelier", "get", "profiles"], env=env, stdin=subprocess.DEVNULL, stdout=inner,
+                              timeout=60, check=True)
+        os.close(inner)
+        text = os.read(terminal, 65536).decode()
+        os.close(terminal)
+        return done and text
+    assert "\033[32mReady\033[0m" in run()
+    assert "\033" not in run(NO_COLOR="1") and "\033" not in run(TERM="dumb")
+    assert "\033" not in own.cli("get", "profiles", user=ALICE).stdout
+
+
 def test_one_bad_manifest_does_not_stop_the_others(own):
     text = "apiVersion: v1\nkind: Nonsense\nmetadata: {name: x}\n---\n" + MANIFEST % 3
     done = own.cli("apply", "-f", "-", user=ALICE, input=text, check=False)
@@ -130,6 +170,37 @@ def test_watch_shows_changes(own):
         time.sleep(0.3)
         own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 4)
         assert json.loads(watch.stdout.readline())["data"] == {"a": "4"}
+    finally:
+        watch.kill()
+        watch.wait()
+
+
+def test_what_no_server_watches_is_looked_at_again(own):
+    env = dict(own.env, ATELIER_URL=own.url, ATELIER_TOKEN=own.tokens[ALICE])
+    watch = subprocess.Popen([BUILD / "atelier", "token", "list", "--watch", "-o", "name"], env=env, text=True,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        first = watch.stdout.readline()
+        assert first.strip().isdigit()
+        own.cli("token", "create", "--name", "seen", user=ALICE)
+        seen = watch.stdout.readline().strip()
+        while seen == first.strip():  # its last use was noted meanwhile
+            seen = watch.stdout.readline().strip()
+        own.cli("token", "delete", seen, user=ALICE)
+    finally:
+        watch.kill()
+        watch.wait()
+
+
+def test_events_of_one_object_are_followed(own):
+    env = dict(own.env, ATELIER_URL=own.url, ATELIER_TOKEN=own.tokens[ALICE])
+    watch = subprocess.Popen([BUILD / "atelier", "events", "notebook/nb1", "--watch", "-o", "jsonpath={.involvedObject.name}:"],
+                             env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        time.sleep(1)
+        own.cli("notebook", "start", "nb1", user=ALICE)
+        assert watch.stdout.read(4) == b"nb1:"
+        own.cli("notebook", "stop", "nb1", user=ALICE)
     finally:
         watch.kill()
         watch.wait()

@@ -125,7 +125,7 @@ static void rows_are_whole(void **state)
             AUTO_JSON cJSON *object = NULL;
             AUTO_BUFFER struct buffer text = {0};
             assert_int_equal(json_parse(slice_of(objects[j]), &json_limits_default, &object, NULL), 0);
-            struct table *table = table_new(resource->headers);
+            struct table *table = table_new(resource->headers, TABLE_WIDE);
             resource->row(object, table);
             assert_int_equal(table_rows(table), 1);
             table_add(table, "x"); /* opens a second row: the first was full */

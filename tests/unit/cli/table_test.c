@@ -20,7 +20,7 @@ static void add(struct table *table, const char *a, const char *b, const char *c
 static void lines_up(void **state)
 {
     AUTO_BUFFER struct buffer text = {0};
-    struct table *table = table_new(headers);
+    struct table *table = table_new(headers, 0);
     (void)state;
     add(table, "a", "Running", "5s");
     add(table, "a-long-name", "", NULL);
@@ -37,7 +37,7 @@ static void lines_up(void **state)
 static void keeps_widths(void **state)
 {
     AUTO_BUFFER struct buffer text = {0};
-    struct table *table = table_new(headers);
+    struct table *table = table_new(headers, 0);
     (void)state;
     add(table, "long-name", "Running", "5s");
     table_print(table, true, &text);
@@ -51,7 +51,7 @@ static void keeps_widths(void **state)
 static void counts_characters(void **state)
 {
     AUTO_BUFFER struct buffer text = {0};
-    struct table *table = table_new(headers);
+    struct table *table = table_new(headers, 0);
     (void)state;
     add(table, "\xc3\xa9\xc3\xa9", "x", "1"); /* two characters, four bytes */
     table_print(table, false, &text);
@@ -59,10 +59,62 @@ static void counts_characters(void **state)
     table_free(table);
 }
 
+static void counts_columns(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t width;
+    } cases[] = {{"", 0},
+                 {"abc", 3},
+                 {"\xe7\xac\x94\xe8\xae\xb0\xe6\x9c\xac", 6}, /* three ideographs */
+                 {"\xef\xbc\xa1", 2},                         /* full-width A */
+                 {"e\xcc\x81", 1},                            /* e and a combining acute */
+                 {"\xed\x95\x9c\xea\xb8\x80", 4},             /* Hangul */
+                 {"\xff\xfe", 2}};                            /* not UTF-8: a column each */
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_int_equal(table_width(cases[i].text), cases[i].width);
+    AUTO_BUFFER struct buffer text = {0};
+    struct table *table = table_new(headers, 0);
+    add(table, "\xe7\xac\x94", "x", "1");
+    add(table, "abcdef", "x", "1");
+    table_print(table, false, &text);
+    assert_string_equal(text.p, "\xe7\xac\x94       x        1\nabcdef   x        1\n");
+    table_free(table);
+}
+
+static void wide_columns_are_shown_when_asked_for(void **state)
+{
+    static const char *const wide[] = {"NAME", "STATUS", "+NODE", NULL};
+    (void)state;
+    for (unsigned flags = 0; flags <= TABLE_WIDE; flags++) {
+        AUTO_BUFFER struct buffer text = {0};
+        struct table *table = table_new(wide, flags);
+        add(table, "a", "Running", "n1");
+        assert_int_equal(table_rows(table), 1);
+        table_print(table, true, &text);
+        assert_string_equal(text.p,
+                            flags ? "NAME   STATUS    NODE\na      Running   n1\n" : "NAME   STATUS\na      Running\n");
+        table_free(table);
+    }
+}
+
+static void states_are_coloured_and_still_line_up(void **state)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    struct table *table = table_new(headers, TABLE_COLOURS);
+    (void)state;
+    add(table, "Running", "Running", "1");
+    add(table, "b", "Failed", "2");
+    table_print(table, false, &text);
+    assert_string_equal(text.p, "Running   \033[32mRunning\033[0m   1\nb         \033[31mFailed\033[0m    2\n");
+    table_free(table);
+}
+
 static void cells_are_printable(void **state)
 {
     AUTO_BUFFER struct buffer text = {0};
-    struct table *table = table_new(headers);
+    struct table *table = table_new(headers, 0);
     char *huge = memory_get(10000);
     (void)state;
     memset(huge, 'x', 9999);
@@ -119,6 +171,9 @@ int main(void)
         cmocka_unit_test(lines_up),
         cmocka_unit_test(keeps_widths),
         cmocka_unit_test(counts_characters),
+        cmocka_unit_test(counts_columns),
+        cmocka_unit_test(wide_columns_are_shown_when_asked_for),
+        cmocka_unit_test(states_are_coloured_and_still_line_up),
         cmocka_unit_test(cells_are_printable),
         cmocka_unit_test(ages),
         cmocka_unit_test(bytes),

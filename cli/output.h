@@ -1,0 +1,47 @@
+/* How what was found is shown: -o, tables and lists, --watch on lists, --quiet, and lines for people on stderr. */
+#ifndef ATELIER_CLI_OUTPUT_H
+#define ATELIER_CLI_OUTPUT_H
+
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/table.h"
+
+#define LIST_BYTES_MAX ((size_t)64 * 1024 * 1024)
+extern const struct json_limits output_limits; /* of lists of everything */
+
+enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_NAME, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_JSONPATH };
+/* What -o says. A wrong format, or a wrong JSONPath template, is EXIT_USAGE. */
+int output_of(const struct call *call, enum output *ret, struct error *error);
+bool output_is_table(enum output output); /* TABLE, WIDE */
+/* A table of these headers as -o and the terminal want it. */
+struct table *output_table(enum output output, const char *const *headers);
+
+/* One line on stderr, made printable; nothing once say_quiet(true). */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say_quiet(bool yes);
+
+int print_text(const char *text, struct error *error); /* to stdout */
+/* JSON (as received, to the byte), YAML or what the JSONPath template says of it. */
+int print_document(const struct call *call, enum output output, struct slice raw, struct error *error);
+/* The same of a tree. */
+int print_tree(const struct call *call, enum output output, const cJSON *tree, struct error *error);
+/* An answer: as a document, or <summary>, made printable; with -o name "notebook.kubeflow.org/nb1" if it is an object.
+ */
+int print_answer(const struct call *call, const struct buffer *raw, const char *summary, struct error *error);
+/* What was done and has no answer to show: <line>, or with -o a Status (<raw>, if the service sent one). */
+int print_done(const struct call *call, const struct buffer *raw, const char *line, struct error *error);
+
+/* A list of the people API. */
+typedef void (*item_row)(const cJSON *item, struct table *table);
+struct listing {
+    const char *const *headers;
+    item_row row;
+    const char *name; /* the member that -o name prints */
+    bool bare;        /* the answer is the array itself, written by a job (Ray's Jobs API) */
+};
+/* Gets <path> and shows its items; with --watch, what has changed every two seconds, until Ctrl-C. */
+int list_items(struct call *call, const char *path, const struct listing *listing, struct error *error);
+/* Shows what was read already. */
+int print_items(const struct call *call, const cJSON *document, const struct listing *listing, struct error *error);
+
+#endif

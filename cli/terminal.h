@@ -1,0 +1,26 @@
+/* What a terminal is given: colours where it takes them, and nothing of a stranger's that could drive it. */
+#ifndef ATELIER_CLI_TERMINAL_H
+#define ATELIER_CLI_TERMINAL_H
+
+#include "base/error.h"
+#include "base/text.h"
+
+bool terminal_is(int fd);
+/* On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb. */
+bool terminal_colours(int fd);
+
+/* Bytes as they are into a pipe or file; to a terminal text, tabs, line ends and colours (SGR) only. Begin with
+ * terminal_start; what is held back between two parts is an unfinished escape. */
+struct terminal {
+    bool filtered, in_escape;
+    char held[24];
+    size_t held_count;
+    int failed; /* errno of stdout; once set, nothing more is written */
+};
+void terminal_start(struct terminal *terminal);
+/* Writes to stdout and flushes; false once that has failed. */
+bool terminal_write(struct terminal *terminal, struct slice part);
+/* One whole text. */
+int terminal_print(struct slice text, struct error *error);
+
+#endif
