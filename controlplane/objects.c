@@ -174,6 +174,39 @@ static bool is_upgraded(const struct place *place)
     return false;
 }
 
+static bool has_container(const cJSON *pod, const char *name)
+{
+    const cJSON *container;
+    cJSON_ArrayForEach(container, json_at(pod, "spec", "containers", NULL))
+    {
+        if (strcmp(json_text_or("", container, "name", NULL), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* exec and its kin without the WebSocket that they take. kubectl asks so when its handshake (gateway/pod_request.h) was
+ * refused, and shows this answer instead of that one. */
+static int refuse_without_websocket(struct call *call, const struct place *place, struct error *error)
+{
+    AUTO_JSON cJSON *pod = NULL;
+    const char *container = request_query(call->request, "container");
+    struct decision decision = call_decide(call, place->namespace, place->info->kind, NULL, VERB_CONNECT);
+    int status = call_refuse(&decision, error);
+    if (status == 0)
+        status = place_read(call, place, VERB_GET, &pod, error);
+    if (status < 0)
+        return status;
+    if (container && *container && !has_container(pod, container))
+        return error_set(error, ERROR_BAD_REQUEST, "container", "container %.63s is not valid for pod %s", container,
+                         place->name);
+    if (strcmp(json_text_or("", pod, "status", "phase", NULL), "Running") != 0)
+        return error_set(error, ERROR_BAD_REQUEST, NULL, "pod %s does not run", place->name);
+    return error_set(error, ERROR_BAD_REQUEST, NULL,
+                     "%s is a WebSocket with the subprotocol v5.channel.k8s.io; kubectl speaks it from 1.31 on",
+                     place->part);
+}
+
 /* What the cluster's own API answers; whoever sees only a part of a list gets it from here. */
 static int handle_by_cluster(struct call *call, const struct place *place, bool reading, struct error *error)
 {
@@ -211,10 +244,12 @@ int objects_handle(struct call *call, struct error *error)
     if (status < 0)
         return status;
     bool reading = slice_is(method, "GET") || slice_is(method, "HEAD");
-    if (*place.part && slice_is(method, "POST") && !(is_upgraded(&place) && cluster_serves(call, &place)))
+    if (*place.part && slice_is(method, "POST") && !is_upgraded(&place))
         return error_set(error, ERROR_METHOD, NULL, "POST is not allowed here");
     if (cluster_serves(call, &place))
         return handle_by_cluster(call, &place, reading, error);
+    if (is_upgraded(&place) && (reading || slice_is(method, "POST")))
+        return refuse_without_websocket(call, &place, error);
     if (strcmp(place.part, "log") == 0 && place.kind == KIND_POD && reading)
         return logs_answer(call, &place, error);
     if (*place.part && strcmp(place.part, "status") != 0)

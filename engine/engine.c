@@ -172,6 +172,14 @@ int engine_dial(struct engine *engine, const char *namespace, const char *servic
     return engine->operations->dial(engine, namespace, service, port, ret_fd, error);
 }
 
+int engine_exec(struct engine *engine, const char *namespace, const char *pod, const struct engine_exec *wanted,
+                int *ret_fd, struct error *error)
+{
+    if (!engine->operations->exec)
+        return error_set(error, ERROR_METHOD, NULL, "the cluster's own API runs commands in pods here");
+    return engine->operations->exec(engine, namespace, pod, wanted, ret_fd, error);
+}
+
 int engine_listen(struct engine *engine, const char *namespace, int *ret_fd, struct error *error)
 {
     if (!engine->operations->listen)

@@ -159,6 +159,19 @@ int engine_measure(struct engine *engine, cJSON **ret, struct error *error);
 int engine_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *error);
 
+/* A command in a running container of a pod, where the engine itself runs it. *ret_fd: a SOCK_SEQPACKET socket, the
+ * caller's; closing it ends the command. Each packet is one message of Kubernetes' remote-command channels
+ * (v5.channel.k8s.io): a byte that names the channel, then data, ENGINE_PACKET_BYTES at most in all. METHOD where the
+ * engine forwards (engine_dial_api); CONFLICT while the container does not run. */
+#define ENGINE_PACKET_BYTES 16384
+struct engine_exec {
+    const char *container; /* "": the first one */
+    const cJSON *command;  /* array of texts */
+    bool in, out, err, terminal;
+};
+int engine_exec(struct engine *engine, const char *namespace, const char *pod, const struct engine_exec *wanted,
+                int *ret_fd, struct error *error);
+
 /* A listening, non-blocking TCP socket on the address that the workloads of <namespace> know as kubernetes.default; the
  * caller's to close. Where workloads have no API server beside them (traits.api_within); METHOD elsewhere. UNAVAILABLE
  * while the namespace has no place to listen yet, EXISTS while somebody does. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "gateway/internal.h"
+#include "gateway/pod_request.h"
 
 struct dial {
     struct crew_job job;
@@ -13,6 +14,7 @@ struct dial {
     dial_done done;
     char namespace[64], service[64], port[64];
     char role[16], person[255]; /* of one to the cluster's API; else "" */
+    struct pod_request *pod;    /* of one into a pod; else NULL */
     char *headers;              /* and what goes with the request there */
     int fd;
     struct error error;
@@ -26,6 +28,7 @@ static void release(struct dial *dial)
     if (dial->headers)
         memory_wipe(dial->headers, strlen(dial->headers));
     free(dial->headers);
+    pod_request_free(dial->pod);
     free(dial);
 }
 
@@ -43,6 +46,8 @@ static void on_result(struct loop *loop, struct message *message)
 static int reach(struct dial *dial)
 {
     struct engine *engine = dial->loop->gateway->options.engine;
+    if (dial->pod)
+        return engine_exec(engine, dial->namespace, dial->pod->pod, &dial->pod->exec, &dial->fd, &dial->error);
     if (!*dial->role)
         return engine_dial(engine, dial->namespace, dial->service, dial->port, &dial->fd, &dial->error);
     const struct engine_request as = {.namespace = dial->namespace, .role = dial->role, .person = dial->person};
@@ -90,7 +95,7 @@ static struct dial *start(struct dial *dial)
 {
     if (crew_add(dial->loop->gateway->dialers, &dial->job))
         return dial;
-    free(dial);
+    release(dial);
     return NULL;
 }
 
@@ -100,6 +105,14 @@ struct dial *dial_start(struct connection *connection, const char *namespace, co
     struct dial *dial = prepare(connection, namespace, done);
     snprintf(dial->service, sizeof(dial->service), "%s", target->service);
     snprintf(dial->port, sizeof(dial->port), "%s", target->port);
+    return start(dial);
+}
+
+struct dial *dial_pod_start(struct connection *connection, const char *namespace, struct pod_request *request,
+                            dial_done done)
+{
+    struct dial *dial = prepare(connection, namespace, done);
+    dial->pod = request;
     return start(dial);
 }
 
@@ -121,5 +134,5 @@ void dial_abandon(struct dial *dial)
 {
     dial->connection = NULL;
     if (crew_cancel(dial->loop->gateway->dialers, &dial->job))
-        free(dial);
+        release(dial);
 }

@@ -11,6 +11,10 @@ typedef void (*dial_done)(struct connection *connection, int fd, const struct er
 /* NULL when too many dials wait. */
 struct dial *dial_start(struct connection *connection, const char *namespace, const struct target *target,
                         dial_done done);
+/* A command in a pod (engine_exec). Takes over <request>, also when it fails. */
+struct pod_request;
+struct dial *dial_pod_start(struct connection *connection, const char *namespace, struct pod_request *request,
+                            dial_done done);
 /* The same for the cluster's own API, in this role of the namespace (engine_dial_api). */
 struct dial *dial_api_start(struct connection *connection, const char *namespace, const char *role, const char *person,
                             dial_done done);

@@ -5,6 +5,7 @@
 #include "gateway/guard.h"
 #include "gateway/headers.h"
 #include "gateway/internal.h"
+#include "gateway/pod_request.h"
 #include "gateway/proxy.h"
 #include "gateway/ray_paths.h"
 #include "gateway/reply.h"
@@ -201,21 +202,33 @@ static enum step connect_workload(struct connection *connection)
     if (exchange->route.kind != ROUTE_TUNNEL)
         return proxy_begin(connection);
     note_opened(connection, "tunnel", exchange->target.owner_name, exchange->route.port);
-    return forward_begin(connection);
+    return forward_begin(connection, NULL);
 }
 
-/* Into a pod: decided like the API's other requests for pods that belong to nothing, and again by the cluster. */
+/* Into a pod: decided like the API's other requests for pods that belong to nothing, and by a cluster again. */
 static enum step connect_pod(struct connection *connection, const struct policy *policy)
 {
     struct exchange *exchange = connection->exchange;
     struct resource *resource = exchange->resource;
     enum role role = policy_role(policy, &exchange->permit.identity, exchange->route.namespace);
+    bool forwards = engine_forwards(connection->io.loop->gateway->options.engine);
+    struct pod_request *request = NULL;
+    struct http_fault wrong;
     char action[16];
-    if (!resource_enter(&resource->tunnels, gateway_limits.resource_tunnels))
+    if (!forwards &&
+        !pod_request_parse(&exchange->request, exchange->route.tail, &request, &exchange->subprotocol, &wrong))
+        return reply_fault(connection, &wrong);
+    if (!resource_enter(&resource->tunnels, gateway_limits.resource_tunnels)) {
+        pod_request_free(request);
         return fault(connection, 429, "as many connections into pods of this profile are open as may be");
+    }
     exchange->counted = &resource->tunnels;
     snprintf(action, sizeof(action), "%.*s", (int)exchange->route.tail.n, exchange->route.tail.p);
     note_opened(connection, action, exchange->route.name, NULL);
+    if (!forwards) {
+        exchange->packets = true;
+        return forward_begin(connection, request);
+    }
     return pod_begin(connection, role_name(role > ROLE_ADMIN ? ROLE_ADMIN : role));
 }
 
@@ -339,7 +352,7 @@ enum step dispatch(struct connection *connection)
     if (connection->listener == LISTENER_DOOR && exchange->route.kind != ROUTE_API)
         return fault(connection, 404, "workloads are not reached through this");
     if (exchange->request.websocket && exchange->route.kind == ROUTE_API &&
-        !(engine_forwards(gateway->options.engine) && route_parse_pod(exchange->request.path, &exchange->route)))
+        !route_parse_pod(exchange->request.path, &exchange->route))
         return fault(connection, 400, "nothing here speaks WebSocket");
     if (goes_to_https(connection))
         return reply_to_https(connection);

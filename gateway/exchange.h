@@ -42,6 +42,8 @@ struct exchange {
     /* A proxied one. */
     struct upstream *upstream;
     struct dial *dial;
+    bool packets;            /* it takes and gives whole messages: the channels of a command in a pod */
+    const char *subprotocol; /* static; said when a WebSocket of ours opens */
     struct chunk *up_head, *up_body, *down;
     size_t up_head_sent;
     enum wait wait;

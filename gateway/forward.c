@@ -1,8 +1,9 @@
-/* How does one TCP stream travel in a WebSocket? */
+/* How does one stream travel in a WebSocket, or the channels of a command in a pod? */
 #include "gateway/forward.h"
 
 #include "gateway/dial.h"
 #include "gateway/internal.h"
+#include "gateway/pod_request.h"
 #include "gateway/proxy.h"
 #include "gateway/reply.h"
 #include "gateway/upstream.h"
@@ -15,10 +16,12 @@ struct forward {
     _Atomic int64_t *counted;
     struct permit permit;
     struct websocket_decoder decoder;
-    struct chunk *up;    /* frames as they came; decoded in place */
-    struct slice data;   /* payload in <up> that the workload has yet to take */
-    struct chunk *down;  /* one frame for the client */
-    unsigned close_code; /* what our Close will say, once it is due */
+    struct chunk *up;      /* frames as they came; decoded in place */
+    struct slice data;     /* payload in <up> that the workload has yet to take */
+    bool packets;          /* the other side takes and gives whole messages: a pod's channels */
+    unsigned char channel; /* of the message whose payload that is */
+    struct chunk *down;    /* one frame for the client */
+    unsigned close_code;   /* what our Close will say, once it is due */
     bool close_sent, close_received, upstream_ended;
     bool pong_due;
     enum { UNWATCHED, WATCHED_STALL, WATCHED_END } watched; /* which deadline is set */
@@ -67,6 +70,10 @@ static void accept_upgrade(struct connection *connection)
     chunk_add_text(out, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                         "Sec-WebSocket-Accept: ");
     chunk_add_text(out, accept);
+    if (exchange->subprotocol) {
+        chunk_add_text(out, "\r\nSec-WebSocket-Protocol: ");
+        chunk_add_text(out, exchange->subprotocol);
+    }
     chunk_add_text(out, "\r\nX-Request-Id: ");
     chunk_add_text(out, exchange->id);
     chunk_add_text(out, "\r\n\r\n");
@@ -78,6 +85,7 @@ static void open_stream(struct connection *connection)
     struct loop *loop = connection->io.loop;
     struct forward *forward = memory_get(sizeof(*forward));
     accept_upgrade(connection);
+    forward->packets = forward->decoder.takes_text = exchange->packets;
     forward->connection = connection;
     forward->upstream = exchange->upstream;
     exchange->upstream = NULL;
@@ -108,12 +116,14 @@ static void on_dialled(struct connection *connection, int fd, const struct error
         exchange->upstream = upstream_new(connection, exchange->route.namespace, &exchange->target, fd);
     if (exchange->upstream)
         open_stream(connection);
+    else if (exchange->route.kind == ROUTE_POD)
+        reply_error(connection, error);
     else
         proxy_fail(connection, 503, error->message[0] ? error->message : "the workload cannot be reached");
     connection_run(connection);
 }
 
-enum step forward_begin(struct connection *connection)
+enum step forward_begin(struct connection *connection, struct pod_request *request)
 {
     struct exchange *exchange = connection->exchange;
     exchange->body_done = true;
@@ -122,7 +132,8 @@ enum step forward_begin(struct connection *connection)
     permit_open(connection->io.loop, &exchange->permit);
     resource_touch(exchange->resource);
     connection_set_state(connection, CONNECTION_FORWARD);
-    exchange->dial = dial_start(connection, exchange->route.namespace, &exchange->target, on_dialled);
+    exchange->dial = request ? dial_pod_start(connection, exchange->route.namespace, request, on_dialled)
+                             : dial_start(connection, exchange->route.namespace, &exchange->target, on_dialled);
     if (!exchange->dial)
         return proxy_fail(connection, 503, "too many connections are being made");
     timer_set(connection->io.loop, &connection->timer, gateway_limits.dial_ms);
@@ -183,6 +194,7 @@ static bool read_upstream(struct connection *connection)
     down->start -= bytes;
     memcpy(down->bytes + down->start, header, bytes);
     connection->rest[0] = chunk_slice(down);
+    io->readable = io->readable || forward->packets; /* a short packet does not mean that no other waits */
     forward->moved += got;
     resource_touch(forward->resource);
     return true;
@@ -216,7 +228,11 @@ static bool send_data(struct forward *forward)
     struct io *io = &forward->upstream->io;
     if (!io->writable)
         return false;
-    ssize_t sent = io_write(io, &(struct iovec){(void *)(uintptr_t)forward->data.p, forward->data.n}, 1);
+    struct iovec parts[2] = {{&forward->channel, forward->packets ? 1 : 0},
+                             {(void *)(uintptr_t)forward->data.p, forward->data.n}};
+    if (forward->packets && forward->data.n >= ENGINE_PACKET_BYTES)
+        parts[1].iov_len = ENGINE_PACKET_BYTES - 1;
+    ssize_t sent = io_write(io, parts, 2);
     if (sent == IO_AGAIN)
         return false;
     if (sent == IO_BROKEN) {
@@ -225,7 +241,7 @@ static bool send_data(struct forward *forward)
         forward->close_code = WEBSOCKET_UPSTREAM;
         return true;
     }
-    forward->data = slice_skip(forward->data, (size_t)sent);
+    forward->data = slice_skip(forward->data, (size_t)sent - parts[0].iov_len);
     forward->moved += sent;
     return true;
 }
@@ -255,6 +271,10 @@ static bool decode(struct forward *forward)
     switch (event) {
     case WEBSOCKET_DATA:
         resource_touch(forward->resource);
+        if (forward->packets && forward->decoder.began) {
+            forward->channel = (unsigned char)forward->data.p[0];
+            forward->data = slice_skip(forward->data, 1);
+        }
         if (forward->upstream_ended)
             forward->data.n = 0;
         break;

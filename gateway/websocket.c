@@ -66,7 +66,7 @@ static unsigned judge_header(const struct websocket_decoder *d)
         return WEBSOCKET_PROTOCOL; /* not the shortest form */
     if (control)
         return opcode > WEBSOCKET_PONG || !final || length > 125 ? WEBSOCKET_PROTOCOL : 0;
-    if (opcode == WEBSOCKET_TEXT)
+    if (opcode == WEBSOCKET_TEXT && !d->takes_text)
         return WEBSOCKET_UNSUPPORTED;
     if (opcode > WEBSOCKET_BINARY || (opcode == WEBSOCKET_CONTINUATION) != d->in_message)
         return WEBSOCKET_PROTOCOL;
@@ -90,6 +90,7 @@ static bool take_header(struct websocket_decoder *d, char **bytes, size_t *count
         d->at = 0;
         d->control_length = 0;
         d->in_payload = true;
+        d->fresh = d->fresh || d->opcode == WEBSOCKET_TEXT || d->opcode == WEBSOCKET_BINARY;
         if (d->opcode < 8)
             d->in_message = !(d->header[0] & 0x80);
         return true;
@@ -138,6 +139,8 @@ enum websocket_event websocket_decode(struct websocket_decoder *decoder, char **
         if (control && complete)
             return WEBSOCKET_CONTROL;
         if (!control && payload.n > 0) {
+            decoder->began = decoder->fresh;
+            decoder->fresh = false;
             *ret_data = payload;
             return WEBSOCKET_DATA;
         }

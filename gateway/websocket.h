@@ -34,12 +34,15 @@ void websocket_accept(struct slice key, char ret[WEBSOCKET_ACCEPT_SIZE]);
 #define WEBSOCKET_HEADER_MAX 10
 size_t websocket_header(enum websocket_opcode opcode, uint64_t length, unsigned char ret[WEBSOCKET_HEADER_MAX]);
 
-/* Decodes what a client sends. Zero-initialise. */
+/* Decodes what a client sends. Zero-initialise; <began> is set when data begins a message. */
 struct websocket_decoder {
     unsigned char header[14];
     unsigned char header_have, header_need;
     bool in_payload, in_message; /* in_message: a fragmented message goes on */
+    bool takes_text;             /* set by the caller: text messages are data, too */
     unsigned char opcode;
+    bool fresh;        /* no data of the message yet */
+    bool began;        /* the data just reported is the first of its message */
     uint64_t left, at; /* payload still to come, and already seen of this frame */
     unsigned char control[125];
     unsigned char control_length;

@@ -6,6 +6,7 @@
 #include "engine/local/events.h"
 #include "engine/local/images.h"
 #include "engine/local/meter.h"
+#include "engine/local/podexec.h"
 #include "engine/local/podlog.h"
 #include "engine/local/podtemplate_check.h"
 #include "engine/local/probe.h"
@@ -269,6 +270,7 @@ static const struct engine_operations operations = {
     .dial = service_dial,
     .listen = service_listen,
     .log_open = podlog_open,
+    .exec = podexec_run,
     .event = event_add,
     .ready = local_ready,
     .has = local_has,

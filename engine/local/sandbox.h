@@ -80,6 +80,12 @@ int sandbox_listen(struct sandbox_client *client, const char *sandbox, uint16_t 
 int sandbox_log(struct sandbox_client *client, const char *sandbox, const char *pod, const char *container, int *ret_fd,
                 struct error *error);
 
+/* A command in a running container. <wanted>: {"command":["/abs/or/PATH/program",…],"stdin":bool,"stdout":bool,
+ * "stderr":bool,"tty":bool}. *ret_fd: a SOCK_SEQPACKET socket that speaks as sandboxd/session.h says; closing it ends
+ * the command. */
+int sandbox_exec(struct sandbox_client *client, const char *sandbox, const char *pod, const char *container,
+                 const cJSON *wanted, int *ret_fd, struct error *error);
+
 /* Calls <changed> from an own thread for every pod change, and once with NULLs after each (re)connection: list then. */
 typedef void (*sandbox_changed)(void *context, const char *sandbox, const char *pod);
 int sandbox_subscribe(struct sandbox_client *client, sandbox_changed changed, void *context, struct error *error);

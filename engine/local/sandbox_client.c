@@ -304,6 +304,17 @@ int sandbox_log(struct sandbox_client *client, const char *sandbox, const char *
     return call(client, request, NULL, ret_fd, error);
 }
 
+int sandbox_exec(struct sandbox_client *client, const char *sandbox, const char *pod, const char *container,
+                 const cJSON *wanted, int *ret_fd, struct error *error)
+{
+    cJSON *request = json_copy(wanted);
+    json_set_text(request, "op", "exec");
+    json_set_text(request, "sandbox", sandbox);
+    json_set_text(request, "pod", pod);
+    json_set_text(request, "container", container);
+    return call(client, request, NULL, ret_fd, error);
+}
+
 int sandbox_hello(struct sandbox_client *client, cJSON **ret, struct error *error)
 {
     return call(client, request_for("hello", NULL, NULL), ret, NULL, error);

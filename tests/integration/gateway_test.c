@@ -479,90 +479,9 @@ static void websockets_half_close(void **state)
     close(fd);
 }
 
+#include "tests/integration/gateway_pods.h"
+
 /* --- slow and many ------------------------------------------------------------------------------------------------ */
-
-/* --- into pods, through the cluster's API ------------------------------------------------------------------------- */
-
-#define EXEC "GET /api/v1/namespaces/alice/pods/nb1-0/exec?command=sh HTTP/1.1\r\n" HOST
-
-static int open_pod(const char *person)
-{
-    char head[512];
-    AUTO_BUFFER struct buffer answer = {0};
-    int fd = client_connect();
-    snprintf(head, sizeof(head),
-             EXEC "Authorization: Bearer token-%s\r\nImpersonate-User: admin\r\nSec-WebSocket-Protocol: "
-                  "base64url.bearer.authorization.k8s.io.dA, v5.channel.k8s.io\r\n" WS "\r\n",
-             person);
-    send_all(fd, head, strlen(head));
-    client_read(fd, &answer, "\r\n\r\n", 3000);
-    assert_non_null(answer.p);
-    assert_non_null(strstr(answer.p, "101 Switching"));
-    return fd;
-}
-
-static void pods_are_entered_in_a_role(void **state)
-{
-    (void)state;
-    int fd = open_pod("alice");
-    assert_echoes(fd);
-    assert_true(workload_saw("GET /api/v1/namespaces/alice/pods/nb1-0/exec?command=sh HTTP/1.1\r\n"));
-    assert_true(workload_saw("\r\nAuthorization: Bearer ours\r\nX-As: alice.admin alice@example.com\r\n"));
-    assert_true(workload_saw("\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n"));
-    assert_false(workload_saw("Impersonate") || workload_saw("token-alice") || workload_saw("base64url"));
-    grant_revoked[1] = true;
-    policy_changed();
-    assert_closes_within(fd, 100);
-    close(fd);
-}
-
-static void pods_are_entered_by_nobody_else(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *head;
-        int status;
-    } cases[] = {
-        {EXEC WS "\r\n", 401},
-        {EXEC "Authorization: Bearer token-victor\r\n" WS "\r\n", 403},
-        {EXEC "Authorization: Bearer token-bob\r\n" WS "\r\n", 404},
-        {EXEC "Cookie: atelier_session=session-alice\r\nOrigin: http://localhost\r\n" WS "\r\n", 403},
-        {"GET /api/v1/namespaces/bob/pods/nb1-0/exec HTTP/1.1\r\n" HOST ALICE WS "\r\n", 404},
-        {"GET /api/v1/namespaces/alice/pods/nb1-0/log HTTP/1.1\r\n" HOST ALICE WS "\r\n", 400},
-        {"GET /api/v1/namespaces/alice/pods/nb1-0%2f/exec HTTP/1.1\r\n" HOST ALICE WS "\r\n", 400},
-        {"GET /api/v1/namespaces/alice/pods//exec HTTP/1.1\r\n" HOST ALICE WS "\r\n", 400},
-        {"GET /api/v1/namespaces/alice/pods/nb1-0/exec HTTP/1.1\r\nHost: notebook-nb1--alice.localhost:8080\r\n"
-         "Cookie: atelier_resource=resource-alice\r\nOrigin: http://notebook-nb1--alice.localhost:8080\r\n" WS "\r\n",
-         404},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_BUFFER struct buffer answer = {0};
-        AUTO_BUFFER struct buffer head = {0};
-        buffer_add_text(&head, cases[i].head);
-        if (client_wrap)
-            wire_for_tls(&head);
-        int status = ask(head.p, &answer);
-        if (status != cases[i].status)
-            fail_msg("%s: expected %d: %s", cases[i].head, cases[i].status, answer.p);
-    }
-    engine_has_api = false; /* one machine: nothing here speaks WebSocket */
-    AUTO_BUFFER struct buffer answer = {0};
-    assert_int_equal(ask(EXEC ALICE WS "\r\n", &answer), 400);
-    engine_has_api = true;
-    assert_int_equal(workload_requests(), 0);
-}
-
-/* What the cluster answers instead of an upgrade reaches the client, and the connection ends. */
-static void a_refusing_cluster_is_heard(void **state)
-{
-    (void)state;
-    AUTO_BUFFER struct buffer answer = {0};
-    static const char refusal[] =
-        "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-    workload_says(refusal, sizeof(refusal) - 1, false);
-    assert_int_equal(ask(EXEC ALICE WS "\r\n", &answer), 403);
-    assert_non_null(strstr(answer.p, "Connection: close"));
-}
 
 static void slow_heads_are_cut(void **state)
 {
@@ -836,6 +755,7 @@ int main(int argc, char **argv)
     harness_start(2);
 #endif
 #define TEST(f) cmocka_unit_test_setup(f, reset)
+#define POD_TEST(f) cmocka_unit_test_setup_teardown(f, without_api, with_api)
     const struct CMUnitTest tests[] = {
         TEST(wire_framing),
         TEST(wire_heads),
@@ -865,6 +785,10 @@ int main(int argc, char **argv)
         TEST(websockets_half_close),
         TEST(pods_are_entered_in_a_role),
         TEST(pods_are_entered_by_nobody_else),
+        POD_TEST(commands_travel_in_messages),
+        POD_TEST(long_messages_are_split),
+        POD_TEST(revocation_ends_commands),
+        POD_TEST(commands_are_asked_for_properly),
         TEST(a_refusing_cluster_is_heard),
         TEST(slow_heads_are_cut),
         TEST(slow_second_heads_are_cut),

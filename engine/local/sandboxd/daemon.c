@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/local/sandboxd/cgroup.h"
+#include "engine/local/sandboxd/exec.h"
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/monitor.h"
 #include "engine/local/sandboxd/mounts.h"
@@ -30,7 +31,7 @@ static int open_state(struct box_daemon *daemon, struct error *error)
         if (!failed && mount(NULL, state, NULL, MS_PRIVATE, NULL) < 0)
             failed = error_set(error, ERROR_INTERNAL, NULL, "%s: %s", state, strerrordesc_np(errno));
     }
-    static const char *const directories[] = {"netns", "sandboxes", "pods", "runc", "empty"};
+    static const char *const directories[] = {"netns", "sandboxes", "pods", "runc", "empty", "exec"};
     for (size_t i = 0; !failed && i < COUNT_OF(directories); i++) {
         AUTO_FREE char *path = memory_format("%s/%s", state, directories[i]);
         failed = file_make_directories(path, i == 4 ? 0755 : 0700, error);
@@ -89,6 +90,7 @@ int box_daemon_open(struct box_daemon *daemon, const char *run, const char *data
     pthread_mutex_init(&daemon->lock, NULL);
     daemon->sandboxes = map_new();
     daemon->pods = map_new();
+    daemon->execs = box_execs_new();
     daemon->nofile = file_limit();
     raise_own_limit();
     box_cgroup_start();
@@ -138,6 +140,7 @@ void box_daemon_close(struct box_daemon *daemon)
     box_monitor_free(daemon->monitor);
     queue_free(daemon->queue);
     forget_everything(daemon);
+    box_execs_free(daemon->execs);
     map_free(daemon->pods);
     map_free(daemon->sandboxes);
     box_runtime_close(&daemon->runtime);

@@ -53,6 +53,7 @@ struct box_daemon {
     void *changed_context;
     pthread_mutex_t lock;
     struct map *sandboxes, *pods;
+    struct box_execs *execs; /* exec.h */
 };
 
 /* Everything but the socket: directories, tmpfs, maps, queue, monitor. */

@@ -42,5 +42,11 @@
 #define BOX_RUNTIME_TIMEOUT_MS 30000 /* one runc or conmon call; 0.15 s when the machine is idle */
 #define BOX_STATE_BYTES_MAX (8 * 1024 * 1024)
 #define BOX_STEP_WORKERS 8
+#define BOX_EXECS_PER_SANDBOX_MAX 64 /* commands run by hand at once: a process of ours each */
+#define BOX_EXECS_MAX 512
+#define BOX_EXEC_PACKET_BYTES 16384 /* channel and data: what the gateway reads at a time */
+#define BOX_EXEC_GRACE_MS 1000      /* from SIGHUP to SIGKILL once nobody listens */
+#define BOX_EXEC_LINGER_MS 10000    /* the caller reads how it ended, and closes */
+#define BOX_EXEC_RESIZE_BYTES 128   /* {"Width":65535,"Height":65535} and room */
 
 #endif

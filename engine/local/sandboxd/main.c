@@ -14,6 +14,7 @@
 #include "engine/local/sandboxd/init.h"
 #include "engine/local/sandboxd/recover.h"
 #include "engine/local/sandboxd/server.h"
+#include "engine/local/sandboxd/session.h"
 
 #define PREDECESSOR_MS 20000 /* how long --down waits for a running daemon to answer SIGTERM */
 #define ORPHAN_MS 3000       /* how long a killed predecessor's last child may hold the lock */
@@ -186,6 +187,8 @@ int main(int argc, char **argv)
     AUTO_CLOSE int lock = -1;
     if (argc > 3 && !strcmp(argv[1], "--init")) /* --init -- program arguments: pid 1 of a container */
         box_init_run(argv + 3);
+    if (argc == SESSION_ARGUMENTS + 1 && !strcmp(argv[1], "--exec"))
+        return box_session_run(argv + 1);
     int wrong = parse(argc, argv, &options);
     if (wrong)
         return wrong == 1 ? 0 : wrong;

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "engine/local/sandboxd/address.h"
 #include "engine/local/sandboxd/cgroup.h"
+#include "engine/local/sandboxd/exec.h"
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/network.h"
 #include "engine/local/sandboxd/pod.h"
@@ -282,6 +283,11 @@ static bool has_container(const struct box_pod *pod, const char *name)
     return false;
 }
 
+static int no_such_container(const struct call *call, struct error *error)
+{
+    return error_set(error, ERROR_NOT_FOUND, "container", "the pod has no container \"%s\"", call->container);
+}
+
 static int log_op(struct call *call, struct error *error)
 {
     struct box_pod *pod = box_pod_find(call->daemon, call->sandbox, call->pod);
@@ -290,7 +296,7 @@ static int log_op(struct call *call, struct error *error)
     bool known = has_container(pod, call->container);
     box_pod_put(call->daemon, pod);
     if (!known)
-        return error_set(error, ERROR_NOT_FOUND, "container", "the pod has no container \"%s\"", call->container);
+        return no_such_container(call, error);
     AUTO_FREE char *directory = box_path_logs(&call->daemon->paths, call->sandbox, call->pod);
     AUTO_FREE char *path = memory_format("%s/%s.log", directory, call->container);
     call->fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -298,6 +304,18 @@ static int log_op(struct call *call, struct error *error)
         return error_set(error, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_UNAVAILABLE, "container",
                          "container \"%s\" has no log yet", call->container);
     return 0;
+}
+
+static int exec_op(struct call *call, struct error *error)
+{
+    struct box_pod *pod = box_pod_find(call->daemon, call->sandbox, call->pod);
+    if (!pod)
+        return no_such_pod(call, error);
+    int failed = has_container(pod, call->container)
+                     ? box_exec(call->daemon, pod, call->container, call->request, &call->fd, error)
+                     : no_such_container(call, error);
+    box_pod_put(call->daemon, pod);
+    return failed;
 }
 
 /* --- the table -----------------------------------------------------------------------------------------------------
@@ -324,6 +342,7 @@ static const struct operation {
     {"dial", SANDBOX, dial_op},
     {"listen", SANDBOX, listen_op},
     {"log", SANDBOX | POD | CONTAINER, log_op},
+    {"exec", SANDBOX | POD | CONTAINER, exec_op},
 };
 
 static int take_name(const cJSON *request, const char *key, bool (*valid)(struct slice), const char *expected,

@@ -77,18 +77,8 @@ bool box_process_alive(const struct box_process *process)
 /* --- starting the monitor ------------------------------------------------------------------------------------------
  */
 
-#define SYNC_FD 3 /* where the monitor reports the container's pid: _OCI_SYNCPIPE */
-
-struct launch {
-    const char *const *argv;
-    const char *const *environment;
-    int sync;
-    int groups[BOX_CGROUP_HIERARCHIES_MAX];
-    size_t group_count;
-};
-
 /* Between fork and exec in a process with threads: only async-signal-safe calls. */
-static _Noreturn void become_monitor(const struct launch *launch)
+static _Noreturn void become(const struct box_launch *launch)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -102,12 +92,20 @@ static _Noreturn void become_monitor(const struct launch *launch)
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
-    int sync = fcntl(launch->sync, F_DUPFD, SYNC_FD + 1);
-    dup2(sync, SYNC_FD);
-    syscall(SYS_close_range, SYNC_FD + 1, ~0u, 0);
+    int kept = fcntl(launch->fd, F_DUPFD, BOX_LAUNCH_FD + 1);
+    dup2(kept, BOX_LAUNCH_FD);
+    syscall(SYS_close_range, BOX_LAUNCH_FD + 1, ~0u, 0);
     if (chdir("/") == 0)
         execve(launch->argv[0], (char *const *)(uintptr_t)launch->argv, (char *const *)(uintptr_t)launch->environment);
     _exit(127);
+}
+
+pid_t box_launch(const struct box_launch *launch)
+{
+    pid_t child = fork();
+    if (child == 0)
+        become(launch);
+    return child < 0 ? -errno : child;
 }
 
 static int read_report(int sync, struct buffer *report, int64_t timeout_ms)
@@ -145,19 +143,17 @@ static int parse_report(struct slice text, pid_t *ret, struct error *error)
     return 0;
 }
 
-static int launch_monitor(struct launch *launch, struct buffer *report, struct error *error)
+static int launch_monitor(struct box_launch *launch, struct buffer *report, struct error *error)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "pipe: %s", strerrordesc_np(errno));
     AUTO_CLOSE int read_end = ends[0];
-    launch->sync = ends[1];
-    pid_t child = fork();
-    if (child == 0)
-        become_monitor(launch);
+    launch->fd = ends[1];
+    pid_t child = box_launch(launch);
     close(ends[1]);
     if (child < 0)
-        return error_set(error, ERROR_UNAVAILABLE, NULL, "fork: %s", strerrordesc_np(errno));
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "fork: %s", strerrordesc_np(-child));
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) /* it puts itself in the background at once */
         ;
     int failed = read_report(read_end, report, BOX_RUNTIME_TIMEOUT_MS);
@@ -228,8 +224,9 @@ int box_runtime_create(const struct box_runtime *runtime, const char *bundle, co
                                 "--full-attach",
                                 "--no-sync-log",
                                 NULL};
-    const char *const environment[] = {"_OCI_SYNCPIPE=3", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL};
-    struct launch launch = {.argv = argv, .environment = environment};
+    const char *const environment[] = {"_OCI_SYNCPIPE=3" /* BOX_LAUNCH_FD: where the pid is reported */,
+                                       "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL};
+    struct box_launch launch = {.argv = argv, .environment = environment};
     AUTO_BUFFER struct buffer report = {0};
     pid_t pid = 0, monitor = 0;
     launch.group_count = box_cgroup_open_monitors(runtime->cgroup, launch.groups);

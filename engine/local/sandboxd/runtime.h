@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/local/sandboxd/cgroup.h"
 
 struct box_runtime {
     char *runc, *conmon; /* absolute paths */
@@ -19,6 +20,18 @@ int box_runtime_open(struct box_runtime *runtime, const char *root, const char *
 void box_runtime_close(struct box_runtime *runtime);
 /* Absolute path of a program in the usual directories; malloc'ed, or NULL. */
 char *box_find_program(const char *name);
+
+/* A program of its own: <fd> becomes its descriptor 3, every other one of ours is closed, its standard ones are
+ * /dev/null, no signal is blocked. It is put into the cgroups whose cgroup.procs files are <groups>. */
+#define BOX_LAUNCH_FD 3
+struct box_launch {
+    const char *const *argv; /* argv[0]: an absolute path */
+    const char *const *environment;
+    int fd;
+    int groups[BOX_CGROUP_HIERARCHIES_MAX];
+    size_t group_count;
+};
+pid_t box_launch(const struct box_launch *launch); /* the caller's to wait for; a negative errno */
 
 struct box_process {
     pid_t pid;

@@ -78,18 +78,18 @@ bool box_subpath_ok(struct slice subpath)
     return true;
 }
 
-static int check_args(const cJSON *container, const char *path, struct error *error)
+int box_command_check(const cJSON *holder, const char *path, const char *key, struct error *error)
 {
-    const cJSON *args = json_member(container, "args"), *arg;
-    int count = cJSON_IsArray(args) ? cJSON_GetArraySize(args) : 0;
+    const cJSON *command = json_member(holder, key), *arg;
+    int count = cJSON_IsArray(command) ? cJSON_GetArraySize(command) : 0;
     if (count < 1 || count > BOX_ARGS_MAX)
-        return refuse(error, path, "args", "a list of 1 to 512 texts");
-    cJSON_ArrayForEach(arg, args)
+        return refuse(error, path, key, "a list of 1 to 512 texts");
+    cJSON_ArrayForEach(arg, command)
     {
         if (!cJSON_IsString(arg) || strlen(arg->valuestring) > BOX_ARGUMENT_BYTES_MAX)
-            return refuse(error, path, "args", "texts of at most 96 KiB");
+            return refuse(error, path, key, "texts of at most 96 KiB");
     }
-    return *args->child->valuestring ? 0 : refuse(error, path, "args", "a program to run");
+    return *command->child->valuestring ? 0 : refuse(error, path, key, "a program to run");
 }
 
 static bool env_name_ok(const char *name)
@@ -216,7 +216,7 @@ static int check_container(const cJSON *container, const cJSON *spec, const char
         return refuse(error, path, "image", "the name of an image directory");
     if (workdir && !box_workdir_ok(workdir))
         return refuse(error, path, "workdir", "an absolute path without '..', outside /proc, /sys and /dev");
-    failed = check_args(container, path, error);
+    failed = box_command_check(container, path, "args", error);
     if (!failed)
         failed = check_env(container, path, error);
     if (!failed)

@@ -8,6 +8,8 @@
 #include "base/json.h"
 
 int box_spec_check(const cJSON *spec, struct error *error);
+/* <holder>.<key>: a program and its arguments. <path> names the holder in errors. */
+int box_command_check(const cJSON *holder, const char *path, const char *key, struct error *error);
 /* The "hosts" request's entries: [{"address","names":[…]}]. */
 int box_hosts_check(const cJSON *entries, struct error *error);
 /* A name in a "files" volume: one path component, [-._a-zA-Z0-9]+, as Kubernetes has for ConfigMap keys. */

@@ -1,0 +1,116 @@
+/* What is asked of a pod, and in which of the protocols that both sides speak? */
+#include "gateway/pod_request.h"
+
+static bool refuse(struct http_fault *fault, const char *what)
+{
+    *fault = (struct http_fault){400, what};
+    return false;
+}
+
+/* --- the protocol ------------------------------------------------------------------------------------------------- */
+
+static bool offers(const struct http_fields *fields, const char *protocol)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!slice_is_nocase(fields->at[i].name, "Sec-WebSocket-Protocol"))
+            continue;
+        for (struct slice rest = fields->at[i].value; rest.n > 0;)
+            if (slice_is(slice_trim(slice_split(rest, ',', &rest)), protocol))
+                return true;
+    }
+    return false;
+}
+
+static const char *choose_protocol(const struct http_fields *fields)
+{
+    static const char *const known[] = {"v5.channel.k8s.io", "v4.channel.k8s.io"};
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (offers(fields, known[i]))
+            return known[i];
+    return NULL;
+}
+
+/* --- the options -------------------------------------------------------------------------------------------------- */
+
+/* As forms are encoded. */
+static bool decode(struct slice raw, struct buffer *ret)
+{
+    AUTO_BUFFER struct buffer spaced = {0};
+    for (size_t i = 0; i < raw.n; i++)
+        buffer_add(&spaced, raw.p[i] == '+' ? " " : &raw.p[i], 1);
+    return text_unpercent(buffer_slice(&spaced), ret) && text_is_utf8(buffer_slice(ret));
+}
+
+static bool take_option(struct pod_request *request, struct slice key, const char *value)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"stdin", &request->exec.in},
+                 {"stdout", &request->exec.out},
+                 {"stderr", &request->exec.err},
+                 {"tty", &request->exec.terminal}};
+    for (size_t i = 0; i < COUNT_OF(flags); i++)
+        if (slice_is(key, flags[i].name))
+            *flags[i].flag = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+    if (slice_is(key, "command")) {
+        cJSON *command = (cJSON *)(uintptr_t)request->exec.command;
+        json_push_text(command, value);
+        return cJSON_GetArraySize(command) <= POD_COMMAND_MAX;
+    }
+    if (!slice_is(key, "container") || !*value)
+        return true;
+    snprintf(request->container, sizeof(request->container), "%s", value);
+    return name_is_label(slice_of(value));
+}
+
+static bool take_options(struct pod_request *request, struct slice query)
+{
+    while (query.n > 0) {
+        struct slice value, key = slice_split(slice_split(query, '&', &query), '=', &value);
+        AUTO_BUFFER struct buffer text = {0};
+        if (!decode(value, &text) || !take_option(request, key, text.p ? text.p : ""))
+            return false;
+    }
+    return true;
+}
+
+/* /api/v1/namespaces/{ns}/pods/{pod}/{part}, which route_parse_pod has found to be well-formed. */
+static void take_name(struct pod_request *request, struct slice path)
+{
+    struct slice name = {0};
+    for (int i = 0; i < 7; i++)
+        name = slice_split(path, '/', &path);
+    snprintf(request->pod, sizeof(request->pod), "%.*s", (int)name.n, name.p);
+}
+
+bool pod_request_parse(const struct http_request *request, struct slice part, struct pod_request **ret,
+                       const char **ret_subprotocol, struct http_fault *fault)
+{
+    const char *protocol = choose_protocol(&request->fields);
+    if (!slice_is(part, "exec"))
+        return refuse(fault, "only exec is served here");
+    if (!protocol)
+        return refuse(fault, "the WebSocket's subprotocol must be v5.channel.k8s.io or v4.channel.k8s.io");
+    struct pod_request *wanted = memory_get(sizeof(*wanted));
+    wanted->exec.command = json_array();
+    wanted->exec.container = wanted->container;
+    take_name(wanted, request->path);
+    bool good = take_options(wanted, request->query);
+    if (!good || !wanted->exec.command->child) {
+        pod_request_free(wanted);
+        return refuse(fault, good ? "command: expected a program to run"
+                                  : "the query is malformed: expected command, container, stdin, stdout, stderr, tty");
+    }
+    *ret = wanted;
+    *ret_subprotocol = protocol;
+    return true;
+}
+
+void pod_request_free(struct pod_request *request)
+{
+    if (!request)
+        return;
+    cJSON_Delete((cJSON *)(uintptr_t)request->exec.command);
+    free(request);
+}

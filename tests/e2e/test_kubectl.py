@@ -1,0 +1,174 @@
+"""kubectl, unmodified, against the local engine: `atelier kubeconfig`, then what people type."""
+import hashlib
+import pathlib
+import time
+
+import pytest
+import websocket
+from atelier import wait_for
+from kubectl import Kubectl
+
+ALICE, BOB, CAROL, DAVE = (f"{name}@example.com" for name in ("alice", "bob", "carol", "dave"))
+
+
+@pytest.fixture(scope="module")
+def place(house):
+    """alice's profile with two notebooks; bob is an editor, carol a viewer, dave an editor of nb2 only."""
+    house.up()
+    house.cookies = {user: house.add_user(user) for user in (ALICE, BOB, CAROL, DAVE)}
+    house.cli("profile", "create", "alice", user=ALICE)
+    for name in ("nb1", "nb2"):
+        house.cli("-n", "alice", "notebook", "create", name, user=ALICE)
+    house.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
+    house.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
+    house.cli("share", "alice", DAVE, "--role", "editor", "--notebook", "nb2", user=ALICE)
+    kubectl = Kubectl(house, ALICE, "alice")
+    for pod in ("nb1-0", "nb2-0"):
+        wait_for(f"{pod} runs", lambda: kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}", check=False).stdout
+                 == "Running", 60, 0.5)
+    return house
+
+
+@pytest.fixture(scope="module")
+def alice(place):
+    return Kubectl(place, ALICE, "alice")
+
+
+def has_process(argument):
+    """Whether some process of this machine was started with exactly that argument."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if argument.encode() in command and b"kubectl" not in command[0]:
+            return True
+    return False
+
+
+# --- exec -------------------------------------------------------------------------------------------------------------
+def test_exec_runs_a_command_as_the_pods_own_user(alice):
+    done = alice("exec", "nb1-0", "--", "sh", "-c", "id -un; echo to-stderr >&2; pwd; exit 3", check=False)
+    assert done.returncode == 3
+    assert done.stdout.split() == ["atelier", "/home/atelier"]
+    assert "to-stderr" in done.stderr
+    capabilities = alice.out("exec", "nb1-0", "--", "grep", "-E", "CapEff|NoNewPrivs|Seccomp:", "/proc/self/status").split()
+    assert capabilities == ["CapEff:", "0000000000000000", "NoNewPrivs:", "1", "Seccomp:", "2"]
+
+
+def test_exec_counts_against_the_containers_own_limits(alice):
+    ours = alice.out("exec", "nb1-0", "--", "cat", "/proc/self/cgroup")
+    its = alice.out("exec", "nb1-0", "--", "cat", "/proc/1/cgroup")
+    assert ours == its
+
+
+def test_exec_says_what_cannot_run(alice):
+    done = alice("exec", "nb1-0", "--", "no-such-program", check=False)
+    assert done.returncode != 0 and "no-such-program" in done.stderr and "not found" in done.stderr
+    done = alice("exec", "nb1-0", "-c", "nobody", "--", "true", check=False)
+    assert done.returncode != 0 and "nobody" in done.stderr
+    done = alice("exec", "nb9-0", "--", "true", check=False)
+    assert done.returncode != 0 and 'pods "nb9-0" not found' in done.stderr
+
+
+def test_exec_passes_what_it_is_fed_and_its_end(alice):
+    content = bytes(range(256)) * 40000
+    done = alice("exec", "-i", "nb1-0", "--", "sha256sum", input=content)
+    assert done.stdout.split()[0] == hashlib.sha256(content).hexdigest().encode()
+    done = alice("exec", "-i", "nb1-0", "--", "cat", input=content)
+    assert done.stdout == content
+
+
+def test_exec_on_a_terminal(alice):
+    shell = alice.terminal("exec", "-it", "nb1-0", "--", "bash", "--norc", rows=31, columns=97)
+    shell.until("$ ")
+    shell.type("PS1='ready> '\n")
+    shell.until("ready> ")
+    shell.until("ready> ")
+    shell.type("stty size; tty\n")
+    assert "31 97" in shell.until("/dev/pts/")
+    shell.resize(17, 83)
+    time.sleep(0.5)
+    shell.type("stty size\n")
+    shell.until("17 83")
+    shell.type("sleep 1000; echo $((600 + 66))\n")
+    time.sleep(1)
+    shell.type("\x03")  # the terminal's own signals arrive
+    shell.type("echo $((700 + 77))\n")
+    shell.until("777")
+    shell.type("exit 5\n")
+    assert shell.wait() == 5
+
+
+def test_cp_there_and_back(alice, tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "large").write_bytes(bytes(range(256)) * 20000)
+    (folder / "a name").write_text("with a space\n")
+    alice("cp", folder, "nb1-0:/home/atelier/data")
+    alice("cp", "nb1-0:/home/atelier/data", tmp_path / "back")
+    for file in ("large", "a name"):
+        assert (tmp_path / "back" / file).read_bytes() == (folder / file).read_bytes()
+
+
+def test_whoever_goes_ends_what_they_began(alice):
+    running = alice.start("exec", "nb1-0", "--", "sh", "-c", "sleep 71001 & sleep 71002")
+    wait_for("both run", lambda: has_process("71001") and has_process("71002"), 30)
+    running.kill()
+    running.communicate()
+    wait_for("neither runs", lambda: not has_process("71001") and not has_process("71002"), 30)
+
+
+# --- who may ----------------------------------------------------------------------------------------------------------
+def test_exec_is_for_editors_of_the_profile(place):
+    assert "atelier" in Kubectl(place, BOB, "alice").out("exec", "nb1-0", "--", "id", "-un")
+    refused = Kubectl(place, CAROL, "alice")("exec", "nb1-0", "--", "true", check=False)
+    assert refused.returncode != 0 and "forbidden" in refused.stderr.lower()
+    for user, namespace in ((DAVE, "alice"), (DAVE, "nobodys")):
+        done = Kubectl(place, user, namespace)("exec", "nb1-0", "--", "true", check=False)
+        assert done.returncode != 0 and "not found" in done.stderr.lower(), done.stderr
+
+
+def handshake(place, path, status, **more):
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        place.websocket(path, **more).close()
+    assert refused.value.status_code == status
+
+
+def test_exec_takes_no_cookie_and_no_other_protocol(place):
+    path = "/api/v1/namespaces/alice/pods/nb1-0/exec?command=id&stdout=true"
+    channels = "Sec-WebSocket-Protocol: v5.channel.k8s.io"
+    cookie = f"Cookie: {place.cookies[ALICE]}"
+    handshake(place, path, 401, headers=[channels])
+    handshake(place, path, 403, headers=[channels, cookie])
+    handshake(place, path, 403, headers=[channels, cookie, "Origin: http://evil.example"])
+    handshake(place, path, 403, headers=[channels, cookie, f"Origin: {place.url}"])
+    handshake(place, path, 400, user=ALICE)
+    handshake(place, path, 400, user=ALICE, headers=["Sec-WebSocket-Protocol: channel.k8s.io"])
+    handshake(place, "/api/v1/namespaces/alice/pods/nb1-0/exec?stdout=true", 400, user=ALICE, headers=[channels])
+    handshake(place, path, 404, user=DAVE, headers=[channels])
+
+
+def test_an_older_client_is_served(place):
+    """v4.channel.k8s.io with text messages, as the Kubernetes Python client sends them."""
+    socket = place.websocket("/api/v1/namespaces/alice/pods/nb1-0/exec?command=sh&stdin=true&stdout=true", user=ALICE,
+                             headers=["Sec-WebSocket-Protocol: v4.channel.k8s.io"])
+    socket.send("\0echo from-$((40 + 2)); exit 7\n")
+    seen = {}
+    while 3 not in seen:
+        message = socket.recv()
+        seen[message[0]] = seen.get(message[0], b"") + message[1:]
+    socket.close()
+    assert seen[1] == b"from-42\n"
+    assert b'"reason":"NonZeroExitCode"' in seen[3] and b'"message":"7"' in seen[3]
+
+
+def test_revocation_ends_a_running_command(place):
+    running = Kubectl(place, BOB, "alice").start("exec", "nb1-0", "--", "sleep", "72001")
+    wait_for("it runs", lambda: has_process("72001"), 30)
+    place.cli("unshare", "alice", BOB, user=ALICE)
+    started = time.monotonic()
+    running.communicate(timeout=20)
+    assert running.returncode != 0 and time.monotonic() - started < 10
+    wait_for("it is gone", lambda: not has_process("72001"), 20)
+    place.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
