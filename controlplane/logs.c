@@ -323,7 +323,7 @@ static int follow(struct call *call, const struct place *place, const cJSON *pod
     snprintf(follower->uid, sizeof(follower->uid), "%s", json_text_or("", pod, "metadata", "uid", NULL));
     visible_access(KIND_POD, pod, VERB_LOG, &access);
     response_header(call->response, "Cache-Control", "no-store");
-    follower->stream = response_stream(call->response, "text/plain; charset=utf-8", &access);
+    follower->stream = response_stream(call->response, "text/plain; charset=utf-8", &access, false);
     if (text->n)
         stream_write(follower->stream, buffer_slice(text));
     if (!add(call->server->followers, follower))

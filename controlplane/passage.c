@@ -274,7 +274,7 @@ static void become_stream(struct passage *passage, const struct call *call, cons
 {
     response_status(call->response, passage->status);
     response_header(call->response, "Cache-Control", "no-store");
-    struct stream *stream = response_stream(call->response, passage->type, access);
+    struct stream *stream = response_stream(call->response, passage->type, access, false);
     stream_on_gone(stream, on_gone, passage);
     if (passage->early.n)
         stream_write(stream, buffer_slice(&passage->early));

@@ -299,7 +299,7 @@ int watch_answer(struct call *call, const struct place *place, const struct engi
         watch->digest = visible_digest(request->policy, request->identity);
     struct access access = {.namespace = place->namespace, .kind = place->info->kind, .verb = VERB_WATCH};
     response_header(call->response, "Cache-Control", "no-store");
-    watch->stream = response_stream(call->response, "application/json", &access);
+    watch->stream = response_stream(call->response, "application/json", &access, partial);
     stream_on_gone(watch->stream, mark_gone, watch);
     status = engine_watch(call->server->engine, place->kind, place->namespace, options, version, on_event, watch,
                           &watch->source, error);

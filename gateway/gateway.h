@@ -51,10 +51,11 @@ void response_body(struct response *response, const char *type, struct slice bod
 /*
  * Turns the response into a stream (chunked): status and headers go out now, the handler returns, and any thread may
  * then write until the stream is closed. <access> (copied deep; may be NULL) is decided again whenever the policy
- * changes; a denial closes the stream. The identity must stay valid too.
+ * changes; a denial closes the stream. The identity must stay valid too. <in_part>: what is written is decided item by
+ * item, so the stream goes on while any item may be seen; others end when only a part is left.
  */
 struct stream;
-struct stream *response_stream(struct response *response, const char *type, const struct access *access);
+struct stream *response_stream(struct response *response, const char *type, const struct access *access, bool in_part);
 /* False once the peer is gone or has fallen more than 8 MiB behind (then the stream is closed). Any thread. */
 bool stream_write(struct stream *stream, struct slice data);
 void stream_close(struct stream *stream); /* ends the response properly; the handle is dead after. Exactly once. */

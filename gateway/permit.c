@@ -18,8 +18,13 @@ static bool still_allowed(const struct policy *policy, const struct permit *perm
 {
     if (permit->identity.kind == IDENTITY_ANONYMOUS)
         return true; /* nothing to lose: what needed an identity had one */
-    return policy_still_valid(policy, &permit->identity) &&
-           (!permit->decide || policy_decide(policy, &permit->identity, &permit->access).allowed);
+    if (!policy_still_valid(policy, &permit->identity))
+        return false;
+    if (!permit->decide)
+        return true;
+    /* Who saw everything and now may see one thing in it would go on seeing everything. */
+    struct decision decision = policy_decide(policy, &permit->identity, &permit->access);
+    return decision.allowed && (!decision.partial || permit->in_part);
 }
 
 void permits_review(struct loop *loop)

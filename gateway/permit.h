@@ -13,6 +13,7 @@ struct permit {
     struct identity identity;
     struct access access; /* its texts live as long as the permit is open */
     bool decide;          /* false: only the credential is looked at */
+    bool in_part;         /* every item is decided by itself: it goes on while any may be seen */
     void (*revoked)(struct permit *permit);
 };
 void permit_open(struct loop *loop, struct permit *permit);

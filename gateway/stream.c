@@ -10,7 +10,7 @@ struct stream {
     struct message start, wake, late;
     struct permit *permit; /* the exchange's; the loop's */
     struct access access;
-    bool has_access, chunked, wants_body, ended; /* ended: the final chunk is queued; the loop's */
+    bool has_access, in_part, chunked, wants_body, ended; /* ended: the final chunk is queued; the loop's */
     char *namespace, *kind, *name;
     struct buffer head, sending; /* the loop's once started */
 
@@ -179,6 +179,7 @@ static void on_start(struct loop *loop, struct message *message)
     exchange->reply_started = true;
     exchange->permit.access = stream->access;
     exchange->permit.decide = stream->has_access;
+    exchange->permit.in_part = stream->in_part;
     exchange->permit.revoked = on_revoked;
     permit_open(loop, &exchange->permit);
     connection->close_after = !stream->chunked || !exchange->request.keep_alive;
@@ -263,7 +264,7 @@ enum step stream_step(struct connection *connection)
 
 /* --- beginning ---------------------------------------------------------------------------------------------------- */
 
-struct stream *response_stream(struct response *response, const char *type, const struct access *access)
+struct stream *response_stream(struct response *response, const char *type, const struct access *access, bool in_part)
 {
     struct api_job *job = response->job;
     struct stream *stream = memory_get(sizeof(*stream));
@@ -278,6 +279,7 @@ struct stream *response_stream(struct response *response, const char *type, cons
     stream->chunked = !job->http10;
     stream->wants_body = job->wants_body;
     stream->has_access = access != NULL;
+    stream->in_part = in_part;
     if (access) {
         stream->namespace = text_or_null(access->namespace);
         stream->kind = text_or_null(access->kind);

@@ -430,14 +430,14 @@ static void handle(void *context, const struct request *request, struct response
     handled++;
     if (slice_is(request->path, "/api/stream")) {
         struct access access = {.namespace = "alice", .kind = "RayCluster", .name = "rc1", .verb = VERB_WATCH};
-        struct stream *stream = response_stream(response, "application/json", &access);
+        struct stream *stream = response_stream(response, "application/json", &access, false);
         stream_on_gone(stream, on_stream_gone, NULL);
         stream_write(stream, SLICE("{\"first\":true}\n"));
         open_stream = stream;
         return;
     }
     if (slice_is(request->path, "/api/short")) {
-        struct stream *stream = response_stream(response, "text/plain", NULL);
+        struct stream *stream = response_stream(response, "text/plain", NULL, false);
         stream_write(stream, SLICE("one "));
         stream_write(stream, SLICE("two"));
         stream_close(stream);

@@ -172,6 +172,27 @@ static void revocation_ends_streams(void **state)
     close_stream(&other);
 }
 
+/* A role that is taken away leaves what else was granted, and a watch of all is no watch of that. */
+static void what_is_left_shows_no_more_than_itself(void **state)
+{
+    (void)state;
+    AUTO_FREE char *path = memory_format(MEMBERS "/%lld", (long long)member_id("vi@example.com"));
+    DO(201, ALICE, "POST", MEMBERS,
+       "{\"subject\":{\"kind\":\"User\",\"name\":\"vi@example.com\"},\"role\":\"viewer\","
+       "\"resource\":{\"kind\":\"Notebook\",\"name\":\"nb1\"}}");
+    struct reader watch = open_stream(VI, NOTEBOOKS "?watch=1");
+    COMES(&watch, "\"name\":\"other\"");
+    DO(204, ALICE, "DELETE", path, NULL);
+    assert_true(ends(&watch, 1000));
+    close_stream(&watch);
+    struct reader part = open_stream(VI, NOTEBOOKS "?watch=1");
+    COMES(&part, "\"name\":\"nb1\"");
+    DO(200, ALICE, "PATCH", NOTEBOOKS "/other", "{\"metadata\":{\"annotations\":{\"seen\":\"no\"}}}");
+    assert_false(comes(&part, "\"name\":\"other\"", 300));
+    assert_false(part.ended);
+    close_stream(&part);
+}
+
 static void watches_are_bounded(void **state)
 {
     (void)state;
@@ -246,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_part_is_watched_as_it_is_listed),
         cmocka_unit_test(logs_are_read),
         cmocka_unit_test(revocation_ends_streams),
+        cmocka_unit_test(what_is_left_shows_no_more_than_itself),
         cmocka_unit_test(watches_are_bounded),
         cmocka_unit_test(logs_are_followed),
     };
