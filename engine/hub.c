@@ -463,6 +463,18 @@ static int place(struct hub *hub, struct hub_watch *watch, const struct hub_requ
     return 0;
 }
 
+struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const char *namespace,
+                             const struct engine_list_options *options, engine_watcher watcher, void *context)
+{
+    return (struct hub_request){.engine = engine,
+                                .kind = kind,
+                                .namespace = engine_kinds[kind].namespaced ? namespace : NULL,
+                                .labels = options ? options->label_selector : NULL,
+                                .fields = options ? options->field_selector : NULL,
+                                .watcher = watcher,
+                                .context = context};
+}
+
 int hub_open(struct hub *hub, const struct hub_request *request, struct engine_watch **ret, struct error *error)
 {
     struct hub_watch *watch = memory_get(sizeof(*watch));

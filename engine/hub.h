@@ -58,6 +58,9 @@ struct hub_request {
     engine_watcher watcher;
     void *context;
 };
+/* What an engine_watch asks for, but for where it begins. <namespace> is left out for kinds without one. */
+struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const char *namespace,
+                             const struct engine_list_options *options, engine_watcher watcher, void *context);
 int hub_open(struct hub *hub, const struct hub_request *request, struct engine_watch **ret, struct error *error);
 void hub_close(struct hub *hub, struct engine_watch *watch);
 

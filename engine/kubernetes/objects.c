@@ -247,15 +247,9 @@ int object_watch(struct engine *engine, enum engine_kind kind, const char *names
         resume ? cache_of(kubernetes, kind, &cache, error) : 0; /* since when changes are known is not known before */
     if (r < 0)
         return r;
-    struct hub_request request = {.engine = engine,
-                                  .kind = kind,
-                                  .namespace = engine_kinds[kind].namespaced ? namespace : NULL,
-                                  .labels = options ? options->label_selector : NULL,
-                                  .fields = options ? options->field_selector : NULL,
-                                  .resume = resume,
-                                  .from = (uint64_t)from,
-                                  .watcher = watcher,
-                                  .context = context};
+    struct hub_request request = hub_asked(engine, kind, namespace, options, watcher, context);
+    request.resume = resume;
+    request.from = (uint64_t)from;
     return cache_watch(cache, &request, ret, error);
 }
 

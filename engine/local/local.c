@@ -196,15 +196,9 @@ static int local_watch(struct engine *engine, enum engine_kind kind, const char 
     if (resume && !text_parse_i64(version, 1, INT64_MAX, &from))
         return error_set(error, ERROR_BAD_REQUEST, "resourceVersion",
                          "resourceVersion must be a number that was given out");
-    struct hub_request request = {.engine = engine,
-                                  .kind = kind,
-                                  .namespace = engine_kinds[kind].namespaced ? namespace : NULL,
-                                  .labels = options ? options->label_selector : NULL,
-                                  .fields = options ? options->field_selector : NULL,
-                                  .resume = resume,
-                                  .from = (uint64_t)from,
-                                  .watcher = watcher,
-                                  .context = context};
+    struct hub_request request = hub_asked(engine, kind, namespace, options, watcher, context);
+    request.resume = resume;
+    request.from = (uint64_t)from;
     return objects_watch(local_of(engine)->objects, &request, ret, error);
 }
 
