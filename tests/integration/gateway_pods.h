@@ -4,6 +4,24 @@
 
 /* --- into pods, through the cluster's API ------------------------------------------------------------------------- */
 
+struct expected {
+    const char *head;
+    int status;
+};
+
+static void expect_statuses(const struct expected *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        AUTO_BUFFER struct buffer answer = {0}, head = {0};
+        buffer_add_text(&head, cases[i].head);
+        if (client_wrap)
+            wire_for_tls(&head);
+        int status = ask(head.p, &answer);
+        if (status != cases[i].status)
+            fail_msg("%s: expected %d: %s", cases[i].head, cases[i].status, answer.p);
+    }
+}
+
 #define EXEC "GET /api/v1/namespaces/alice/pods/nb1-0/exec?command=sh HTTP/1.1\r\n" HOST
 
 static int open_pod(const char *person)
@@ -40,10 +58,7 @@ static void pods_are_entered_in_a_role(void **state)
 static void pods_are_entered_by_nobody_else(void **state)
 {
     (void)state;
-    static const struct {
-        const char *head;
-        int status;
-    } cases[] = {
+    static const struct expected cases[] = {
         {EXEC WS "\r\n", 401},
         {EXEC "Authorization: Bearer token-victor\r\n" WS "\r\n", 403},
         {EXEC "Authorization: Bearer token-bob\r\n" WS "\r\n", 404},
@@ -56,16 +71,7 @@ static void pods_are_entered_by_nobody_else(void **state)
          "Cookie: atelier_resource=resource-alice\r\nOrigin: http://notebook-nb1--alice.localhost:8080\r\n" WS "\r\n",
          404},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_BUFFER struct buffer answer = {0};
-        AUTO_BUFFER struct buffer head = {0};
-        buffer_add_text(&head, cases[i].head);
-        if (client_wrap)
-            wire_for_tls(&head);
-        int status = ask(head.p, &answer);
-        if (status != cases[i].status)
-            fail_msg("%s: expected %d: %s", cases[i].head, cases[i].status, answer.p);
-    }
+    expect_statuses(cases, COUNT_OF(cases));
     assert_int_equal(workload_requests(), 0);
 }
 
@@ -165,10 +171,7 @@ static void commands_are_asked_for_properly(void **state)
 {
     (void)state;
 #define POD "GET /api/v1/namespaces/alice/pods/nb1-0/"
-    static const struct {
-        const char *head;
-        int status;
-    } cases[] = {
+    static const struct expected cases[] = {
         {COMMAND "HTTP/1.1\r\n" HOST CHANNELS WS "\r\n", 401},
         {COMMAND "HTTP/1.1\r\n" HOST "Authorization: Bearer token-victor\r\n" CHANNELS WS "\r\n", 403},
         {COMMAND "HTTP/1.1\r\n" HOST "Authorization: Bearer token-bob\r\n" CHANNELS WS "\r\n", 404},
@@ -184,15 +187,7 @@ static void commands_are_asked_for_properly(void **state)
         {POD "attach?stdin=true HTTP/1.1\r\n" HOST ALICE CHANNELS WS "\r\n", 400},
         {"GET /api/v1/namespaces/alice/pods/nb2-0/exec?command=a HTTP/1.1\r\n" HOST ALICE CHANNELS WS "\r\n", 404},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_BUFFER struct buffer answer = {0}, head = {0};
-        buffer_add_text(&head, cases[i].head);
-        if (client_wrap)
-            wire_for_tls(&head);
-        int status = ask(head.p, &answer);
-        if (status != cases[i].status)
-            fail_msg("%s: expected %d: %s", cases[i].head, cases[i].status, answer.p);
-    }
+    expect_statuses(cases, COUNT_OF(cases));
     assert_int_equal(workload_requests(), 0);
 }
 
