@@ -25,14 +25,13 @@ int measure_pods(struct engine *engine, cJSON **ret, struct error *error)
 {
     static const struct kube_request request = {.method = "GET", .target = "/apis/metrics.k8s.io/v1beta1/pods"};
     AUTO_JSON cJSON *list = NULL;
-    struct error own = {0};
     const cJSON *item;
-    int r = kube_call(kubernetes_of(engine)->client, &request, &list, &own);
+    int r = kube_call(kubernetes_of(engine)->client, &request, &list, error);
     if (r == -ERROR_NOT_FOUND)
         return error_set(error, ERROR_METHOD, NULL,
                          "this cluster does not measure its pods: metrics.k8s.io (metrics-server) is not installed");
     if (r < 0)
-        return error_set(error, own.code, NULL, "%s", own.message);
+        return r;
     *ret = json_array();
     cJSON_ArrayForEach(item, json_member(list, "items"))
     {
