@@ -25,7 +25,7 @@ static int google_check(const struct tenancy *tenancy, const cJSON *plugin, stru
     static const char *const known[] = {"gcpServiceAccount", NULL};
     static const char field[] = "spec.plugins[0].spec.gcpServiceAccount";
     const cJSON *spec = json_member(plugin, "spec");
-    if (tenancy->engine && !engine_has(tenancy->engine, KIND_SERVICEACCOUNT))
+    if (!engine_has(tenancy->engine, KIND_SERVICEACCOUNT))
         return error_set(error, ERROR_INVALID, "spec.plugins[0].kind",
                          "WorkloadIdentity is an annotation on a service account, which this engine does not have");
     if (!cJSON_IsObject(spec))

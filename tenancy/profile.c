@@ -46,8 +46,7 @@ static int profile_check_name(const struct tenancy *tenancy, const cJSON *profil
         return error_set(error, ERROR_INVALID, "metadata.name",
                          "the name \"%s\" is not possible: \"--\" separates names in host names", shown);
     const char *own = tenancy->settings.namespace;
-    const struct engine_traits *traits = tenancy->engine ? engine_traits(tenancy->engine) : NULL;
-    const char *tenants = traits ? traits->tenant_subject_namespace : NULL;
+    const char *tenants = engine_traits(tenancy->engine)->tenant_subject_namespace;
     if (profile_name_reserved(name) || (own && strcmp(own, name) == 0) || (tenants && strcmp(tenants, name) == 0))
         return error_set(error, ERROR_INVALID, "metadata.name", "the name \"%s\" is reserved; choose another", shown);
     return 0;

@@ -215,7 +215,7 @@ int quota_check(const struct tenancy *tenancy, const struct identity *identity, 
     }
     if (r == 0 && !identity->platform_admin)
         r = none_dropped(old_hard, hard, error);
-    if (r == 0 && tenancy->engine)
+    if (r == 0)
         r = engine_check_quota(tenancy->engine, hard, QUOTA_PATH, error);
     if (r < 0)
         return r;

@@ -6,8 +6,10 @@
 #include <cmocka.h>
 
 #include "tenancy/internal.h"
+#include "tests/unit/fake_engine.h"
 
-static struct tenancy tenancy = {.quota_cpu = (char[]){"32"}, .quota_memory = (char[]){"64Gi"}};
+static struct fake_engine fake = {.base.operations = &fake_operations};
+static struct tenancy tenancy = {.engine = &fake.base, .quota_cpu = (char[]){"32"}, .quota_memory = (char[]){"64Gi"}};
 static const struct identity alice = {.kind = IDENTITY_SESSION, .user_id = 7, .email = "alice@example.com"};
 static const struct identity admin = {
     .kind = IDENTITY_SESSION, .user_id = 1, .email = "admin@example.com", .platform_admin = true};
