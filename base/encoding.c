@@ -143,6 +143,14 @@ bool text_unpercent(struct slice encoded, struct buffer *ret)
     return true;
 }
 
+bool text_unform(struct slice encoded, struct buffer *ret)
+{
+    AUTO_BUFFER struct buffer spaced = {0};
+    for (size_t i = 0; i < encoded.n; i++)
+        buffer_add(&spaced, encoded.p[i] == '+' ? " " : &encoded.p[i], 1);
+    return text_unpercent(buffer_slice(&spaced), ret);
+}
+
 static bool is_unreserved(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||

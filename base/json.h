@@ -47,7 +47,12 @@ cJSON *json_at(const cJSON *root, ...) __attribute__((sentinel));
 cJSON *json_member(const cJSON *object, const char *key);
 const char *json_text(const cJSON *root, ...) __attribute__((sentinel)); /* the string there, or NULL */
 const char *json_text_or(const char *fallback, const cJSON *root, ...) __attribute__((sentinel));
+/* The first object of <array> whose member "name" is <name>, as Kubernetes' lists are keyed; NULL if there is none. */
+cJSON *json_named(const cJSON *array, const char *name);
 bool json_i64(const cJSON *value, int64_t *ret); /* true for a number that is whole and within 2^53 */
+/* A quantity as manifests have it ("500m", 2, 0.5), read by quantity_parse_milli or quantity_parse_bytes. False for
+ * anything else; *ret is then left alone. */
+bool json_quantity(const cJSON *value, bool (*parse)(struct slice text, int64_t *ret), int64_t *ret);
 bool json_true(const cJSON *root, ...) __attribute__((sentinel));
 
 /* Builders. `json_set*` replace an existing member. Texts are copied. <value> is consumed. All return the new

@@ -53,6 +53,24 @@ const char *json_text_or(const char *fallback, const cJSON *root, ...)
     return text ? text : fallback;
 }
 
+bool json_quantity(const cJSON *value, bool (*parse)(struct slice text, int64_t *ret), int64_t *ret)
+{
+    char number[32];
+    int64_t whole, read;
+    const char *text = cJSON_IsString(value) ? value->valuestring : NULL;
+    if (json_i64(value, &whole)) {
+        snprintf(number, sizeof(number), "%lld", (long long)whole);
+        text = number;
+    } else if (cJSON_IsNumber(value)) {
+        snprintf(number, sizeof(number), "%.3f", value->valuedouble);
+        text = number;
+    }
+    if (!text || !parse(slice_of(text), &read))
+        return false;
+    *ret = read;
+    return true;
+}
+
 bool json_true(const cJSON *root, ...)
 {
     va_list keys;
@@ -60,6 +78,14 @@ bool json_true(const cJSON *root, ...)
     bool found = cJSON_IsTrue(follow(root, keys));
     va_end(keys);
     return found;
+}
+
+cJSON *json_named(const cJSON *array, const char *name)
+{
+    cJSON *item = array ? array->child : NULL;
+    while (item && strcmp(json_text_or("", item, "name", NULL), name) != 0)
+        item = item->next;
+    return item;
 }
 
 bool json_i64(const cJSON *value, int64_t *ret)

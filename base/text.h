@@ -65,6 +65,7 @@ char *text_base64url(const void *bytes, size_t count); /* RFC 4648 section 5, un
 bool text_unbase64(struct slice encoded, struct buffer *ret);
 bool text_unbase64url(struct slice encoded, struct buffer *ret);
 bool text_unpercent(struct slice encoded, struct buffer *ret); /* false on a bad escape or an encoded NUL */
+bool text_unform(struct slice encoded, struct buffer *ret);    /* the same as forms do it: '+' is a space */
 void text_percent(struct slice raw, struct buffer *ret);       /* keeps RFC 3986 unreserved characters only */
 bool text_is_utf8(struct slice text);                          /* strict: no surrogates, no overlong forms */
 /* Printable form for logs and terminals: control characters, ESC and non-UTF-8 become \xNN; at most <size>-1 bytes. */

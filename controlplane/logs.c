@@ -67,13 +67,7 @@ static bool pump(struct follower *follower, bool *ret_grown)
 
 static const cJSON *find_status(const cJSON *pod, const char *member, const char *container)
 {
-    const cJSON *item;
-    cJSON_ArrayForEach(item, json_at(pod, "status", member, NULL))
-    {
-        if (strcmp(json_text_or("", item, "name", NULL), container) == 0)
-            return item;
-    }
-    return NULL;
+    return json_named(json_at(pod, "status", member, NULL), container);
 }
 
 static bool container_ended(const cJSON *pod, const char *container)

@@ -174,17 +174,6 @@ static bool is_upgraded(const struct place *place)
     return false;
 }
 
-static bool has_container(const cJSON *pod, const char *name)
-{
-    const cJSON *container;
-    cJSON_ArrayForEach(container, json_at(pod, "spec", "containers", NULL))
-    {
-        if (strcmp(json_text_or("", container, "name", NULL), name) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* exec and its kin without the WebSocket that they take. kubectl asks so when its handshake (gateway/pod_request.h) was
  * refused, and shows this answer instead of that one. */
 static int refuse_without_websocket(struct call *call, const struct place *place, struct error *error)
@@ -197,7 +186,7 @@ static int refuse_without_websocket(struct call *call, const struct place *place
         status = place_read(call, place, VERB_GET, &pod, error);
     if (status < 0)
         return status;
-    if (container && *container && !has_container(pod, container))
+    if (container && *container && !json_named(json_at(pod, "spec", "containers", NULL), container))
         return error_set(error, ERROR_BAD_REQUEST, "container", "container %.63s is not valid for pod %s", container,
                          place->name);
     if (strcmp(json_text_or("", pod, "status", "phase", NULL), "Running") != 0)

@@ -35,27 +35,17 @@ struct workload {
     int64_t memory_bytes, cpu_limit_milli, memory_limit_bytes, nodes;
 };
 
-/* A quantity as manifests have it: "500m", 2, 0.5. */
-static int64_t quantity(const cJSON *value, bool (*parse)(struct slice, int64_t *))
-{
-    int64_t ret = 0;
-    char number[32];
-    if (cJSON_IsString(value))
-        return parse(slice_of(value->valuestring), &ret) ? ret : 0;
-    if (!cJSON_IsNumber(value))
-        return 0;
-    snprintf(number, sizeof(number), "%.3f", value->valuedouble);
-    return parse(slice_of(number), &ret) ? ret : 0;
-}
-
 static void add_limits(const cJSON *pod, struct workload *workload)
 {
     const cJSON *container;
     cJSON_ArrayForEach(container, json_at(pod, "spec", "containers", NULL))
     {
         const cJSON *limits = json_at(container, "resources", "limits", NULL);
-        workload->cpu_limit_milli += quantity(json_member(limits, "cpu"), quantity_parse_milli);
-        workload->memory_limit_bytes += quantity(json_member(limits, "memory"), quantity_parse_bytes);
+        int64_t cpu_milli = 0, memory_bytes = 0;
+        (void)json_quantity(json_member(limits, "cpu"), quantity_parse_milli, &cpu_milli);
+        (void)json_quantity(json_member(limits, "memory"), quantity_parse_bytes, &memory_bytes);
+        workload->cpu_limit_milli += cpu_milli;
+        workload->memory_limit_bytes += memory_bytes;
     }
 }
 

@@ -32,15 +32,6 @@ static const char *choose_protocol(const struct http_fields *fields)
 
 /* --- the options -------------------------------------------------------------------------------------------------- */
 
-/* As forms are encoded. */
-static bool decode(struct slice raw, struct buffer *ret)
-{
-    AUTO_BUFFER struct buffer spaced = {0};
-    for (size_t i = 0; i < raw.n; i++)
-        buffer_add(&spaced, raw.p[i] == '+' ? " " : &raw.p[i], 1);
-    return text_unpercent(buffer_slice(&spaced), ret) && text_is_utf8(buffer_slice(ret));
-}
-
 static bool take_option(struct pod_request *request, struct slice key, const char *value)
 {
     const struct {
@@ -69,7 +60,8 @@ static bool take_options(struct pod_request *request, struct slice query)
     while (query.n > 0) {
         struct slice value, key = slice_split(slice_split(query, '&', &query), '=', &value);
         AUTO_BUFFER struct buffer text = {0};
-        if (!decode(value, &text) || !take_option(request, key, text.p ? text.p : ""))
+        if (!text_unform(value, &text) || !text_is_utf8(buffer_slice(&text)) ||
+            !take_option(request, key, text.p ? text.p : ""))
             return false;
     }
     return true;

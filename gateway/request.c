@@ -9,14 +9,11 @@ struct slice request_header(const struct request *request, const char *name)
     return (struct slice){NULL, 0};
 }
 
-/* Percent-decoding as forms do it: '+' is a space. NULL if it is malformed. */
+/* NULL if it is malformed. */
 static const char *decode(struct arena *arena, struct slice raw)
 {
-    AUTO_BUFFER struct buffer spaced = {0};
     AUTO_BUFFER struct buffer decoded = {0};
-    for (size_t i = 0; i < raw.n; i++)
-        buffer_add(&spaced, raw.p[i] == '+' ? " " : &raw.p[i], 1);
-    if (!text_unpercent(buffer_slice(&spaced), &decoded))
+    if (!text_unform(raw, &decoded))
         return NULL;
     return arena_text_n(arena, decoded.p ? decoded.p : "", decoded.n);
 }

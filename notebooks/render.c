@@ -112,20 +112,11 @@ cJSON *notebook_render_virtualservice(const cJSON *notebook, const char *gateway
 
 /* --- the container ------------------------------------------------------------------------------------------------ */
 
-static cJSON *env_named(cJSON *env, const char *name)
-{
-    for (cJSON *item = env->child; item; item = item->next) {
-        if (strcmp(json_text_or("", item, "name", NULL), name) == 0)
-            return item;
-    }
-    return NULL;
-}
-
 /* Sets a variable, whatever the template says: the platform depends on it. */
 static cJSON *env_force(cJSON *env, const char *name)
 {
     cJSON *item;
-    while ((item = env_named(env, name)))
+    while ((item = json_named(env, name)))
         cJSON_Delete(cJSON_DetachItemViaPointer(env, item));
     item = json_push(env, json_object());
     json_set_text(item, "name", name);
@@ -134,7 +125,7 @@ static cJSON *env_force(cJSON *env, const char *name)
 
 static void env_default(cJSON *env, const char *name, const char *value)
 {
-    if (env_named(env, name))
+    if (json_named(env, name))
         return;
     json_set_text(env_force(env, name), "value", value);
 }

@@ -53,12 +53,7 @@ static const cJSON *server_container(const cJSON *notebook)
 static const cJSON *server_status(const struct notebook_view *view)
 {
     const char *name = json_text_or("", server_container(view->notebook), "name", NULL);
-    const cJSON *statuses = json_at(view->pod, "status", "containerStatuses", NULL);
-    for (const cJSON *s = statuses ? statuses->child : NULL; s; s = s->next) {
-        if (strcmp(json_text_or("", s, "name", NULL), name) == 0)
-            return s;
-    }
-    return NULL;
+    return json_named(json_at(view->pod, "status", "containerStatuses", NULL), name);
 }
 
 static const cJSON *last_end(const cJSON *status)

@@ -1,17 +1,6 @@
 /* Which container of a Pod is meant? */
 #include "engine/local/container.h"
 
-static const cJSON *find(const cJSON *list, const char *name)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (strcmp(json_text_or("", item, "name", NULL), name) == 0)
-            return item;
-    }
-    return NULL;
-}
-
 int container_choose(const struct object *pod, const char *wanted, const char **ret, struct error *error)
 {
     const cJSON *containers = json_at(pod->body, "spec", "containers", NULL);
@@ -20,7 +9,7 @@ int container_choose(const struct object *pod, const char *wanted, const char **
         *ret = json_text_or("", cJSON_GetArrayItem(containers, 0), "name", NULL);
         return 0;
     }
-    if (!find(containers, wanted) && !find(inits, wanted))
+    if (!json_named(containers, wanted) && !json_named(inits, wanted))
         return error_set(error, ERROR_BAD_REQUEST, "container", "container %.63s is not valid for pod %s", wanted,
                          pod->name);
     *ret = wanted;
@@ -29,6 +18,6 @@ int container_choose(const struct object *pod, const char *wanted, const char **
 
 const cJSON *container_status(const struct object *pod, const char *name)
 {
-    const cJSON *status = find(json_at(pod->body, "status", "containerStatuses", NULL), name);
-    return status ? status : find(json_at(pod->body, "status", "initContainerStatuses", NULL), name);
+    const cJSON *status = json_named(json_at(pod->body, "status", "containerStatuses", NULL), name);
+    return status ? status : json_named(json_at(pod->body, "status", "initContainerStatuses", NULL), name);
 }

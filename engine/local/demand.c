@@ -6,19 +6,9 @@ static const int64_t default_memory_bytes = INT64_C(1) << 30;
 
 static int64_t quantity(const cJSON *container, const char *which, const char *what, bool milli)
 {
+    int64_t ret = 0;
     const cJSON *value = json_at(container, "resources", which, what, NULL);
-    char number[32];
-    const char *text = cJSON_IsString(value) ? value->valuestring : NULL;
-    int64_t whole, ret = 0;
-    if (json_i64(value, &whole)) { /* YAML's `cpu: 2` */
-        (void)snprintf(number, sizeof(number), "%lld", (long long)whole);
-        text = number;
-    } else if (cJSON_IsNumber(value)) {
-        (void)snprintf(number, sizeof(number), "%.3f", value->valuedouble);
-        text = number;
-    }
-    if (!text || !(milli ? quantity_parse_milli(slice_of(text), &ret) : quantity_parse_bytes(slice_of(text), &ret)))
-        return 0;
+    (void)json_quantity(value, milli ? quantity_parse_milli : quantity_parse_bytes, &ret);
     return ret < 0 ? 0 : ret;
 }
 

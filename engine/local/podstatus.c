@@ -5,17 +5,6 @@
 #include "engine/local/probe.h"
 #include "engine/local/status.h"
 
-static const cJSON *by_name(const cJSON *list, const char *name)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (strcmp(json_text_or("", item, "name", NULL), name) == 0)
-            return item;
-    }
-    return NULL;
-}
-
 static bool state_is(const cJSON *record, const char *state)
 {
     return strcmp(json_text_or("", record, "state", NULL), state) == 0;
@@ -119,8 +108,8 @@ static cJSON *container_statuses(struct local *local, const struct object *pod, 
     cJSON_ArrayForEach(container, json_at(pod->body, "spec", init ? "initContainers" : "containers", NULL))
     {
         const char *name = json_text_or("", container, "name", NULL);
-        const cJSON *one = by_name(json_member(record, "containers"), name);
-        json_push(list, container_status(local, pod, container, one, by_name(before, name), init, anew));
+        const cJSON *one = json_named(json_member(record, "containers"), name);
+        json_push(list, container_status(local, pod, container, one, json_named(before, name), init, anew));
     }
     return list;
 }
@@ -210,11 +199,11 @@ cJSON *podstatus_waiting(const struct object *pod, const char *reason, const cha
         json_set_text(one, "imageID", "");
         json_set_bool(one, "ready", false);
         json_set_bool(one, "started", false);
-        json_set_i64(one, "restartCount", number(by_name(before, name), "restartCount"));
+        json_set_i64(one, "restartCount", number(json_named(before, name), "restartCount"));
         cJSON *waiting = json_object_in(json_object_in(one, "state"), "waiting");
         json_set_text(waiting, "reason", reason);
         json_set_text(waiting, "message", message);
-        const cJSON *last = json_member(by_name(before, name), "lastState");
+        const cJSON *last = json_member(json_named(before, name), "lastState");
         json_set(one, "lastState", last ? json_copy(last) : json_object());
     }
     return status;
@@ -239,7 +228,7 @@ void podstatus_tell(struct local *local, const struct object *pod, const cJSON *
     cJSON_ArrayForEach(now, json_member(status, "containerStatuses"))
     {
         const char *name = json_text_or("", now, "name", NULL);
-        const cJSON *before = by_name(json_at(pod->body, "status", "containerStatuses", NULL), name);
+        const cJSON *before = json_named(json_at(pod->body, "status", "containerStatuses", NULL), name);
         const char *started = json_text_or("", now, "state", "running", "startedAt", NULL);
         if (started[0] && strcmp(started, json_text_or("", before, "state", "running", "startedAt", NULL)) != 0)
             engine_event(&local->base, pod->body, "Normal", "Started", "started container %s", name);

@@ -60,11 +60,5 @@ int check_list(struct check *check, const cJSON *value, const char *path, int ma
 
 bool check_has_volume(const struct check *check, const char *name)
 {
-    const cJSON *volume;
-    cJSON_ArrayForEach(volume, check->volumes)
-    {
-        if (strcmp(json_text_or("", volume, "name", NULL), name) == 0)
-            return true;
-    }
-    return false;
+    return json_named(check->volumes, name) != NULL;
 }

@@ -9,13 +9,7 @@ static const int64_t shm_default_bytes = INT64_C(64) << 20; /* as container runt
 
 static const cJSON *find_volume(const cJSON *pod, const char *name)
 {
-    const cJSON *volume;
-    cJSON_ArrayForEach(volume, json_at(pod, "spec", "volumes", NULL))
-    {
-        if (strcmp(json_text_or("", volume, "name", NULL), name) == 0)
-            return volume;
-    }
-    return NULL;
+    return json_named(json_at(pod, "spec", "volumes", NULL), name);
 }
 
 static bool is_memory(const cJSON *volume)

@@ -193,15 +193,10 @@ static char *state_key(const struct object *pod, const char *container)
 static bool was_ready(const struct object *pod, const char *container, int64_t started_at)
 {
     char text[CLOCK_TEXT_SIZE];
-    const cJSON *status;
+    const cJSON *status = json_named(json_at(pod->body, "status", "containerStatuses", NULL), container);
     clock_format(started_at, text);
-    cJSON_ArrayForEach(status, json_at(pod->body, "status", "containerStatuses", NULL))
-    {
-        if (strcmp(json_text_or("", status, "name", NULL), container) == 0)
-            return json_true(status, "ready", NULL) &&
-                   strcmp(json_text_or("", status, "state", "running", "startedAt", NULL), text) == 0;
-    }
-    return false;
+    return json_true(status, "ready", NULL) &&
+           strcmp(json_text_or("", status, "state", "running", "startedAt", NULL), text) == 0;
 }
 
 bool probe_ready(struct local *local, const struct object *pod, const cJSON *container, int64_t started_at)
@@ -266,13 +261,8 @@ static const cJSON *find_container(const struct object *pod, struct slice name)
 
 static bool is_running(const struct object *pod, const char *container)
 {
-    const cJSON *status;
-    cJSON_ArrayForEach(status, json_at(pod->body, "status", "containerStatuses", NULL))
-    {
-        if (strcmp(json_text_or("", status, "name", NULL), container) == 0)
-            return json_at(status, "state", "running", NULL) != NULL;
-    }
-    return false;
+    const cJSON *status = json_named(json_at(pod->body, "status", "containerStatuses", NULL), container);
+    return json_at(status, "state", "running", NULL) != NULL;
 }
 
 static void check_readiness(struct local *local, const struct object *pod, const cJSON *container,

@@ -66,20 +66,9 @@ static void set_labels(const struct object *cluster, cJSON *metadata, bool head,
     json_set_text(labels, "app.kubernetes.io/created-by", "kuberay-operator");
 }
 
-static bool env_has(const cJSON *env, const char *name)
-{
-    const cJSON *variable;
-    cJSON_ArrayForEach(variable, env)
-    {
-        if (strcmp(json_text_or("", variable, "name", NULL), name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void env_default(cJSON *env, const char *name, const char *value)
 {
-    if (env_has(env, name))
+    if (json_named(env, name))
         return;
     cJSON *variable = json_push(env, json_object());
     json_set_text(variable, "name", name);
@@ -98,7 +87,7 @@ static void env_force(cJSON *env, const char *name, const char *value)
 
 static void env_field(cJSON *env, const char *name, const char *path)
 {
-    if (env_has(env, name))
+    if (json_named(env, name))
         return;
     cJSON *variable = json_push(env, json_object());
     json_set_text(variable, "name", name);

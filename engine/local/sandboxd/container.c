@@ -22,13 +22,7 @@
 
 static const cJSON *container_spec(const struct box_pod *pod, const char *name)
 {
-    const cJSON *container;
-    cJSON_ArrayForEach(container, json_member(pod->spec, "containers"))
-    {
-        if (!strcmp(json_text_or("", container, "name", NULL), name))
-            return container;
-    }
-    return NULL;
+    return json_named(json_member(pod->spec, "containers"), name);
 }
 
 /* The runtime wants an id that is unique in its directory, and short: it is part of file names. */

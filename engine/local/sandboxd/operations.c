@@ -274,13 +274,7 @@ static int listen_op(struct call *call, struct error *error)
 
 static bool has_container(const struct box_pod *pod, const char *name)
 {
-    const cJSON *container;
-    cJSON_ArrayForEach(container, json_member(pod->spec, "containers"))
-    {
-        if (!strcmp(json_text_or("", container, "name", NULL), name))
-            return true;
-    }
-    return false;
+    return json_named(json_member(pod->spec, "containers"), name) != NULL;
 }
 
 static int no_such_container(const struct call *call, struct error *error)

@@ -104,6 +104,10 @@ static void percent(void **state)
         assert_string_equal(back.p, "/+/");
     }
     assert_false(text_unpercent(SLICE("a\0b"), &back));
+    buffer_clear(&back);
+    assert_true(text_unform(SLICE("a+b%2B%26"), &back));
+    assert_true(slice_is(buffer_slice(&back), "a b+&"));
+    assert_false(text_unform(SLICE("%zz"), &back));
 }
 
 static void utf8(void **state)

@@ -352,9 +352,32 @@ static void checks_known_members(void **state)
     assert_string_equal(error.field, "Replicas");
 }
 
+static void finds_by_name_and_reads_quantities(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *list = NULL;
+    static const char text[] =
+        "[{\"name\":\"a\",\"q\":\"500m\"},{\"q\":0.5},{\"name\":\"b\",\"q\":2},{\"name\":\"b\",\"q\":\"x\"}]";
+    assert_int_equal(json_parse(slice_of(text), &json_limits_default, &list, NULL), 0);
+    assert_ptr_equal(json_named(list, "a"), cJSON_GetArrayItem(list, 0));
+    assert_ptr_equal(json_named(list, "b"), cJSON_GetArrayItem(list, 2));
+    assert_null(json_named(list, "c"));
+    assert_null(json_named(NULL, "a"));
+    static const int64_t milli[] = {500, 500, 2000};
+    int64_t read = -1;
+    for (int i = 0; i < 3; i++) {
+        assert_true(json_quantity(json_member(cJSON_GetArrayItem(list, i), "q"), quantity_parse_milli, &read));
+        assert_int_equal(read, milli[i]);
+    }
+    assert_false(json_quantity(json_member(cJSON_GetArrayItem(list, 3), "q"), quantity_parse_milli, &read));
+    assert_false(json_quantity(NULL, quantity_parse_milli, &read));
+    assert_int_equal(read, 2000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_by_name_and_reads_quantities),
         cmocka_unit_test(accepts_and_prints),
         cmocka_unit_test(refuses),
         cmocka_unit_test(errors_are_printable),
