@@ -95,6 +95,8 @@ _Noreturn static void become(const struct program *program, int directory, int f
     sigemptyset(&none);
     for (int number = 1; number < SIGRTMIN; number++)
         signal(number, SIG_DFL);
+    if (program->ignores_usr1)
+        signal(SIGUSR1, SIG_IGN);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid(); /* a terminal's Ctrl-C reaches the supervisor alone, which stops the three in order */
     umask(077);

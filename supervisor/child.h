@@ -26,6 +26,7 @@ struct program {
     int input, output, errors; /* its 0, 1, 2 */
     bool notifies;             /* writes "ready\n" to fd ATELIER_NOTIFY_FD (always CHILD_NOTIFY_FD) */
     const char *record;        /* path of its record, or NULL */
+    bool ignores_usr1;         /* SIGUSR1 does it no harm before it listens for it */
     bool many_files;           /* soft RLIMIT_NOFILE up to the hard one */
 };
 #define CHILD_NOTIFY_FD 3

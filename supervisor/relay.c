@@ -6,8 +6,6 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
-
 #define PIPE_BYTES (1024 * 1024) /* what fits while no supervisor reads */
 #define LINE_BYTES_MAX 4096
 #define SIGN_IN "Sign in: "
@@ -38,8 +36,6 @@ int relay_open(const struct layout *layout, struct relay *ret, struct error *err
         failed = open_fifo(layout, "log", &ret->errors, error);
     if (failed)
         relay_close(ret);
-    else
-        ret->sign_in = layout_run_path(layout, "sign-in");
     return failed;
 }
 
@@ -50,7 +46,6 @@ void relay_close(struct relay *relay)
     if (relay->errors >= 0)
         close(relay->errors);
     buffer_free(&relay->line);
-    free(relay->sign_in);
     *relay = (struct relay){.output = -1, .errors = -1};
 }
 
@@ -72,18 +67,12 @@ static void write_all(int fd, struct slice text)
     }
 }
 
-static void pass_line(struct relay *relay, struct slice line)
+static void pass_line(struct slice line)
 {
     char printable[LINE_BYTES_MAX];
     text_printable(line, printable, sizeof(printable) - 1);
     AUTO_FREE char *text = memory_format("%s\n", printable);
-    if (!slice_starts(line, SIGN_IN)) {
-        write_all(STDERR_FILENO, slice_of(text));
-        return;
-    }
-    relay->saw_sign_in = true;
-    file_write(relay->sign_in, slice_of(text), 0600, NULL); /* only for the next supervisor's convenience */
-    write_all(STDOUT_FILENO, slice_of(text));
+    write_all(slice_starts(line, SIGN_IN) ? STDOUT_FILENO : STDERR_FILENO, slice_of(text));
 }
 
 void relay_run(struct relay *relay)
@@ -97,7 +86,7 @@ void relay_run(struct relay *relay)
         const char *end;
         while ((end = memchr(relay->line.p, '\n', relay->line.n))) {
             size_t length = (size_t)(end - relay->line.p);
-            pass_line(relay, (struct slice){relay->line.p, length});
+            pass_line((struct slice){relay->line.p, length});
             buffer_drop(&relay->line, length + 1);
         }
         if (relay->line.n >= LINE_BYTES_MAX)

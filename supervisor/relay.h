@@ -12,8 +12,6 @@
 struct relay {
     int output, errors; /* both ends of each FIFO in one: read by us, inherited by the daemons */
     struct buffer line; /* of output, not complete yet */
-    char *sign_in;      /* <run>/sign-in: the last sign-in line, kept for a later supervisor */
-    bool saw_sign_in;
 };
 int relay_open(const struct layout *layout, struct relay *ret, struct error *error);
 void relay_close(struct relay *relay);

@@ -192,6 +192,7 @@ static struct program atelierd_program(const struct services *services)
         .gid = services->gid,
         .drop_privileges = true,
         .notifies = true,
+        .ignores_usr1 = true,
         .many_files = true,
         .input = -1,
         .output = services->relay.output,

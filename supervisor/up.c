@@ -136,8 +136,6 @@ static void start(struct supervisor *supervisor, struct service *service)
 {
     struct error error = {0};
     struct child child;
-    if (service->id == SERVICE_ATELIERD)
-        supervisor->services.relay.saw_sign_in = false;
     /* A server that a killed process of ours left behind, or that an earlier attempt did not see yet. */
     if (service->id == SERVICE_POSTGRES && database_find(supervisor->services.layout, &child)) {
         service->child = child;
@@ -182,7 +180,7 @@ static void ended(struct supervisor *supervisor, struct service *service, int st
         schedule(service);
 }
 
-static void note_ready(struct supervisor *supervisor, struct service *service)
+static void note_ready(struct service *service)
 {
     char text[16];
     ssize_t count = read(service->child.notify, text, sizeof(text));
@@ -194,8 +192,6 @@ static void note_ready(struct supervisor *supervisor, struct service *service)
         return;
     service->proven = true;
     service->failures = 0;
-    if (!supervisor->services.relay.saw_sign_in)
-        unlink(supervisor->services.relay.sign_in); /* the link has been used: nothing to show to the next supervisor */
     log_line(LOG_INFO, "ready", LOG_TEXT("process", name_of(service)));
 }
 
@@ -234,7 +230,7 @@ static void turn(struct supervisor *supervisor, int64_t deadline_ms)
         struct service *service = &supervisor->service[i];
         int status;
         if (service->state == STATE_RUNNING && service->child.notify >= 0)
-            note_ready(supervisor, service);
+            note_ready(service);
         if (service->state == STATE_RUNNING && child_ended(&service->child, &status))
             ended(supervisor, service, status);
     }
@@ -317,7 +313,7 @@ static void adopt_or_start(struct supervisor *supervisor, struct service *servic
     if (may_adopt(supervisor, service->id, recorded)) {
         service->proven = true;
         log_line(LOG_INFO, "adopted", LOG_TEXT("process", name_of(service)), LOG_NUMBER("pid", child.pid));
-        if (service->id == SERVICE_ATELIERD && file_exists(supervisor->services.relay.sign_in))
+        if (service->id == SERVICE_ATELIERD)
             child_signal(&child, SIGUSR1); /* prints the sign-in line again if the link is still unused */
         return;
     }
