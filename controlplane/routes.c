@@ -459,10 +459,25 @@ static const char *wanted_port(const struct route *route)
     return route->port;
 }
 
+/* A cluster that is suspended, or has just been made, has no head service yet: it is there, and nothing answers. */
+static bool resolve_waiting(struct routes *routes, const struct route *route, struct target *ret)
+{
+    char key[KEY_SIZE];
+    if ((route->kind != ROUTE_RAY && route->kind != ROUTE_SERVE) ||
+        !map_get(routes->clusters, make_key(key, route->namespace, route->name)))
+        return false;
+    *ret = (struct target){.strip_prefix = true};
+    copy_text(ret->owner_kind, sizeof(ret->owner_kind), "RayCluster");
+    copy_text(ret->owner_name, sizeof(ret->owner_name), route->name);
+    return true;
+}
+
 static bool resolve(struct routes *routes, const struct route *route, struct target *ret)
 {
     const struct service *service = find_service(routes, route);
     const struct port *port = service ? find_port(service, wanted_port(route)) : NULL;
+    if (!service)
+        return resolve_waiting(routes, route, ret);
     if (!port)
         return false;
     struct target target = {.strip_prefix = route->kind != ROUTE_NOTEBOOK};

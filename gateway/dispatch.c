@@ -195,6 +195,8 @@ static enum step connect_workload(struct connection *connection)
     if (exchange->route.kind != ROUTE_TUNNEL && exchange->route.tail.n == 0)
         return reply_redirect(connection, exchange->request.get || exchange->request.head ? 302 : 308,
                               exchange->request.path, exchange->request.query, exchange->request.has_query);
+    if (!exchange->target.service[0])
+        return reply_unavailable(connection, 503, "nothing answers yet: it is stopped, or being made");
     _Atomic int64_t *count = tunnel ? &resource->tunnels : &resource->requests;
     if (!resource_enter(count, tunnel ? gateway_limits.resource_tunnels : gateway_limits.resource_requests))
         return fault(connection, 429, "this workload already serves as many requests as it may");

@@ -85,7 +85,7 @@ bool route_parse_pod(struct slice path, struct route *ret);
 
 /* Where a route leads. Filled by the resolver, which runs on a loop: it must not block. */
 struct target {
-    char service[64], port[64];
+    char service[64], port[64];          /* "": it is there, and nothing answers yet */
     char owner_kind[32], owner_name[64]; /* what authorization is about: "Notebook"/"RayCluster"; else "Service" */
     bool strip_prefix;                   /* the upstream sees only the tail */
     char header_name[32]; /* credential to inject ("Authorization", "X-Ray-Authorization"), "" for none */

@@ -402,7 +402,8 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     if (strncmp(route->name, "absent", 6) == 0)
         return false;
     bool ray = route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE || strncmp(route->name, "rc", 2) == 0;
-    snprintf(ret->service, sizeof(ret->service), "%s", route->name);
+    if (strstr(route->name, "waiting") == NULL)
+        snprintf(ret->service, sizeof(ret->service), "%s", route->name);
     snprintf(ret->port, sizeof(ret->port), "%s", route->port[0] ? route->port : "80");
     snprintf(ret->owner_kind, sizeof(ret->owner_kind), ray ? "RayCluster" : "Notebook");
     snprintf(ret->owner_name, sizeof(ret->owner_name), "%s", route->name);

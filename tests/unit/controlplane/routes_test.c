@@ -244,13 +244,42 @@ static void changes_are_followed(void **state)
     assert_string_equal(target.header_name, "");
     tell(KIND_SERVICE, ENGINE_BOOKMARK, "{\"metadata\":{\"resourceVersion\":\"9\"}}");
     tell(KIND_SERVICE, ENGINE_DELETED, HEAD_SERVICE);
-    assert_false(resolve("/ray/alice/rc/", &target));
     assert_false(resolve("/tunnel/alice/rc-head-svc/10001", &target));
     assert_true(resolve("/notebook/alice/nb1/", &target));
     tell(KIND_SECRET, ENGINE_MODIFIED,
          "{\"metadata\":{\"name\":\"mine\",\"namespace\":\"alice\"},\"data\":{\"token\":\"bm8=\"}}");
     assert_true(resolve("/notebook/alice/nb1/", &target));
     assert_string_equal(target.header_value, "token nb-token");
+}
+
+static bool answers(const char *path)
+{
+    struct target target;
+    return resolve(path, &target) && target.service[0] != '\0';
+}
+
+/* KubeRay makes the head's service when the cluster is not, or no longer, suspended. */
+static void a_cluster_without_a_head_is_there(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/ray/alice/rc/", "/serve/alice/rc/predict"};
+    tell(KIND_SERVICE, ENGINE_DELETED, HEAD_SERVICE);
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        struct target target;
+        assert_true(resolve(paths[i], &target));
+        assert_string_equal(target.service, "");
+        assert_string_equal(target.owner_kind, "RayCluster");
+        assert_string_equal(target.owner_name, "rc");
+        assert_string_equal(target.header_value, "");
+    }
+    struct target target;
+    assert_false(resolve("/notebook/alice/rc/", &target));
+    assert_false(resolve("/ray/bob/rc/", &target));
+    tell(KIND_SERVICE, ENGINE_ADDED, HEAD_SERVICE);
+    assert_true(answers("/ray/alice/rc/"));
+    tell(KIND_SERVICE, ENGINE_DELETED, HEAD_SERVICE);
+    tell(KIND_RAYCLUSTER, ENGINE_DELETED, CLUSTER);
+    assert_false(resolve("/ray/alice/rc/", &target));
 }
 
 /* What KubeRay makes for a RayService leads to the cluster of the moment, and never takes that cluster's own route. */
@@ -313,9 +342,9 @@ static void a_lost_watch_is_made_up_for(void **state)
     tell(KIND_SERVICE, ENGINE_LOST, NULL);
     for (int i = 0; i < 400 && fake.lists < lists + 2; i++)
         clock_sleep_ms(10);
-    for (int i = 0; i < 100 && resolve("/ray/alice/rc/", &target); i++)
+    for (int i = 0; i < 100 && answers("/ray/alice/rc/"); i++)
         clock_sleep_ms(10);
-    assert_false(resolve("/ray/alice/rc/", &target));
+    assert_false(answers("/ray/alice/rc/"));
     assert_true(resolve("/notebook/alice/nb1/", &target));
 }
 
@@ -326,6 +355,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(paths_lead_to_services, start, stop),
         cmocka_unit_test_setup_teardown(others_lead_nowhere, start, stop),
         cmocka_unit_test_setup_teardown(changes_are_followed, start, stop),
+        cmocka_unit_test_setup_teardown(a_cluster_without_a_head_is_there, start, stop),
         cmocka_unit_test_setup_teardown(a_lost_watch_is_made_up_for, start, stop),
         cmocka_unit_test_setup_teardown(ray_services_lead_to_their_cluster, start, stop),
         cmocka_unit_test_setup_teardown(kuberays_own_secret_is_found, start, stop),
