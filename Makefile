@@ -93,6 +93,7 @@ $(BUILD)/tests/integration_%_test: tests/integration/%_test.c $(LIBRARY)
 # with real Jupyter, Ray and Chromium. make test-fast leaves out the end-to-end part.
 IMAGES ?= $(or $(ATELIER_IMAGES),$(CURDIR)/var/images)
 TEST_VENV := $(BUILD)/test-venv
+PYTEST = ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests
 JOBS ?= $(shell nproc)
 .PHONY: test test-fast test-unit test-integration test-e2e test-programs
 test:
@@ -108,17 +109,18 @@ test-unit: $(UNIT_PROGRAMS)
 test-integration: $(PROGRAMS) $(INTEGRATION_PROGRAMS) images
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) scripts/run-tests.sh integration $(INTEGRATION_PROGRAMS)
 test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
-	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/e2e tests/attacks)
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e tests/attacks tests/conformance)
 # A real kube-apiserver, controllers, scheduler and nodes that say that they run pods; built from their modules at first.
 .PHONY: test-kubernetes
 test-kubernetes: $(PROGRAMS) $(KUBERNETES_PROGRAMS) images $(TEST_VENV)/.ready
 	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
 	ATELIER_BUILD=$(abspath $(BUILD)) tests/kubernetes/run.sh $(KUBERNETES_PROGRAMS)
-	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python -m pytest -c tests/pytest.ini --rootdir tests $(or $(PYTEST_ARGS),tests/kubernetes tests/conformance)
+	ATELIER_TEST_PLATFORM=kwok $(PYTEST) $(or $(PYTEST_ARGS),tests/kubernetes tests/conformance)
 # Also containerd, kubelet, kube-proxy and CoreDNS in a network namespace: pods that run. Root; some minutes, not in CI.
 .PHONY: test-kubernetes-node
 test-kubernetes-node: $(PROGRAMS) images $(TEST_VENV)/.ready
 	scripts/setup.sh --test --kubelet
+	tests/kubernetes/tools/build.sh kubectl helm
 	ATELIER_BUILD=$(abspath $(BUILD)) tests/kubernetes_node/run.sh $(IMAGES) $(abspath $(TEST_VENV))/bin/python
 $(TEST_VENV)/.ready: tests/requirements.txt
 	/usr/bin/python3 -m venv $(TEST_VENV)

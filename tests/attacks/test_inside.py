@@ -4,10 +4,9 @@ import socket
 import textwrap
 
 import pytest
+from atelier import Atelier
 
-from conftest import ALICE, MALLORY
-
-
+ALICE, MALLORY = "alice@example.com", "mallory@example.com"
 PROBE = """
 import json, os, socket
 def probe(host, port):
@@ -19,6 +18,23 @@ def probe(host, port):
         except OSError as error:
             return type(error).__name__
 """
+
+
+@pytest.fixture(scope="module")
+def two_tenants():
+    """A private instance with two profiles, each with a running notebook."""
+    house = Atelier()
+    try:
+        house.up(timeout_s=60)
+        for email, profile in ((ALICE, "alice"), (MALLORY, "mallory")):
+            house.add_user(email)
+            house.cli("profile", "create", profile, user=email)
+            house.cli("-n", profile, "notebook", "create", "nb", user=email)
+        for email, profile in ((ALICE, "alice"), (MALLORY, "mallory")):
+            house.wait_notebook(profile, "nb", email)
+        yield house
+    finally:
+        house.remove()
 
 
 @pytest.fixture(scope="module")

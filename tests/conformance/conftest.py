@@ -1,79 +1,68 @@
-"""One platform on two engines: this machine, and a real API server with controllers and nodes that say that they run pods."""
-import json
+"""Which platform the suite is run on: ATELIER_TEST_PLATFORM, one of platforms.py; by default this machine."""
+import contextlib
 import os
 import pathlib
-import subprocess
+import signal
 import sys
 
 import pytest
 
 tests = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(tests / "e2e"), str(tests / "kubernetes")]
+sys.path[:0] = [str(tests / "e2e"), str(tests / "kubernetes"), str(tests / "conformance")]
+import asking  # noqa: E402
+import platforms  # noqa: E402
+
+PLATFORM = {"local": platforms.Local, "kwok": platforms.Kwok, "node": platforms.Node}[os.environ.get("ATELIER_TEST_PLATFORM", "local")]
+
+# A time-out ends pytest by SIGTERM: leave through the fixtures, so that nothing stays behind.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
-class Local:
-    def __init__(self):
-        from atelier import Atelier
-        self.instance = Atelier()
-        self.instance.up()
+def pytest_collection_modifyitems(config, items):
+    """Takes out what the platform cannot show; the main job, whose first step is an empty platform, comes first."""
+    def is_unfit(item):
+        return (item.get_closest_marker("real_pods") and not PLATFORM.real_pods) or any(
+            PLATFORM.name not in mark.args for mark in item.iter_markers("only_on"))
 
-    def add(self, email):
-        self.instance.add_user(email)
+    def turn(item):
+        """What waits for a quiet minute comes last: it has passed by then."""
+        ours = item.path.parent.name == "conformance" and item.path.name != "test_main_job.py"
+        return 2 if "quiet" in item.fixturenames else int(ours)
 
-    def cli(self, *words, user=None, check=True):
-        return self.instance.cli(*words, user=user, check=check)
-
-    def ask(self, user, method, path, body=None, content_type="application/json"):
-        answer = self.instance.http(method, path, user=user, body=body, headers={"Content-Type": content_type} if body else None)
-        return answer.status, answer.json
-
-    def close(self):
-        self.instance.remove()
+    config.hook.pytest_deselected(items=[item for item in items if is_unfit(item)])
+    items[:] = sorted((item for item in items if not is_unfit(item)), key=turn)
 
 
-class Kubernetes:
-    def __init__(self):
-        import service
-        self.service = service.Service("--kwok", "--nodes", "2")
-        self.people = {}
-
-    def add(self, email):
-        self.people[email] = self.service.person(email.split("@")[0])
-
-    def cli(self, *words, user=None, check=True):
-        env = dict(self.service.first.env)
-        if user:
-            env.update(ATELIER_URL=f"http://localhost:{self.service.first.port}", ATELIER_TOKEN=self.people[user].token)
-        done = subprocess.run([os.environ["ATELIER_BUILD"] + "/atelier", *words], env=env, text=True, capture_output=True,
-                              timeout=120, check=False)
-        assert done.returncode == 0 or not check, done
-        return done
-
-    def ask(self, user, method, path, body=None, content_type="application/json"):
-        headers = {"Content_Type": content_type} if body else {}
-        text = b"" if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
-        status, raw = self.people[user].ask(method, path, text, **headers)
-        head, _, rest = raw.partition("\r\n\r\n")
-        if "transfer-encoding: chunked" in head.lower():
-            whole = ""
-            while rest:
-                size, _, rest = rest.partition("\r\n")
-                length = int(size, 16)
-                whole, rest = whole + rest.encode()[:length].decode(), rest.encode()[length + 2:].decode()
-            rest = whole
-        return status, json.loads(rest) if rest.startswith("{") else rest
-
-    def close(self):
-        self.service.close()
-
-
-@pytest.fixture(scope="session", params=[Local, Kubernetes], ids=["local", "kubernetes"])
-def platform(request):
-    made = request.param()
+@contextlib.contextmanager
+def started():
+    instance = PLATFORM()
     try:
-        for name in ("alice", "bob", "carol"):
-            made.add(f"{name}@example.com")
-        made.cli("profile", "create", "alice", "--wait", user="alice@example.com")
-        yield made
+        yield instance
     finally:
-        made.close()
+        instance.close()
+
+
+@pytest.fixture(scope="module")
+def house():
+    """One private platform, not yet started: the steps of the main job build on each other."""
+    with started() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="session")
+def platform():
+    """One with alice, who has a profile, and bob, carol and dave, who have none."""
+    with started() as instance:
+        instance.up()
+        for name in ("alice", "bob", "carol", "dave"):
+            instance.add_user(f"{name}@example.com")
+        instance.cli("profile", "create", "alice", user="alice@example.com")
+        instance.wait_profile("alice", "alice@example.com")
+        instance.quiet = asking.watch_in_quiet(instance)
+        yield instance
+
+
+@pytest.fixture
+def quiet(platform):
+    """The version of a list and a watch from there on, on which nothing has happened since the platform was new."""
+    return platform.quiet

@@ -1,31 +1,9 @@
-"""What a tenant can observe, whichever engine their work lives on."""
-import time
-
-ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
-CORE = "/api/v1/namespaces/alice"
-NOTEBOOKS = "/apis/kubeflow.org/v1/namespaces/alice/notebooks"
-CLUSTERS = "/apis/ray.io/v1/namespaces/alice/rayclusters"
-MERGE = "application/merge-patch+json"
+"""What a tenant can do with objects, whichever engine their work lives on."""
+from asking import ALICE, BOB, CAROL, CLUSTERS, CORE, MERGE, NOTEBOOKS, configmap, notebook, wait_for
 
 
-def configmap(name, **data):
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
-
-
-def notebook(name, image="ray-2.60", **more):
-    return {"apiVersion": "kubeflow.org/v1", "kind": "Notebook",
-            "metadata": {"name": name, "annotations": {"kubeflow-resource-stopped": "yes"}},
-            "spec": {"template": {"spec": {"containers": [{"name": name, "image": image, **more}]}}}}
-
-
-def eventually(what, question, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        answer = question()
-        if answer:
-            return answer
-        time.sleep(0.2)
-    raise AssertionError(f"{what}: not within {seconds} s")
+def soon(what, question):
+    return wait_for(what, question, 60)
 
 
 def test_a_profile_is_ready_and_its_owners(platform):
@@ -93,12 +71,12 @@ def test_an_outsider_cannot_tell_that_anything_exists(platform):
 def test_roles_are_what_they_say_and_end_at_once(platform):
     platform.ask(ALICE, "POST", f"{CORE}/configmaps", configmap("shared", a="b"))
     platform.cli("share", "alice", BOB, "--role", "viewer", user=ALICE)
-    eventually("bob reads", lambda: platform.ask(BOB, "GET", f"{CORE}/configmaps/shared")[0] == 200)
+    soon("bob reads", lambda: platform.ask(BOB, "GET", f"{CORE}/configmaps/shared")[0] == 200)
     assert platform.ask(BOB, "PATCH", f"{CORE}/configmaps/shared", {"data": {"a": "c"}}, MERGE)[0] == 403
     assert platform.ask(BOB, "POST", NOTEBOOKS, notebook("bobs"))[0] == 403
     assert platform.ask(BOB, "GET", f"{CORE}/secrets/ray-auth")[0] in (403, 404)
     platform.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
-    eventually("bob writes", lambda: platform.ask(BOB, "PATCH", f"{CORE}/configmaps/shared", {"data": {"a": "c"}}, MERGE)[0] == 200)
+    soon("bob writes", lambda: platform.ask(BOB, "PATCH", f"{CORE}/configmaps/shared", {"data": {"a": "c"}}, MERGE)[0] == 200)
     assert platform.ask(BOB, "GET", "/api/atelier/v1/profiles/alice/members")[0] == 200
     assert platform.cli("share", "alice", CAROL, user=BOB, check=False).returncode != 0
     platform.cli("unshare", "alice", BOB, user=ALICE)
@@ -109,16 +87,16 @@ def test_roles_are_what_they_say_and_end_at_once(platform):
 def test_a_notebook_is_made_shared_alone_and_deleted_with_what_it_had(platform):
     status, made = platform.ask(ALICE, "POST", NOTEBOOKS, notebook("nb1"))
     assert status == 201 and made["spec"]["template"]["spec"]["containers"][0]["image"]
-    eventually("the service", lambda: platform.ask(ALICE, "GET", f"{CORE}/services/nb1")[0] == 200)
+    soon("the service", lambda: platform.ask(ALICE, "GET", f"{CORE}/services/nb1")[0] == 200)
     status, sets = platform.ask(ALICE, "GET", "/apis/apps/v1/namespaces/alice/statefulsets/nb1")
     assert status == 200 and sets["spec"]["replicas"] == 0  # it was made stopped
     platform.cli("share", "alice", CAROL, "--notebook", "nb1", "--role", "viewer", user=ALICE)
-    eventually("carol sees it", lambda: platform.ask(CAROL, "GET", f"{NOTEBOOKS}/nb1")[0] == 200)
+    soon("carol sees it", lambda: platform.ask(CAROL, "GET", f"{NOTEBOOKS}/nb1")[0] == 200)
     status, listed = platform.ask(CAROL, "GET", NOTEBOOKS)
     assert status == 200 and [item["metadata"]["name"] for item in listed["items"]] == ["nb1"]
     assert platform.ask(CAROL, "GET", f"{CORE}/configmaps/shared")[0] in (403, 404)
     assert platform.ask(ALICE, "DELETE", f"{NOTEBOOKS}/nb1")[0] == 200
-    eventually("the service goes", lambda: platform.ask(ALICE, "GET", f"{CORE}/services/nb1")[0] == 404)
+    soon("the service goes", lambda: platform.ask(ALICE, "GET", f"{CORE}/services/nb1")[0] == 404)
     assert platform.ask(ALICE, "GET", f"{CORE}/persistentvolumeclaims/home")[0] == 200
 
 
@@ -129,7 +107,8 @@ def test_what_the_platform_made_is_protected(platform):
 
 
 def test_a_profile_goes_with_everything_in_it(platform):
-    platform.cli("profile", "create", "short-lived", "--wait", user=ALICE)
+    platform.cli("profile", "create", "short-lived", user=ALICE)
+    platform.wait_profile("short-lived", ALICE)
     status, _ = platform.ask(ALICE, "POST", "/api/v1/namespaces/short-lived/configmaps", configmap("c"))
     assert status == 201
     platform.cli("profile", "delete", "short-lived", "--confirm", "short-lived", "--wait", user=ALICE)

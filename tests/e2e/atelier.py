@@ -57,7 +57,126 @@ class Answer:
         return f"<{self.status} {self.body[:300]!r}>"
 
 
-class Atelier:
+class Client:
+    """What people do with a service, wherever it runs: it has a port, an env for its administrator's command line, tokens."""
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def cli(self, *args, user=None, check=True, input=None, timeout=120, cwd=None):
+        """Runs build/atelier: on the admin socket, or as a user through URL and token."""
+        env = dict(self.env)
+        if user:
+            env.update(ATELIER_URL=self.url, ATELIER_TOKEN=self.tokens[user])
+        done = subprocess.run([BUILD / "atelier", *map(str, args)], env=env, cwd=cwd or ROOT, text=True, input=input,
+                              stdin=None if input is not None else subprocess.DEVNULL,
+                              capture_output=True, timeout=timeout, check=False)
+        if check:
+            assert done.returncode == 0, f"atelier {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def http(self, method, path, user=None, token=None, body=None, headers=None, host=None, timeout=30):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            send = {"Host": host or f"127.0.0.1:{self.port}", **(headers or {})}
+            if user:
+                token = self.tokens[user]
+            if token:
+                send["Authorization"] = f"Bearer {token}"
+            if isinstance(body, (dict, list)):
+                body = json.dumps(body)
+                send.setdefault("Content-Type", "application/json")
+            connection.request(method, path, body=body, headers=send)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def ask(self, user, method, path, body=None, content_type="application/json", **headers):
+        """(status, answer): JSON where it is, else text."""
+        answer = self.http(method, path, user=user, body=body, headers={
+            **({"Content-Type": content_type} if body is not None else {}),
+            **{name.replace("_", "-"): value for name, value in headers.items()}})
+        try:
+            return answer.status, answer.json
+        except ValueError:
+            return answer.status, answer.text
+
+    def get(self, path, user=None, **more):
+        return self.http("GET", path, user=user, **more)
+
+    def websocket(self, path, user=None, headers=(), host=None, timeout=30):
+        lines = list(headers)
+        if user:
+            lines.append(f"Authorization: Bearer {self.tokens[user]}")
+        return websocket.create_connection(f"ws://127.0.0.1:{self.port}{path}", header=lines, timeout=timeout,
+                                           host=host or f"127.0.0.1:{self.port}", suppress_origin=True)
+
+    def ready(self):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.http("GET", "/readyz", timeout=2).status == 200
+        return False
+
+    def add_user(self, email):
+        """Creates an account, accepts its invitation with a password, and remembers a token for it."""
+        link = self.cli("user", "create", email).stdout.strip()
+        cookie = self.accept_link(link, "correct horse " + email)
+        self.tokens[email] = self.cli("token", "create", "--user", email).stdout.strip()
+        return cookie
+
+    def accept_link(self, link, password):
+        answer = self.http("GET", urllib.parse.urlparse(link).path)
+        assert answer.status in (302, 303), answer
+        cookie = answer.headers["set-cookie"].split(";")[0]
+        me = self.http("GET", "/api/atelier/v1/whoami", headers={"Cookie": cookie}).json
+        done = self.http("POST", "/api/atelier/v1/password", body={"password": password}, headers={
+            "Cookie": cookie, "X-Atelier-CSRF": me["csrf"], "Origin": f"http://127.0.0.1:{self.port}"})
+        assert done.status == 204, done
+        return cookie
+
+    # --- objects ---
+    def notebook(self, namespace, name, user):
+        answer = self.get(f"/apis/kubeflow.org/v1/namespaces/{namespace}/notebooks/{name}", user)
+        return answer.json if answer.status == 200 else None
+
+    def wait_notebook(self, namespace, name, user, phase="Running", timeout_s=90):
+        def look():
+            found = self.notebook(namespace, name, user)
+            return found if found and found.get("status", {}).get("phase") == phase else None
+        try:
+            return wait_for(f"notebook {name} {phase}", look, timeout_s, 0.25)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{json.dumps(self.notebook(namespace, name, user))}\n{self.log_tail()}") from None
+
+    def raycluster(self, namespace, name, user):
+        answer = self.get(f"/apis/ray.io/v1/namespaces/{namespace}/rayclusters/{name}", user)
+        return answer.json if answer.status == 200 else None
+
+    def wait_raycluster(self, namespace, name, user, workers, timeout_s=180):
+        def look():
+            found = self.raycluster(namespace, name, user) or {}
+            status = found.get("status", {})
+            head = any(c["type"] == "HeadPodReady" and c["status"] == "True" for c in status.get("conditions", []))
+            return found if head and status.get("readyWorkerReplicas", 0) == workers else None
+        try:
+            return wait_for(f"RayCluster {name} ready", look, timeout_s, 0.5)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{json.dumps(self.raycluster(namespace, name, user))}\n{self.log_tail()}") from None
+
+    def kernel(self, namespace, name, user):
+        return Kernel(self, namespace, name, user)
+
+    def wait_profile(self, name, user):
+        def look():
+            profile = self.get(f"/apis/kubeflow.org/v1/profiles/{name}", user)
+            return profile.json if profile.status == 200 and profile.json.get("status", {}).get("phase") == "Ready" else None
+        return wait_for(f"profile {name} Ready", look, 60)
+
+
+class Atelier(Client):
+    """The service on this machine, with a data folder of its own."""
+
     def __init__(self):
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="atelier-e2e-"))
         self.data.chmod(0o755)
@@ -94,9 +213,7 @@ class Atelier:
     def ready(self):
         if self.process and self.process.poll() is not None:
             raise AssertionError(f"atelier local up exited {self.process.returncode}:\n{self.log_tail()}")
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.http("GET", "/readyz", timeout=2).status == 200
-        return False
+        return super().ready()
 
     def log_tail(self, lines=60):
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -147,98 +264,28 @@ class Atelier:
         assert pids, f"{program} is not running: {self.processes()}"
         return min(pids)
 
-    # --- clients ---
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
 
-    def cli(self, *args, user=None, check=True, input=None, timeout=120, cwd=None):
-        """Runs build/atelier: on the admin socket, or as a user through URL and token."""
-        env = dict(self.env)
-        if user:
-            env.update(ATELIER_URL=self.url, ATELIER_TOKEN=self.tokens[user])
-        done = subprocess.run([BUILD / "atelier", *map(str, args)], env=env, cwd=cwd or ROOT, text=True, input=input,
-                              stdin=None if input is not None else subprocess.DEVNULL,
-                              capture_output=True, timeout=timeout, check=False)
-        if check:
-            assert done.returncode == 0, f"atelier {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-        return done
+class Watch:
+    """An open watch; events as they come."""
 
-    def http(self, method, path, user=None, token=None, body=None, headers=None, host=None, timeout=30):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        try:
-            send = {"Host": host or f"127.0.0.1:{self.port}", **(headers or {})}
-            if user:
-                token = self.tokens[user]
-            if token:
-                send["Authorization"] = f"Bearer {token}"
-            if isinstance(body, (dict, list)):
-                body = json.dumps(body)
-                send.setdefault("Content-Type", "application/json")
-            connection.request(method, path, body=body, headers=send)
-            response = connection.getresponse()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
-        finally:
-            connection.close()
+    def __init__(self, client, path, user, timeout=60):
+        self.connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=timeout)
+        self.connection.request("GET", path + ("&" if "?" in path else "?") + "watch=1",
+                                headers={"Authorization": f"Bearer {client.tokens[user]}"})
+        self.stream = self.connection.getresponse()
+        assert self.stream.status == 200, self.stream.read()
 
-    def get(self, path, user=None, **more):
-        return self.http("GET", path, user=user, **more)
+    def next(self):
+        """None at the end."""
+        line = self.stream.readline()
+        return json.loads(line) if line else None
 
-    def websocket(self, path, user=None, headers=(), host=None, timeout=30):
-        lines = list(headers)
-        if user:
-            lines.append(f"Authorization: Bearer {self.tokens[user]}")
-        return websocket.create_connection(f"ws://127.0.0.1:{self.port}{path}", header=lines, timeout=timeout,
-                                           host=host or f"127.0.0.1:{self.port}", suppress_origin=True)
+    def read_to_the_end(self):
+        while self.next():
+            pass
 
-    def add_user(self, email):
-        """Creates an account, accepts its invitation with a password, and remembers a token for it."""
-        link = self.cli("user", "create", email).stdout.strip()
-        cookie = self.accept_link(link, "correct horse " + email)
-        self.tokens[email] = self.cli("token", "create", "--user", email).stdout.strip()
-        return cookie
-
-    def accept_link(self, link, password):
-        answer = self.http("GET", urllib.parse.urlparse(link).path)
-        assert answer.status in (302, 303), answer
-        cookie = answer.headers["set-cookie"].split(";")[0]
-        me = self.http("GET", "/api/atelier/v1/whoami", headers={"Cookie": cookie}).json
-        done = self.http("POST", "/api/atelier/v1/password", body={"password": password}, headers={
-            "Cookie": cookie, "X-Atelier-CSRF": me["csrf"], "Origin": f"http://127.0.0.1:{self.port}"})
-        assert done.status == 204, done
-        return cookie
-
-    # --- objects ---
-    def notebook(self, namespace, name, user):
-        answer = self.get(f"/apis/kubeflow.org/v1/namespaces/{namespace}/notebooks/{name}", user)
-        return answer.json if answer.status == 200 else None
-
-    def wait_notebook(self, namespace, name, user, phase="Running", timeout_s=90):
-        def look():
-            found = self.notebook(namespace, name, user)
-            return found if found and found.get("status", {}).get("phase") == phase else None
-        try:
-            return wait_for(f"notebook {name} {phase}", look, timeout_s, 0.25)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{json.dumps(self.notebook(namespace, name, user))}\n{self.log_tail()}") from None
-
-    def raycluster(self, namespace, name, user):
-        answer = self.get(f"/apis/ray.io/v1/namespaces/{namespace}/rayclusters/{name}", user)
-        return answer.json if answer.status == 200 else None
-
-    def wait_raycluster(self, namespace, name, user, workers, timeout_s=180):
-        def look():
-            found = self.raycluster(namespace, name, user) or {}
-            status = found.get("status", {})
-            head = any(c["type"] == "HeadPodReady" and c["status"] == "True" for c in status.get("conditions", []))
-            return found if head and status.get("readyWorkerReplicas", 0) == workers else None
-        try:
-            return wait_for(f"RayCluster {name} ready", look, timeout_s, 0.5)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{json.dumps(self.raycluster(namespace, name, user))}\n{self.log_tail()}") from None
-
-    def kernel(self, namespace, name, user):
-        return Kernel(self, namespace, name, user)
+    def close(self):
+        self.connection.close()
 
 
 class Kernel:

@@ -3,6 +3,7 @@
 #   node.sh up DIR IMAGES      cluster.sh's programs, containerd, kubelet, kube-proxy and CoreDNS; prints the kubeconfig
 #   node.sh down DIR
 #   node.sh enter DIR COMMAND… runs a command in the node's network namespace
+#   node.sh image DIR REFERENCE FOLDER ENTRYPOINT-JSON   gives the node an image: FOLDER, and the machine's /usr read-only
 # IMAGES is a folder as `make images` fills it: its environments become container images (localhost/NAME:test) that are
 # nearly empty and see the machine's own /usr and that environment, read-only. DIR/images.json is what atelierd is told
 # of them (ATELIER_KUBE_IMAGES). Needs Debian's containerd, containernetworking-plugins, iptables and libc6-dev.
@@ -10,7 +11,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tell() { printf 'node: %s\n' "$*" >&2; }
 fail() { tell "$*"; exit 1; }
-[ $# -ge 2 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 action=$1
 dir=$(realpath -m "$2")
 shift 2
@@ -73,21 +74,37 @@ pack() { # REFERENCE ROOT ENTRYPOINT-JSON PATH: a docker archive of one layer, i
     rm -rf "$work"
 }
 
+skeleton() { # ROOT: what every image has, beside what write_spec shows it
+    mkdir -p "$1"/{usr,bin,lib,lib64,sbin,etc,proc,sys,dev,tmp,run,var/tmp,home/atelier}
+    chmod 1777 "$1/tmp" "$1/var/tmp"
+    chmod 777 "$1/home/atelier"
+    printf 'root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/:/bin/sh\natelier:x:1000:1000::/home/atelier:/bin/bash\nnobody:x:65534:65534::/:/bin/sh\n' >"$1/etc/passwd"
+    printf 'root:x:0:\npostgres:x:999:\natelier:x:1000:\nnogroup:x:65534:\n' >"$1/etc/group"
+    cp -rL /etc/ssl "$1/etc/ssl" 2>/dev/null || true
+    cp -r /etc/alternatives "$1/etc/alternatives" 2>/dev/null || true
+    cp /etc/ld.so.cache "$1/etc/" 2>/dev/null || true
+}
+
+command_image() { # REFERENCE FOLDER ENTRYPOINT-JSON
+    local root
+    root=$dir/roots/$(printf %s "$1" | tr -c 'a-z0-9\n' -)
+    skeleton "$root"
+    cp -r "$2/." "$root/"
+    pack "$1" "$root" "$3" "/usr/local/bin:/usr/bin:/bin"
+}
+
 make_images() { # IMAGES
     local folder name root list=''
     for folder in "$1"/*/; do
         [ -e "$folder/image.json" ] || continue
         name=$(basename "$folder")
         root=$dir/roots/$name
-        mkdir -p "$root"/{usr,bin,lib,lib64,sbin,etc,proc,sys,dev,tmp,run,var/tmp,home/atelier} "$root$(realpath "$folder")"
-        chmod 1777 "$root/tmp" "$root/var/tmp"
-        chmod 777 "$root/home/atelier"
-        printf 'root:x:0:0:root:/root:/bin/sh\natelier:x:1000:1000::/home/atelier:/bin/bash\nnobody:x:65534:65534::/:/bin/sh\n' >"$root/etc/passwd"
-        printf 'root:x:0:\natelier:x:1000:\nnogroup:x:65534:\n' >"$root/etc/group"
-        cp -rL /etc/ssl "$root/etc/ssl" 2>/dev/null || true
-        cp -r /etc/alternatives "$root/etc/alternatives" 2>/dev/null || true
-        cp /etc/ld.so.cache "$root/etc/" 2>/dev/null || true
+        skeleton "$root"
+        mkdir -p "$root$(realpath "$folder")"
         pack "localhost/$name:test" "$root" '[]' "$(realpath "$folder")/venv/bin:/usr/local/bin:/usr/bin:/bin"
+        for alias in $(python3 -c 'import json,sys; print(*json.load(open(sys.argv[1]))["aliases"])' "$folder/image.json"); do
+            ctr -a "$run/containerd.sock" -n k8s.io images tag "localhost/$name:test" "docker.io/$alias" >/dev/null
+        done
         list+="${list:+,}$(python3 -c 'import json,sys; image = json.load(open(sys.argv[1])); print(json.dumps({**image, "name": sys.argv[2], "reference": f"localhost/{sys.argv[2]}:test", "ready": True}))' "$folder/image.json" "$name")"
     done
     printf '[%s]\n' "$list" >"$dir/images.json"
@@ -181,16 +198,6 @@ CONFIG
     launch kube-proxy "$tools/kube-proxy" --config "$dir/proxy.yaml"
 }
 
-# Volumes without a provisioner: a few made by hand, bound by the first claims that ask for no class.
-make_volumes() {
-    local n
-    for n in 1 2 3 4; do
-        mkdir -p "$dir/volumes/$n"
-        chmod 777 "$dir/volumes/$n"
-        printf -- '---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {name: pv-%s}\nspec:\n  capacity: {storage: 100Gi}\n  accessModes: [ReadWriteOnce, ReadWriteMany]\n  hostPath: {path: %s}\n' "$n" "$dir/volumes/$n"
-    done | inside "$tools/kubectl" --kubeconfig "$kubeconfig" apply -f - >/dev/null
-}
-
 command_up() { # IMAGES
     local images=$1
     [ "$(id -u)" = 0 ] || fail "needs root: it makes a network namespace and containers"
@@ -209,7 +216,6 @@ command_up() { # IMAGES
     start_dns
     start_proxy
     wait_for kubelet "the node is ready" inside "$tools/kubectl" --kubeconfig "$kubeconfig" wait --for condition=Ready node/node --timeout 1s
-    make_volumes
     trap - EXIT
     echo "$kubeconfig"
 }
@@ -259,5 +265,6 @@ case $action in
 up) [ $# -eq 1 ] || fail "up needs DIR and IMAGES"; command_up "$(realpath "$1")" ;;
 down) command_down ;;
 enter) inside "$@" ;;
-*) fail "$action: expected up, down or enter" ;;
+image) [ $# -eq 3 ] || fail "image needs DIR, REFERENCE, FOLDER and ENTRYPOINT-JSON"; command_image "$@" ;;
+*) fail "$action: expected up, down, enter or image" ;;
 esac

@@ -55,9 +55,24 @@ class Postgres:
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
             self.as_owner = ["runuser", "-u", "postgres", "--"]
         self.call("initdb", "-D", self.folder / "data", "-A", "trust", "-U", "atelier", "--no-sync")
+        self.start()
+        self.url = f"host={self.folder} user=atelier dbname=postgres"
+
+    def start(self):
         self.call("pg_ctl", "-D", self.folder / "data", "-w", "-l", self.folder / "log", "-o",
                   f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off", "start")
-        self.url = f"host={self.folder} user=atelier dbname=postgres"
+
+    def kill(self):
+        """As a crash would, and started again: what its children still hold it must do without for a moment."""
+        os.kill(int((self.folder / "data/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        eventually("PostgreSQL starts again", self.starts, 20)
+
+    def starts(self):
+        try:
+            self.start()
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def call(self, program, *arguments):
         subprocess.run([*self.as_owner, POSTGRES / program, *map(str, arguments)], check=True, cwd="/",
@@ -125,15 +140,15 @@ class Atelierd:
 class Service:
     """A cluster with the chart's rights on it, a database, and a first replica."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, cluster=None, **settings):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-service-"))
         self.folder.chmod(0o755)
-        self.replicas, self.cluster, self.postgres = [], None, None
+        self.replicas, self.cluster, self.postgres = [], cluster, None
         try:
-            self.cluster = chart.Cluster(*options)
+            self.cluster = cluster or chart.Cluster(*options)
             self.kubeconfig = self.grant()
             self.postgres = Postgres(self.folder)
-            self.first = self.replica("first")
+            self.first = self.replica("first", **settings)
         except BaseException:
             self.close()
             raise

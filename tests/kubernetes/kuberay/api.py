@@ -102,10 +102,10 @@ class Client:
         meta = item["metadata"]
         self.call("PUT", self.path(plural, meta["namespace"], meta["name"], part="/status"), {**item, "status": status})
 
-    def event(self, item, kind, reason, message, now):
+    def event(self, item, kind, reason, message, now, type_="Warning"):
         meta = item["metadata"]
         self.create("events", meta["namespace"], {
-            "metadata": {"generateName": meta["name"] + "."}, "type": "Warning", "reason": reason, "message": message,
+            "metadata": {"generateName": meta["name"] + "."}, "type": type_, "reason": reason, "message": message,
             "involvedObject": {"apiVersion": "ray.io/v1", "kind": kind, "name": meta["name"], "uid": meta["uid"],
                                "namespace": meta["namespace"]},
             "source": {"component": "raycluster-controller"}, "firstTimestamp": now, "lastTimestamp": now, "count": 1})

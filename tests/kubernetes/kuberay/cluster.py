@@ -117,7 +117,7 @@ def change_pods(client, item, mine):
         client.delete("pods", meta["namespace"], pod["metadata"]["name"])
     alive = [p for p in mine if p not in ended and "deletionTimestamp" not in p["metadata"]]
     if not [p for p in alive if pods.is_head(p)]:
-        create(client, item, pods.head(item, service_name(item)), "FailedCreateHeadPod")
+        create(client, item, pods.head(item, service_name(item)), "Head")
     for group in spec.get("workerGroupSpecs", []):
         there = [p for p in alive if p["metadata"]["labels"].get("ray.io/group") == group["groupName"]]
         there = remove_chosen(client, meta["namespace"], group, there)
@@ -125,7 +125,7 @@ def change_pods(client, item, mine):
         for pod in there[wanted:]:
             client.delete("pods", meta["namespace"], pod["metadata"]["name"])
         for _ in range(wanted - len(there)):
-            create(client, item, pods.worker(item, group, service_name(item)), "FailedCreateWorkerPod")
+            create(client, item, pods.worker(item, group, service_name(item)), "Worker")
 
 
 def remove_chosen(client, namespace, group, there):
@@ -137,11 +137,13 @@ def remove_chosen(client, namespace, group, there):
     return [p for p in there if p["metadata"]["name"] not in chosen]
 
 
-def create(client, item, pod, reason):
+def create(client, item, pod, what):
     try:
-        client.create("pods", item["metadata"]["namespace"], pod)
+        meta = client.create("pods", item["metadata"]["namespace"], pod)["metadata"]
     except api.Refused as refused:
-        raise Failure(reason, str(refused)) from refused
+        raise Failure(f"FailedCreate{what}Pod", str(refused)) from refused
+    client.event(item, "RayCluster", f"Created{what}Pod", f"Created {what.lower()} Pod {meta['namespace']}/{meta['name']}", now(),
+                 "Normal")
 
 
 # --- its status ----------------------------------------------------------------------------------------------------------

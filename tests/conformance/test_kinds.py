@@ -1,0 +1,173 @@
+"""Notebooks and Ray clusters: what is filled in, what is refused and how, and what is said while they come and go."""
+import json
+
+import pytest
+
+from asking import ALICE, CLUSTERS, CORE, MERGE, NOTEBOOKS, PROFILES, Watch, names, notebook, raycluster, wait_for
+
+
+def container_of(body):
+    return body["spec"]["template"]["spec"]["containers"][0]
+
+
+# --- notebooks --------------------------------------------------------------------------------------------------------
+
+def test_a_notebook_is_completed(platform):
+    body = notebook("plain")
+    del container_of(body)["image"]
+    made = platform.http("POST", NOTEBOOKS, user=ALICE, body=body)
+    assert made.status == 201, made
+    container = container_of(made.json)
+    assert container["image"] and container["resources"]["limits"] == container["resources"]["requests"]
+    assert container["resources"]["limits"] == {"cpu": "500m", "memory": "1Gi"}
+    stopped = platform.wait_notebook("alice", "plain", ALICE, "Stopped")
+    assert stopped["status"]["readyReplicas"] == 0 and stopped["status"]["conditions"]
+    template = platform.get("/apis/apps/v1/namespaces/alice/statefulsets/plain", ALICE).json["spec"]["template"]["spec"]
+    assert any(mount["mountPath"] == "/home/atelier" for mount in template["containers"][0]["volumeMounts"])
+    assert {"name": "NB_PREFIX", "value": "/notebook/alice/plain"} in template["containers"][0]["env"]
+    assert platform.http("DELETE", f"{NOTEBOOKS}/plain", user=ALICE).status == 200
+
+
+def test_a_notebook_goes_through_its_phases(platform):
+    watch = Watch(platform, NOTEBOOKS + "?fieldSelector=metadata.name%3Dphases", ALICE)
+    phases = []
+
+    def until(wanted):
+        while not phases or phases[-1] != wanted:
+            event = watch.next()
+            phase = event["object"].get("status", {}).get("phase")
+            if phase and (not phases or phases[-1] != phase):
+                phases.append(phase)
+        return event["object"]
+    size = {"cpu": "250m", "memory": "512Mi"}
+    assert platform.http("POST", NOTEBOOKS, user=ALICE, body=notebook("phases", stopped=False, resources={
+        "limits": size, "requests": size})).status == 201
+    running = until("Running")
+    assert running["status"]["readyReplicas"] == 1 and running["status"]["progress"] == 100
+    assert phases[:-1] and set(phases[:-1]) <= {"Pending", "Starting"}, phases
+    platform.ask(ALICE, "PATCH", f"{NOTEBOOKS}/phases", {"metadata": {"annotations": {"kubeflow-resource-stopped": "now"}}}, MERGE)
+    assert until("Stopped")["status"]["readyReplicas"] == 0
+    wait_for("its pod is gone", lambda: platform.get(f"{CORE}/pods/phases-0", ALICE).status == 404, 60)
+    platform.ask(ALICE, "PATCH", f"{NOTEBOOKS}/phases", {"metadata": {"annotations": {"kubeflow-resource-stopped": None}}}, MERGE)
+    until("Running")
+    assert set(phases) <= {"Pending", "Starting", "Running", "Stopping", "Stopped"}, phases
+    assert platform.http("DELETE", f"{NOTEBOOKS}/phases", user=ALICE).status == 200
+    watch.close()
+    for path in (f"{CORE}/services/phases", "/apis/apps/v1/namespaces/alice/statefulsets/phases", f"{CORE}/pods/phases-0"):
+        wait_for("what it had is gone", lambda: platform.get(path, ALICE).status == 404, 60)
+
+
+@pytest.mark.parametrize("name, change, words", [
+    ("a--b", {}, "metadata.name"), ("x" * 41, {}, "metadata.name"), ("Upper", {}, "metadata.name"),
+    ("none", {"containers": []}, "containers"),
+    ("odd", {"containers": [{"name": "odd", "resources": {"limits": {"cpu": "lots"}}}]}, "resources.limits.cpu"),
+    ("twice", {"containers": [{"name": "a"}, {"name": "b"}]}, "containers")])
+def test_a_notebook_that_makes_no_sense_is_refused_by_its_field(platform, name, change, words):
+    body = notebook(name)
+    body["spec"]["template"]["spec"].update(change)
+    status, refused = platform.ask(ALICE, "POST", NOTEBOOKS, body)
+    assert status == 422 and refused["kind"] == "Status" and refused["reason"] == "Invalid" and words in json.dumps(refused), refused
+
+
+@pytest.mark.only_on("local")
+@pytest.mark.parametrize("change, path", [
+    ({"hostNetwork": True}, "spec.template.spec.hostNetwork"), ({"hostPID": True}, "spec.template.spec.hostPID"),
+    ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, "spec.template.spec.volumes[0]"),
+    ({"containers": [{"name": "n", "securityContext": {"privileged": True}}]}, "containers[0].securityContext.privileged"),
+    ({"containers": [{"name": "n", "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}]}, "containers[0].securityContext"),
+    ({"containers": [{"name": "n", "image": "no-such-image"}]}, "ray-2.60"),
+    ({"containers": [{"name": "n", "unheardOf": 1}]}, "containers[0].unheardOf")])
+def test_what_a_pod_may_not_ask_for_is_named(platform, change, path):
+    body = notebook("n")
+    body["spec"]["template"]["spec"].update(change)
+    status, refused = platform.ask(ALICE, "POST", NOTEBOOKS, body)
+    assert status == 422 and path in json.dumps(refused), refused
+
+
+def test_a_quota_is_named_and_asked_again(platform):
+    """More than the profile's quota: it waits and says for what; with less it runs."""
+    quota = platform.get(f"{CORE}/resourcequotas/kf-resource-quota", ALICE).json["spec"]["hard"]
+    assert "cpu" in quota
+    size = {"cpu": "1000", "memory": "512Mi"}
+    made = platform.http("POST", NOTEBOOKS, user=ALICE, body=notebook("greedy", stopped=False, resources={"limits": size, "requests": size}))
+    assert made.status == 201, made
+
+    def waits():
+        status = (platform.notebook("alice", "greedy", ALICE) or {}).get("status", {})
+        return status if status.get("reason") == "QuotaExceeded" else None
+    status = wait_for("it says what is in the way", waits, 60)
+    assert status["phase"] == "Pending" and "cpu" in status["message"], status
+    small = {"cpu": "250m", "memory": "512Mi"}
+    platform.ask(ALICE, "PATCH", f"{NOTEBOOKS}/greedy", [{"op": "replace", "path": "/spec/template/spec/containers/0/resources",
+                                                         "value": {"limits": small, "requests": small}}], "application/json-patch+json")
+    platform.wait_notebook("alice", "greedy", ALICE)
+    assert platform.http("DELETE", f"{NOTEBOOKS}/greedy", user=ALICE).status == 200
+
+
+# --- Ray clusters -----------------------------------------------------------------------------------------------------
+
+def test_a_cluster_is_completed_and_otherwise_stays_as_written(platform):
+    body = raycluster("as-written", suspend=True)
+    made = platform.http("POST", CLUSTERS, user=ALICE, body=body)
+    assert made.status == 201, made
+    spec = made.json["spec"]
+    assert spec["authOptions"] == {"mode": "token", "secretName": "ray-auth"}
+    assert spec["headGroupSpec"]["rayStartParams"] == {}  # no num-cpus of ours in somebody's manifest
+    assert spec["headGroupSpec"]["template"]["spec"]["containers"][0]["resources"] == \
+        body["spec"]["headGroupSpec"]["template"]["spec"]["containers"][0]["resources"]
+    assert platform.http("DELETE", f"{CLUSTERS}/as-written", user=ALICE).status == 200
+
+
+def test_the_command_line_s_cluster_keeps_work_off_its_head(platform):
+    platform.cli("-n", "alice", "ray", "create", "by-form", "--head-cpu", "500m", "--head-memory", "1Gi", "--worker-cpu", "500m",
+                 "--worker-memory", "1Gi", "--replicas", "0", user=ALICE)
+    spec = platform.raycluster("alice", "by-form", ALICE)["spec"]
+    assert spec["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    assert platform.http("DELETE", f"{CLUSTERS}/by-form", user=ALICE).status == 200
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"authOptions": {"mode": "disabled"}}, "spec.authOptions.mode"), ({"headGroupSpec": None}, "spec.headGroupSpec"),
+    ({"workerGroupSpecs": [{"groupName": "w", "replicas": 1, "minReplicas": 3, "maxReplicas": 2, "rayStartParams": {}}]},
+     "spec.workerGroupSpecs[0]")])
+def test_a_cluster_that_kuberay_would_leave_lying_is_refused(platform, change, words):
+    body = raycluster("wrong", **change)
+    for group in body["spec"]["workerGroupSpecs"]:
+        group["template"] = body["spec"]["headGroupSpec"]["template"]
+    status, refused = platform.ask(ALICE, "POST", CLUSTERS, body)
+    assert status == 422 and words in json.dumps(refused), refused
+    assert platform.raycluster("alice", "wrong", ALICE) is None
+
+
+def test_a_version_that_differs_from_the_image_is_remarked_on(platform):
+    assert platform.http("POST", CLUSTERS, user=ALICE, body=raycluster("skewed", rayVersion="2.59.0", suspend=True)).status == 201
+
+    def warned():
+        events = platform.get(f"{CORE}/events", ALICE).json["items"]
+        return [event for event in events if event["type"] == "Warning" and event["involvedObject"]["name"] == "skewed" and
+                "2.59.0" in event["message"]]
+    wait_for("a warning", warned, 30)
+    assert platform.http("DELETE", f"{CLUSTERS}/skewed", user=ALICE).status == 200
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["kube-system", "default", "istio-system", "Alice", "a--b", "-a", "x" * 64, ""])
+def test_a_profile_has_a_name_that_can_be_one(platform, name):
+    status, refused = platform.ask(ALICE, "POST", PROFILES, {"apiVersion": "kubeflow.org/v1", "kind": "Profile", "metadata": {"name": name}})
+    assert status == 422 and "metadata.name" in json.dumps(refused), refused
+
+
+def test_how_many_profiles_one_may_own_is_limited(platform):
+    made = []
+    for index in range(4):
+        body = {"apiVersion": "kubeflow.org/v1", "kind": "Profile", "metadata": {"name": f"carol-{index}"}}
+        answer = platform.http("POST", PROFILES, user="carol@example.com", body=body)
+        if answer.status != 201:
+            break
+        made.append(body["metadata"]["name"])
+    assert answer.status == 403 and "3" in answer.text and len(made) == 3, answer
+    assert names(platform.get(PROFILES, "carol@example.com")) == made
+    for name in made:
+        platform.cli("profile", "delete", name, "--confirm", name, user="carol@example.com")
+    wait_for("all are gone", lambda: not platform.get(PROFILES, "carol@example.com").json["items"], 120)
