@@ -1,6 +1,7 @@
 /* What does a member get to read of the cluster? */
 #include "controlplane/cluster.h"
 #include "controlplane/visible.h"
+#include "tenancy/tenancy.h"
 
 static enum role least_role(const struct place *place)
 {
@@ -15,6 +16,19 @@ static int decide(struct call *call, const struct access *access, struct error *
     return call_refuse(&decision, error);
 }
 
+/* A pod is about the workload that it verifiably belongs to, else about itself. */
+static int decide_pod(struct call *call, const struct place *place, enum verb verb, struct access *ret,
+                      struct error *error)
+{
+    char kind[32], name[64];
+    *ret = cluster_access(place, verb);
+    if (tenancy_pod_owner(call->server->engine, place->namespace, place->name, kind, name)) {
+        ret->kind = arena_text(call->request->arena, kind);
+        ret->name = arena_text(call->request->arena, name);
+    }
+    return decide(call, ret, error);
+}
+
 /* A member's decision does not depend on the object; for anybody else it is about the workload it belongs to. */
 static int decide_object(struct call *call, const struct place *place, enum verb verb, cJSON **ret_object,
                          struct access *ret, struct error *error)
@@ -23,6 +37,8 @@ static int decide_object(struct call *call, const struct place *place, enum verb
         *ret = cluster_access(place, verb);
         return decide(call, ret, error);
     }
+    if (place->kind == KIND_POD)
+        return decide_pod(call, place, verb, ret, error);
     int status = place_read(call, place, verb, ret_object, error);
     if (status == 0)
         visible_access(place->kind, *ret_object, verb, ret);
@@ -52,9 +68,9 @@ int cluster_read(struct call *call, const struct place *place, struct error *err
 
 int cluster_enter(struct call *call, const struct place *place, struct error *error)
 {
-    struct access access = cluster_access(place, VERB_CONNECT);
-    access.name = NULL; /* as the gateway decides */
-    int status = decide(call, &access, error);
+    AUTO_JSON cJSON *object = NULL;
+    struct access access;
+    int status = decide_object(call, place, VERB_CONNECT, &object, &access, error);
     if (status < 0)
         return status;
     const char *role = cluster_role(call, place->namespace, ROLE_EDITOR);

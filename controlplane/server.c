@@ -99,6 +99,11 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     return routes_resolve(((struct server *)context)->routes, route, ret);
 }
 
+static bool pod_owner(void *context, const char *namespace, const char *pod, struct target *ret)
+{
+    return tenancy_pod_owner(((struct server *)context)->engine, namespace, pod, ret->owner_kind, ret->owner_name);
+}
+
 static bool keep_door(void *context, const char *namespace, struct slice token, struct identity *ret)
 {
     return doors_know(((struct server *)context)->doors, namespace, token, ret);
@@ -132,6 +137,7 @@ static int open_gateway(struct server *server, struct error *error)
                                       .workers = (unsigned)config->workers.number,
                                       .handler = router_handle,
                                       .resolver = resolve,
+                                      .pod_owner = pod_owner,
                                       .door_keeper = server->doors ? keep_door : NULL,
                                       .door_directory = door_directory,
                                       .context = server};

@@ -13,6 +13,8 @@ struct dial {
     struct connection *connection; /* NULL once abandoned; the loop's */
     dial_done done;
     char namespace[64], service[64], port[64];
+    char owned[64];             /* a pod; of one that asks whose it is; else "" */
+    struct target owner;        /* what it learnt; no kind: nobody's */
     char role[16], person[255]; /* of one to the cluster's API; else "" */
     struct pod_request *pod;    /* of one into a pod; else NULL */
     char *headers;              /* and what goes with the request there */
@@ -54,11 +56,20 @@ static int reach(struct dial *dial)
     return engine_dial_api(engine, &as, &dial->fd, &dial->headers, &dial->error);
 }
 
+static void find_owner(struct dial *dial)
+{
+    const struct gateway_options *options = &dial->loop->gateway->options;
+    if (!options->pod_owner || !options->pod_owner(options->context, dial->namespace, dial->owned, &dial->owner))
+        dial->owner = (struct target){0};
+}
+
 static void run(struct crew_job *job)
 {
     struct dial *dial = OWNER_OF(job, struct dial, job);
     dial->fd = -1;
-    if (reach(dial) < 0) {
+    if (*dial->owned) {
+        find_owner(dial);
+    } else if (reach(dial) < 0) {
         dial->fd = -1;
         metric_add(&failures, 1);
     } else {
@@ -123,6 +134,18 @@ struct dial *dial_api_start(struct connection *connection, const char *namespace
     snprintf(dial->role, sizeof(dial->role), "%s", role);
     snprintf(dial->person, sizeof(dial->person), "%s", person);
     return start(dial);
+}
+
+struct dial *dial_owner_start(struct connection *connection, const char *namespace, const char *pod, dial_done done)
+{
+    struct dial *dial = prepare(connection, namespace, done);
+    snprintf(dial->owned, sizeof(dial->owned), "%s", pod);
+    return start(dial);
+}
+
+const struct target *dial_owner(const struct dial *dial)
+{
+    return *dial->owner.owner_kind ? &dial->owner : NULL;
 }
 
 const char *dial_headers(const struct dial *dial)

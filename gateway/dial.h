@@ -18,7 +18,11 @@ struct dial *dial_pod_start(struct connection *connection, const char *namespace
 /* The same for the cluster's own API, in this role of the namespace (engine_dial_api). */
 struct dial *dial_api_start(struct connection *connection, const char *namespace, const char *role, const char *person,
                             dial_done done);
-/* While `done` of the latter runs: the header lines that go with the request; borrowed. */
+/* Not a connection but whose the pod is (gateway_pod_owner), on the same threads: <fd> is -1 in any case. */
+struct dial *dial_owner_start(struct connection *connection, const char *namespace, const char *pod, dial_done done);
+/* While `done` of that runs: the owner; NULL if the pod has none. Borrowed. */
+const struct target *dial_owner(const struct dial *dial);
+/* While `done` of dial_api_start runs: the header lines that go with the request; borrowed. */
 const char *dial_headers(const struct dial *dial);
 void dial_abandon(struct dial *dial); /* the result is closed when it comes; done is not called */
 

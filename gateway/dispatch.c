@@ -1,6 +1,8 @@
 /* What does this request become? Host, path, identity and policy, in this order; nothing here blocks. */
 #include "gateway/api.h"
+#include "gateway/body.h"
 #include "gateway/cookie.h"
+#include "gateway/dial.h"
 #include "gateway/forward.h"
 #include "gateway/guard.h"
 #include "gateway/headers.h"
@@ -207,7 +209,7 @@ static enum step connect_workload(struct connection *connection)
     return forward_begin(connection, NULL);
 }
 
-/* Into a pod: decided like the API's other requests for pods that belong to nothing, and by a cluster again. */
+/* Into a pod; a cluster decides again, in the role on the profile or that of whoever may enter one workload's pods. */
 static enum step connect_pod(struct connection *connection, const struct policy *policy)
 {
     struct exchange *exchange = connection->exchange;
@@ -231,26 +233,80 @@ static enum step connect_pod(struct connection *connection, const struct policy 
         exchange->packets = true;
         return forward_begin(connection, request);
     }
+    if (role < ROLE_EDITOR)
+        role = ROLE_EDITOR;
     return pod_begin(connection, role_name(role > ROLE_ADMIN ? ROLE_ADMIN : role));
+}
+
+static struct decision decide_on_target(struct connection *connection, const struct policy *policy)
+{
+    struct exchange *exchange = connection->exchange;
+    struct resource_table *resources = connection->io.loop->gateway->resources;
+    resource_give(resources, exchange->resource);
+    exchange->resource =
+        resource_take(resources, exchange->route.namespace, exchange->target.owner_kind, exchange->target.owner_name);
+    return decide(exchange, policy);
+}
+
+static enum step follow_decision(struct connection *connection, const struct policy *policy, struct decision decision)
+{
+    if (!decision.visible)
+        return reply_not_found(connection);
+    if (!decision.allowed)
+        return reply_forbidden(connection, decision.reason ? decision.reason : "your role does not allow this");
+    return connection->exchange->route.kind == ROUTE_POD ? connect_pod(connection, policy)
+                                                         : connect_workload(connection);
+}
+
+static void on_owner(struct connection *connection, int fd, const struct error *error)
+{
+    struct exchange *exchange = connection->exchange;
+    const struct target *owner = dial_owner(exchange->dial);
+    const struct policy *policy = policy_take(connection->io.loop->gateway->options.auth);
+    (void)fd;
+    (void)error;
+    if (owner)
+        exchange->target = *owner;
+    exchange->dial = NULL; /* it is released after this, and what it learnt with it */
+    follow_decision(connection, policy, decide_on_target(connection, policy));
+    policy_release(policy);
+    connection_run(connection);
+}
+
+/* Whoever holds a grant on single workloads of the profile may enter the pods of those: whose is this one? */
+static bool has_single_grants(const struct exchange *exchange, const struct policy *policy)
+{
+    const struct access all = {.namespace = exchange->route.namespace, .kind = "Pod", .verb = VERB_LIST};
+    struct decision decision = policy_decide(policy, &exchange->permit.identity, &all);
+    return decision.allowed && decision.partial;
+}
+
+static enum step find_pod_owner(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    body_begin(exchange);
+    connection_set_state(connection, CONNECTION_PROXY);
+    exchange->wait = WAIT_NOTHING;
+    exchange->dial = dial_owner_start(connection, exchange->route.namespace, exchange->route.name, on_owner);
+    if (!exchange->dial)
+        return fault(connection, 503, "too many connections are being made");
+    timer_set(connection->io.loop, &connection->timer, gateway_limits.dial_ms);
+    return STEP_WAIT;
 }
 
 static enum step authorize(struct connection *connection, const struct policy *policy)
 {
     struct exchange *exchange = connection->exchange;
-    struct gateway *gateway = connection->io.loop->gateway;
+    const struct gateway_options *options = &connection->io.loop->gateway->options;
     bool pod = exchange->route.kind == ROUTE_POD;
     if (pod)
         exchange->target = (struct target){.owner_kind = "Pod"};
-    else if (!gateway->options.resolver(gateway->options.context, &exchange->route, &exchange->target))
+    else if (!options->resolver(options->context, &exchange->route, &exchange->target))
         return reply_not_found(connection);
-    exchange->resource = resource_take(gateway->resources, exchange->route.namespace, exchange->target.owner_kind,
-                                       exchange->target.owner_name);
-    struct decision decision = decide(exchange, policy);
-    if (!decision.visible)
-        return reply_not_found(connection);
-    if (!decision.allowed)
-        return reply_forbidden(connection, decision.reason ? decision.reason : "your role does not allow this");
-    return pod ? connect_pod(connection, policy) : connect_workload(connection);
+    struct decision decision = decide_on_target(connection, policy);
+    if (pod && !decision.allowed && has_single_grants(exchange, policy))
+        return find_pod_owner(connection);
+    return follow_decision(connection, policy, decision);
 }
 
 static enum step tenant(struct connection *connection, const struct policy *policy)

@@ -92,6 +92,9 @@ struct target {
     char header_value[256];
 };
 typedef bool (*gateway_resolver)(void *context, const struct route *route, struct target *ret);
+/* To which workload does a pod belong? Fills owner_kind and owner_name; false: to none. Asked only for callers who hold
+ * nothing but grants on single workloads, on a thread where it may block. */
+typedef bool (*gateway_pod_owner)(void *context, const char *namespace, const char *pod, struct target *ret);
 
 /* --- doors for workloads ------------------------------------------------------------------------------------------ */
 /*
@@ -130,6 +133,7 @@ struct gateway_options {
     unsigned workers;         /* API worker threads, default 8 */
     gateway_handler handler;
     gateway_resolver resolver;
+    gateway_pod_owner pod_owner;     /* NULL: pods belong to no workload */
     gateway_door_keeper door_keeper; /* NULL: there are no doors */
     const char *door_directory;      /* where the doors' own certificate authority is kept */
     void *context;                   /* for all of them */

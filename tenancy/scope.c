@@ -1,15 +1,23 @@
 /* To which workload does an object belong? */
 #include "tenancy/internal.h"
 
-/* The controller that an object names; "" if it names none. */
-static const char *controller_of(const cJSON *object, const char *kind)
+/* An object has one controller at most (apimachinery, validation.ValidateOwnerReferences). */
+static const cJSON *controller_reference(const cJSON *object)
 {
     const cJSON *references = json_at(object, "metadata", "ownerReferences", NULL);
     for (const cJSON *r = references ? references->child : NULL; r; r = r->next) {
-        if (json_true(r, "controller", NULL) && strcmp(json_text_or("", r, "kind", NULL), kind) == 0)
-            return json_text_or("", r, "name", NULL);
+        if (json_true(r, "controller", NULL))
+            return r;
     }
-    return "";
+    return NULL;
+}
+
+/* The controller of that kind that an object names; "" if it names none. */
+static const char *controller_of(const cJSON *object, const char *kind)
+{
+    const cJSON *reference = controller_reference(object);
+    return strcmp(json_text_or("", reference, "kind", NULL), kind) == 0 ? json_text_or("", reference, "name", NULL)
+                                                                        : "";
 }
 
 /*
@@ -80,7 +88,10 @@ static bool scope_by_selector(const cJSON *service, const char **ret_kind, const
 void tenancy_scope(enum engine_kind kind, const cJSON *object, const char **ret_kind, const char **ret_name)
 {
     switch (kind) {
-    case KIND_POD:
+    case KIND_POD: /* whoever runs pods labels them as they like */
+        if (scope_by_owner(object, ret_kind, ret_name))
+            return;
+        break;
     case KIND_SERVICE:
     case KIND_STATEFULSET:
     case KIND_CLAIM:
@@ -99,4 +110,46 @@ void tenancy_scope(enum engine_kind kind, const cJSON *object, const char **ret_
     }
     *ret_kind = engine_kinds[kind].kind;
     *ret_name = json_text_or("", object, "metadata", "name", NULL);
+}
+
+/* --- verified ----------------------------------------------------------------------------------------------------- */
+
+/* The controller of <object>, if it is of that kind and still the one that the reference means. */
+static bool controller_get(struct engine *engine, enum engine_kind kind, const cJSON *object, cJSON **ret)
+{
+    const cJSON *reference = controller_reference(object);
+    const char *name = json_text_or("", reference, "name", NULL);
+    struct slice version;
+    struct slice group = slice_split(slice_of(json_text_or("", reference, "apiVersion", NULL)), '/', &version);
+    AUTO_JSON cJSON *controller = NULL;
+    if (strcmp(json_text_or("", reference, "kind", NULL), engine_kinds[kind].kind) != 0 || !*name ||
+        !slice_is(group, engine_kinds[kind].group) ||
+        engine_get(engine, kind, json_text(object, "metadata", "namespace", NULL), name, &controller, NULL) < 0)
+        return false;
+    const char *uid = json_text_or("", controller, "metadata", "uid", NULL);
+    if (!*uid || strcmp(uid, json_text_or("", reference, "uid", NULL)) != 0)
+        return false;
+    *ret = TAKE_POINTER(controller);
+    return true;
+}
+
+bool tenancy_pod_owner(struct engine *engine, const char *namespace, const char *pod, char ret_kind[32],
+                       char ret_name[64])
+{
+    AUTO_JSON cJSON *object = NULL;
+    AUTO_JSON cJSON *set = NULL;
+    AUTO_JSON cJSON *workload = NULL;
+    enum engine_kind kind = KIND_RAYCLUSTER;
+    if (engine_get(engine, KIND_POD, namespace, pod, &object, NULL) < 0)
+        return false;
+    if (controller_get(engine, KIND_STATEFULSET, object, &set)) {
+        kind = KIND_NOTEBOOK;
+        if (!controller_get(engine, KIND_NOTEBOOK, set, &workload))
+            return false;
+    } else if (!controller_get(engine, KIND_RAYCLUSTER, object, &workload)) {
+        return false;
+    }
+    snprintf(ret_kind, 32, "%s", engine_kinds[kind].kind);
+    snprintf(ret_name, 64, "%s", json_text_or("", workload, "metadata", "name", NULL));
+    return true;
 }

@@ -54,6 +54,12 @@ int tenancy_create_profile(struct tenancy *tenancy, const struct identity *ident
  * borrowed from the object or static. */
 void tenancy_scope(enum engine_kind kind, const cJSON *object, const char **ret_kind, const char **ret_name);
 
+/* The same for a pod by its name, verified: its controller, and that one's, are there with the uids that are named, so
+ * that neither labels nor a name that fits make a pod somebody's. False: it belongs to no Notebook and no RayCluster.
+ */
+bool tenancy_pod_owner(struct engine *engine, const char *namespace, const char *pod, char ret_kind[32],
+                       char ret_name[64]);
+
 /* Members, as the people API shows them: validated input to auth_grant_*. <body> as in POST profiles/{p}/members. */
 int tenancy_member_add(struct tenancy *tenancy, const char *profile, const cJSON *body, const struct identity *by,
                        cJSON **ret, struct error *error);

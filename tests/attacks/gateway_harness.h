@@ -24,7 +24,9 @@
 
 /* --- people and policy -------------------------------------------------------------------------------------------- */
 
-static const char *const people[] = {"", "alice", "victor", "bob"};
+/* alice owns, victor looks, bob is nobody, to carol one notebook is shared: nb1. */
+static const char *const people[] = {"", "alice", "victor", "bob", "carol"};
+enum { PERSON_CAROL = 4 };
 static _Atomic bool person_revoked[COUNT_OF(people)];
 static _Atomic bool grant_revoked[COUNT_OF(people)];
 static _Atomic uint64_t fake_generation = 1;
@@ -52,6 +54,12 @@ bool policy_still_valid(const struct policy *policy, const struct identity *iden
     (void)policy;
     return identity->kind == IDENTITY_LOCAL || !person_revoked[identity->user_id];
 }
+static struct decision decide_for_carol(const struct access *access)
+{
+    bool list = access->verb == VERB_LIST;
+    bool hers = access->name && strcmp(access->kind, "Notebook") == 0 && strcmp(access->name, "nb1") == 0;
+    return (struct decision){.allowed = list || hers, .visible = list || hers, .partial = list, .reason = "no grant"};
+}
 struct decision policy_decide(const struct policy *policy, const struct identity *identity, const struct access *access)
 {
     (void)policy;
@@ -60,6 +68,8 @@ struct decision policy_decide(const struct policy *policy, const struct identity
     if (!access->namespace || strcmp(access->namespace, "alice") != 0 || identity->user_id == 3 ||
         grant_revoked[identity->user_id])
         return (struct decision){.reason = "no grant"};
+    if (identity->user_id == PERSON_CAROL)
+        return decide_for_carol(access);
     bool read = access->verb == VERB_CONNECT_READ || access->verb == VERB_GET || access->verb == VERB_WATCH;
     bool allowed = identity->user_id == 1 || (read && strcmp(access->kind, "Notebook") != 0);
     return (struct decision){.allowed = allowed, .visible = true, .reason = "a viewer may only look"};
@@ -68,11 +78,11 @@ enum role policy_role(const struct policy *policy, const struct identity *identi
 {
     (void)policy;
     (void)namespace;
-    return identity->user_id == 1 ? ROLE_OWNER : ROLE_VIEWER;
+    return identity->user_id == PERSON_CAROL ? ROLE_NONE : identity->user_id == 1 ? ROLE_OWNER : ROLE_VIEWER;
 }
 const char *role_name(enum role role)
 {
-    return role == ROLE_ADMIN ? "admin" : "viewer";
+    return role == ROLE_ADMIN ? "admin" : role == ROLE_EDITOR ? "editor" : "viewer";
 }
 bool auth_identify(const struct policy *policy, const struct credentials *credentials, struct identity *ret)
 {
@@ -395,6 +405,18 @@ int engine_exec(struct engine *engine, const char *namespace, const char *pod, c
     return 0;
 }
 
+/* Pods nb1-0 and nb2-0 of two notebooks; "stray-0" belongs to nothing. */
+static bool find_pod_owner(void *context, const char *namespace, const char *pod, struct target *ret)
+{
+    (void)context;
+    (void)namespace;
+    if (strncmp(pod, "nb", 2) != 0)
+        return false;
+    snprintf(ret->owner_kind, sizeof(ret->owner_kind), "Notebook");
+    snprintf(ret->owner_name, sizeof(ret->owner_name), "%.3s", pod);
+    return true;
+}
+
 static bool resolve(void *context, const struct route *route, struct target *ret)
 {
     (void)context;
@@ -498,6 +520,7 @@ static inline void harness_start(unsigned loops)
                                       .loops = loops,
                                       .workers = 4,
                                       .handler = handle,
+                                      .pod_owner = find_pod_owner,
                                       .resolver = resolve};
     if (gateway_new(&options, &gateway, &error) < 0) {
         fprintf(stderr, "gateway_new: %s\n", error.message);

@@ -55,6 +55,33 @@ static void pods_are_entered_in_a_role(void **state)
     close(fd);
 }
 
+/* To whom one notebook is shared, its pod is open, and as an editor; the neighbours' are not there. */
+static void pods_of_a_shared_notebook_are_entered(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"nb2-0", "stray-0", "absent-0"};
+    int fd = open_pod("carol");
+    assert_echoes(fd);
+    assert_true(workload_saw("X-As: alice.editor carol@example.com\r\n"));
+    grant_revoked[PERSON_CAROL] = true;
+    policy_changed();
+    assert_closes_within(fd, 100);
+    close(fd);
+    grant_revoked[PERSON_CAROL] = false;
+    unsigned before = workload_requests();
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        AUTO_BUFFER struct buffer answer = {0};
+        AUTO_BUFFER struct buffer head = {0};
+        buffer_add_format(&head, "GET /api/v1/namespaces/alice/pods/%s/exec?command=sh HTTP/1.1\r\n", others[i]);
+        buffer_add_text(&head, HOST "Authorization: Bearer token-carol\r\n" WS "\r\n");
+        if (client_wrap)
+            wire_for_tls(&head);
+        assert_int_equal(ask(head.p, &answer), 404);
+        assert_non_null(strstr(answer.p, others[i]));
+    }
+    assert_int_equal(workload_requests(), before);
+}
+
 static void pods_are_entered_by_nobody_else(void **state)
 {
     (void)state;

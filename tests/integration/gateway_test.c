@@ -784,6 +784,7 @@ int main(int argc, char **argv)
         TEST(revocation_closes_tunnels),
         TEST(websockets_half_close),
         TEST(pods_are_entered_in_a_role),
+        TEST(pods_of_a_shared_notebook_are_entered),
         TEST(pods_are_entered_by_nobody_else),
         POD_TEST(commands_travel_in_messages),
         POD_TEST(long_messages_are_split),

@@ -215,13 +215,18 @@ NODE
 }
 
 install_crds() {
-    local files=() file
+    local files=() file said=
     for file in "$root"/charts/atelier/crds/*.yaml; do [ ! -e "$file" ] || files+=(-f "$file"); done
     [ -n "$no_kuberay" ] || files+=(-f "$here/crds/kuberay.yaml")
     [ -n "$no_istio" ] || files+=(-f "$tools/istio-crds")
     [ ${#files[@]} -gt 0 ] || return 0
     kubectl create "${files[@]}" >"$dir/crds.log" 2>&1 || { cat "$dir/crds.log" >&2; fail "the CRDs were refused"; }
-    kubectl wait --for condition=Established --timeout 30s crd --all >/dev/null
+    # kubectl wait gives up on a definition that has no conditions yet.
+    for _ in 1 2 3 4 5; do
+        said=$(kubectl wait --for condition=Established --timeout 30s crd --all 2>&1) && return
+        sleep 1
+    done
+    fail "the definitions are not established: $said"
 }
 
 kubectl() { "$tools/kubectl" --kubeconfig "$dir/admin.kubeconfig" "$@"; }

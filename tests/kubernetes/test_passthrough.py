@@ -31,6 +31,14 @@ def configmap(name, **data):
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
 
 
+def shake(world, person, path):
+    """The answer to a WebSocket handshake as kubectl's."""
+    token = f"Authorization: Bearer {person.token}\r\n" if person else ""
+    return world.first.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{token}Connection: Upgrade\r\nUpgrade: websocket\r\n"
+                           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                           "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n".encode())
+
+
 class World:
     """alice owns a profile, bob edits in it, carol looks; dave is nobody there and has one of his own."""
 
@@ -260,6 +268,75 @@ def test_a_shared_notebook_is_all_that_is_shared(world):
     world.bob.kubectl("delete", "notebook", "nb1", "nb2", "nb3", "--wait", "--timeout=60s")
 
 
+def pod_of(name, labels=None, owner=None):
+    """A pod that never runs: no node fits."""
+    owners = [{**owner, "controller": True}] if owner else []
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels or {}, "ownerReferences": owners},
+                       "spec": {"automountServiceAccountToken": False, "nodeSelector": {"nowhere": "yes"},
+                                "securityContext": {"runAsNonRoot": True, "runAsUser": 1000,
+                                                    "seccompProfile": {"type": "RuntimeDefault"}},
+                                "containers": [{"name": "c", "image": "registry.example.com/x:1", "securityContext": {
+                                    "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                                    "resources": {"requests": {"cpu": "10m", "memory": "16Mi"},
+                                                  "limits": {"cpu": "10m", "memory": "16Mi"}}}]}})
+
+
+RAYCLUSTER = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "rc"}, "spec": {
+    "rayVersion": "2.60.0", "headGroupSpec": {"rayStartParams": {}, "template": {"spec": {"containers": [
+        {"name": "ray-head", "image": "rayproject/ray:2.60.0"}]}}}}}
+INTO = ("exec?command=sh&stdout=true", "attach?stdout=true", "portforward?ports=80")
+
+
+def test_a_shared_notebook_s_pods_are_entered(world):
+    """exec, attach, port-forward and logs go where the one grant leads: by who made the pod, whatever labels say."""
+    bob, dave = world.bob, world.dave
+    for name in ("nb1", "nb2"):
+        bob.kubectl("apply", "-f", "-", text_in=json.dumps(NOTEBOOK).replace("nb1", name))
+        service.eventually(f"pod {name}-0", lambda: subprocess.run(
+            bob.command("get", "pod", f"{name}-0"), capture_output=True).returncode == 0)
+    bob.kubectl("create", "-f", "-", text_in=json.dumps(RAYCLUSTER))
+    cluster = bob.get("raycluster", "rc")["metadata"]
+    owner = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "name": "rc", "uid": cluster["uid"]}
+    for pod in (pod_of("rc-head", owner=owner), pod_of("stray", {"notebook-name": "nb1", "statefulset": "nb1",
+                                                                 "atelier.dev/notebook": "nb1", "ray.io/cluster": "rc"})):
+        world.admin.kubectl("create", "-n", "alice", "-f", "-", text_in=pod)
+
+    def answers(pod, wanted, text=b""):
+        base = f"/api/v1/namespaces/alice/pods/{pod}"
+        for part in INTO:
+            said = shake(world, dave, f"{base}/{part}")
+            assert said.startswith(b"HTTP/1.1 %d" % wanted) and text in said, (pod, part, said)
+        return dave.ask("GET", f"{base}/log")[0], dave.ask("GET", base)[0]
+
+    reached = b"host assigned"  # said by the API server
+    assert answers("nb1-0", 404) == (404, 404)
+    world.first.cli("share", "alice", dave.email, "--role", "viewer", "--notebook", "nb1")
+    service.eventually("dave looks", lambda: dave.ask("GET", "/api/v1/namespaces/alice/pods/nb1-0")[0] == 200)
+    assert answers("nb1-0", 403) == (204, 200)  # an empty log
+    world.first.cli("unshare", "alice", dave.email, "--notebook", "nb1")
+    world.first.cli("share", "alice", dave.email, "--role", "editor", "--notebook", "nb1")
+    service.eventually("dave edits", lambda: reached in shake(world, dave, "/api/v1/namespaces/alice/pods/nb1-0/" + INTO[0]))
+    for part in INTO:
+        assert reached in shake(world, dave, f"/api/v1/namespaces/alice/pods/nb1-0/{part}")
+    said = dave.refused("-n", "alice", "exec", "nb1-0", "--", "sh")
+    assert "does not have a host assigned" in said, said
+    assert dave.ask("GET", "/api/v1/namespaces/alice/pods/nb1-0/log")[0] == 204
+    for pod in ("nb2-0", "rc-head", "stray", "absent"):
+        assert answers(pod, 404) == (404, 404)
+    world.first.cli("share", "alice", dave.email, "--role", "editor", "--ray", "rc")
+    service.eventually("rc too", lambda: reached in shake(world, dave, "/api/v1/namespaces/alice/pods/rc-head/" + INTO[0]))
+    for pod in ("nb2-0", "stray"):
+        assert answers(pod, 404) == (404, 404)
+    for option in (("--notebook", "nb1"), ("--ray", "rc")):
+        world.first.cli("unshare", "alice", dave.email, *option)
+    service.eventually("all is gone", lambda: shake(
+        world, dave, "/api/v1/namespaces/alice/pods/nb1-0/" + INTO[0]).startswith(b"HTTP/1.1 404"))
+    assert answers("rc-head", 404) == (404, 404)
+    bob.kubectl("delete", "notebook", "nb1", "nb2", "--wait", "--timeout=60s")
+    bob.kubectl("delete", "raycluster", "rc", "--wait", "--timeout=60s")
+    world.admin.kubectl("delete", "-n", "alice", "pods", "--all", "--grace-period=0", "--force")
+
+
 # --- secrets, roles, questions ----------------------------------------------------------------------------------------
 
 def test_secrets_are_the_editors(world):
@@ -395,13 +472,7 @@ def test_nobody_is_somebody_else(world):
 
 def test_subresources_give_nothing_away(world):
     """Those by which an editor would become more than one."""
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "victim"}, "spec": {
-        "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [{"name": "c", "image": "registry.example.com/x:1", "securityContext": {
-            "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-            "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "10m", "memory": "16Mi"}}}]}}
-    world.bob.kubectl("create", "-f", "-", text_in=json.dumps(pod))
+    world.bob.kubectl("create", "-f", "-", text_in=pod_of("victim"))
     for person in (world.alice, world.bob):
         for method, path, body in (
                 ("POST", "serviceaccounts/default/token", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}),
@@ -448,28 +519,20 @@ def test_pods_are_entered_by_editors_only(world):
         "containers": [{"name": "c", "image": "registry.example.com/x:1", "securityContext": {
             "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
             "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "10m", "memory": "16Mi"}}}]}}
-    world.bob.kubectl("create", "-f", "-", text_in=json.dumps(pod))
+    world.bob.kubectl("create", "-f", "-", text_in=pod_of("entered"))
     for person in (world.alice, world.bob):
         for command in (("exec", "entered", "--", "sh"), ("attach", "entered", "-c", "c")):
             said = person.refused(*command)
             assert "does not have a host assigned" in said or "not running" in said or "is pending" in said.lower(), said
-    handshake = {"Upgrade": "websocket", "Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-                 "Sec_WebSocket_Protocol": "v5.channel.k8s.io"}
-
-    def shake(person, path):
-        token = f"Authorization: Bearer {person.token}\r\n" if person else ""
-        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in handshake.items())
-        return world.first.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{token}Connection: Upgrade\r\n{lines}\r\n".encode())
-
     base = "/api/v1/namespaces/alice/pods/entered"
-    for part in ("exec?command=sh&stdout=true", "attach?stdout=true", "portforward?ports=80"):
-        answer = shake(world.bob, f"{base}/{part}")
+    for part in INTO:
+        answer = shake(world, world.bob, f"{base}/{part}")
         assert b"host assigned" in answer, answer  # said by the API server
-        assert shake(world.carol, f"{base}/{part}").startswith(b"HTTP/1.1 403"), part
-        assert shake(world.dave, f"{base}/{part}").startswith(b"HTTP/1.1 404"), part
-        assert shake(None, f"{base}/{part}").startswith(b"HTTP/1.1 401"), part
+        assert shake(world, world.carol, f"{base}/{part}").startswith(b"HTTP/1.1 403"), part
+        assert shake(world, world.dave, f"{base}/{part}").startswith(b"HTTP/1.1 404"), part
+        assert shake(world, None, f"{base}/{part}").startswith(b"HTTP/1.1 401"), part
     for path in (f"{base}/log", f"{base}/proxy", "/api/v1/namespaces/alice/configmaps?watch=1", "/apis"):
-        assert not shake(world.bob, path).startswith((b"HTTP/1.1 101", b"HTTP/1.1 200")), path
+        assert not shake(world, world.bob, path).startswith((b"HTTP/1.1 101", b"HTTP/1.1 200")), path
     world.bob.kubectl("delete", "pod", "entered", "--grace-period=0", "--force")
 
 
