@@ -68,9 +68,8 @@ int cluster_read(struct call *call, const struct place *place, struct error *err
 
 int cluster_enter(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *object = NULL;
     struct access access;
-    int status = decide_object(call, place, VERB_CONNECT, &object, &access, error);
+    int status = decide_pod(call, place, VERB_CONNECT, &access, error);
     if (status < 0)
         return status;
     const char *role = cluster_role(call, place->namespace, ROLE_EDITOR);

@@ -68,7 +68,7 @@ static void free_token(char *token)
 
 static void copy_text(char *ret, size_t size, const char *text)
 {
-    snprintf(ret, size, "%s", text ? text : "");
+    snprintf(ret, size, "%.*s", (int)size - 1, text ? text : "");
 }
 
 static bool has_controller(const cJSON *object, const char *kind)

@@ -13,7 +13,7 @@ struct dial {
     struct connection *connection; /* NULL once abandoned; the loop's */
     dial_done done;
     char namespace[64], service[64], port[64];
-    char owned[64];             /* a pod; of one that asks whose it is; else "" */
+    char owned[254];            /* a pod; of one that asks whose it is; else "" */
     struct target owner;        /* what it learnt; no kind: nobody's */
     char role[16], person[255]; /* of one to the cluster's API; else "" */
     struct pod_request *pod;    /* of one into a pod; else NULL */

@@ -273,11 +273,13 @@ static void on_owner(struct connection *connection, int fd, const struct error *
     connection_run(connection);
 }
 
-/* Whoever holds a grant on single workloads of the profile may enter the pods of those: whose is this one? */
-static bool has_single_grants(const struct exchange *exchange, const struct policy *policy)
+/* Whoever may not enter any pod of the profile may hold a grant on the workload that this one belongs to. */
+static bool depends_on_owner(const struct exchange *exchange, const struct policy *policy, struct decision decision)
 {
+    if (decision.visible)
+        return !decision.allowed; /* they look at the whole profile, and may do more with one thing in it */
     const struct access all = {.namespace = exchange->route.namespace, .kind = "Pod", .verb = VERB_LIST};
-    struct decision decision = policy_decide(policy, &exchange->permit.identity, &all);
+    decision = policy_decide(policy, &exchange->permit.identity, &all);
     return decision.allowed && decision.partial;
 }
 
@@ -304,7 +306,7 @@ static enum step authorize(struct connection *connection, const struct policy *p
     else if (!options->resolver(options->context, &exchange->route, &exchange->target))
         return reply_not_found(connection);
     struct decision decision = decide_on_target(connection, policy);
-    if (pod && !decision.allowed && has_single_grants(exchange, policy))
+    if (pod && depends_on_owner(exchange, policy, decision))
         return find_pod_owner(connection);
     return follow_decision(connection, policy, decision);
 }

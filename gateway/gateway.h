@@ -71,7 +71,7 @@ enum route_kind { ROUTE_API, ROUTE_NOTEBOOK, ROUTE_RAY, ROUTE_SERVE, ROUTE_SERVI
 struct route {
     enum route_kind kind;
     char namespace[64];
-    char name[64];     /* notebook, cluster, or service */
+    char name[254];    /* notebook, cluster or service; a pod, whose name may be longer than a label */
     char port[64];     /* ROUTE_SERVICE, ROUTE_TUNNEL: as in the URL, "" if absent */
     struct slice tail; /* after the prefix, begins with '/' (or empty when the slash is missing); ROUTE_POD: "exec" */
 };
@@ -92,8 +92,8 @@ struct target {
     char header_value[256];
 };
 typedef bool (*gateway_resolver)(void *context, const struct route *route, struct target *ret);
-/* To which workload does a pod belong? Fills owner_kind and owner_name; false: to none. Asked only for callers who hold
- * nothing but grants on single workloads, on a thread where it may block. */
+/* To which workload does a pod belong? Fills owner_kind and owner_name; false: to none. Asked only for callers whose
+ * role on the profile does not open it, on a thread where it may block. */
 typedef bool (*gateway_pod_owner)(void *context, const char *namespace, const char *pod, struct target *ret);
 
 /* --- doors for workloads ------------------------------------------------------------------------------------------ */

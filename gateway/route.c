@@ -177,12 +177,11 @@ bool route_parse_pod(struct slice path, struct route *ret)
     bool known = false;
     for (size_t i = 0; i < COUNT_OF(parts); i++)
         known = known || slice_is(part, parts[i]);
-    if (!known || rest.n > 0 || !slice_is(pods, "pods") || !name_is_label(namespace) || !name_is_subdomain(pod))
+    if (!known || rest.n > 0 || !slice_is(pods, "pods") || !name_is_label(namespace) || !name_is_subdomain(pod) ||
+        pod.n >= sizeof(ret->name))
         return false;
     *ret = (struct route){.kind = ROUTE_POD, .tail = part};
     copy(ret->namespace, namespace);
-    if (pod.n >= sizeof(ret->name)) /* for the audit log only: a pod's name may be longer than a label */
-        pod.n = sizeof(ret->name) - 1;
     copy(ret->name, pod);
     return true;
 }

@@ -150,6 +150,6 @@ bool tenancy_pod_owner(struct engine *engine, const char *namespace, const char 
         return false;
     }
     snprintf(ret_kind, 32, "%s", engine_kinds[kind].kind);
-    snprintf(ret_name, 64, "%s", json_text_or("", workload, "metadata", "name", NULL));
-    return true;
+    /* No grant is on a longer name, and a part of it could be another's. */
+    return snprintf(ret_name, 64, "%s", json_text_or("", workload, "metadata", "name", NULL)) < 64;
 }

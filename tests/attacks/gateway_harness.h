@@ -425,10 +425,10 @@ static bool resolve(void *context, const struct route *route, struct target *ret
         return false;
     bool ray = route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE || strncmp(route->name, "rc", 2) == 0;
     if (strstr(route->name, "waiting") == NULL)
-        snprintf(ret->service, sizeof(ret->service), "%s", route->name);
+        snprintf(ret->service, sizeof(ret->service), "%.63s", route->name);
     snprintf(ret->port, sizeof(ret->port), "%s", route->port[0] ? route->port : "80");
     snprintf(ret->owner_kind, sizeof(ret->owner_kind), ray ? "RayCluster" : "Notebook");
-    snprintf(ret->owner_name, sizeof(ret->owner_name), "%s", route->name);
+    snprintf(ret->owner_name, sizeof(ret->owner_name), "%.63s", route->name);
     ret->strip_prefix = route->kind != ROUTE_NOTEBOOK;
     snprintf(ret->header_name, sizeof(ret->header_name), ray ? "X-Ray-Authorization" : "Authorization");
     snprintf(ret->header_value, sizeof(ret->header_value), ray ? "Bearer raysecret" : "token jupytersecret");

@@ -323,6 +323,14 @@ def test_a_shared_notebook_s_pods_are_entered(world):
     assert dave.ask("GET", "/api/v1/namespaces/alice/pods/nb1-0/log")[0] == 204
     for pod in ("nb2-0", "rc-head", "stray", "absent"):
         assert answers(pod, 404) == (404, 404)
+    # Who looks at the whole profile may do more with one thing in it.
+    assert shake(world, world.carol, "/api/v1/namespaces/alice/pods/nb1-0/" + INTO[0]).startswith(b"HTTP/1.1 403")
+    world.first.cli("share", "alice", world.carol.email, "--role", "editor", "--notebook", "nb1")
+    service.eventually("carol enters", lambda: reached in shake(
+        world, world.carol, "/api/v1/namespaces/alice/pods/nb1-0/" + INTO[0]))
+    assert "does not have a host assigned" in world.carol.refused("exec", "nb1-0", "--", "sh")
+    assert shake(world, world.carol, "/api/v1/namespaces/alice/pods/nb2-0/" + INTO[0]).startswith(b"HTTP/1.1 403")
+    world.first.cli("unshare", "alice", world.carol.email, "--notebook", "nb1")
     world.first.cli("share", "alice", dave.email, "--role", "editor", "--ray", "rc")
     service.eventually("rc too", lambda: reached in shake(world, dave, "/api/v1/namespaces/alice/pods/rc-head/" + INTO[0]))
     for pod in ("nb2-0", "stray"):

@@ -75,6 +75,9 @@ static void finds_the_workload(void **state)
     ",\"ownerReferences\":[{\"apiVersion\":\"" version "\",\"kind\":\"" kind "\",\"name\":\"" name "\",\"uid\":\"" uid \
     "\",\"controller\":true}]"
 
+#define TEN "abcdefghij"
+#define LONG TEN TEN TEN TEN TEN TEN "abcd" /* 64: longer than any name with a grant */
+
 static const struct {
     enum engine_kind kind;
     const char *name, *object;
@@ -93,6 +96,8 @@ static const struct {
     AT(KIND_POD, "db-0", "p", BY("apps/v1", "StatefulSet", "db", "s3")),
     AT(KIND_POD, "alien-0", "p", BY("apps/v1", "StatefulSet", "alien", "s4")),
     AT(KIND_POD, "job-x", "p", BY("batch/v1", "Job", "nb1", "n1")),
+    AT(KIND_RAYCLUSTER, LONG, "r2", ""),
+    AT(KIND_POD, "long", "p", BY("ray.io/v1", "RayCluster", LONG, "r2")),
     AT(KIND_POD, "labelled", "p", ",\"labels\":{\"notebook-name\":\"nb1\",\"ray.io/cluster\":\"rc\"}"),
 };
 
@@ -117,7 +122,7 @@ static void a_pod_s_owner_is_verified(void **state)
     } cases[] = {{"nb1-0", "Notebook", "nb1"}, {"rc-head", "RayCluster", "rc"}, {"rc-gone", NULL, NULL},
                  {"nb1-past", NULL, NULL},     {"old-0", NULL, NULL},           {"db-0", NULL, NULL},
                  {"alien-0", NULL, NULL},      {"job-x", NULL, NULL},           {"labelled", NULL, NULL},
-                 {"absent", NULL, NULL}};
+                 {"long", NULL, NULL},         {"absent", NULL, NULL}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char kind[32] = "", name[64] = "";
         bool owned = tenancy_pod_owner(&engine, "alice", cases[i].pod, kind, name);
