@@ -9,20 +9,23 @@
  * managedFields give to our apply are still the same: whoever changes one of them takes it over. Right after an apply
  * that set is known (RECORD_SETTLED). After a restart it is not, and asking for each object anew would cost as much as
  * making it; but objects of one shape (the same members, whatever their values) have the same set, so that the first
- * apply of a shape tells for all of them.
+ * apply of a shape tells for all of them, and that first one is tried without writing (dryRun).
  */
 
 /* --- shapes ------------------------------------------------------------------------------------------------------- */
 
 static void print_shape(const cJSON *value, struct buffer *ret)
 {
-    buffer_add_text(ret, "{");
+    bool array = cJSON_IsArray(value);
+    buffer_add_text(ret, array ? "[" : "{");
     for (const cJSON *member = value->child; member; member = member->next) {
-        buffer_add_json_string(ret, slice_of(member->string));
-        if (cJSON_IsObject(member))
+        if (!array)
+            buffer_add_json_string(ret, slice_of(member->string));
+        if (cJSON_IsObject(member) || cJSON_IsArray(member))
             print_shape(member, ret);
+        buffer_add_text(ret, ",");
     }
-    buffer_add_text(ret, "}");
+    buffer_add_text(ret, array ? "]" : "}");
 }
 
 static char *shape_of(enum engine_kind kind, const cJSON *object)
@@ -34,14 +37,15 @@ static char *shape_of(enum engine_kind kind, const cJSON *object)
     return memory_format("%u %.32s", (unsigned)kind, digest);
 }
 
-static bool shape_settles(struct kubernetes *kubernetes, enum engine_kind kind, const cJSON *object, uint64_t ours)
+/* The fields of an apply of that shape; 0: not known yet. */
+static uint64_t shape_fields(struct kubernetes *kubernetes, enum engine_kind kind, const cJSON *object)
 {
     AUTO_FREE char *shape = shape_of(kind, object);
     pthread_mutex_lock(&kubernetes->lock);
     const uint64_t *known = map_get(kubernetes->shapes, slice_of(shape));
-    bool same = known && ours && *known == ours;
+    uint64_t fields = known ? *known : 0;
     pthread_mutex_unlock(&kubernetes->lock);
-    return same;
+    return fields;
 }
 
 static void shape_learn(struct kubernetes *kubernetes, enum engine_kind kind, const cJSON *object, uint64_t ours)
@@ -67,7 +71,7 @@ void shapes_free(struct map *shapes)
 
 /* --- what is there ------------------------------------------------------------------------------------------------ */
 
-enum there { THERE_AS_WANTED, THERE_OTHERWISE, THERE_FOREIGN, THERE_NOT };
+enum there { THERE_AS_WANTED, THERE_PERHAPS, THERE_OTHERWISE, THERE_FOREIGN, THERE_NOT };
 
 static uint64_t applied_of(const cJSON *object)
 {
@@ -75,17 +79,27 @@ static uint64_t applied_of(const cJSON *object)
     return strtoull(text, NULL, 16);
 }
 
+static enum there compare(struct kubernetes *kubernetes, enum engine_kind kind, const struct record *record,
+                          const cJSON *object)
+{
+    if (!(record->flags & RECORD_OURS))
+        return THERE_FOREIGN;
+    if (record->applied != applied_of(object))
+        return THERE_OTHERWISE;
+    if (record->flags & RECORD_SETTLED)
+        return THERE_AS_WANTED;
+    uint64_t fields = shape_fields(kubernetes, kind, object);
+    return !record->ours            ? THERE_OTHERWISE
+           : !fields                ? THERE_PERHAPS
+           : fields == record->ours ? THERE_AS_WANTED
+                                    : THERE_OTHERWISE;
+}
+
 static enum there look(struct kubernetes *kubernetes, enum engine_kind kind, struct cache *cache, const char *in,
                        const cJSON *object)
 {
     struct record *record = cache_find(cache, in, json_text_or("", object, "metadata", "name", NULL));
-    if (!record)
-        return THERE_NOT;
-    enum there there = !(record->flags & RECORD_OURS)                          ? THERE_FOREIGN
-                       : record->applied != applied_of(object)                 ? THERE_OTHERWISE
-                       : (record->flags & RECORD_SETTLED) != 0                 ? THERE_AS_WANTED
-                       : shape_settles(kubernetes, kind, object, record->ours) ? THERE_AS_WANTED
-                                                                               : THERE_OTHERWISE;
+    enum there there = record ? compare(kubernetes, kind, record, object) : THERE_NOT;
     record_unref(record);
     return there;
 }
@@ -126,8 +140,18 @@ static int refuse_foreign(struct kubernetes *kubernetes, enum engine_kind kind, 
 
 /* --- applying ----------------------------------------------------------------------------------------------------- */
 
+static void learn_from(struct kubernetes *kubernetes, enum engine_kind kind, const cJSON *object, const cJSON *answer)
+{
+    AUTO_FREE char *answered = json_print(answer);
+    struct record *record = record_new(kubernetes->names, kubernetes->packer, NULL, slice_of(answered));
+    if (record)
+        shape_learn(kubernetes, kind, object, record->ours);
+    record_unref(record);
+}
+
+/* <dry>: the answer is as if it had been written. */
 static int send(struct kubernetes *kubernetes, enum engine_kind kind, const char *namespace, const cJSON *object,
-                struct error *error)
+                bool dry, struct error *error)
 {
     const char *name = json_text_or("", object, "metadata", "name", NULL);
     AUTO_BUFFER struct buffer target = {0};
@@ -136,20 +160,28 @@ static int send(struct kubernetes *kubernetes, enum engine_kind kind, const char
     path_add(&target, kind, namespace, name, NULL);
     path_query(&target, "fieldManager", FIELD_MANAGER);
     path_query(&target, "force", "true");
-    int r = object_send(kubernetes, kind,
-                        &(struct kube_request){.method = "PATCH",
-                                               .target = target.p,
-                                               .content_type = "application/apply-patch+yaml",
-                                               .body = slice_of(text)},
-                        true, &answer, error);
-    if (r < 0)
-        return r;
-    AUTO_FREE char *answered = json_print(answer);
-    struct record *record = record_new(kubernetes->names, kubernetes->packer, NULL, slice_of(answered));
-    if (record)
-        shape_learn(kubernetes, kind, object, record->ours);
-    record_unref(record);
-    return 0;
+    path_query(&target, "dryRun", dry ? "All" : NULL);
+    const struct kube_request request = {
+        .method = "PATCH", .target = target.p, .content_type = "application/apply-patch+yaml", .body = slice_of(text)};
+    int r = dry ? kube_call(kubernetes->client, &request, &answer, error)
+                : object_send(kubernetes, kind, &request, true, &answer, error);
+    if (r == 0)
+        learn_from(kubernetes, kind, object, answer);
+    return r;
+}
+
+/* Only one asks, while others who want to know the same wait. A server that cannot tell without writing is written to.
+ */
+static enum there look_closer(struct kubernetes *kubernetes, enum engine_kind kind, struct cache *cache,
+                              const char *namespace, const cJSON *object)
+{
+    struct error error = {0};
+    pthread_mutex_lock(&kubernetes->asking);
+    if (!shape_fields(kubernetes, kind, object) && check_leads(kubernetes, &error) == 0)
+        (void)send(kubernetes, kind, namespace, object, true, &error);
+    pthread_mutex_unlock(&kubernetes->asking);
+    enum there there = look(kubernetes, kind, cache, namespace, object);
+    return there == THERE_PERHAPS ? THERE_OTHERWISE : there;
 }
 
 int object_apply(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *wanted,
@@ -165,8 +197,10 @@ int object_apply(struct engine *engine, enum engine_kind kind, const char *names
         r = cache_of(kubernetes, kind, &cache, error);
     if (r < 0)
         return r;
-    enum there there =
-        cache ? look(kubernetes, kind, cache, engine_kinds[kind].namespaced ? namespace : "", object) : THERE_NOT;
+    const char *in = engine_kinds[kind].namespaced ? namespace : "";
+    enum there there = cache ? look(kubernetes, kind, cache, in, object) : THERE_NOT;
+    if (there == THERE_PERHAPS)
+        there = look_closer(kubernetes, kind, cache, in, object);
     if (ret_written)
         *ret_written = false;
     if (there == THERE_AS_WANTED)
@@ -174,7 +208,7 @@ int object_apply(struct engine *engine, enum engine_kind kind, const char *names
     if (there == THERE_FOREIGN || there == THERE_NOT)
         r = refuse_foreign(kubernetes, kind, namespace, name, &absent, error);
     if (r == 0)
-        r = send(kubernetes, kind, namespace, object, error);
+        r = send(kubernetes, kind, namespace, object, false, error);
     if (r < 0)
         return r;
     if (kind == KIND_NAMESPACE && absent)

@@ -47,9 +47,10 @@ struct kubernetes {
     bool discovered;          /* once */
     struct error unreachable; /* why the last discovery failed */
     bool has[KIND_COUNT];
-    int64_t answered_ms; /* when the API server last answered discovery; monotonic */
-    struct map *shapes;  /* applying.c */
-    struct map *made;    /* namespaces that this process made: nothing of others is in them */
+    int64_t answered_ms;    /* when the API server last answered discovery; monotonic */
+    struct map *shapes;     /* applying.c */
+    pthread_mutex_t asking; /* held by the one who asks for a shape; taken before <lock> */
+    struct map *made;       /* namespaces that this process made: nothing of others is in them */
 };
 struct kubernetes *kubernetes_of(struct engine *engine);
 enum keeping keeping_of(enum engine_kind kind);

@@ -164,6 +164,7 @@ static struct kubernetes *make(const struct kubernetes_options *options)
                                .ray_autoscaling = true,
                                .ray_fault_tolerance = true};
     pthread_mutex_init(&kubernetes->lock, NULL);
+    pthread_mutex_init(&kubernetes->asking, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&kubernetes->changed, &attributes);
@@ -264,6 +265,7 @@ void kubernetes_engine_free(struct engine *engine)
     shapes_free(kubernetes->shapes);
     map_free(kubernetes->made);
     pthread_mutex_destroy(&kubernetes->lock);
+    pthread_mutex_destroy(&kubernetes->asking);
     pthread_cond_destroy(&kubernetes->changed);
     free(kubernetes->namespace);
     free(kubernetes->tenant_namespace);

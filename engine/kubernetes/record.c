@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "base/random.h"
+#include "engine/kubernetes/fields.h"
 #include "engine/kubernetes/status.h"
 
 /* Deflate looks back 32 KiB; half of that is for what objects have in common. Level and memory: 3 and 6 take half the
@@ -209,13 +210,6 @@ static uint64_t read_hash(struct slice hex)
     return value > 1 ? value : 1;
 }
 
-static uint64_t hash_fields(struct slice fields)
-{
-    static const uint64_t key[2] = {0}; /* compared within this process only, and not a table */
-    uint64_t hash = fields.n ? map_siphash(key, fields) : 0;
-    return fields.n && !hash ? 1 : hash;
-}
-
 static uint64_t read_version(struct slice text)
 {
     int64_t version = 0;
@@ -229,7 +223,7 @@ static void fill(struct record *record, struct names *names, const struct skimme
                               .namespace = names_id(names, skimmed->namespace),
                               .version = read_version(skimmed->version),
                               .applied = read_hash(skimmed->applied),
-                              .ours = hash_fields(skimmed->fields),
+                              .ours = fields_hash(skimmed->fields),
                               .name_bytes = (uint8_t)skimmed->name.n};
     record->flags = (uint8_t)((skimmed->ours ? RECORD_OURS : 0) | (skimmed->typed ? RECORD_TYPED : 0));
     uid_read(skimmed->uid, record->uid);

@@ -48,7 +48,7 @@ struct record {
     struct record *next; /* the cache's: the next of that namespace */
     uint64_t version;
     uint64_t applied; /* the hash in annotation atelier.dev/applied; 0: none */
-    uint64_t ours;    /* hash of the fields that our server-side apply owns; 0: none */
+    uint64_t ours;    /* fields_hash of what our server-side apply owns; 0: none */
     uint8_t uid[UID_SIZE];
     uint32_t mark;       /* the cache's: the list that saw it last */
     uint32_t text_bytes; /* of the JSON text; 0: only metadata is held */
