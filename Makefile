@@ -52,13 +52,13 @@ $(LIBRARY): $(OBJECTS)
 MIGRATIONS := $(sort $(wildcard */migrations/*.sql */*/migrations/*.sql))
 $(BUILD)/gen/migrations.c: scripts/embed.py $(MIGRATIONS)
 	@mkdir -p $(@D)
-	python3 scripts/embed.py migrations $@ $(MIGRATIONS)
+	/usr/bin/python3 scripts/embed.py migrations $@ $(MIGRATIONS)
 
 CONSOLE_SOURCES := $(wildcard console/*.json console/*.html console/*.mjs console/src/*.ts console/src/*.tsx console/src/*/*.ts console/src/*/*.tsx console/src/*.css)
-$(BUILD)/gen/console_assets.c: scripts/embed.py $(CONSOLE_SOURCES)
+$(BUILD)/gen/console_assets.c: scripts/embed.py $(CONSOLE_SOURCES) controlplane/openapi.yaml
 	@mkdir -p $(@D)
 	scripts/console-build.sh $(BUILD)/console
-	python3 scripts/embed.py assets $@ $(BUILD)/console
+	/usr/bin/python3 scripts/embed.py assets $@ $(BUILD)/console controlplane/openapi.yaml
 
 $(BUILD)/atelier: $(BUILD)/obj/cli/main.o $(LIBRARY)
 	@echo "  LINK    $@"

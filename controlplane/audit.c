@@ -1,6 +1,13 @@
 /* What has been done, and by whom? */
 #include "controlplane/handlers.h"
 
+/* A profile that is gone has left entries; one of which there is nothing at all is absent. */
+static int check_exists(const struct call *call, const char *namespace, struct error *error)
+{
+    AUTO_JSON cJSON *profile = NULL;
+    return engine_get(call->server->engine, KIND_PROFILE, NULL, namespace, &profile, error);
+}
+
 static int answer_page(struct call *call, const char *namespace, struct error *error)
 {
     int64_t limit = 100, before = 0;
@@ -10,8 +17,12 @@ static int answer_page(struct call *call, const char *namespace, struct error *e
         status = call_query_i64(call, "before", 1, INT64_MAX, &before, error);
     if (status == 0)
         status = audit_list(call->server->auth, namespace, before, limit, &items, error);
-    if (status < 0)
+    if (status == 0 && namespace && !items->child)
+        status = check_exists(call, namespace, error);
+    if (status < 0) {
+        cJSON_Delete(items);
         return status;
+    }
     AUTO_JSON cJSON *answer = json_object();
     json_set(answer, "items", items);
     call_json(call, 200, answer);

@@ -84,20 +84,6 @@ cJSON *reply_status(const struct call *call, const struct error *error)
     return status;
 }
 
-/* --- problem+json ------------------------------------------------------------------------------------------------- */
-static cJSON *problem(const struct call *call, const struct error *error)
-{
-    cJSON *value = json_object();
-    json_set_text(value, "type", "about:blank");
-    json_set_text(value, "title", error_reason(error->code));
-    json_set_i64(value, "status", error_status(error->code));
-    json_set_text(value, "detail", error->code == ERROR_NOT_FOUND ? error_text(error->code) : message_of(error));
-    if (error->field[0])
-        json_set_text(value, "field", error->field);
-    json_set_text(value, "requestId", call->request->id);
-    return value;
-}
-
 /* --- pages -------------------------------------------------------------------------------------------------------- */
 static void add_html(struct buffer *page, const char *text)
 {
@@ -153,11 +139,6 @@ static void redirect_to_sign_in(const struct call *call)
 }
 
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
-static bool is_people_path(struct slice path)
-{
-    return slice_starts(path, "/api/atelier/") || slice_starts(path, "/auth/");
-}
-
 static bool is_tenant_path(struct slice path)
 {
     return slice_starts(path, "/notebook/") || slice_starts(path, "/ray/") || slice_starts(path, "/serve/");
@@ -181,12 +162,15 @@ void reply_failure(const struct call *call, const struct error *error)
         response_header(call->response, "WWW-Authenticate", "Bearer realm=\"atelier\"");
     if (error->retry_after_s > 0)
         response_header(call->response, "Retry-After", arena_format(request->arena, "%d", error->retry_after_s));
-    bool people = is_people_path(request->path);
+    bool people = status_is_people(request->path);
     AUTO_BUFFER struct buffer text = {0};
-    if (!people && error->code == ERROR_NOT_FOUND) {
+    if (people) {
+        const char *detail = error->code == ERROR_NOT_FOUND ? error_text(error->code) : message_of(error);
+        status_problem(&text, error_status(error->code), error_reason(error->code), detail, error->field, request->id);
+    } else if (error->code == ERROR_NOT_FOUND) {
         print_not_found(call, &text);
     } else {
-        AUTO_JSON cJSON *value = people ? problem(call, error) : reply_status(call, error);
+        AUTO_JSON cJSON *value = reply_status(call, error);
         AUTO_FREE char *printed = json_print(value);
         buffer_add_format(&text, "%s\n", printed);
     }

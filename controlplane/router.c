@@ -144,34 +144,50 @@ static bool match_pattern(struct arena *arena, const char *pattern, const struct
     return rest.n == 0;
 }
 
-const struct route_entry *router_match(struct arena *arena, struct slice method, struct slice path, struct call *call,
-                                       bool *ret_known)
+/* The first pattern that fits: rows below it are less specific. */
+static const char *find_pattern(struct arena *arena, struct slice path, struct call *call)
 {
     struct segments segments;
-    *ret_known = false;
     call->parameter_count = 0;
     if (!split_path(path, &segments))
         return NULL;
-    struct slice wanted = slice_is(method, "HEAD") ? SLICE("GET") : method;
-    const char *matched = NULL; /* the first pattern that fits: rows below it are less specific */
-    for (size_t i = 0; i < route_entry_count; i++) {
-        const struct route_entry *entry = &route_entries[i];
-        if (matched && strcmp(matched, entry->pattern) != 0)
-            continue;
-        if (!matched && !match_pattern(arena, entry->pattern, &segments, call))
-            continue;
-        matched = entry->pattern;
-        *ret_known = true;
-        if (slice_is(wanted, entry->method))
-            return entry;
-    }
+    for (size_t i = 0; i < route_entry_count; i++)
+        if (match_pattern(arena, route_entries[i].pattern, &segments, call))
+            return route_entries[i].pattern;
     return NULL;
+}
+
+const struct route_entry *router_match(struct arena *arena, struct slice method, struct slice path, struct call *call,
+                                       bool *ret_known)
+{
+    struct slice wanted = slice_is(method, "HEAD") ? SLICE("GET") : method;
+    const char *pattern = find_pattern(arena, path, call);
+    *ret_known = pattern != NULL;
+    for (size_t i = 0; pattern && i < route_entry_count; i++)
+        if (strcmp(pattern, route_entries[i].pattern) == 0 && slice_is(wanted, route_entries[i].method))
+            return &route_entries[i];
+    return NULL;
+}
+
+/* For the header Allow of a 405. */
+static const char *allowed_methods(struct arena *arena, struct slice path, struct call *call)
+{
+    const char *pattern = find_pattern(arena, path, call), *methods = "";
+    for (size_t i = 0; pattern && i < route_entry_count; i++) {
+        const char *method = route_entries[i].method;
+        if (strcmp(pattern, route_entries[i].pattern) == 0)
+            methods = arena_format(arena, "%s%s%s%s", methods, *methods ? ", " : "", method,
+                                   strcmp(method, "GET") == 0 ? ", HEAD" : "");
+    }
+    return methods;
 }
 
 /* --- who may ------------------------------------------------------------------------------------------------------ */
 static int check_policy(struct call *call, enum verb verb, struct error *error)
 {
     call->namespace = call_parameter(call, "p");
+    if (!name_is_label(slice_of(call->namespace)))
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
     struct decision decision = call_decide(call, call->namespace, NULL, NULL, verb);
     return call_refuse(&decision, error);
 }
@@ -217,15 +233,17 @@ static int check_who(struct call *call, struct error *error)
 static bool is_api_path(struct slice path)
 {
     return slice_starts(path, "/api/") || slice_is(path, "/api") || slice_starts(path, "/apis/") ||
-           slice_is(path, "/apis") || slice_starts(path, "/auth/") || slice_starts(path, "/openapi");
+           slice_is(path, "/apis") || slice_starts(path, "/auth/") || slice_starts(path, "/openapi/");
 }
 
 static int answer_unlisted(struct call *call, bool known, struct error *error)
 {
     const struct request *request = call->request;
-    if (known)
+    if (known) {
+        response_header(call->response, "Allow", allowed_methods(request->arena, request->path, call));
         return error_set(error, ERROR_METHOD, NULL, "%.*s is not allowed here", (int)request->method.n,
                          request->method.p);
+    }
     if (!is_api_path(request->path) && console_serve(call))
         return 0;
     if (request->identity->kind == IDENTITY_ANONYMOUS && is_api_path(request->path))

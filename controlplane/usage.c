@@ -44,11 +44,13 @@ static int read_query(const struct call *call, struct samples_query *ret, struct
                                   .now_ms = clock_wall_ms(),
                                   .limit = LIMIT_SAMPLES};
     ret->since_ms = ret->now_ms - SINCE_MS;
-    if (*ret->kind && strcmp(ret->kind, "Notebook") != 0 && strcmp(ret->kind, "RayCluster") != 0)
+    if (kind && strcmp(kind, "Notebook") != 0 && strcmp(kind, "RayCluster") != 0)
         return error_set(error, ERROR_BAD_REQUEST, "kind", "kind must be Notebook or RayCluster");
-    if (*ret->name && !*ret->kind)
+    if (name && !kind)
         return error_set(error, ERROR_BAD_REQUEST, "kind", "a name needs its kind: Notebook or RayCluster");
-    if (since && *since && !clock_parse(slice_of(since), &ret->since_ms))
+    if (name && !name_is_label(slice_of(name)))
+        return error_set(error, ERROR_BAD_REQUEST, "name", "name must be a workload's: lower-case letters, digits, -");
+    if (since && !clock_parse(slice_of(since), &ret->since_ms))
         return error_set(error, ERROR_BAD_REQUEST, "since", "since must be a time such as 2026-11-23T03:00:00Z");
     int64_t oldest_ms = ret->now_ms - SAMPLE_QUARTERS_KEPT_S * 1000LL;
     ret->since_ms = ret->since_ms < oldest_ms ? oldest_ms : ret->since_ms;

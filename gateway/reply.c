@@ -119,18 +119,39 @@ enum step reply_send(struct connection *connection, const struct reply *reply)
     return STEP_AGAIN;
 }
 
+static bool asks_people(const struct connection *connection)
+{
+    return connection->exchange && status_is_people(connection->exchange->request.path);
+}
+
+static enum step send_failure(struct connection *connection, int status, const struct buffer *body)
+{
+    const char *type = asks_people(connection) ? "application/problem+json" : NULL;
+    return reply_send(connection, &(struct reply){.status = status, .type = type, .body = buffer_slice(body)});
+}
+
 enum step reply_fault(struct connection *connection, const struct http_fault *fault)
 {
     AUTO_BUFFER struct buffer body = {0};
-    status_print(&body, fault->status, status_reason(fault->status), fault->what);
-    return reply_send(connection, &(struct reply){.status = fault->status, .body = buffer_slice(&body)});
+    const char *reason = status_reason(fault->status);
+    if (asks_people(connection))
+        status_problem(&body, fault->status, reason, fault->what, "", connection->exchange->id);
+    else
+        status_print(&body, fault->status, reason, fault->what);
+    return send_failure(connection, fault->status, &body);
 }
 
 enum step reply_error(struct connection *connection, const struct error *error)
 {
     AUTO_BUFFER struct buffer body = {0};
-    status_error(&body, error);
-    return reply_send(connection, &(struct reply){.status = error_status(error->code), .body = buffer_slice(&body)});
+    int status = error_status(error->code);
+    if (asks_people(connection))
+        status_problem(&body, status, error_reason(error->code),
+                       error->message[0] ? error->message : error_text(error->code), error->field,
+                       connection->exchange->id);
+    else
+        status_error(&body, error);
+    return send_failure(connection, status, &body);
 }
 
 enum step reply_redirect(struct connection *connection, int status, struct slice location_path, struct slice query,

@@ -1,4 +1,4 @@
-/* How does an error read for a Kubernetes client? */
+/* How does an error read for a Kubernetes client, and for one of the people API? */
 #include "gateway/status.h"
 
 const char *status_reason(int code)
@@ -86,4 +86,31 @@ void status_error(struct buffer *ret, const struct error *error)
         buffer_add_text(ret, "}]}");
     }
     end(ret, code);
+}
+
+/* --- problem details ---------------------------------------------------------------------------------------------- */
+
+bool status_is_people(struct slice path)
+{
+    return slice_starts(path, "/api/atelier/") || slice_starts(path, "/auth/");
+}
+
+static void add_member(struct buffer *ret, const char *name, const char *text)
+{
+    buffer_add_format(ret, ",\"%s\":", name);
+    buffer_add_json_string(ret, slice_of(text));
+}
+
+void status_problem(struct buffer *ret, int code, const char *title, const char *detail, const char *field,
+                    const char *id)
+{
+    buffer_add_text(ret, "{\"type\":\"about:blank\"");
+    add_member(ret, "title", title);
+    buffer_add_format(ret, ",\"status\":%d", code);
+    add_member(ret, "detail", detail);
+    if (*field)
+        add_member(ret, "field", field);
+    if (*id)
+        add_member(ret, "requestId", id);
+    buffer_add_text(ret, "}\n");
 }

@@ -1,6 +1,7 @@
 /*
- * Kubernetes `Status` objects as error bodies. The API uses the same functions, so that a foreign, an absent and an
- * invisible object give the same bytes wherever they are asked for.
+ * Kubernetes `Status` objects as error bodies, and problem details where people have an API of their own. The API uses
+ * the same functions, so that a foreign, an absent and an invisible object give the same bytes wherever they are asked
+ * for.
  */
 #ifndef ATELIER_GATEWAY_STATUS_H
 #define ATELIER_GATEWAY_STATUS_H
@@ -19,6 +20,11 @@ void status_not_found(struct buffer *ret, const char *group, const char *plural,
 void status_forbidden(struct buffer *ret, const char *group, const char *plural, const char *name, const char *why);
 /* What an error says, by its code; <error>->field goes to details.causes. */
 void status_error(struct buffer *ret, const struct error *error);
+/* True for what people's own API answers (/api/atelier/…, /auth/…): its errors are problem details. */
+bool status_is_people(struct slice path);
+/* {"type","title","status","detail","field","requestId"} (RFC 9457); <field> and <id> may be "". Appends. */
+void status_problem(struct buffer *ret, int code, const char *title, const char *detail, const char *field,
+                    const char *id);
 /* Kubernetes' reason for an HTTP status ("BadRequest"); static. */
 const char *status_reason(int code);
 

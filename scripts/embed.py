@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Turns files into C tables: migrations (number, name, SQL) and console assets (path, type, bytes, gzip bytes, hash)."""
+"""Turns files into C tables: migrations (number, name, SQL) and assets that are served as they are (path, type, bytes,
+gzip bytes, hash): the console's, and documents that are written as YAML and served as JSON."""
 import gzip
 import hashlib
+import json
 import os
 import re
 import sys
+
+import yaml
 
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
          ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png",
@@ -36,22 +40,31 @@ def migrations(paths):
     return "".join(out)
 
 
-def assets(root):
-    out = ['#include "controlplane/assets.h"\n']
-    rows = []
+def files_below(root):
     for folder, _, names in sorted(os.walk(root)):
         for name in sorted(names):
             path = os.path.join(folder, name)
             with open(path, "rb") as file:
-                data = file.read()
-            packed = gzip.compress(data, 9, mtime=0)
-            index = len(rows)
-            out.append(f"static const unsigned char plain_{index}[] = {c_bytes(data)};\n")
-            out.append(f"static const unsigned char packed_{index}[] = {c_bytes(packed)};\n")
-            kind = TYPES.get(os.path.splitext(name)[1], "application/octet-stream")
-            tag = hashlib.sha256(data).hexdigest()[:16]
-            rows.append(f'    {{"{os.path.relpath(path, root)}", "{kind}", plain_{index}, {len(data)}, '
-                        f'packed_{index}, {len(packed)}, "{tag}"}}')
+                yield os.path.relpath(path, root), file.read()
+
+
+def document(path):
+    with open(path, encoding="utf-8") as file:
+        text = json.dumps(yaml.safe_load(file), ensure_ascii=False, separators=(",", ":"))
+    return os.path.splitext(os.path.basename(path))[0] + ".json", text.encode() + b"\n"
+
+
+def assets(root, documents):
+    out = ['#include "controlplane/assets.h"\n']
+    rows = []
+    for path, data in [*files_below(root), *map(document, documents)]:
+        packed = gzip.compress(data, 9, mtime=0)
+        index = len(rows)
+        out.append(f"static const unsigned char plain_{index}[] = {c_bytes(data)};\n")
+        out.append(f"static const unsigned char packed_{index}[] = {c_bytes(packed)};\n")
+        kind = TYPES.get(os.path.splitext(path)[1], "application/octet-stream")
+        tag = hashlib.sha256(data).hexdigest()[:16]
+        rows.append(f'    {{"{path}", "{kind}", plain_{index}, {len(data)}, packed_{index}, {len(packed)}, "{tag}"}}')
     out.append("const struct asset assets[] = {\n" + (",\n".join(rows) or "    {0}") + "\n};\n")
     out.append(f"const size_t asset_count = {len(rows)};\n")
     return "".join(out)
@@ -59,7 +72,7 @@ def assets(root):
 
 def main():
     kind, target, *rest = sys.argv[1:]
-    text = migrations(rest) if kind == "migrations" else assets(rest[0])
+    text = migrations(rest) if kind == "migrations" else assets(rest[0], rest[1:])
     with open(target, "w", encoding="ascii") as file:
         file.write(text)
 
