@@ -43,6 +43,7 @@ int authority_get(struct call *call, struct error *error);
 /* health.c */
 int health_alive(struct call *call, struct error *error);
 int health_ready(struct call *call, struct error *error);
+int health_report(struct call *call, struct error *error);
 /* discovery.c */
 int discovery_core(struct call *call, struct error *error);
 int discovery_groups(struct call *call, struct error *error);

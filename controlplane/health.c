@@ -1,6 +1,9 @@
 /* Is this process alive, and can it serve? */
 #include "controlplane/handlers.h"
 
+#include "auth/auth.h"
+#include "store/store.h"
+
 int health_alive(struct call *call, struct error *error)
 {
     (void)error;
@@ -18,5 +21,40 @@ int health_ready(struct call *call, struct error *error)
     response_header(call->response, "Cache-Control", "no-store");
     response_body(call->response, "text/plain; charset=utf-8",
                   ready ? SLICE("ok\n") : SLICE("the policy snapshot is missing or too old\n"));
+    return 0;
+}
+
+/* --- for platform admins: which part is not in order, and why ----------------------------------------------------- */
+
+static void add_check(cJSON *checks, const char *name, bool ok, const char *why)
+{
+    cJSON *check = json_object();
+    json_set_text(check, "name", name);
+    json_set_bool(check, "ok", ok);
+    if (!ok)
+        json_set_text(check, "detail", why);
+    json_push(checks, check);
+}
+
+static bool database_answers(struct store *store, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *connection = NULL;
+    return store_take(store, &connection, error) == 0 &&
+           store_run(connection, "health", "SELECT 1", NULL, 0, NULL, error) == 0;
+}
+
+int health_report(struct call *call, struct error *error)
+{
+    (void)error;
+    struct error database = {0}, engine = {0};
+    AUTO_JSON cJSON *usage = NULL;
+    AUTO_JSON cJSON *answer = json_object();
+    cJSON *checks = json_set(answer, "checks", json_array());
+    add_check(checks, "policy", auth_ready(call->server->auth), "the policy snapshot is missing or too old");
+    bool answers = database_answers(call->server->store, &database);
+    add_check(checks, "database", answers, database.message);
+    bool counts = engine_usage(call->server->engine, &usage, &engine) == 0;
+    add_check(checks, "engine", counts, engine.message);
+    call_json(call, 200, answer);
     return 0;
 }

@@ -58,6 +58,7 @@ const struct route_entry route_entries[] = {
     {"GET", PEOPLE "/audit", audit_all, WHO_ADMIN, NULL},
     {"GET", PEOPLE "/images", images_list, WHO_SIGNED_IN, NULL},
     {"GET", PEOPLE "/usage", usage_get, WHO_SIGNED_IN, NULL},
+    {"GET", PEOPLE "/health", health_report, WHO_ADMIN, NULL},
     {"GET", PEOPLE "/open", open_get, WHO_SIGNED_IN, NULL},
 
     {"GET", "/api", discovery_core, WHO_SIGNED_IN, NULL},

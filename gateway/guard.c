@@ -49,7 +49,7 @@ static bool check_origin(const struct http_request *request, const struct host *
     return true;
 }
 
-static bool csrf_matches(const struct http_request *request, const struct identity *identity)
+bool guard_is_console(const struct http_request *request, const struct identity *identity)
 {
     const struct header *field = http_fields_find(&request->fields, "X-Atelier-CSRF");
     size_t length = strnlen(identity->csrf, sizeof(identity->csrf));
@@ -73,7 +73,7 @@ static bool check_unsafe(const struct http_request *request, const struct host *
         return refuse(fault, "a request with a cookie needs an Origin");
     if (request->websocket || host->kind == HOST_RESOURCE || slice_starts(request->path, "/auth/"))
         return true;
-    return csrf_matches(request, identity) || refuse(fault, "X-Atelier-CSRF is missing or wrong");
+    return guard_is_console(request, identity) || refuse(fault, "X-Atelier-CSRF is missing or wrong");
 }
 
 bool guard_check(const struct http_request *request, const struct host *host, bool secure,

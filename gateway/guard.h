@@ -19,6 +19,9 @@ bool guard_same_origin(struct slice origin, const struct host *host, bool secure
  */
 bool guard_check(const struct http_request *request, const struct host *host, bool secure,
                  const struct identity *identity, struct http_fault *fault);
+/* True if the request carries the X-Atelier-CSRF of its cookie's session: a script of our own page sends it, and
+ * nothing else can. No page that is opened, no form, image or WebSocket has that header. */
+bool guard_is_console(const struct http_request *request, const struct identity *identity);
 /* A person's browser opening a page: GET, no upgrade, wants HTML, and not a script's fetch. */
 bool guard_is_navigation(const struct http_request *request);
 

@@ -1,5 +1,7 @@
 // How the console speaks to the REST API: JSON, the CSRF header, problems as errors that name their field.
 
+import { t } from "./text";
+
 export class Problem extends Error {
   constructor(readonly status: number, message: string, readonly field = "") {
     super(message);
@@ -11,6 +13,7 @@ let refused: () => void = () => {};
 export function onRefused(listener: () => void): void {
   refused = listener;
 }
+export const refusedNow = () => refused();
 
 let csrf = "";
 export function setCsrf(value: string): void {
@@ -20,14 +23,14 @@ export function setCsrf(value: string): void {
 function problemOf(status: number, body: unknown): Problem {
   const record = (body ?? {}) as Record<string, unknown>;
   const details = record.details as { causes?: { field?: string }[] } | undefined;
-  const message = String(record.detail ?? record.message ?? record.title ?? `The server answered ${status}.`);
+  const message = String(record.detail ?? record.message ?? record.title ?? t.errors.answered(status));
   return new Problem(status, message, String(record.field ?? details?.causes?.[0]?.field ?? ""));
 }
 
 export async function call<T>(method: string, path: string, body?: unknown, type = "application/json"): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = type;
-  if (method !== "GET" && csrf) headers["X-Atelier-CSRF"] = csrf;
+  if (csrf) headers["X-Atelier-CSRF"] = csrf;
   let response: Response;
   try {
     response = await fetch(path, {
@@ -37,7 +40,7 @@ export async function call<T>(method: string, path: string, body?: unknown, type
       body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body),
     });
   } catch {
-    throw new Problem(0, "The server cannot be reached. Is it running?");
+    throw new Problem(0, t.errors.unreachable);
   }
   const text = await response.text();
   let parsed: unknown = undefined;
@@ -78,7 +81,8 @@ export interface KubeObject {
   spec?: any;
   status?: any;
 }
-interface List {
+export interface List {
+  kind: string;
   metadata: { resourceVersion?: string };
   items: KubeObject[];
 }
@@ -89,87 +93,6 @@ export const paths = {
   profiles: "/apis/kubeflow.org/v1/profiles",
   core: (ns: string, plural: string) => `/api/v1/namespaces/${encodeURIComponent(ns)}/${plural}`,
 };
-
-// A hidden tab lets go of its watch: over HTTP/1.1 a browser has six connections to a host, for all tabs together.
-const visible = () =>
-  new Promise<void>((resume) => {
-    if (!document.hidden) return resume();
-    document.addEventListener("visibilitychange", () => resume(), { once: true });
-  });
-
-// Lists, then watches, for as long as someone looks; every change calls <changed> with all objects, sorted by name.
-// A watch that ends or fails is begun again from a fresh list, with a pause that grows to 10 s; none lives longer than
-// five minutes, so one that has silently died is noticed.
-const watch_s = 300;
-export function follow(path: string, changed: (items: KubeObject[] | null, problem: Problem | null) => void): () => void {
-  let stopped = false;
-  let abort = new AbortController();
-  const hidden = () => document.hidden && abort.abort();
-  document.addEventListener("visibilitychange", hidden);
-  let pause = 500;
-  const run = async (): Promise<void> => {
-    abort = new AbortController();
-    const overdue = setTimeout(() => abort.abort(), (watch_s + 10) * 1000);
-    abort.signal.addEventListener("abort", () => clearTimeout(overdue));
-    const items = new Map<string, KubeObject>();
-    const tell = () => changed([...items.values()].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name)), null);
-    const list = await get<List>(path);
-    if (stopped) return;
-    for (const item of list.items) items.set(item.metadata.uid, item);
-    tell();
-    const version = encodeURIComponent(list.metadata.resourceVersion ?? "");
-    const response = await fetch(`${path}?watch=1&allowWatchBookmarks=true&timeoutSeconds=${watch_s}&resourceVersion=${version}`, {
-      signal: abort.signal,
-      credentials: "same-origin",
-    });
-    if (!response.ok || !response.body) throw new Problem(response.status, "The live view was interrupted.");
-    pause = 500;
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const lines = (rest + value).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        if (!line) continue;
-        const event = JSON.parse(line) as { type: string; object: KubeObject };
-        if (event.type === "BOOKMARK") continue;
-        if (event.type === "ERROR") return;
-        if (event.type === "DELETED") items.delete(event.object.metadata.uid);
-        else items.set(event.object.metadata.uid, event.object);
-      }
-      tell();
-    }
-  };
-  const loop = async (): Promise<void> => {
-    for (;;) {
-      await visible();
-      if (stopped) return;
-      try {
-        await run();
-      } catch (error) {
-        if (stopped) return;
-        if (abort.signal.aborted) continue;
-        const problem = error instanceof Problem ? error : new Problem(0, "The server cannot be reached. It is tried again.");
-        changed(null, problem);
-        if (problem.status === 404 || problem.status === 403) {
-          refused();
-          pause = 10000;
-        }
-      }
-      if (stopped) return;
-      await new Promise((resume) => setTimeout(resume, pause));
-      pause = Math.min(pause * 2, 10000);
-    }
-  };
-  void loop();
-  return () => {
-    stopped = true;
-    document.removeEventListener("visibilitychange", hidden);
-    abort.abort();
-  };
-}
 
 // --- people ----------------------------------------------------------------------------------------------------------
 

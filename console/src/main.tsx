@@ -2,86 +2,74 @@
 import "./console.css";
 import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Account, Tokens, Users } from "./account";
-import { get, type Me, onRefused, post, Problem, type ProfileEntry, setCsrf } from "./api";
-import { ApproveCommandLine } from "./approve";
-import { FirstVisit, Home } from "./home";
-import { Members } from "./members";
-import { Notebooks } from "./notebooks";
-import { Alert, Empty, Page } from "./parts";
-import { RayClusters } from "./ray";
-import { shows } from "./rights";
-import { go, stay, usePlace } from "./router";
-import { Shared } from "./shared";
-import { Logo, SetPassword, SignIn } from "./signin";
+import { get, type Me, onRefused, Problem, type ProfileEntry, setCsrf } from "./api";
+import { Account } from "./pages/account";
+import { Activity } from "./pages/activity";
+import { ApproveCommandLine } from "./pages/approve";
+import { FirstVisit } from "./pages/first";
+import { Home } from "./pages/home";
+import { Machine } from "./pages/machine";
+import { Members } from "./pages/members";
+import { NotebookPage } from "./pages/notebook";
+import { Notebooks } from "./pages/notebooks";
+import { Profiles } from "./pages/profiles";
+import { RayClusters } from "./pages/ray";
+import { ClusterPage } from "./pages/ray_cluster";
+import { Shared } from "./pages/shared";
+import { SetPassword, SignIn } from "./pages/signin";
+import { Tokens } from "./pages/tokens";
+import { Users } from "./pages/users";
+import { Volumes } from "./pages/volumes";
+import { Palette } from "./palette";
+import { Alert, Empty, Loading, Page } from "./parts/page";
+import { may, shows } from "./rights";
+import { stay, usePlace } from "./router";
+import { Line, Logo, Rail, Waiting } from "./shell";
+import { t } from "./text";
 
 const look_again_ms = 15_000;
 
-function Link({ href, here, children }: { href: string; here: string; children: string }) {
-  return <a href={href} onClick={stay} aria-current={here === href ? "page" : undefined}>{children}</a>;
+function Missing() {
+  return <Page title={t.menu.missing}><Empty>{t.menu.missingText} <a href="/" onClick={stay}>{t.menu.goHome}</a></Empty></Page>;
 }
 
-// A platform admin sees every profile, so their own come first, and the others say whose they are.
-function Switch({ me, profile, here }: { me: Me; profile: ProfileEntry | undefined; here: string }) {
-  const mine = me.profiles.filter((entry) => entry.owner === me.email);
-  const others = me.profiles.filter((entry) => entry.owner !== me.email);
-  const mayMake = me.platformAdmin || mine.length < me.settings.profilesPerUser;
-  const option = (entry: ProfileEntry, note: string) => <option key={entry.name} value={entry.name}>{entry.name}{note}</option>;
-  return (
-    <label class="switch">
-      <span>Profile</span>
-      <select value={here === "/new" ? "+" : profile?.name ?? ""} onChange={(event) => go(event.currentTarget.value === "+" ? "/new" : `/p/${event.currentTarget.value}`)}>
-        {profile || here === "/new" ? null : <option value="" disabled>Choose…</option>}
-        {mine.map((entry) => option(entry, ""))}
-        {others.map((entry) => option(entry, me.platformAdmin ? ` (${entry.owner ?? "shared"})` : ` (${entry.role || "shared"})`))}
-        {mayMake || here === "/new" ? <option value="+">New profile…</option> : null}
-      </select>
-    </label>
-  );
+interface Shown {
+  me: Me;
+  profile: ProfileEntry | undefined;
+  path: string;
+  refresh: () => Promise<void>;
+}
+function Content({ me, profile, path, refresh }: Shown) {
+  switch (path) {
+    case "/tokens":
+      return <Tokens me={me} />;
+    case "/account":
+      return <Account me={me} left={refresh} />;
+    case "/new":
+    case "/":
+      return <FirstVisit done={refresh} />;
+  }
+  if (me.platformAdmin) {
+    if (path === "/users") return <Users me={me} />;
+    if (path === "/profiles") return <Profiles me={me} />;
+    if (path === "/machine") return <Machine me={me} />;
+    if (path === "/audit") return <Activity />;
+  }
+  return profile && path.startsWith("/p/") ? <OfProfile me={me} profile={profile} path={path} refresh={refresh} /> : <Missing />;
 }
 
-function Rail({ me, profile, here, left }: { me: Me; profile: ProfileEntry | undefined; here: string; left: () => Promise<void> }) {
-  const base = profile ? `/p/${profile.name}` : "";
-  return (
-    <nav aria-label="Main">
-      <Logo />
-      {me.profiles.length > 0 ? <Switch me={me} profile={profile} here={here} /> : null}
-      {profile ? (
-        <>
-          <Link href={base} here={here}>{profile.role ? "Home" : "Shared with you"}</Link>
-          {shows(profile, "Notebook") ? <Link href={`${base}/notebooks`} here={here}>Notebooks</Link> : null}
-          {shows(profile, "RayCluster") ? <Link href={`${base}/ray`} here={here}>Ray clusters</Link> : null}
-          {profile.role ? <Link href={`${base}/members`} here={here}>Members</Link> : null}
-        </>
-      ) : null}
-      <hr />
-      <Link href="/tokens" here={here}>Tokens</Link>
-      <Link href="/account" here={here}>Account</Link>
-      {me.platformAdmin ? <Link href="/users" here={here}>Users</Link> : null}
-      <footer>
-        <small title={me.email}>{me.email}</small>
-        <button onClick={() => void post("/auth/logout", {}).then(left, left)}>Sign out</button>
-      </footer>
-    </nav>
-  );
-}
-
-function Missing({ children }: { children: string }) {
-  return <Page title="Not found"><Empty>{children} <a href="/" onClick={stay}>Go home</a></Empty></Page>;
-}
-
-function Content({ me, profile, path, refresh }: { me: Me; profile: ProfileEntry | undefined; path: string; refresh: () => Promise<void> }) {
-  if (path === "/tokens") return <Tokens me={me} />;
-  if (path === "/account") return <Account me={me} left={refresh} />;
-  if (path === "/users" && me.platformAdmin) return <Users me={me} />;
-  if (path === "/new" || path === "/") return <FirstVisit done={refresh} />;
-  if (!profile || !path.startsWith("/p/")) return <Missing>There is no such page, or you may no longer see it.</Missing>;
-  const page = path.split("/").slice(3).join("/");
-  if (page === "") return profile.role ? <Home me={me} entry={profile} /> : <Shared entry={profile} />;
-  if (page === "notebooks" && shows(profile, "Notebook")) return <Notebooks entry={profile} />;
-  if (page === "ray" && shows(profile, "RayCluster")) return <RayClusters entry={profile} />;
-  if (page === "members" && profile.role) return <Members me={me} entry={profile} done={refresh} />;
-  return <Missing>There is no such page.</Missing>;
+function OfProfile({ me, profile, path, refresh }: Shown & { profile: ProfileEntry }) {
+  const [page = "", name, more] = path.split("/").slice(3).map(decodeURIComponent);
+  const member = profile.role !== "";
+  if (more !== undefined) return <Missing />;
+  if (page === "notebooks" && shows(profile, "Notebook")) return name ? <NotebookPage entry={profile} name={name} /> : <Notebooks entry={profile} />;
+  if (page === "ray" && shows(profile, "RayCluster")) return name ? <ClusterPage entry={profile} name={name} /> : <RayClusters entry={profile} />;
+  if (name !== undefined) return <Missing />;
+  if (page === "") return member ? <Home me={me} entry={profile} /> : <Shared entry={profile} />;
+  if (page === "volumes" && member) return <Volumes entry={profile} />;
+  if (page === "members" && member) return <Members me={me} entry={profile} done={refresh} />;
+  if (page === "activity" && may("manage", profile)) return <Activity profile={profile.name} />;
+  return <Missing />;
 }
 
 // Who is here, kept true: asked again when the server refuses something, when the tab comes back, and now and then.
@@ -135,9 +123,25 @@ function useProfile(me: Me | null | undefined, named: string | undefined): Profi
   return find(last.current) ?? me?.profiles.find((entry) => entry.owner === me.email) ?? (me?.platformAdmin ? undefined : me?.profiles[0]);
 }
 
+// Ctrl-K or Cmd-K anywhere, unless a dialog is being answered.
+function usePalette(): [boolean, (open: boolean) => void] {
+  const [open, setOpen] = useState(false);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+      event.preventDefault();
+      if (!document.querySelector("dialog[open]")) setOpen(true);
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+  return [open, setOpen];
+}
+
 function Console() {
   const place = usePlace();
   const { me, problem, refresh } = useMe();
+  const [palette, setPalette] = usePalette();
   const named = /^\/p\/([^/]+)/.exec(place.path)?.[1];
   const profile = useProfile(me, named);
   const first = useRef(true);
@@ -152,7 +156,7 @@ function Console() {
       <main class="narrow" id="main">
         <Logo />
         <h1 class="unseen">Atelier</h1>
-        {problem ? <><Alert problem={problem} /><button class="primary" onClick={() => void refresh()}>Try again</button></> : <Empty>Loading…</Empty>}
+        {problem ? <><Alert problem={problem} /><button class="primary" onClick={() => void refresh()}>{t.tryAgain}</button></> : <Loading />}
       </main>
     );
   }
@@ -163,9 +167,14 @@ function Console() {
   const here = !start ? place.path.replace(/\/+$/, "") || "/" : profile ? `/p/${profile.name}` : "/";
   return (
     <div class="frame">
-      <a class="skip" href="#main">Skip to content</a>
-      <Rail me={me} profile={profile} here={here} left={refresh} />
-      <Content key={here} me={me} profile={profile} path={here} refresh={refresh} />
+      <a class="skip" href="#main">{t.menu.skip}</a>
+      <Rail me={me} profile={profile} here={here} search={() => setPalette(true)} left={refresh} />
+      <div class="body">
+        <Line />
+        <Content key={here} me={me} profile={profile} path={here} refresh={refresh} />
+      </div>
+      <Waiting />
+      {palette ? <Palette me={me} entry={profile} close={() => setPalette(false)} /> : null}
     </div>
   );
 }

@@ -35,3 +35,9 @@ export function stay(event: MouseEvent): void {
   event.preventDefault();
   go(link.getAttribute("href") ?? "/");
 }
+
+// A dialog that has an address: /p/alice/notebooks?new opens it, closing it leaves the page's own address.
+export function useQuery(key: string): [boolean, (open: boolean) => void] {
+  const { path, query } = usePlace();
+  return [query.has(key), (open) => go(open ? `${path}?${key}` : path, true)];
+}

@@ -1,9 +1,10 @@
 """What the browser tests share: Debian's Chromium, pages that note every complaint, screenshots, a person's browser."""
 import os
 import pathlib
+import re
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from atelier import ROOT
 
@@ -50,3 +51,30 @@ def shot(page, name):
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=SHOTS / f"{name}-{scheme}.png", full_page=True)
     page.emulate_media(color_scheme="light")
+
+
+@pytest.fixture
+def visit(house, browser, cookies):
+    """visit(email, path, …) opens the console as somebody; whatever Chromium complained about fails the test."""
+    opened = []
+
+    def go(email, path="/", **options):
+        page = sign_in(house, browser, cookies[email], **options)
+        opened.append(page)
+        page.goto(f"http://localhost:{house.port}{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        return page
+
+    yield go
+    errors = [error for page in opened for error in page.errors]
+    for page in opened:
+        page.context.close()
+    assert errors == []
+
+
+def settled(page):
+    expect(page.get_by_text("Loading…")).to_have_count(0)
+
+
+def button(page, name):
+    return page.get_by_role("button", name=re.compile(name, re.I))

@@ -399,6 +399,17 @@ static void what_was_done_is_written_down(void **state)
         assert_null(strstr(all.body, api.tokens[person]));
 }
 
+static void health_names_every_part(void **state)
+{
+    (void)state;
+    AUTO_ANSWER struct answer told = ask(ADMIN, "GET", PEOPLE "/health", NULL);
+    assert_int_equal(told.status, 200);
+    assert_string_equal(told.body, "{\"checks\":[{\"name\":\"policy\",\"ok\":true},{\"name\":\"database\",\"ok\":true},"
+                                   "{\"name\":\"engine\",\"ok\":true}]}");
+    AUTO_ANSWER struct answer refused = ask(ALICE, "GET", PEOPLE "/health", NULL);
+    assert_int_equal(refused.status, 403);
+}
+
 static void usage_is_ones_own(void **state)
 {
     (void)state;
@@ -577,6 +588,7 @@ int main(void)
         cmocka_unit_test(members_come_and_go),
         cmocka_unit_test(ownership_is_handed_on),
         cmocka_unit_test(what_was_done_is_written_down),
+        cmocka_unit_test(health_names_every_part),
         cmocka_unit_test(usage_is_ones_own),
         cmocka_unit_test(use_over_time_is_told),
         cmocka_unit_test(a_browser_is_handed_over),

@@ -1,8 +1,11 @@
 // `atelier login` asks through a link: may this command line act as whoever is signed in here? Only a click says yes.
 import { useState } from "preact/hooks";
-import { type Me, post } from "./api";
-import { Alert, Empty, Once, useForm } from "./parts";
-import { Logo } from "./signin";
+import { type Me, post } from "../api";
+import { Once } from "../parts/dialog";
+import { Rest, useForm } from "../parts/form";
+import { Empty } from "../parts/page";
+import { Logo } from "../shell";
+import { t } from "../text";
 
 const path = "/api/atelier/v1/cli-approvals";
 const day_s = 86400;
@@ -28,33 +31,34 @@ export function ApproveCommandLine({ me, query }: { me: Me; query: URLSearchPara
   const refuse = () => {
     const back = answerTo(query.get("port"), { error: "denied", state });
     if (back) location.replace(back);
-    else setOver("Nothing was allowed. You may close this tab.");
+    else setOver(t.approve.refused);
   };
-  if (!/^[A-Za-z0-9_-]{43}$/.test(challenge) || !host || !Number.isInteger(ttl) || ttl < 1)
-    return <main class="narrow" id="main"><Logo /><h1>Sign in a command line</h1><Empty>This link is incomplete: run atelier login again.</Empty></main>;
-  if (over) return <main class="narrow" id="main"><Logo /><h1>Sign in a command line</h1><Empty>{over}</Empty></main>;
-  if (code) {
+  const told = !/^[A-Za-z0-9_-]{43}$/.test(challenge) || !host || !Number.isInteger(ttl) || ttl < 1 ? t.approve.incomplete : over;
+  const term = ttl >= 2 * day_s ? t.approve.days(Math.round(ttl / day_s)) : t.approve.hours(Math.ceil(ttl / 3600));
+  if (told || code) {
     return (
       <main class="narrow" id="main">
         <Logo />
-        <h1>Sign in a command line</h1>
-        <Once label="Type or paste this code where you ran atelier login. It is good for two minutes, once." value={code} />
+        <h1>{t.approve.title}</h1>
+        {told ? <Empty>{told}</Empty> : <Once label={t.approve.code} value={code} />}
       </main>
     );
   }
   return (
     <main class="narrow" id="main">
       <Logo />
-      <h1>Sign in a command line?</h1>
-      <p>The command line on <strong>{host}</strong> asks to act as <strong>{me.email}</strong>. It will be able to do all that you can, for {ttl >= 2 * day_s ? `${Math.round(ttl / day_s)} days` : `${Math.ceil(ttl / 3600)} hours`}, or until you revoke its token.</p>
-      <p><strong>Allow it only if you have just run <code>atelier login</code> yourself.</strong></p>
-      <form onSubmit={form.onSubmit}>
-        <Alert problem={form.problem} />
-        <footer>
-          <button type="button" onClick={refuse}>Refuse</button>
-          <button class="primary" disabled={form.busy}>Allow</button>
-        </footer>
-      </form>
+      <section>
+        <h1>{t.approve.ask}</h1>
+        <p>{t.approve.asks(host, me.email)} {t.approve.may(term)}</p>
+        <p><strong>{t.approve.only}</strong></p>
+        <form onSubmit={form.onSubmit}>
+          <Rest problem={form.problem} />
+          <footer>
+            <button type="button" onClick={refuse}>{t.approve.refuse}</button>
+            <button class="primary" disabled={form.busy}>{t.approve.allow}</button>
+          </footer>
+        </form>
+      </section>
     </main>
   );
 }

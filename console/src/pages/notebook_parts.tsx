@@ -1,0 +1,123 @@
+// What can be done with a notebook, wherever it is shown: make, resize, stop, start, delete.
+import { useState } from "preact/hooks";
+import { get, type KubeObject, mergePatch, paths, type Problem, type ProfileEntry, remove } from "../api";
+import { later } from "../later";
+import { useData } from "../live";
+import { environment, fieldsOf, lineProblem, resources, volumes } from "../manifest";
+import { Dialog } from "../parts/dialog";
+import { Choice, Field, Lines, Rest, useForm } from "../parts/form";
+import { Logs } from "../parts/logs";
+import { Maker } from "../parts/maker";
+import { may } from "../rights";
+import { t } from "../text";
+import { doorOf, phaseOf, stopped } from "../workload";
+
+export interface Image {
+  name: string;
+  aliases?: string[];
+  rayVersion?: string;
+  ready?: boolean;
+}
+export const useImages = () => useData(() => get<{ items: Image[] }>("/api/atelier/v1/images"), "images").data?.items ?? [];
+
+const container = "spec.template.spec.containers[0]";
+
+export function NewNotebook({ profile, taken, close }: { profile: string; taken: string[]; close: () => void }) {
+  const images = useImages();
+  const [form, setForm] = useState({ name: "", image: "", cpu: "0.5", memory: "1Gi", gpu: "0", env: "", volumes: "" });
+  const image = form.image || (images[0]?.name ?? "");
+  const set = (key: keyof typeof form) => (event: { currentTarget: { value: string } }) => setForm({ ...form, [key]: event.currentTarget.value });
+  const { volumes: claims, volumeMounts } = volumes(form.volumes);
+  const manifest = {
+    apiVersion: "kubeflow.org/v1",
+    kind: "Notebook",
+    metadata: { name: form.name, namespace: profile },
+    spec: { template: { spec: { containers: [{ name: form.name || "notebook", image, resources: resources(form), env: environment(form.env), volumeMounts }], volumes: claims } } },
+  };
+  const fields = fieldsOf(container);
+  const own = lineProblem(form.env, form.volumes);
+  const known = ["metadata.name", ...fields.cpu, ...fields.memory, ...fields.gpu, fields.image, fields.env, "form", "spec.template.spec.volumes", ...fields.mounts];
+  return (
+    <Maker title={t.notebooks.new} path={paths.notebooks(profile)} manifest={manifest} own={own} taken={taken} fields={known} close={close}>
+      {(problem) => (
+        <>
+          <Field label={t.form.name} value={form.name} required maxLength={40} autocomplete="off" hint={t.form.nameHint} problem={problem} field="metadata.name" onInput={set("name")} />
+          <Choice label={t.form.image} options={images.map((item) => [item.name, item.name])} value={image} problem={problem} field={fields.image} onChange={set("image")} />
+          <div class="pair three">
+            <Field label={t.form.cpu} value={form.cpu} required hint={t.form.cpuHint} problem={problem} field={fields.cpu} onInput={set("cpu")} />
+            <Field label={t.form.memory} value={form.memory} required hint={t.form.memoryHint} problem={problem} field={fields.memory} onInput={set("memory")} />
+            <Field label={t.form.gpu} type="number" min={0} max={64} value={form.gpu} problem={problem} field={fields.gpu} onInput={set("gpu")} />
+          </div>
+          <details open={own !== null || undefined}>
+            <summary>{t.form.more}</summary>
+            <Lines label={t.form.env} rows={3} value={form.env} hint={t.form.envHint} problem={problem} field={["form.env", fields.env]} onInput={set("env")} />
+            <Lines label={t.form.volumes} rows={2} value={form.volumes} hint={t.form.volumesHint} problem={problem} field={["form.volumes", "spec.template.spec.volumes", ...fields.mounts]} onInput={set("volumes")} />
+          </details>
+          <p class="hint">{t.notebooks.kept}</p>
+        </>
+      )}
+    </Maker>
+  );
+}
+
+export function Resize({ notebook, close }: { notebook: KubeObject; close: () => void }) {
+  const old = notebook.spec?.template?.spec?.containers?.[0] ?? {};
+  const limits = old.resources?.limits ?? {};
+  const [cpu, setCpu] = useState<string>(limits.cpu ?? "0.5");
+  const [memory, setMemory] = useState<string>(limits.memory ?? "1Gi");
+  const path = `${paths.notebooks(notebook.metadata.namespace ?? "")}/${notebook.metadata.name}`;
+  const fields = fieldsOf(container);
+  const form = useForm(async () => {
+    const containers = [{ ...old, resources: resources({ cpu, memory, gpu: String(limits["nvidia.com/gpu"] ?? "0") }) }, ...notebook.spec.template.spec.containers.slice(1)];
+    await mergePatch(path, { spec: { template: { spec: { containers } } } });
+    close();
+  }, `${cpu} ${memory}`);
+  return (
+    <Dialog title={t.notebooks.resizeOf(notebook.metadata.name)} close={close}>
+      <form onSubmit={form.onSubmit}>
+        <p>{t.notebooks.resizeText}</p>
+        <div class="pair">
+          <Field label={t.form.cpu} value={cpu} required problem={form.problem} field={fields.cpu} onInput={(event) => setCpu(event.currentTarget.value)} />
+          <Field label={t.form.memory} value={memory} required problem={form.problem} field={fields.memory} onInput={(event) => setMemory(event.currentTarget.value)} />
+        </div>
+        <Rest problem={form.problem} fields={[...fields.cpu, ...fields.memory]} />
+        <footer><button class="primary" disabled={form.busy}>{t.notebooks.resize}</button></footer>
+      </form>
+    </Dialog>
+  );
+}
+
+export type NotebookAsk = { what: "logs" | "resize"; item: KubeObject } | null;
+
+export function NotebookDialog({ ask, close }: { ask: NotebookAsk; close: () => void }) {
+  if (!ask) return null;
+  const { name, namespace = "" } = ask.item.metadata;
+  if (ask.what === "resize") return <Resize notebook={ask.item} close={close} />;
+  return <Logs namespace={namespace} selector={`notebook-name=${name}`} title={t.logs.of(name)} close={close} />;
+}
+
+export function NotebookActions({ item, entry, ask, failed }: { item: KubeObject; entry: ProfileEntry; ask: (what: NotebookAsk) => void; failed: (problem: Problem | null) => void }) {
+  const { name } = item.metadata;
+  const path = `${paths.notebooks(entry.name)}/${name}`;
+  const mark = (value: string | null) => mergePatch(path, { metadata: { annotations: { [stopped]: value } } }).then(() => failed(null), failed);
+  if (item.metadata.deletionTimestamp) return null;
+  const off = item.metadata.annotations?.[stopped] !== undefined;
+  return (
+    <>
+      {phaseOf(item) === "Running" && may("open", entry, "Notebook", name) ? (
+        <a class="button primary" href={doorOf(item)} target="_blank" rel="noopener" aria-label={t.newTab(t.notebooks.open, name)}>{t.notebooks.open}</a>
+      ) : null}
+      {may("change", entry, "Notebook", name) ? (
+        <>
+          {off ? <button aria-label={`${t.notebooks.start} ${name}`} onClick={() => void mark(null)}>{t.notebooks.start}</button>
+            : <button aria-label={`${t.notebooks.stop} ${name}`} onClick={() => void mark(new Date().toISOString())}>{t.notebooks.stop}</button>}
+          <button aria-label={`${t.notebooks.resize} ${name}`} onClick={() => ask({ what: "resize", item })}>{t.notebooks.resize}</button>
+        </>
+      ) : null}
+      <button aria-label={t.logs.of(name)} onClick={() => ask({ what: "logs", item })}>{t.logs.button}</button>
+      {may("delete", entry, "Notebook", name) ? (
+        <button class="danger" aria-label={`${t.notebooks.delete} ${name}`} onClick={() => later(`Notebook/${entry.name}/${name}`, t.undo.delete(t.notebooks.what, name), () => remove(path))}>{t.notebooks.delete}</button>
+      ) : null}
+    </>
+  );
+}
