@@ -110,6 +110,10 @@ test-integration: $(PROGRAMS) $(INTEGRATION_PROGRAMS) images
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) scripts/run-tests.sh integration $(INTEGRATION_PROGRAMS)
 test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e tests/attacks tests/conformance)
+# The same as an ordinary user, whom root makes for this and removes again.
+.PHONY: test-rootless
+test-rootless: $(PROGRAMS) images $(TEST_VENV)/.ready
+	ATELIER_TEST_PLATFORM=rootless $(PYTEST) $(or $(PYTEST_ARGS),tests/conformance/test_main_job.py)
 # A real kube-apiserver, controllers, scheduler and nodes that say that they run pods; built from their modules at first.
 .PHONY: test-kubernetes
 test-kubernetes: $(PROGRAMS) $(KUBERNETES_PROGRAMS) images $(TEST_VENV)/.ready
@@ -171,12 +175,7 @@ run:
 	@scripts/setup.sh 1>&2
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all 1>&2
 	@$(MAKE) --no-print-directory -s images 1>&2
-	@if [ "$$(id -u)" -eq 0 ]; then \
-	    ATELIER_IMAGES="$(IMAGES)" exec $(BUILD)/atelier local up; \
-	else \
-	    exec sudo ATELIER_IMAGES="$(IMAGES)" $$(env | grep -E '^(ATELIER|DATABASE)_[A-Z_]*=[^ ]*$$' | grep -v '^ATELIER_IMAGES=') \
-	        $(BUILD)/atelier local up; \
-	fi
+	@ATELIER_IMAGES="$(IMAGES)" exec $(BUILD)/atelier local up
 setup:
 	scripts/setup.sh
 deps:
@@ -201,6 +200,7 @@ help:
 	@echo 'make             build $(BUILD)/atelier, $(BUILD)/atelierd and $(BUILD)/atelier-sandboxd'
 	@echo 'make demo        walk the main job against a running service'
 	@echo 'make test        unit, integration and end-to-end tests; test-fast leaves out the last'
+	@echo 'make test-rootless  the main job as an ordinary user (root, who makes one)'
 	@echo 'make test-kubernetes  the Kubernetes engine, the chart and the roles on a real control plane, built at first'
 	@echo 'make test-kubernetes-node  real notebooks and Ray clusters as pods of a real node (root)'
 	@echo 'make check       format, layers, types of the console, static analysis, tests under sanitizers'

@@ -30,4 +30,7 @@ bool process_start_time(pid_t pid, uint64_t *ret);
 /* Sends a signal to exactly that process (pidfd; start time checked). False if it is gone. */
 bool process_signal(pid_t pid, uint64_t start_time, int signal);
 
+/* True in a user namespace (user_namespaces(7)): uid 0 is not the machine's. */
+bool process_is_in_user_namespace(void);
+
 #endif

@@ -326,3 +326,12 @@ bool process_signal(pid_t pid, uint64_t start_time, int signal)
         return false;
     return pidfd_signal(pidfd, signal) == 0;
 }
+
+bool process_is_in_user_namespace(void)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    if (file_read("/proc/self/uid_map", 4096, &text, NULL))
+        return false;
+    struct slice rest, line = slice_split(buffer_slice(&text), '\n', &rest);
+    return !slice_ends(slice_trim(line), " 4294967295"); /* the initial one maps every id there is */
+}

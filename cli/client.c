@@ -6,7 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/context.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/rootless.h"
 
 #define CONNECT_TIMEOUT_MS 10000L
 #define REQUEST_TIMEOUT_MS 120000L
@@ -73,6 +73,7 @@ static int open_local(struct client *client, struct error *error)
         if (failed)
             return failed;
         path = layout.admin_socket;
+        rootless_enter_existing(&layout);
     }
     if (access(path, R_OK | W_OK) < 0)
         return error_set(error, ERROR_UNAVAILABLE, NULL,

@@ -4,7 +4,7 @@
 #include "cli/client.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/rootless.h"
 
 static int find_layout(const struct call *call, struct layout *ret, struct error *error)
 {
@@ -90,6 +90,7 @@ int verb_local_status(struct call *call, struct error *error)
         failed = output_of(call, &output, error);
     if (failed)
         return failed;
+    rootless_enter_existing(&layout);
     supervisor_status(&layout, statuses);
     if (!output_is_table(output)) {
         AUTO_JSON cJSON *document = status_json(statuses, &layout);

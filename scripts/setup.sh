@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that scripts/packages.txt names and this machine lacks, and makes the system user `atelier`.
+# Installs the Debian packages that scripts/packages.txt names and this machine lacks; as root, makes the system user `atelier`.
 #   scripts/setup.sh [--test] [--kubelet] [--check]
 # --test: also what tests need; --kubelet: also what a node of Kubernetes needs (make test-kubernetes-node). --check: only say what is missing. As root, or through sudo; otherwise it prints the one
 # command to run. The daemons that packages bring are not started, and no PostgreSQL cluster is made.
@@ -49,7 +49,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 fi
 packages=$(wanted | missing)
 need_user=
-getent passwd atelier >/dev/null || need_user=yes
+[ "$(id -u)" -ne 0 ] || getent passwd atelier >/dev/null || need_user=yes # an ordinary user's atelierd runs as an id of his own
 [ -n "$packages$need_user" ] || exit 0
 if [ -n "$check_only" ]; then
     [ -z "$packages" ] || tell "missing packages:" $packages
@@ -59,10 +59,10 @@ fi
 
 if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        tell "needs root for: ${packages//$'\n'/ }${need_user:+ (system user atelier)}"
+        tell "needs root for: ${packages//$'\n'/ }"
         exec sudo "$here/setup.sh" $with_tests $with_kubelet
     fi
-    [ -z "$packages" ] || tell "missing packages: ${packages//$'\n'/ }"
+    tell "missing packages: ${packages//$'\n'/ }"
     tell "run this once as root, then try again:"
     printf '    %s/setup.sh%s\n' "$here" "${with_tests:+ $with_tests}${with_kubelet:+ $with_kubelet}" >&2
     exit 1

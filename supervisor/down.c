@@ -1,4 +1,5 @@
 /* How does everything of one data directory come to an end, pods included, and nothing else? */
+#include "supervisor/rootless.h"
 #include "supervisor/services.h"
 
 #include <errno.h>
@@ -90,9 +91,13 @@ int supervisor_down(const struct layout *layout, struct error *error)
     AUTO_CLOSE int lock = -1;
     AUTO_FREE char *marker = layout_data_path(layout, "atelier");
     int failed = 0;
-    if (geteuid() != 0)
-        return error_set(error, ERROR_FORBIDDEN, NULL, "this needs root: run it with sudo");
     bool ours = file_exists(marker);
+    if (ours)
+        failed = rootless_enter(layout, error);
+    else
+        rootless_enter_existing(layout);
+    if (failed)
+        return failed;
     if (!ours && !file_exists(layout->run)) {
         log_line(LOG_INFO, "nothing runs here", LOG_TEXT("data", layout->data));
         return 0;
@@ -109,5 +114,9 @@ int supervisor_down(const struct layout *layout, struct error *error)
         failed = services_remove_pods(layout, error);
     if (!had_sandboxes) /* sandboxd made itself an empty one to look into */
         file_remove_tree(sandboxes, NULL);
-    return failed ? failed : remove_run_directory(layout, error);
+    if (!failed)
+        failed = remove_run_directory(layout, error);
+    if (!failed)
+        rootless_end(layout);
+    return failed;
 }

@@ -1,6 +1,8 @@
 /* How is each of the three processes started, and is it running already? */
 #include "supervisor/services.h"
 
+#include "supervisor/rootless.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <pwd.h>
@@ -27,8 +29,10 @@ static void find_daemon_user(struct services *services)
     const struct passwd *user = getpwnam("atelier");
     services->user = "atelier";
     if (!user) {
-        log_line(LOG_WARN, "there is no system user atelier: atelierd runs as nobody, which other services may share; "
-                           "scripts/setup.sh creates it");
+        if (!process_is_in_user_namespace()) /* there, nobody is an id that no other service has */
+            log_line(LOG_WARN,
+                     "there is no system user atelier: atelierd runs as nobody, which other services may share; "
+                     "scripts/setup.sh creates it");
         services->user = "nobody";
         user = getpwnam("nobody");
     }
@@ -154,6 +158,11 @@ static const char *const *sandboxd_arguments(const struct layout *layout, bool d
     arguments[count++] = layout->images;
     arguments[count++] = "--socket";
     arguments[count++] = layout->sandboxd_socket;
+    AUTO_BUFFER struct buffer group = {0};
+    if (process_is_in_user_namespace() && file_read(ROOTLESS_GROUP_FILE, PATH_MAX, &group, NULL) == 0) {
+        arguments[count++] = "--cgroup-parent";
+        arguments[count++] = arena_text_n(arena, group.p, group.n);
+    }
     if (down) {
         arguments[count++] = "--down";
     } else {

@@ -1,4 +1,5 @@
 /* How are the three kept running until someone asks them to stop? */
+#include "supervisor/rootless.h"
 #include "supervisor/services.h"
 
 #include <dirent.h>
@@ -49,7 +50,7 @@ static const char *name_of(const struct service *service)
 /* What may lie in it before the first start: the lock just taken, and images, which are built before. */
 static bool is_expected(const char *name)
 {
-    static const char *const names[] = {".", "..", "lock", "images", "cache", ".gitignore"};
+    static const char *const names[] = {".", "..", "lock", "images", "cache", ".gitignore", "namespace.pid"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -381,12 +382,9 @@ int supervisor_up(const struct layout *layout, struct error *error)
 {
     struct supervisor supervisor = {.signals = -1};
     AUTO_CLOSE int lock = -1;
-    if (geteuid() != 0)
-        return error_set(
-            error, ERROR_FORBIDDEN, NULL,
-            "this needs root: it makes network namespaces, mounts and cgroups for notebooks and clusters; run "
-            "it with sudo");
     int failed = check_data_directory(layout, error);
+    if (!failed)
+        failed = rootless_enter(layout, error);
     if (!failed)
         failed = lock_take(layout, &lock, error);
     if (!failed)

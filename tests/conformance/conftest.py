@@ -12,7 +12,7 @@ sys.path[:0] = [str(tests / "e2e"), str(tests / "kubernetes"), str(tests / "conf
 import asking  # noqa: E402
 import platforms  # noqa: E402
 
-PLATFORM = {"local": platforms.Local, "kwok": platforms.Kwok, "node": platforms.Node}[os.environ.get("ATELIER_TEST_PLATFORM", "local")]
+PLATFORM = {"local": platforms.Local, "rootless": platforms.Rootless, "kwok": platforms.Kwok, "node": platforms.Node}[os.environ.get("ATELIER_TEST_PLATFORM", "local")]
 
 # A time-out ends pytest by SIGTERM: leave through the fixtures, so that nothing stays behind.
 signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))

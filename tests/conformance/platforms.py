@@ -12,7 +12,8 @@ import sys
 
 import chart
 import service
-from atelier import Atelier, Client, free_port, wait_for
+import ordinary
+from atelier import IMAGES, Atelier, Client, free_port, wait_for
 
 volumes = itertools.count(1)  # a node outlives the platforms on it
 kubernetes = pathlib.Path(service.__file__).resolve().parent
@@ -57,6 +58,29 @@ def is_alive(pid):
     with contextlib.suppress(OSError):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+class Rootless(Local):
+    """The local engine as a user whom the machine grants nothing but subordinate ids."""
+
+    def __init__(self):
+        super().__init__()
+        self.user = ordinary.User()
+        self.user.give(self.data)
+        self.env["HOME"] = str(self.data)
+        self.command = self.user.command(self.user.programs / "atelier")
+        self.surroundings = self.user.surroundings(IMAGES)
+
+    def run_dir(self):
+        """As the namespaces' own /run shows it; the host has none of it."""
+        assert not super().run_dir().exists()
+        with contextlib.suppress(OSError):
+            return pathlib.Path("/proc", (self.data / "namespace.pid").read_text().split()[0], "root", *super().run_dir().parts[1:])
+        return super().run_dir()
+
+    def close(self):
+        super().close()
+        self.user.close()
 
 
 class OnCluster(Client):

@@ -59,6 +59,7 @@ class Answer:
 
 class Client:
     """What people do with a service, wherever it runs: it has a port, an env for its administrator's command line, tokens."""
+    command = (BUILD / "atelier",)
 
     @property
     def url(self):
@@ -69,7 +70,7 @@ class Client:
         env = dict(self.env)
         if user:
             env.update(ATELIER_URL=self.url, ATELIER_TOKEN=self.tokens[user])
-        done = subprocess.run([BUILD / "atelier", *map(str, args)], env=env, cwd=cwd or ROOT, text=True, input=input,
+        done = subprocess.run([*self.command, *map(str, args)], env=env, cwd=cwd or ROOT, text=True, input=input,
                               stdin=None if input is not None else subprocess.DEVNULL,
                               capture_output=True, timeout=timeout, check=False)
         if check:
@@ -176,6 +177,7 @@ class Client:
 
 class Atelier(Client):
     """The service on this machine, with a data folder of its own."""
+    surroundings = ()  # a command that calls the rest in an environment of its own
 
     def __init__(self):
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="atelier-e2e-"))
@@ -197,7 +199,7 @@ class Atelier(Client):
         """Starts the service; returns the seconds until it was ready."""
         started = time.monotonic()
         log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([BUILD / "atelier", "local", "up"], env=self.env, cwd=ROOT,
+        self.process = subprocess.Popen([*self.surroundings, *self.command, "local", "up"], env=self.env, cwd=ROOT,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
                                         start_new_session=True)
         threading.Thread(target=self._read_stdout, args=(self.process,), daemon=True).start()
@@ -224,7 +226,7 @@ class Atelier(Client):
         return self.process.wait(timeout_s)
 
     def down(self):
-        subprocess.run([BUILD / "atelier", "local", "down"], env=self.env, cwd=ROOT, timeout=90, check=False,
+        subprocess.run([*self.command, "local", "down"], env=self.env, cwd=ROOT, timeout=90, check=False,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if self.process and self.process.poll() is None:
             self.process.kill()
@@ -250,7 +252,7 @@ class Atelier(Client):
                 command = (entry / "cmdline").read_bytes().split(b"\0")
                 environ = (entry / "environ").read_bytes()
                 name = (entry / "comm").read_text().strip()
-                mine = str(self.run_dir()).encode()
+                mine = str(Atelier.run_dir(self)).encode()  # as they call it themselves
                 data = b"ATELIER_DATA=" + str(self.data).encode() + b"\0"
                 if any(mine in part for part in command) or data in environ:
                     found.setdefault(name, []).append(int(entry.name))

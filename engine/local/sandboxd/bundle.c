@@ -62,7 +62,8 @@ static void add_kernel(cJSON *mounts, const struct box_bundle *bundle)
 {
     add_mount(mounts, "/proc", "proc", "proc", TEXTS("nosuid", "noexec", "nodev"));
     add_mount(mounts, "/sys", "sysfs", "sysfs", TEXTS("nosuid", "noexec", "nodev", "ro"));
-    add_mount(mounts, "/sys/fs/cgroup", "cgroup", "cgroup", TEXTS("nosuid", "noexec", "nodev", "relatime", "ro"));
+    if (bundle->cgroup)
+        add_mount(mounts, "/sys/fs/cgroup", "cgroup", "cgroup", TEXTS("nosuid", "noexec", "nodev", "relatime", "ro"));
     add_mount(mounts, "/dev", "tmpfs", "tmpfs", TEXTS("nosuid", "noexec", "strictatime", "mode=755", "size=64k"));
     add_mount(mounts, "/dev/pts", "devpts", "devpts",
               TEXTS("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"));
@@ -241,8 +242,10 @@ static cJSON *render_linux(const struct box_bundle *bundle)
     cJSON *network = json_push(list, json_object());
     json_set_text(network, "type", "network");
     json_set_text(network, "path", bundle->netns);
-    json_set_text(system, "cgroupsPath", bundle->cgroup);
-    json_set(system, "resources", render_resources(bundle));
+    if (bundle->cgroup) {
+        json_set_text(system, "cgroupsPath", bundle->cgroup);
+        json_set(system, "resources", render_resources(bundle));
+    }
     json_set(system, "seccomp", box_seccomp_profile());
     json_set(system, "maskedPaths",
              TEXTS("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",

@@ -21,7 +21,9 @@ struct box_bundle {
     const char *hostname, *address;
     uint32_t uid;
     const char *image; /* the environment's path, on the host as in the container */
-    const char *netns, *cgroup, *rootfs, *etc, *shm, *init;
+    const char *netns;
+    const char *cgroup; /* NULL: nothing is limited */
+    const char *rootfs, *etc, *shm, *init;
     const char *empty;                /* an empty directory, to hide /usr/local */
     const char *tmp, *var_tmp, *home; /* private directories on the host */
     const struct box_bind *binds;     /* the pod's volumes */

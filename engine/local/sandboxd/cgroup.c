@@ -20,6 +20,7 @@ static struct {
     struct hierarchy list[BOX_CGROUP_HIERARCHIES_MAX];
     size_t count;
     enum box_cgroup_kind kind;
+    bool limits;
 } groups;
 
 static bool has_option(struct slice options, const char *wanted)
@@ -47,7 +48,23 @@ static void add_hierarchy(struct slice line)
     added->memory = has_option(options, "memory");
 }
 
-void box_cgroup_start(void)
+/* In one hierarchy of another user's is none of ours: the runtime wants all or none. */
+static bool can_make(const char *path)
+{
+    for (size_t i = 0; i < groups.count; i++) {
+        AUTO_FREE char *directory = memory_format("%s%s", groups.list[i].mount, path);
+        if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+            return false;
+    }
+    return groups.count > 0;
+}
+
+bool box_cgroup_limits(void)
+{
+    return groups.limits;
+}
+
+void box_cgroup_start(const char *path)
 {
     AUTO_BUFFER struct buffer text = {0};
     if (groups.count || file_read("/proc/self/mounts", (size_t)16 << 20, &text, NULL))
@@ -60,6 +77,7 @@ void box_cgroup_start(void)
         v1 = v1 || groups.list[i].memory;
         v2 = v2 || groups.list[i].unified;
     }
+    groups.limits = can_make(path);
     groups.kind = v1 && v2 ? BOX_CGROUP_HYBRID : v1 ? BOX_CGROUP_V1 : BOX_CGROUP_V2;
 }
 

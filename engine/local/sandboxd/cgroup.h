@@ -1,6 +1,6 @@
 /*
- * Control groups of the installation: /atelier-TAG[/sandbox[/pod[/container]]] in every hierarchy (v1, v2 or both). The
- * OCI runtime makes and limits them; here they are measured, killed and removed.
+ * Control groups of the installation: [PARENT]/atelier-TAG[/sandbox[/pod[/container]]] in every hierarchy (v1, v2 or
+ * both). The OCI runtime makes and limits them; here they are measured, killed and removed.
  */
 #ifndef ATELIER_SANDBOXD_CGROUP_H
 #define ATELIER_SANDBOXD_CGROUP_H
@@ -13,7 +13,10 @@
 
 enum box_cgroup_kind { BOX_CGROUP_V1, BOX_CGROUP_V2, BOX_CGROUP_HYBRID };
 
-void box_cgroup_start(void); /* once: finds the hierarchies */
+/* Once: finds the hierarchies, and whether the group <path> can be made in them. */
+void box_cgroup_start(const char *path);
+/* False where an ordinary user was given no cgroup: nothing limits or measures pods then. */
+bool box_cgroup_limits(void);
 enum box_cgroup_kind box_cgroup_kind(void);
 const char *box_cgroup_kind_name(void);
 

@@ -75,7 +75,7 @@ static int render(struct box_daemon *daemon, struct box_pod *pod, const struct b
     bundle->address = pod->state.address;
     bundle->uid = pod->sandbox->uid;
     bundle->netns = netns;
-    bundle->cgroup = cgroup;
+    bundle->cgroup = box_cgroup_limits() ? cgroup : NULL;
     bundle->rootfs = rootfs;
     bundle->etc = etc;
     bundle->shm = shm;

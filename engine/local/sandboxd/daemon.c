@@ -83,8 +83,7 @@ static void raise_own_limit(void)
     }
 }
 
-int box_daemon_open(struct box_daemon *daemon, const char *run, const char *data, const char *images, const char *tag,
-                    struct error *error)
+int box_daemon_open(struct box_daemon *daemon, const struct box_places *places, struct error *error)
 {
     memset(daemon, 0, sizeof(*daemon));
     pthread_mutex_init(&daemon->lock, NULL);
@@ -93,12 +92,14 @@ int box_daemon_open(struct box_daemon *daemon, const char *run, const char *data
     daemon->execs = box_execs_new();
     daemon->nofile = file_limit();
     raise_own_limit();
-    box_cgroup_start();
     box_volume_start();
-    daemon->swap_limited = swap_is_limited();
-    int failed = box_paths_open(&daemon->paths, run, data, images, tag, error);
-    if (!failed)
-        failed = box_network_start(error);
+    int failed = box_paths_open(&daemon->paths, places, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *cgroup = box_path_cgroup(&daemon->paths, NULL, NULL, NULL);
+    box_cgroup_start(cgroup);
+    daemon->swap_limited = box_cgroup_limits() && swap_is_limited();
+    failed = box_network_start(error);
     if (!failed)
         failed = open_state(daemon, error);
     if (!failed)
@@ -106,13 +107,27 @@ int box_daemon_open(struct box_daemon *daemon, const char *run, const char *data
     if (failed)
         return failed;
     AUTO_FREE char *root = memory_format("%s/runc", daemon->paths.state);
-    AUTO_FREE char *cgroup = box_path_cgroup(&daemon->paths, NULL, NULL, NULL);
     failed = box_runtime_open(&daemon->runtime, root, cgroup, error);
     if (failed)
         return failed;
     daemon->queue = queue_new("sandboxd", BOX_STEP_WORKERS, box_pod_step, daemon);
     daemon->monitor = box_monitor_new(daemon->queue);
     return daemon->monitor ? 0 : error_set(error, ERROR_INTERNAL, NULL, "epoll: %s", strerrordesc_np(errno));
+}
+
+cJSON *box_daemon_missing(const struct box_daemon *daemon)
+{
+    cJSON *missing = json_array();
+    bool inside = process_is_in_user_namespace();
+    if (!box_volume_enforced())
+        json_push_text(missing, inside ? "volume sizes are not enforced: loop devices are root's alone"
+                                       : "volume sizes are not enforced: loop devices and e2fsprogs are needed");
+    if (!box_cgroup_limits())
+        json_push_text(missing, "CPU, memory and processes of pods are neither limited nor measured: this user was "
+                                "given no control group");
+    else if (!daemon->swap_limited)
+        json_push_text(missing, "swap is not limited: the kernel has no swap accounting (swapaccount=1)");
+    return missing;
 }
 
 static void forget_everything(struct box_daemon *daemon)

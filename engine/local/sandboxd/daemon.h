@@ -57,9 +57,10 @@ struct box_daemon {
 };
 
 /* Everything but the socket: directories, tmpfs, maps, queue, monitor. */
-int box_daemon_open(struct box_daemon *daemon, const char *run, const char *data, const char *images, const char *tag,
-                    struct error *error);
+int box_daemon_open(struct box_daemon *daemon, const struct box_places *places, struct error *error);
 void box_daemon_close(struct box_daemon *daemon); /* pods go on */
+/* What this machine, or its user, cannot give: an array of sentences, each with what would help. */
+cJSON *box_daemon_missing(const struct box_daemon *daemon);
 
 /* --- registry.c: the maps. Every look-up that succeeds is a reference to give back. --- */
 struct box_sandbox *box_sandbox_find(struct box_daemon *daemon, const char *name);

@@ -4,9 +4,10 @@
 
 #define BOX_PACKET_BYTES_MAX (64 * 1024) /* one SEQPACKET packet; well under the kernel's default SO_SNDBUF */
 #define BOX_ATTACHED_BYTES_MAX                                                                                         \
-    (4 * 1024 * 1024)                 /* a larger request or answer travels in a memfd: 1 MiB ConfigMaps fit */
-#define BOX_CONNECTIONS_MAX 256       /* a thread each; the one client keeps about ten */
-#define BOX_SANDBOXES_MAX 4096        /* uid blocks of BOX_UIDS_PER_SANDBOX in one 65536 block */
+    (4 * 1024 * 1024)           /* a larger request or answer travels in a memfd: 1 MiB ConfigMaps fit */
+#define BOX_CONNECTIONS_MAX 256 /* a thread each; the one client keeps about ten */
+#define BOX_SANDBOXES_MAX                                                                                              \
+    3900 /* uid blocks of BOX_UIDS_PER_SANDBOX in one block of 65536, less a user namespace's own */
 #define BOX_UIDS_PER_SANDBOX 16       /* the first runs everything; the others are room for later */
 #define BOX_PODS_PER_SANDBOX_MAX 1024 /* a bridge has 1024 ports (BR_MAX_PORTS) */
 #define BOX_CONTAINERS_MAX 16

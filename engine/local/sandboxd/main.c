@@ -21,14 +21,16 @@
 
 static const char usage_text[] =
     "usage: atelier-sandboxd --run-dir DIR --data-dir DIR --images-dir DIR --socket PATH --socket-user UID[:GID]\n"
-    "                        [--name TAG]\n"
-    "       atelier-sandboxd --down --run-dir DIR --data-dir DIR [--name TAG] [--grace SECONDS]\n"
+    "                        [--name TAG] [--cgroup-parent PATH]\n"
+    "       atelier-sandboxd --down --run-dir DIR --data-dir DIR [--name TAG] [--cgroup-parent PATH]\n"
+    "                        [--grace SECONDS]\n"
     "\n"
     "Runs the sandboxes of one Atelier installation. Ended by SIGTERM; pods go on and are adopted by the next start.\n"
     "--down ends every pod and removes namespaces, mounts and cgroups of the installation; volumes stay.\n";
 
 struct options {
-    const char *run, *data, *images, *socket, *name;
+    struct box_places places;
+    const char *socket;
     uid_t uid;
     gid_t gid;
     bool down, has_user;
@@ -68,6 +70,7 @@ static int parse(int argc, char **argv, struct options *options)
                                           {"name", required_argument, NULL, 'n'},
                                           {"down", no_argument, NULL, 'D'},
                                           {"grace", required_argument, NULL, 'g'},
+                                          {"cgroup-parent", required_argument, NULL, 'c'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -75,19 +78,22 @@ static int parse(int argc, char **argv, struct options *options)
     while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         switch (option) {
         case 'r':
-            options->run = optarg;
+            options->places.run = optarg;
             break;
         case 'd':
-            options->data = optarg;
+            options->places.data = optarg;
             break;
         case 'i':
-            options->images = optarg;
+            options->places.images = optarg;
             break;
         case 's':
             options->socket = optarg;
             break;
         case 'n':
-            options->name = optarg;
+            options->places.tag = optarg;
+            break;
+        case 'c':
+            options->places.cgroup_parent = optarg;
             break;
         case 'D':
             options->down = true;
@@ -109,9 +115,9 @@ static int parse(int argc, char **argv, struct options *options)
     }
     if (optind < argc)
         return wrong_usage("unexpected argument");
-    if (!options->run || !options->data)
+    if (!options->places.run || !options->places.data)
         return wrong_usage("--run-dir and --data-dir are needed");
-    if (!options->down && (!options->images || !options->socket || !options->has_user))
+    if (!options->down && (!options->places.images || !options->socket || !options->has_user))
         return wrong_usage("--images-dir, --socket and --socket-user are needed");
     return 0;
 }
@@ -171,6 +177,9 @@ static int serve(const struct options *options, struct box_daemon *daemon, int s
     if (failed)
         return failed;
     box_begin(daemon);
+    AUTO_JSON cJSON *missing = box_daemon_missing(daemon);
+    const cJSON *one;
+    cJSON_ArrayForEach(one, missing) log_line(LOG_WARN, one->valuestring);
     log_line(LOG_INFO, "ready", LOG_TEXT("socket", options->socket), LOG_TEXT("tag", daemon->paths.tag));
     box_server_run(*ret, stop_fd);
     box_server_close(*ret);
@@ -201,9 +210,9 @@ int main(int argc, char **argv)
     umask(022);
     setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1); /* helpers are the system's, whoever started us */
     AUTO_CLOSE int stop_fd = open_signals();
-    if (take_lock(options.run, options.down, &lock, &error))
+    if (take_lock(options.places.run, options.down, &lock, &error))
         return fail(&error);
-    int failed = box_daemon_open(&daemon, options.run, options.data, options.images, options.name, &error);
+    int failed = box_daemon_open(&daemon, &options.places, &error);
     if (!failed && options.down) {
         box_recover(&daemon);
         box_begin(&daemon);

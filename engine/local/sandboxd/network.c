@@ -27,22 +27,26 @@
 
 #define LINK_NAME_SIZE 16 /* IFNAMSIZ */
 
-static int host_netns = -1;
+/* An empty one of our own: the daemon needs no network, and in a user namespace the host's could not be returned to. */
+static int home_netns = -1;
 
 int box_network_start(struct error *error)
 {
-    if (host_netns < 0)
-        host_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (host_netns < 0)
+    if (home_netns >= 0)
+        return 0;
+    if (unshare(CLONE_NEWNET) < 0)
+        return error_set(error, ERROR_INTERNAL, NULL, "a network namespace cannot be made: %s", strerrordesc_np(errno));
+    home_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (home_netns < 0)
         return error_set(error, ERROR_INTERNAL, NULL, "/proc/self/ns/net: %s", strerrordesc_np(errno));
     return 0;
 }
 
 static void go_home(void)
 {
-    if (setns(host_netns, CLONE_NEWNET) == 0)
+    if (setns(home_netns, CLONE_NEWNET) == 0)
         return;
-    log_line(LOG_ERROR, "cannot return to the host's network namespace", LOG_NUMBER("errno", errno));
+    log_line(LOG_ERROR, "cannot return to the daemon's network namespace", LOG_NUMBER("errno", errno));
     abort();
 }
 

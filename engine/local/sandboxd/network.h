@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 
-int box_network_start(struct error *error); /* once, on the main thread: remembers the host's namespace */
+int box_network_start(struct error *error); /* once, before any thread: leaves the host's for an empty one */
 /* Makes <path> a namespace with lo and br0 10.64.0.1/16, no route out. Fine if it exists already. */
 int box_network_make_bridge(const char *path, struct error *error);
 /* Makes <path> a namespace with lo and eth0 <address>/16, its other end in the bridge's namespace <bridge_path>. */

@@ -56,19 +56,14 @@ static struct box_sandbox *take_sandbox(const struct call *call, struct error *e
 static int hello(struct call *call, struct error *error)
 {
     (void)error;
-    cJSON *missing = json_array();
-    if (!box_volume_enforced())
-        json_push_text(missing, "volume sizes are not enforced: loop devices and e2fsprogs are needed");
-    if (!call->daemon->swap_limited)
-        json_push_text(missing, "swap is not limited: the kernel has no swap accounting (swapaccount=1)");
     json_set_text(call->answer, "version", VERSION);
     json_set_bool(call->answer, "root", geteuid() == 0);
-    json_set_text(call->answer, "cgroup", box_cgroup_kind_name());
+    json_set_text(call->answer, "cgroup", box_cgroup_limits() ? box_cgroup_kind_name() : "none");
     const char *slash = strrchr(call->daemon->runtime.runc, '/');
     json_set_text(call->answer, "runtime", slash ? slash + 1 : call->daemon->runtime.runc);
     json_set_bool(call->answer, "volumes_enforced", box_volume_enforced());
     json_set_text(call->answer, "tag", call->daemon->paths.tag);
-    json_set(call->answer, "missing", missing);
+    json_set(call->answer, "missing", box_daemon_missing(call->daemon));
     return 0;
 }
 

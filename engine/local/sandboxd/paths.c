@@ -26,16 +26,16 @@ void box_tag_derive(const char *canonical_data, char ret[BOX_TAG_SIZE])
     snprintf(ret, BOX_TAG_SIZE, "%.8s", hex);
 }
 
-int box_paths_open(struct box_paths *paths, const char *run, const char *data, const char *images, const char *tag,
-                   struct error *error)
+int box_paths_open(struct box_paths *paths, const struct box_places *places, struct error *error)
 {
-    int failed = canonical(run, 0755, &paths->run, error);
+    const char *tag = places->tag;
+    int failed = canonical(places->run, 0755, &paths->run, error);
     if (!failed)
-        failed = canonical(data, 0755, &paths->data, error);
+        failed = canonical(places->data, 0755, &paths->data, error);
     if (failed)
         return failed;
     /* Images are built by others and may come later: only the path is fixed here. */
-    paths->images = images ? memory_text(images) : memory_format("%s/images", paths->data);
+    paths->images = places->images ? memory_text(places->images) : memory_format("%s/images", paths->data);
     paths->state = memory_format("%s/state", paths->run);
     box_tag_derive(paths->data, paths->tag);
     if (tag && (!name_is_label(slice_of(tag)) || strlen(tag) >= BOX_TAG_SIZE))
@@ -43,6 +43,7 @@ int box_paths_open(struct box_paths *paths, const char *run, const char *data, c
                          BOX_TAG_SIZE - 1);
     if (tag)
         snprintf(paths->tag, sizeof(paths->tag), "%s", tag);
+    paths->cgroup = memory_format("%s/atelier-%s", places->cgroup_parent ? places->cgroup_parent : "", paths->tag);
     return 0;
 }
 
@@ -52,6 +53,7 @@ void box_paths_close(struct box_paths *paths)
     free(paths->state);
     free(paths->data);
     free(paths->images);
+    free(paths->cgroup);
 }
 
 /* '+' cannot begin a pod's name. */
@@ -92,6 +94,6 @@ char *box_path_logs(const struct box_paths *paths, const char *sandbox, const ch
 
 char *box_path_cgroup(const struct box_paths *paths, const char *sandbox, const char *pod, const char *container)
 {
-    return memory_format("/atelier-%s%s%s%s%s%s%s", paths->tag, sandbox ? "/" : "", sandbox ? sandbox : "",
-                         pod ? "/" : "", pod ? pod : "", container ? "/" : "", container ? container : "");
+    return memory_format("%s%s%s%s%s%s%s", paths->cgroup, sandbox ? "/" : "", sandbox ? sandbox : "", pod ? "/" : "",
+                         pod ? pod : "", container ? "/" : "", container ? container : "");
 }

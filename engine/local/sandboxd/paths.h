@@ -20,14 +20,22 @@
 
 #define BOX_TAG_SIZE 17 /* at most 16 characters: it is part of cgroup and container names */
 
+/* What whoever starts the daemon decides. */
+struct box_places {
+    const char *run, *data;
+    const char *images;        /* NULL: <data>/images */
+    const char *tag;           /* NULL: derived from <data> */
+    const char *cgroup_parent; /* below the root of each hierarchy; NULL: the root */
+};
+
 struct box_paths {
     char *run, *state, *data, *images;
+    char *cgroup; /* "/atelier-TAG" in its parent */
     char tag[BOX_TAG_SIZE];
 };
 
-/* Canonicalises the directories (made if absent) and derives the tag when <tag> is NULL. */
-int box_paths_open(struct box_paths *paths, const char *run, const char *data, const char *images, const char *tag,
-                   struct error *error);
+/* Canonicalises the directories (made if absent). */
+int box_paths_open(struct box_paths *paths, const struct box_places *places, struct error *error);
 void box_paths_close(struct box_paths *paths);
 /* The first 8 hexadecimal digits of the SHA-256 of the canonical data directory. */
 void box_tag_derive(const char *canonical_data, char ret[BOX_TAG_SIZE]);

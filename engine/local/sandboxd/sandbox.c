@@ -21,9 +21,13 @@
  * its tag so that two installations on one machine do not share per-uid kernel limits. */
 #define UID_FIRST 0x70000000u
 #define UID_BLOCKS 4096u
+/* In a user namespace, above what Debian gives its system users; the namespace is one installation's alone. */
+#define UID_INSIDE_FIRST 2000u
 
 static uint32_t uid_of(const char *tag, int64_t index)
 {
+    if (process_is_in_user_namespace())
+        return UID_INSIDE_FIRST + (uint32_t)index * BOX_UIDS_PER_SANDBOX;
     uint8_t digest[DIGEST_SIZE];
     digest_sha256(slice_of(tag), digest);
     uint32_t block = ((uint32_t)digest[0] << 8 | digest[1]) % UID_BLOCKS;

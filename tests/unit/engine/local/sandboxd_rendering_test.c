@@ -157,15 +157,23 @@ static void tags_tell_installations_apart(void **state)
     assert_int_equal(strlen(one), 8);
     assert_string_equal(one, again);
     assert_string_not_equal(one, two);
-    struct box_paths paths = {.tag = "t", .state = memory_text("/r/state"), .data = memory_text("/d")};
+    char folder[] = "/tmp/atelier-paths-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    AUTO_FREE char *run = memory_format("%s/r", folder);
+    AUTO_FREE char *data = memory_format("%s/d", folder);
+    struct box_places places = {.run = run, .data = data, .tag = "t", .cgroup_parent = "/given"};
+    struct box_paths paths = {0};
+    assert_int_equal(box_paths_open(&paths, &places, NULL), 0);
     AUTO_FREE char *cgroup = box_path_cgroup(&paths, "alice", "p", "c");
     AUTO_FREE char *root = box_path_cgroup(&paths, NULL, NULL, NULL);
     AUTO_FREE char *bridge = box_path_netns(&paths, "alice", NULL);
-    assert_string_equal(cgroup, "/atelier-t/alice/p/c");
-    assert_string_equal(root, "/atelier-t");
-    assert_string_equal(bridge, "/r/state/netns/alice/+bridge");
+    AUTO_FREE char *expected = memory_format("%s/state/netns/alice/+bridge", run);
+    assert_string_equal(cgroup, "/given/atelier-t/alice/p/c");
+    assert_string_equal(root, "/given/atelier-t");
+    assert_string_equal(bridge, expected);
     assert_false(name_is_subdomain(SLICE("+bridge"))); /* no pod can have that file */
     box_paths_close(&paths);
+    assert_int_equal(file_remove_tree(folder, NULL), 0);
 }
 
 int main(void)

@@ -1,0 +1,97 @@
+"""An ordinary user of this machine: a name, subordinate ids, a control group, and programs that he can read. Everything made is removed."""
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+from atelier import BUILD
+
+NAME = "atelier-e2e"
+
+
+def hierarchies():
+    root = pathlib.Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").exists():
+        return [root]
+    return [folder for folder in root.iterdir() if folder.is_dir() and not folder.is_symlink()]
+
+
+def give_group(hierarchy, user):
+    group = hierarchy / NAME
+    if (hierarchy / "cgroup.subtree_control").exists():
+        for controller in (hierarchy / "cgroup.controllers").read_text().split():
+            (hierarchy / "cgroup.subtree_control").write_text(f"+{controller}")
+    group.mkdir(exist_ok=True)
+    for inherited in ("cpuset.cpus", "cpuset.mems"):  # of v1: empty at first, and then nobody may enter
+        if (hierarchy / inherited).exists():
+            (group / inherited).write_text((hierarchy / inherited).read_text())
+    for path in (group, group / "cgroup.procs", group / "tasks", group / "cgroup.subtree_control"):
+        if path.exists():
+            shutil.chown(path, user, user)
+    return group
+
+
+def remove_group(group):
+    for folder, _, _ in os.walk(group, topdown=False):
+        os.rmdir(folder)
+
+
+def closed_parent(path):
+    """The first directory on the way to <path> that others may not pass."""
+    for folder in reversed(path.parents):
+        if not folder.stat().st_mode & 0o001:
+            return folder
+    return None
+
+
+class User:
+    made = 0  # how many share the one account
+
+    def __init__(self):
+        assert os.getuid() == 0, "only root makes an account: run the tests as root"
+        with contextlib.suppress(KeyError):
+            pwd.getpwnam(NAME) and not User.made and remove()  # one that a killed run left
+        if not User.made:
+            pathlib.Path("/etc/subuid").touch()
+            pathlib.Path("/etc/subgid").touch()
+            subprocess.run(["useradd", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin", NAME], check=True)
+        User.made += 1
+        self.id = pwd.getpwnam(NAME).pw_uid
+        self.groups = [give_group(folder, self.id) for folder in hierarchies()]
+        self.programs = pathlib.Path(tempfile.mkdtemp(prefix="atelier-programs-"))
+        self.programs.chmod(0o755)
+        for program in ("atelier", "atelierd", "atelier-sandboxd"):
+            shutil.copy2(BUILD / program, self.programs / program)
+
+    def give(self, path):
+        shutil.chown(path, self.id, self.id)
+
+    def command(self, *program):
+        return ("setpriv", f"--reuid={self.id}", f"--regid={self.id}", "--clear-groups", "--inh-caps=-all", *map(str, program))
+
+    def surroundings(self, images, group=True):
+        """<group>: in a control group that is his, as a service manager gives one to whoever asks. Where the way to the
+        images is closed to others, as below /root, he is shown the images alone."""
+        script = 'for group in $1; do echo $$ >"$group/cgroup.procs"; done; '
+        groups = " ".join(map(str, self.groups if group else ()))
+        closed = closed_parent(images)
+        if closed:
+            script += """exec 9<"$2"; mount -t tmpfs -o mode=755 tmpfs "$3"; mkdir -p "$2"; mount --bind /proc/self/fd/9 "$2"
+                exec 9<&-; cd /; """
+        return ("unshare", "--mount", "sh", "-ec", script + 'shift 3; exec "$@"', "sh", groups, str(images),
+                str(closed or ""))
+
+    def close(self):
+        shutil.rmtree(self.programs, ignore_errors=True)
+        User.made -= 1
+        if not User.made:
+            for group in self.groups:
+                remove_group(group)
+            remove()
+
+
+def remove():
+    subprocess.run(["userdel", "--force", NAME], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
