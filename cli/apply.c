@@ -24,16 +24,18 @@ static cJSON *wanted_of(const cJSON *object)
     return wanted;
 }
 
-static int put(struct call *call, const struct manifest *target, const cJSON *object, cJSON **ret,
+static int put(struct call *call, const struct manifest *target, enum dry_run dry_run, const cJSON *object, cJSON **ret,
                const char **ret_change, struct error *error)
 {
     AUTO_FREE char *path = resource_path(target->resource, target->namespace, target->name);
     AUTO_FREE char *collection = resource_path(target->resource, target->namespace, NULL);
+    AUTO_FREE char *patched = object_dry_path(path, dry_run);
+    AUTO_FREE char *posted = object_dry_path(collection, dry_run);
     AUTO_JSON cJSON *before = NULL;
     AUTO_JSON cJSON *wanted = wanted_of(object);
     int failed = client_json(call, "GET", path, NULL, &before, error);
     if (failed == -ERROR_NOT_FOUND) {
-        failed = client_json(call, "POST", collection, wanted, ret, error);
+        failed = client_json(call, "POST", posted, wanted, ret, error);
         *ret_change = "created";
         if (failed != -ERROR_EXISTS)
             return failed;
@@ -43,7 +45,7 @@ static int put(struct call *call, const struct manifest *target, const cJSON *ob
         return failed;
     if (error)
         *error = (struct error){0};
-    failed = client_json(call, "PATCH", path, wanted, ret, error);
+    failed = client_json(call, "PATCH", patched, wanted, ret, error);
     if (!failed)
         *ret_change = change_of(before, *ret);
     return failed;
@@ -54,11 +56,15 @@ int apply_object(struct call *call, const cJSON *object, struct error *error)
     struct manifest target;
     AUTO_JSON cJSON *result = NULL;
     const char *change = "";
-    int failed = manifest_target(call, object, &target, error);
+    enum dry_run dry_run;
+    int failed = object_dry_run(call, &dry_run, error);
     if (!failed)
-        failed = put(call, &target, object, &result, &change, error);
-    if (failed)
-        return failed;
+        failed = manifest_target(call, object, &target, error);
+    if (failed || dry_run == DRY_RUN_CLIENT)
+        return failed ? failed : print_manifest(call, object, error);
+    failed = put(call, &target, dry_run, object, &result, &change, error);
+    if (failed || dry_run)
+        return failed ? failed : print_manifest(call, result, error);
     AUTO_FREE char *json = json_print(result);
     struct buffer raw = {.p = json, .n = strlen(json)};
     AUTO_FREE char *name = resource_name(target.resource, target.name);
@@ -104,17 +110,22 @@ static int delete_at(struct call *call, const struct resource *resource, const c
                      struct error *error)
 {
     AUTO_BUFFER struct buffer raw = {0};
-    int failed = client_send(call, &(struct client_request){.method = "DELETE", .path = path}, &raw, error);
+    enum dry_run dry_run;
+    int failed = object_dry_run(call, &dry_run, error);
+    if (failed)
+        return failed;
+    AUTO_FREE char *target = object_dry_path(path, dry_run);
+    failed = client_send(call, &(struct client_request){.method = "DELETE", .path = target}, &raw, error);
     if (failed == -ERROR_NOT_FOUND && call_flag(call, "ignore-not-found")) {
         *error = (struct error){0};
         return 0;
     }
-    if (!failed && call_flag(call, "wait"))
+    if (!failed && !dry_run && call_flag(call, "wait"))
         failed = object_wait_gone(call, resource, name, WAIT_DEFAULT_S, error);
     if (failed)
         return failed;
     AUTO_FREE char *shown = resource_name(resource, name);
-    AUTO_FREE char *line = memory_format("%s deleted", shown);
+    AUTO_FREE char *line = memory_format("%s deleted%s", shown, dry_run ? " (dry run: it is still there)" : "");
     return print_done(call, &raw, line, error);
 }
 

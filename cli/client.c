@@ -19,6 +19,8 @@ struct client {
     char *host;   /* of it, with the port */
     char *authorization;
     char *ca_file, *namespace; /* or NULL */
+    bool browser;              /* cookies and the headers below, as pages send them */
+    char *origin, *csrf;       /* header lines, or NULL */
 };
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
@@ -160,15 +162,33 @@ const char *client_ca_file(const struct client *client)
     return client->ca_file;
 }
 
+static void drop_token(struct client *client)
+{
+    if (client->authorization)
+        memory_wipe(client->authorization, strlen(client->authorization));
+    free(client->authorization);
+    client->authorization = NULL;
+}
+
+void client_as_browser(struct client *client, const char *csrf)
+{
+    drop_token(client);
+    client->browser = true;
+    free(client->origin);
+    free(client->csrf);
+    client->origin = memory_format("Origin: %s", client->base);
+    client->csrf = csrf ? memory_format("X-Atelier-CSRF: %s", csrf) : NULL;
+}
+
 void client_free(struct client *client)
 {
     if (!client)
         return;
     if (client->curl)
         curl_easy_cleanup(client->curl);
-    if (client->authorization)
-        memory_wipe(client->authorization, strlen(client->authorization));
-    free(client->authorization);
+    drop_token(client);
+    free(client->origin);
+    free(client->csrf);
     free(client->socket);
     free(client->base);
     free(client->host);
@@ -280,6 +300,10 @@ static struct curl_slist *headers_of(const struct client *client, const struct c
     list = curl_slist_append(list, "Expect:");
     if (client->authorization)
         list = curl_slist_append(list, client->authorization);
+    if (client->origin)
+        list = curl_slist_append(list, client->origin);
+    if (client->csrf)
+        list = curl_slist_append(list, client->csrf);
     AUTO_FREE char *type =
         request->type ? memory_format("Content-Type: %s", request->type) : memory_text("Content-Type:");
     return curl_slist_append(list, type);
@@ -304,6 +328,8 @@ static void set_place(const struct client *client, CURL *curl, const char *url)
     }
     if (client->ca_file)
         curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file);
+    if (client->browser)
+        curl_easy_setopt(curl, CURLOPT_COOKIEFILE, ""); /* kept in memory, with the handle */
 }
 
 static void set_target(struct client *client, const struct client_request *request, const char *url)

@@ -25,6 +25,9 @@ const char *client_namespace(const struct client *client);
 const char *client_url(const struct client *client);
 const char *client_ca_file(const struct client *client);
 
+/* From now on asks as the console does: no token, cookies kept, its own origin and <csrf> (NULL: none yet) said. */
+void client_as_browser(struct client *client, const char *csrf);
+
 /* For pipe.h: a connected transport of its own (CURLOPT_CONNECT_ONLY; the caller's curl_easy_cleanup), the Host to
  * name, the "Authorization: ..." line or NULL, and the error that a refusal's status and body mean. */
 int client_connect(const struct client *client, void **ret_curl, struct error *error);

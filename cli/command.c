@@ -54,6 +54,11 @@ const struct option *command_option(const struct command *command, const char *n
     return known_option(command, slice_of(name), letter);
 }
 
+bool option_takes_next(const struct option *option)
+{
+    return option->value && option->value[0] != '[';
+}
+
 static int keep_option(struct call *call, const struct option *option, const char *value, struct error *error)
 {
     if (call->option_count == CALL_OPTIONS_MAX)
@@ -80,6 +85,8 @@ static int take_option(struct call *call, int count, const char *const *texts, i
         value = text + 2;
     if (!option->value && value)
         return call_usage(error, "--%s takes no value", option->name);
+    if (option->value && !option_takes_next(option) && !value)
+        value = "";
     if (option->value && !value) {
         if (*at + 1 >= count)
             return call_usage(error, "--%s needs a value: %s", option->name, option->value);
@@ -258,7 +265,8 @@ static void help_options(const struct option *list, struct buffer *ret)
 {
     for (; list && list->name; list++) {
         char left[64];
-        snprintf(left, sizeof(left), "--%s%s%s", list->name, list->value ? " " : "", list->value ? list->value : "");
+        snprintf(left, sizeof(left), "--%s%s%s", list->name, option_takes_next(list) ? " " : "",
+                 list->value ? list->value : "");
         if (list->letter)
             buffer_add_format(ret, "  -%c, %-22s %s\n", list->letter, left, list->help);
         else

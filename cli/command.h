@@ -16,9 +16,11 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct option {
     const char *name;  /* "replicas"; NULL ends a list */
     char letter;       /* 'r', or 0 */
-    const char *value; /* "N" in the help; NULL for a flag */
+    const char *value; /* "N" in the help; NULL for a flag; "[=N]" for one that may have a value, after '=' only */
     const char *help;
 };
+/* True if the next text is its value unless '=' came with it. */
+bool option_takes_next(const struct option *option);
 
 struct call;
 struct command {
@@ -45,7 +47,7 @@ struct call {
     unsigned rest_count;
     struct {
         const struct option *option;
-        const char *value; /* NULL for a flag */
+        const char *value; /* NULL for a flag; "" for an optional one that was not given */
     } options[CALL_OPTIONS_MAX];
     unsigned option_count;
     struct client *client; /* opened on first use; see client.h */

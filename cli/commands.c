@@ -3,6 +3,10 @@
 #include "cli/verbs.h"
 
 #define OPTIONS(...) ((const struct option[]){__VA_ARGS__, {NULL, 0, NULL, NULL}})
+#define DRY_RUN_OPTION                                                                                                 \
+    {                                                                                                                  \
+        "dry-run", 0, "[=server]", "print the object and change nothing; =server: as the service would store it"       \
+    }
 #define WAIT_OPTIONS                                                                                                   \
     {"wait", 'w', NULL, "wait until it can be used, reporting progress"},                                              \
     {                                                                                                                  \
@@ -29,13 +33,13 @@ const struct command commands[] = {
      "  atelier get pods -A -o jsonpath='{range .items[*]}{.metadata.name}{\"\\t\"}{.status.podIP}{\"\\n\"}{end}'\n",
      verb_get},
     {"apply", "-f FILE", "Create or change what a manifest describes (YAML or JSON)",
-     OPTIONS({"filename", 'f', "FILE", "the manifest; - is stdin"}), 0, 0, false,
+     OPTIONS({"filename", 'f', "FILE", "the manifest; - is stdin"}, DRY_RUN_OPTION), 0, 0, false,
      "  atelier apply -n alice -f example-cluster.yaml\n  atelier get notebook nb1 -o yaml | atelier apply -f -\n",
      verb_apply},
     {"delete", "KIND NAME... | -f FILE", "Delete objects",
      OPTIONS({"filename", 'f', "FILE", "what this manifest describes; - is stdin"},
              {"ignore-not-found", 0, NULL, "absent objects are no error"},
-             {"wait", 'w', NULL, "wait until they are gone"}),
+             {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),
      0, CALL_ARGUMENTS_MAX, false,
      "  atelier delete notebook nb1 -n alice\n  atelier delete raycluster/example-cluster -n alice --wait\n",
      verb_delete},
@@ -54,6 +58,15 @@ const struct command commands[] = {
      1, 1, false, "  atelier logs notebook/nb1 -n alice\n  atelier logs -f raycluster/example-cluster -n alice\n",
      verb_logs},
 
+    {"top", "", "Show what the workloads of a profile use now", NULL, 0, 0, false, "  atelier top -n alice\n",
+     verb_top},
+    {"can-i", "VERB KIND[/NAME]", "Tell whether you may do something; the exit code is 0 for yes and 1 for no",
+     OPTIONS({"list", 0, NULL, "show everything that you may do"},
+             {"subresource", 0, "PART", "of the kind, such as log or exec"}),
+     0, 2, false,
+     "  atelier can-i delete notebook/nb1 -n alice\n  atelier can-i get pods --subresource log -n alice\n"
+     "  atelier can-i --list -n alice\n",
+     verb_can_i},
     {"forward", "SERVICE [LOCAL:]PORT...", "Make ports of a service in a profile ports of this machine, until Ctrl-C",
      NULL, 2, 1 + 8, false,
      "  atelier forward example-cluster-head-svc 10001 -n alice\n  atelier forward nb1 8888:80 -n alice\n"
@@ -61,13 +74,13 @@ const struct command commands[] = {
      verb_forward},
     {"notebook create", "NAME", "Start a JupyterLab of your own",
      OPTIONS({"cpu", 0, "CPUS", "limit (default 500m)"}, {"memory", 0, "SIZE", "limit (default 1Gi)"},
-             {"image", 0, "IMAGE", "default: the newest installed"}, WAIT_OPTIONS),
+             {"image", 0, "IMAGE", "default: the newest installed"}, DRY_RUN_OPTION, WAIT_OPTIONS),
      1, 1, false,
      "  atelier notebook create nb1 -n alice --wait\n  atelier notebook create big -n alice --cpu 4 --memory 8Gi\n",
      verb_notebook_create},
-    {"notebook start", "NAME", "Start a stopped notebook", OPTIONS(WAIT_OPTIONS), 1, 1, false,
+    {"notebook start", "NAME", "Start a stopped notebook", OPTIONS(DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier notebook start nb1 -n alice --wait\n", verb_notebook_start},
-    {"notebook stop", "NAME", "Stop a notebook; its files stay", NULL, 1, 1, false,
+    {"notebook stop", "NAME", "Stop a notebook; its files stay", OPTIONS(DRY_RUN_OPTION), 1, 1, false,
      "  atelier notebook stop nb1 -n alice\n", verb_notebook_stop},
     {"notebook open", "NAME", "Print where a browser opens it", NULL, 1, 1, false,
      "  atelier notebook open nb1 -n alice\n", verb_notebook_open},
@@ -75,8 +88,18 @@ const struct command commands[] = {
      verb_notebook_list},
     {"notebook delete", "NAME...", "Delete notebooks; the home volume stays",
      OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},
-             {"wait", 'w', NULL, "wait until they are gone"}),
+             {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),
      1, CALL_ARGUMENTS_MAX - 1, false, "  atelier notebook delete nb1 -n alice\n", verb_notebook_delete},
+
+    {"volume create", "NAME", "Make a volume that notebooks and clusters can mount",
+     OPTIONS({"size", 0, "SIZE", "how much it holds (default 10Gi)"}, DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
+     "  atelier volume create data -n alice --size 50Gi\n", verb_volume_create},
+    {"volume list", "", "Show volumes, and who mounts them", NULL, 0, 0, false, "  atelier volume list -n alice\n",
+     verb_volume_list},
+    {"volume delete", "NAME...", "Delete volumes with everything on them",
+     OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},
+             {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),
+     1, CALL_ARGUMENTS_MAX - 1, false, "  atelier volume delete data -n alice\n", verb_volume_delete},
 
     {"ray create", "NAME", "Start a Ray cluster",
      OPTIONS(
@@ -86,14 +109,13 @@ const struct command commands[] = {
          {"min", 0, "N", "least workers (default 0)"}, {"max", 0, "N", "most workers (default 10)"},
          {"group-name", 0, "NAME", "of the worker group (default workers)"},
          {"image", 0, "IMAGE", "default: the newest with that Ray"}, {"ray-version", 0, "VERSION", "such as 2.60.0"},
-         WAIT_OPTIONS),
+         DRY_RUN_OPTION, WAIT_OPTIONS),
      1, 1, false,
      "  atelier ray create example-cluster -n alice --wait\n"
      "  atelier ray create small -n alice --worker-cpu 1 --worker-memory 2Gi --replicas 2\n",
      verb_ray_create},
     {"ray up", "FILE", "Start or change the cluster of a file of Ray's cluster launcher (GCP, Azure)",
-     OPTIONS({"dry-run", 0, NULL, "print the RayCluster that the file stands for, and do nothing"},
-             {"image", 0, "IMAGE", "instead of the file's; without either, the newest with Ray"},
+     OPTIONS(DRY_RUN_OPTION, {"image", 0, "IMAGE", "instead of the file's; without either, the newest with Ray"},
              {"ray-version", 0, "VERSION", "such as 2.60.0"}, {"max-cpu", 0, "CPUS", "no node gets more"},
              {"max-memory", 0, "SIZE", "no node gets more"},
              {"no-autoscaling", 0, NULL, "start max_workers of each type, and keep them"}, WAIT_OPTIONS),
@@ -125,7 +147,7 @@ const struct command commands[] = {
      "  atelier ray stop example-cluster raysubmit_1a2b3c -n alice\n", verb_ray_stop},
     {"ray scale", "CLUSTER", "Change the number of workers",
      OPTIONS({"group", 'g', "NAME", "worker group (default: the only one)"}, {"replicas", 'r', "N", "workers wanted"},
-             WAIT_OPTIONS),
+             DRY_RUN_OPTION, WAIT_OPTIONS),
      1, 1, false, "  atelier ray scale example-cluster -n alice -g workers -r 3\n", verb_ray_scale},
     {"ray open", "CLUSTER", "Print where a browser opens the dashboard", NULL, 1, 1, false,
      "  atelier ray open example-cluster -n alice\n", verb_ray_open},
@@ -144,11 +166,11 @@ const struct command commands[] = {
     {"ray list", "", "Show Ray clusters", get_options, 0, 0, false, "  atelier ray list -n alice\n", verb_ray_list},
     {"ray delete", "NAME...", "Delete Ray clusters",
      OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},
-             {"wait", 'w', NULL, "wait until they are gone"}),
+             {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),
      1, CALL_ARGUMENTS_MAX - 1, false, "  atelier ray delete example-cluster -n alice\n", verb_ray_delete},
 
     {"profile create", "NAME", "Make a profile: a namespace of one's own",
-     OPTIONS({"owner", 0, "E-MAIL", "whose it is (default: yours)"}, WAIT_OPTIONS), 1, 1, false,
+     OPTIONS({"owner", 0, "E-MAIL", "whose it is (default: yours)"}, DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier profile create alice --wait\n  atelier profile create alice --owner alice@example.com\n",
      verb_profile_create},
     {"profile list", "", "Show profiles", get_options, 0, 0, false, "  atelier profile list\n", verb_profile_list},
@@ -158,6 +180,8 @@ const struct command commands[] = {
      OPTIONS({"confirm", 0, "NAME", "the name once more, instead of asking"},
              {"wait", 'w', NULL, "wait until it is gone"}),
      1, 1, false, "  atelier profile delete alice --confirm alice --wait\n", verb_profile_delete},
+    {"profile owner", "NAME E-MAIL", "Give a profile to another account", NULL, 2, 2, false,
+     "  atelier profile owner alice bob@example.com\n", verb_profile_owner},
     {"share", "PROFILE E-MAIL", "Let someone else in",
      OPTIONS({"role", 0, "ROLE", "viewer, editor (default) or admin"}, {"notebook", 0, "NAME", "only this notebook"},
              {"ray", 0, "NAME", "only this Ray cluster"}, {"until", 0, "TIME", "a date, a time or a duration (30d)"}),
@@ -189,6 +213,13 @@ const struct command commands[] = {
      0, 0, false, "  atelier token create --user alice@example.com --name laptop --ttl 90d\n", verb_token_create},
     {"token list", "", "Show your API tokens", watch_options, 0, 0, false, "  atelier token list\n", verb_token_list},
     {"token delete", "ID", "Make a token useless", NULL, 1, 1, false, "  atelier token delete 7\n", verb_token_delete},
+
+    {"password", "", "Change your password: the present one and the new one are asked for, or read from stdin", NULL, 0,
+     0, false, "  atelier password\n", verb_password},
+    {"session list", "", "Show where you are signed in by browser", watch_options, 0, 0, false,
+     "  atelier session list\n", verb_session_list},
+    {"session end", "[ID]", "Sign a browser out", OPTIONS({"all", 0, NULL, "every one of them"}), 0, 1, false,
+     "  atelier session end 7\n  atelier session end --all\n", verb_session_end},
 
     {"login", "URL", "Sign in to a service elsewhere through the browser, and keep that as a context",
      OPTIONS({"no-browser", 0, NULL, "print the page's address, and read the code that it shows (over ssh)"},

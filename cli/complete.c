@@ -90,6 +90,15 @@ static void offer_option_names(const struct option *list, const char *prefix)
 
 /* --- where the cursor is ------------------------------------------------------------------------------------------ */
 
+static void offer_words(const char *words, const char *prefix)
+{
+    for (struct slice rest = slice_of(words); rest.n;) {
+        struct slice word = slice_split(rest, ',', &rest);
+        AUTO_FREE char *text = memory_text_n(word.p, word.n);
+        offer(text, prefix);
+    }
+}
+
 static bool offer_value(struct call *call, const char *option, const char *prefix)
 {
     static const struct {
@@ -99,11 +108,7 @@ static bool offer_value(struct call *call, const char *option, const char *prefi
     for (size_t i = 0; i < COUNT_OF(fixed); i++) {
         if (strcmp(fixed[i].option, option) != 0)
             continue;
-        for (struct slice rest = slice_of(fixed[i].values); rest.n;) {
-            struct slice value = slice_split(rest, ',', &rest);
-            AUTO_FREE char *text = memory_text_n(value.p, value.n);
-            offer(text, prefix);
-        }
+        offer_words(fixed[i].values, prefix);
         return true;
     }
     if (strcmp(option, "namespace") == 0)
@@ -129,6 +134,8 @@ static const char *kind_at(const struct call *call)
         return call->argument_count == 0 && strcmp(words, "profile create") != 0 ? "profiles" : NULL;
     if (strncmp(words, "notebook ", 9) == 0 && strcmp(words, "notebook create") != 0)
         return "notebooks";
+    if (strcmp(words, "volume delete") == 0)
+        return "persistentvolumeclaims";
     if (strncmp(arguments, "SERVICE", 7) == 0)
         return call->argument_count == 0 ? "services" : NULL;
     return NULL;
@@ -137,12 +144,15 @@ static const char *kind_at(const struct call *call)
 static void offer_argument(struct call *call, const char *prefix)
 {
     const char *kind = kind_at(call), *slash = strchr(prefix, '/');
-    bool takes_kind = strncmp(call->command->arguments, "KIND", 4) == 0;
-    if (kind)
+    bool asks = strncmp(call->command->arguments, "VERB", 4) == 0;
+    bool takes_kind = asks || strncmp(call->command->arguments, "KIND", 4) == 0;
+    if (asks && call->argument_count == 0)
+        offer_words("get,list,watch,create,update,patch,delete", prefix);
+    else if (kind)
         offer_objects(call, kind, "", prefix);
     else if (strncmp(call->command->words, "context ", 8) == 0 || strcmp(call->command->words, "logout") == 0)
         offer_contexts(prefix);
-    else if (takes_kind && call->argument_count > 0)
+    else if (takes_kind && !asks && call->argument_count > 0)
         offer_objects(call, call->arguments[0], "", prefix);
     else if (slash) {
         AUTO_FREE char *word = memory_text_n(prefix, (size_t)(slash - prefix));
@@ -165,7 +175,7 @@ static const struct option *pending_option(const struct command *command, const 
     const struct option *option = word[1] == '-' ? command_option(command, word + 2, 0)
                                   : word[2]      ? NULL
                                                  : command_option(command, "", word[1]);
-    return option && option->value ? option : NULL;
+    return option && option_takes_next(option) ? option : NULL;
 }
 
 /* "__complete -- WORD... CURRENT": candidates for CURRENT, one a line. */

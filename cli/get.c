@@ -110,12 +110,9 @@ struct watch {
 
 static int print_object(struct call *call, const struct query *query, const cJSON *object, struct error *error)
 {
-    AUTO_BUFFER struct buffer text = {0};
     if (query->output != OUTPUT_YAML)
         return print_tree(call, query->output, object, error);
-    buffer_add_text(&text, "---\n");
-    yaml_print(object, &text);
-    return print_text(text.p, error);
+    return print_manifest(call, object, error);
 }
 
 /* One document an object, now and later: a watch is a stream of objects. */

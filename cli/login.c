@@ -1,7 +1,6 @@
 /* How does a person sign in on a command line, and switch between services? */
 #include <errno.h>
 #include <limits.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/random.h"
@@ -10,6 +9,7 @@
 #include "cli/context.h"
 #include "cli/duration.h"
 #include "cli/object.h"
+#include "cli/terminal.h"
 #include "cli/verbs.h"
 
 #define TOKEN_MAX 512
@@ -23,30 +23,6 @@ static char *name_of(const char *url)
     const char *host = strstr(url, "://");
     host = host ? host + 3 : url;
     return memory_text_n(host, strcspn(host, ":/"));
-}
-
-/* One line of stdin; on a terminal after <question>, and not shown while it is typed unless <echo>. */
-static int ask_line(const char *question, bool echo, char *ret, size_t size, struct error *error)
-{
-    struct termios before, quiet;
-    bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
-    if (terminal) {
-        fputs(question, stderr);
-        quiet = before;
-        if (!echo)
-            quiet.c_lflag &= ~(tcflag_t)ECHO;
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-    }
-    const char *line = fgets(ret, (int)size, stdin);
-    if (terminal) {
-        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fputs(echo ? "" : "\n", stderr);
-    }
-    if (line)
-        ret[strcspn(ret, "\r\n")] = '\0';
-    if (!line || !ret[0])
-        return error_set(error, ERROR_INVALID, NULL, "no %s was given on stdin", echo ? "code" : "token");
-    return 0;
 }
 
 static int check_ca(struct context *context, const char *path, struct error *error)
@@ -112,7 +88,7 @@ static int get_code(const struct context *context, struct approval *approval, bo
     if (by_hand) {
         say("Open this page in a browser where you are signed in, and allow it:");
         fprintf(stderr, "\n    %s\n\n", url);
-        return ask_line("The code it shows: ", true, ret_code, LOOPBACK_CODE_SIZE, error);
+        return terminal_ask("The code it shows: ", true, ret_code, LOOPBACK_CODE_SIZE, error);
     }
     if (browser_open(url))
         say("Your browser asks whether this command line may act as you. If it does not, open:");
@@ -168,7 +144,7 @@ static int sign_in_by_browser(struct call *call, struct context *context, struct
 static int sign_in_by_token(struct context *context, struct error *error)
 {
     char token[TOKEN_MAX];
-    int failed = ask_line("API token (the console makes one under Tokens): ", false, token, sizeof(token), error);
+    int failed = terminal_ask("API token (the console makes one under Tokens): ", false, token, sizeof(token), error);
     if (!failed)
         context->token = memory_text(token);
     memory_wipe(token, sizeof(token));

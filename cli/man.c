@@ -29,7 +29,7 @@ static void add_options(struct buffer *ret, const struct option *list)
             buffer_add_format(ret, "\\-%c\\fR, \\fB", list->letter);
         buffer_add_text(ret, "\\-\\-");
         add_escaped(ret, list->name);
-        buffer_add_format(ret, "\\fR%s%s\n", list->value ? " " : "", list->value ? list->value : "");
+        buffer_add_format(ret, "\\fR%s%s\n", option_takes_next(list) ? " " : "", list->value ? list->value : "");
         add_escaped(ret, list->help);
         buffer_add_text(ret, "\n");
     }

@@ -48,8 +48,7 @@ static int set_stopped(struct call *call, const char *since, const char *done, s
 
 int verb_notebook_start(struct call *call, struct error *error)
 {
-    int failed = set_stopped(call, NULL, "started", error);
-    return failed ? failed : object_wait_if_asked(call, resource_by_word("notebooks"), call->arguments[0], error);
+    return set_stopped(call, NULL, "started", error);
 }
 
 int verb_notebook_stop(struct call *call, struct error *error)

@@ -21,16 +21,23 @@ int object_wait_if_asked(struct call *call, const struct resource *resource, con
 int object_wait_gone(struct call *call, const struct resource *resource, const char *name, int64_t timeout_s,
                      struct error *error);
 
+/* --dry-run: nothing is sent, or (=server) the service checks and completes the object and stores nothing. Both print
+ * what would be there. */
+enum dry_run { DRY_RUN_NO, DRY_RUN_CLIENT, DRY_RUN_SERVER };
+int object_dry_run(const struct call *call, enum dry_run *ret, struct error *error);
+/* <path> so that nothing is stored, unless DRY_RUN_NO; malloc'ed. */
+char *object_dry_path(const char *path, enum dry_run dry_run);
+
 /* Sends and reports ("notebook.kubeflow.org/nb1 created"); then waits if --wait was given. */
 int create_object(struct call *call, const struct resource *resource, const cJSON *object, struct error *error);
 /* Creates what <object> describes, or changes what is there into it, and reports which of both. */
 int apply_object(struct call *call, const cJSON *object, struct error *error);
-/* <patch>: an object is a merge patch (RFC 7386), an array a JSON Patch (RFC 6902). */
+/* <patch>: an object is a merge patch (RFC 7386), an array a JSON Patch (RFC 6902). Waits if --wait was given. */
 int patch_object(struct call *call, const struct resource *resource, const char *name, const cJSON *patch,
                  const char *done, struct error *error);
-/* `get WORD` and `delete WORD NAME...` under another command's name. */
 /* `get` of those that a field selector names. */
 int get_matching(struct call *call, const struct resource *resource, const char *fields, struct error *error);
+/* `get WORD` and `delete WORD NAME...` under another command's name. */
 int list_objects(struct call *call, const char *word, struct error *error);
 int delete_objects(struct call *call, const char *word, struct error *error);
 /* Prints where a browser opens the object named first. */

@@ -3,46 +3,85 @@
 #include "cli/object.h"
 #include "cli/verbs.h"
 
+int object_dry_run(const struct call *call, enum dry_run *ret, struct error *error)
+{
+    const char *value = call_option(call, "dry-run");
+    if (!call_flag(call, "dry-run"))
+        *ret = DRY_RUN_NO;
+    else if (!value || !value[0] || strcmp(value, "client") == 0)
+        *ret = DRY_RUN_CLIENT;
+    else if (strcmp(value, "server") == 0)
+        *ret = DRY_RUN_SERVER;
+    else
+        return call_usage(error, "--dry-run: expected nothing, =client or =server");
+    return 0;
+}
+
+char *object_dry_path(const char *path, enum dry_run dry_run)
+{
+    return memory_format("%s%s", path, dry_run == DRY_RUN_NO ? "" : "?dryRun=All");
+}
+
+/* What the service answered: "<shown> <done>", or the whole object if nothing was stored. */
+static int report(struct call *call, enum dry_run dry_run, const struct buffer *raw, const struct resource *resource,
+                  const char *name, const char *done, struct error *error)
+{
+    AUTO_JSON cJSON *object = NULL;
+    AUTO_FREE char *shown = resource_name(resource, name);
+    AUTO_FREE char *line = memory_format("%s %s", shown, done);
+    if (dry_run == DRY_RUN_NO)
+        return print_answer(call, raw, line, error);
+    int failed = json_parse(buffer_slice(raw), &output_limits, &object, error);
+    return failed ? failed : print_manifest(call, object, error);
+}
+
 int create_object(struct call *call, const struct resource *resource, const cJSON *object, struct error *error)
 {
     const char *namespace = NULL, *name = json_text_or("", object, "metadata", "name", NULL);
     AUTO_BUFFER struct buffer raw = {0};
-    int failed = resource->namespaced ? call_namespace(call, &namespace, error) : 0;
-    if (failed)
-        return failed;
-    AUTO_FREE char *path = resource_path(resource, namespace, NULL);
+    enum dry_run dry_run;
+    int failed = object_dry_run(call, &dry_run, error);
+    if (!failed && resource->namespaced)
+        failed = call_namespace(call, &namespace, error);
+    if (failed || dry_run == DRY_RUN_CLIENT)
+        return failed ? failed : print_manifest(call, object, error);
+    AUTO_FREE char *collection = resource_path(resource, namespace, NULL);
+    AUTO_FREE char *path = object_dry_path(collection, dry_run);
     AUTO_FREE char *body = json_print(object);
     failed = client_send(
         call,
         &(struct client_request){.method = "POST", .path = path, .type = "application/json", .body = slice_of(body)},
         &raw, error);
-    AUTO_FREE char *shown = resource_name(resource, name);
-    AUTO_FREE char *line = memory_format("%s created", shown);
     if (!failed)
-        failed = print_answer(call, &raw, line, error);
-    return failed ? failed : object_wait_if_asked(call, resource, name, error);
+        failed = report(call, dry_run, &raw, resource, name, "created", error);
+    return failed || dry_run ? failed : object_wait_if_asked(call, resource, name, error);
 }
 
+/* Only the service knows what is patched: its dry run is the only one. */
 int patch_object(struct call *call, const struct resource *resource, const char *name, const cJSON *patch,
                  const char *done, struct error *error)
 {
-    char *path = NULL;
+    char *object = NULL;
     AUTO_BUFFER struct buffer raw = {0};
-    int failed = object_path(call, resource, name, &path, error);
+    enum dry_run dry_run;
+    int failed = object_dry_run(call, &dry_run, error);
+    if (!failed)
+        failed = object_path(call, resource, name, &object, error);
     if (failed)
         return failed;
-    AUTO_FREE char *owned = path;
+    AUTO_FREE char *owned = object;
+    AUTO_FREE char *path = object_dry_path(owned, dry_run);
     AUTO_FREE char *body = json_print(patch);
     failed = client_send(call,
                          &(struct client_request){.method = "PATCH",
-                                                  .path = owned,
+                                                  .path = path,
                                                   .type = cJSON_IsArray(patch) ? "application/json-patch+json"
                                                                                : "application/merge-patch+json",
                                                   .body = slice_of(body)},
                          &raw, error);
-    AUTO_FREE char *shown = resource_name(resource, name);
-    AUTO_FREE char *line = memory_format("%s %s", shown, done);
-    return failed ? failed : print_answer(call, &raw, line, error);
+    if (!failed)
+        failed = report(call, dry_run, &raw, resource, name, done, error);
+    return failed || dry_run ? failed : object_wait_if_asked(call, resource, name, error);
 }
 
 int list_objects(struct call *call, const char *word, struct error *error)

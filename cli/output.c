@@ -134,6 +134,18 @@ int print_document(const struct call *call, enum output output, struct slice raw
     return failed ? failed : print_tree(call, output, document, error);
 }
 
+int print_manifest(const struct call *call, const cJSON *object, struct error *error)
+{
+    enum output output;
+    AUTO_BUFFER struct buffer text = {0};
+    int failed = output_of(call, &output, error);
+    if (failed || output == OUTPUT_JSON || output == OUTPUT_JSONPATH)
+        return failed ? failed : print_tree(call, output, object, error);
+    buffer_add_text(&text, "---\n");
+    yaml_print(object, &text);
+    return print_text(text.p, error);
+}
+
 /* "notebook.kubeflow.org/nb1"; NULL if the answer is no object of a kind that is known. */
 static char *name_of(const struct buffer *raw)
 {

@@ -1,4 +1,4 @@
-/* How is a profile made, and how is it kept from being deleted by accident? */
+/* How is a profile made and given to another, and how is it kept from being deleted by accident? */
 #include <unistd.h>
 
 #include "cli/client.h"
@@ -31,6 +31,16 @@ int verb_profile_get(struct call *call, struct error *error)
     call->arguments[0] = "profiles";
     call->argument_count = 2;
     return verb_get(call, error);
+}
+
+int verb_profile_owner(struct call *call, struct error *error)
+{
+    AUTO_JSON cJSON *body = json_object();
+    AUTO_FREE char *path = client_path("/api/atelier/v1/profiles", call->arguments[0], "owner", NULL);
+    AUTO_FREE char *line = memory_format("%s is the owner of %s", call->arguments[1], call->arguments[0]);
+    json_set_text(body, "email", call->arguments[1]);
+    int failed = client_json(call, "PUT", path, body, NULL, error);
+    return failed ? failed : print_done(call, NULL, line, error);
 }
 
 /* Deleting takes every notebook, cluster and file of it: the name, typed once more, is the consent. */

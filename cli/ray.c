@@ -169,8 +169,7 @@ int verb_ray_scale(struct call *call, struct error *error)
     const char *group = json_text_or("", cJSON_GetArrayItem(groups, index), "groupName", NULL);
     AUTO_JSON cJSON *patch = scale_patch(index, group, replicas);
     AUTO_FREE char *done = memory_format("scaled: %s to %lld", group, (long long)replicas);
-    failed = patch_object(call, resource, call->arguments[0], patch, done, error);
-    return failed ? failed : object_wait_if_asked(call, resource, call->arguments[0], error);
+    return patch_object(call, resource, call->arguments[0], patch, done, error);
 }
 
 int verb_ray_open(struct call *call, struct error *error)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <termios.h>
 #include <unistd.h>
 
 bool terminal_is(int fd)
@@ -76,4 +77,28 @@ int terminal_print(struct slice text, struct error *error)
     if (terminal_write(&terminal, text))
         return 0;
     return error_set(error, ERROR_INTERNAL, NULL, "stdout: %s", strerrordesc_np(terminal.failed));
+}
+
+int terminal_ask(const char *question, bool echo, char *ret, size_t size, struct error *error)
+{
+    struct termios before, quiet;
+    bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+    if (terminal) {
+        fputs(question, stderr);
+        quiet = before;
+        if (!echo)
+            quiet.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    }
+    const char *line = fgets(ret, (int)size, stdin);
+    if (terminal) {
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        fputs(echo ? "" : "\n", stderr);
+    }
+    if (line)
+        ret[strcspn(ret, "\r\n")] = '\0';
+    if (!line || !ret[0])
+        return error_set(error, ERROR_INVALID, NULL, "stdin holds no answer to \"%.*s\"", (int)strcspn(question, ":"),
+                         question);
+    return 0;
 }

@@ -23,4 +23,8 @@ bool terminal_write(struct terminal *terminal, struct slice part);
 /* One whole text. */
 int terminal_print(struct slice text, struct error *error);
 
+/* One line of stdin; on a terminal after <question>, and not shown while it is typed unless <echo>. INVALID if there is
+ * none. */
+int terminal_ask(const char *question, bool echo, char *ret, size_t size, struct error *error);
+
 #endif

@@ -78,15 +78,6 @@ static int convert(struct call *call, const cJSON *file, bool autoscaling, cJSON
     return failed;
 }
 
-static int print_manifest(const struct call *call, const cJSON *cluster, struct error *error)
-{
-    enum output output;
-    int failed = output_of(call, &output, error);
-    if (failed)
-        return failed;
-    return print_tree(call, output_is_table(output) || output == OUTPUT_NAME ? OUTPUT_YAML : output, cluster, error);
-}
-
 int verb_ray_up(struct call *call, struct error *error)
 {
     AUTO_JSON cJSON *file = NULL;
@@ -99,8 +90,6 @@ int verb_ray_up(struct call *call, struct error *error)
         failed = convert(call, file, autoscaling, &cluster, error);
     if (failed)
         return failed;
-    if (call_flag(call, "dry-run"))
-        return print_manifest(call, cluster, error);
     failed = apply_object(call, cluster, error);
     if (failed == -ERROR_INVALID && autoscaling && strcmp(error->field, "spec.enableInTreeAutoscaling") == 0) {
         say("there is no autoscaling here: every worker group starts with its max_workers, and stays so");
@@ -111,7 +100,7 @@ int verb_ray_up(struct call *call, struct error *error)
         if (!failed)
             failed = apply_object(call, cluster, error);
     }
-    if (failed)
+    if (failed || call_flag(call, "dry-run"))
         return failed;
     return object_wait_if_asked(call, resource_by_word("rayclusters"), json_text(cluster, "metadata", "name", NULL),
                                 error);

@@ -3,6 +3,7 @@ import json
 import subprocess
 
 import pytest
+import yaml
 from atelier import BUILD, ROOT, Atelier
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -111,3 +112,82 @@ def test_the_manual_page_is_a_manual_page(own):
     shown = subprocess.run(["man", "-l", "-"], input=page, text=True, capture_output=True, check=False,
                            env={"PATH": "/usr/bin:/bin", "MANWIDTH": "100", "LC_ALL": "C.UTF-8"})
     assert "ray forward" in shown.stdout and "__complete" not in shown.stdout
+
+
+def test_can_i_answers_as_the_service_decides(own):
+    yes = own.cli("can-i", "delete", "notebook/nb1", "-n", "alice", user=ALICE)
+    assert yes.stdout.startswith("yes")
+    no = own.cli("can-i", "get", "notebooks", "-n", "alice", user=BOB, check=False)
+    assert no.returncode == 1 and no.stdout.startswith("no")
+    assert own.cli("can-i", "get", "pods", "--subresource", "log", "-n", "alice", user=ALICE).stdout.startswith("yes")
+    assert own.cli("can-i", "create", "secrets.example.com", "-n", "alice", user=ALICE, check=False).returncode == 1
+    rules = own.cli("can-i", "--list", "-n", "alice", user=ALICE).stdout
+    row = next(line for line in rules.splitlines() if line.startswith("notebooks.kubeflow.org"))
+    assert "create" in row and "delete" in row
+    assert "notebooks" not in own.cli("can-i", "--list", "-n", "alice", user=BOB).stdout
+    assert own.cli("can-i", "get", user=ALICE, check=False).returncode == 2
+
+
+def test_dry_runs_print_the_object_and_change_nothing(own):
+    before = own.cli("get", "notebooks", "-n", "alice", "-o", "json", user=ALICE).stdout
+    here = yaml.safe_load(own.cli("notebook", "create", "nb9", "-n", "alice", "--image", "ray-2.60", "--dry-run", user=ALICE).stdout)
+    assert here["metadata"] == {"name": "nb9"}
+    there = yaml.safe_load(own.cli("notebook", "create", "nb9", "-n", "alice", "--image", "ray-2.60", "--dry-run=server", user=ALICE).stdout)
+    assert there["metadata"]["namespace"] == "alice" and there["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    applied = json.loads(own.cli("apply", "-n", "alice", "-f", "-", "--dry-run=server", "-o", "json", user=ALICE,
+                                 input=STOPPED.replace("annotations:", "labels: {a: b}, annotations:")).stdout)
+    assert applied["metadata"]["labels"]["a"] == "b"
+    started = yaml.safe_load(own.cli("notebook", "start", "nb1", "-n", "alice", "--dry-run", user=ALICE).stdout)
+    assert "kubeflow-resource-stopped" not in started["metadata"].get("annotations", {})
+    assert "dry run" in own.cli("notebook", "delete", "nb1", "-n", "alice", "--dry-run", user=ALICE).stdout
+    refused = own.cli("notebook", "create", "nb9", "-n", "alice", "--cpu", "none", "--dry-run=server", user=ALICE, check=False)
+    assert refused.returncode == 1 and "cpu" in refused.stderr
+    assert own.cli("notebook", "create", "nb9", "--dry-run=maybe", user=ALICE, check=False).returncode == 2
+    assert own.cli("get", "notebooks", "-n", "alice", "-o", "json", user=ALICE).stdout == before
+
+
+def test_volumes_say_who_mounts_them(own):
+    own.cli("volume", "create", "data", "-n", "alice", "--size", "1Gi", user=ALICE)
+    assert "data" in complete(own, "volume", "delete", "d")
+    listed = own.cli("volume", "list", "-n", "alice", user=ALICE).stdout.splitlines()
+    assert listed[0].split() == ["NAME", "STATUS", "SIZE", "USED", "BY"]
+    assert any(line.split()[0] == "data" and "1Gi" in line for line in listed)
+    own.cli("volume", "delete", "data", "-n", "alice", "--wait", user=ALICE)
+    assert "data" not in own.cli("volume", "list", "-n", "alice", "-o", "name", user=ALICE).stdout.split()
+
+
+def test_a_person_changes_their_password(own):
+    wrong = own.cli("password", user=BOB, input="not it\nanother good passphrase\n", check=False)
+    assert wrong.returncode == 1 and "passphrase" not in wrong.stderr
+    own.cli("password", user=BOB, input=f"correct horse {BOB}\nanother good passphrase\n")
+    signed = own.http("POST", "/auth/login", body={"email": BOB, "password": "another good passphrase"},
+                      headers={"Origin": own.url})
+    assert signed.status == 204
+    assert own.http("POST", "/auth/login", body={"email": BOB, "password": f"correct horse {BOB}"},
+                    headers={"Origin": own.url}).status == 401
+    local = own.cli("password", input="a\nb\n", check=False)
+    assert local.returncode == 1 and "admin socket" in local.stderr
+
+
+def test_sessions_are_listed_and_ended(own):
+    cookie = own.http("POST", "/auth/login", body={"email": ALICE, "password": f"correct horse {ALICE}"},
+                      headers={"Origin": own.url}).headers["set-cookie"].split(";")[0]
+
+    def alive():
+        return own.get("/api/atelier/v1/whoami", headers={"Cookie": cookie}).status == 200
+
+    newest = max(map(int, own.cli("session", "list", "-o", "name", user=ALICE).stdout.split()))
+    assert alive()
+    own.cli("session", "end", newest, user=ALICE)
+    assert not alive()
+    own.cli("session", "end", "--all", user=ALICE)
+    assert own.cli("session", "list", "-o", "name", user=ALICE).stdout == ""
+    assert own.cli("session", "end", user=ALICE, check=False).returncode == 2
+
+
+def test_a_profile_is_given_away(own):
+    own.cli("profile", "create", "gift", "--wait", user=ALICE)
+    assert own.cli("profile", "owner", "gift", "nobody@example.com", user=ALICE, check=False).returncode == 1
+    own.cli("profile", "owner", "gift", BOB, user=ALICE)
+    assert json.loads(own.cli("profile", "get", "gift", "-o", "json", user=BOB).stdout)["spec"]["owner"]["name"] == BOB
+    assert own.cli("profile", "owner", "gift", ALICE, user=ALICE, check=False).returncode == 1

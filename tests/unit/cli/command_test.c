@@ -32,6 +32,23 @@ static void options_anywhere(void **state)
     assert_string_equal(call_option(&call, "output"), "json");
 }
 
+/* A value that may be left out is never the next word. */
+static void optional_values(void **state)
+{
+    struct call call;
+    struct error error = {0};
+    AUTO_BUFFER struct buffer text = {0};
+    (void)state;
+    assert_int_equal(PARSE(&call, &error, "notebook", "create", "--dry-run", "nb1"), 0);
+    assert_true(call_flag(&call, "dry-run"));
+    assert_string_equal(call_option(&call, "dry-run"), "");
+    assert_string_equal(call.arguments[0], "nb1");
+    assert_int_equal(PARSE(&call, &error, "notebook", "create", "nb1", "--dry-run=server"), 0);
+    assert_string_equal(call_option(&call, "dry-run"), "server");
+    command_help(call.command, NULL, &text);
+    assert_non_null(strstr(text.p, "--dry-run[=server]"));
+}
+
 static void rest_is_left_alone(void **state)
 {
     struct call call;
@@ -153,9 +170,13 @@ static void table_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_anywhere), cmocka_unit_test(rest_is_left_alone),
-        cmocka_unit_test(refuses),          cmocka_unit_test(bounded),
-        cmocka_unit_test(numbers),          cmocka_unit_test(help),
+        cmocka_unit_test(options_anywhere),
+        cmocka_unit_test(optional_values),
+        cmocka_unit_test(rest_is_left_alone),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(bounded),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(help),
         cmocka_unit_test(table_is_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
