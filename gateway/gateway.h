@@ -127,7 +127,8 @@ struct gateway_options {
     struct gateway_tls tls;
     const char *webhook_listen; /* "0.0.0.0:9443": admission for the Kubernetes API server, always TLS; "" to disable */
     gateway_handler webhook_handler; /* its requests: no identity, bodies up to 3 MiB */
-    const char *admin_socket; /* path of the admin Unix socket, "" to disable; same uid or root become IDENTITY_LOCAL */
+    const char *admin_socket; /* path of the admin Unix socket, whose folder is made, "" to disable; same uid or root
+                                 become IDENTITY_LOCAL */
     const char *base_domain;  /* "localhost" */
     unsigned loops;           /* 0: one a core, at most 4 */
     unsigned workers;         /* API worker threads, default 8 */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "gateway/connection.h"
 #include "gateway/internal.h"
@@ -70,6 +71,17 @@ static bool is_live(const struct sockaddr_un *address)
     return fd >= 0 && (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN);
 }
 
+/* A data folder may be new, as a container's empty volume is. */
+static int make_folder_of(const char *path, struct error *error)
+{
+    AUTO_FREE char *folder = memory_text(path);
+    char *name = strrchr(folder, '/');
+    if (!name || name == folder)
+        return 0;
+    *name = '\0';
+    return file_make_directories(folder, 0700, error);
+}
+
 int listener_bind_unix(struct listener *listener, const char *path, struct error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -77,6 +89,9 @@ int listener_bind_unix(struct listener *listener, const char *path, struct error
         return error_set(error, ERROR_INVALID, "admin_socket", "a socket's path has at most %zu bytes: %s",
                          sizeof(address.sun_path) - 1, path);
     memcpy(address.sun_path, path, strlen(path) + 1);
+    int made = make_folder_of(path, error);
+    if (made < 0)
+        return made;
     if (is_live(&address))
         return error_set(error, ERROR_EXISTS, "admin_socket", "%s is in use by another process", path);
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

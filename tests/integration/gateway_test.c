@@ -9,8 +9,10 @@
 #include <cmocka.h>
 #include <inttypes.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "gateway/websocket.h"
@@ -676,6 +678,34 @@ static void the_admin_socket_knows_its_user(void **state)
     close(fd);
 }
 
+/* A container's volume is empty at first. */
+static void the_admin_socket_gets_its_directory(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct gateway *second = NULL;
+    struct stat status;
+    char directory[] = "/tmp/atelier-gateway-test-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    AUTO_FREE char *run = memory_format("%s/data/run", directory);
+    AUTO_FREE char *path = memory_format("%s/admin.sock", run);
+    struct gateway_options options = {.listen = "127.0.0.1:0",
+                                      .admin_socket = path,
+                                      .base_domain = "localhost",
+                                      .handler = handle,
+                                      .resolver = resolve,
+                                      .loops = 1,
+                                      .workers = 1};
+    if (gateway_new(&options, &second, &error) < 0)
+        fail_msg("%s", error.message);
+    assert_int_equal(stat(run, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0700);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    gateway_free(second);
+    assert_int_equal(file_remove_tree(directory, NULL), 0);
+}
+
 static void a_taken_address_is_said_so(void **state)
 {
     (void)state;
@@ -801,6 +831,7 @@ int main(int argc, char **argv)
 #endif
         TEST(one_tenant_cannot_take_every_dial),
         TEST(the_admin_socket_knows_its_user),
+        TEST(the_admin_socket_gets_its_directory),
         TEST(a_taken_address_is_said_so),
         TEST(activity_is_remembered),
         TEST(stopping_drains),
