@@ -8,7 +8,7 @@
 #include "base/metrics.h"
 
 /* A watch costs the notifier a look at every change of its kind. */
-enum { HUB_WATCHES_MAX = 4096, HUB_BATCH = 64, HUB_BOOKMARK_MS = 60 * 1000, HUB_IDLE_S = 5 };
+enum { HUB_WATCHES_MAX = 4096, HUB_BATCH = 64, HUB_IDLE_S = 5 };
 
 struct change {
     uint64_t version;
@@ -256,7 +256,7 @@ static void collect(struct hub *hub, struct hub_watch *watch, struct delivery *r
         if (watch->reported < change->version)
             watch->reported = change->version;
     }
-    if (ret->count == 0 && clock_monotonic_ms() - watch->quiet_since_ms >= HUB_BOOKMARK_MS) {
+    if (ret->count == 0 && clock_monotonic_ms() - watch->quiet_since_ms >= hub->states->limits.bookmark_ms) {
         ret->bookmark = true;
         if (watch->reported < version_of(hub, watch->kind))
             watch->reported = version_of(hub, watch->kind);
@@ -287,13 +287,14 @@ static void tell(const struct hub *hub, const struct hub_watch *watch, enum engi
 }
 
 /* An object that enters the selection is ADDED, one that leaves it is DELETED, whatever happened to it. */
-static void deliver_change(const struct hub *hub, const struct hub_watch *watch, void *before, void *now)
+static bool deliver_change(const struct hub *hub, const struct hub_watch *watch, void *before, void *now)
 {
     bool was = selects(hub, watch, before), is = selects(hub, watch, now);
     if (is)
         tell(hub, watch, was ? ENGINE_MODIFIED : ENGINE_ADDED, now);
     else if (was)
         tell(hub, watch, ENGINE_DELETED, now ? now : before);
+    return is || was;
 }
 
 static void tell_bookmark(struct hub_watch *watch, uint64_t version)
@@ -307,10 +308,12 @@ static void tell_bookmark(struct hub_watch *watch, uint64_t version)
     watch->watcher(watch->context, ENGINE_BOOKMARK, bookmark);
 }
 
-static void deliver(const struct hub *hub, struct hub_watch *watch, struct delivery *delivery)
+/* True if the watcher was told anything: others' changes do not keep a bookmark from it, or it would fall behind. */
+static bool deliver(const struct hub *hub, struct hub_watch *watch, struct delivery *delivery)
 {
+    bool told = delivery->bookmark || delivery->lost;
     for (size_t i = 0; i < delivery->count; i++) {
-        deliver_change(hub, watch, delivery->items[i].before, delivery->items[i].now);
+        told |= deliver_change(hub, watch, delivery->items[i].before, delivery->items[i].now);
         release(hub, delivery->items[i].before);
         release(hub, delivery->items[i].now);
     }
@@ -320,6 +323,7 @@ static void deliver(const struct hub *hub, struct hub_watch *watch, struct deliv
         metric_add(&watches_lost, 1);
         watch->watcher(watch->context, ENGINE_LOST, NULL);
     }
+    return told;
 }
 
 /* One round over all watches. True if any had something. */
@@ -334,10 +338,11 @@ static bool notify_round(struct hub *hub)
             busy = true;
             hub->current = watch;
             pthread_mutex_unlock(&hub->lock);
-            deliver(hub, watch, &delivery);
+            bool told = deliver(hub, watch, &delivery);
             pthread_mutex_lock(&hub->lock);
             hub->current = NULL;
-            watch->quiet_since_ms = clock_monotonic_ms();
+            if (told)
+                watch->quiet_since_ms = clock_monotonic_ms();
             pthread_cond_broadcast(&hub->idle);
         }
         watch = watch->next;

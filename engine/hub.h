@@ -11,10 +11,12 @@
 #include "engine/engine_internal.h"
 #include "engine/selector.h"
 
+enum { HUB_BOOKMARK_MS = 60 * 1000 }; /* as kube-apiserver does */
 /* What the hub remembers of each kind at most; the states of a change count with all their bytes. */
 struct hub_limits {
     size_t changes, bytes;
     int64_t age_ms;
+    int64_t bookmark_ms; /* a watch that was told nothing for so long is told from where it can resume */
 };
 /* How the hub treats the engine's states. <context> is hub_new's. <reference>, <release> and <bytes> are called from
  * any thread under the hub's lock; the others from the hub's thread without it. */

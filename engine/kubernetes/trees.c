@@ -77,7 +77,10 @@ static void rest(void *context)
 }
 
 const struct hub_states trees_states = {
-    .limits = {.changes = TREES_CHANGES_MAX, .bytes = TREES_BYTES_MAX, .age_ms = TREES_AGE_MS},
+    .limits = {.changes = TREES_CHANGES_MAX,
+               .bytes = TREES_BYTES_MAX,
+               .age_ms = TREES_AGE_MS,
+               .bookmark_ms = HUB_BOOKMARK_MS},
     .reference = reference,
     .release = release,
     .bytes = bytes,

@@ -137,7 +137,10 @@ static const cJSON *state_object(void *context, enum engine_kind kind, void *sta
 }
 
 const struct hub_states object_states = {
-    .limits = {.changes = CHANGES_MAX, .bytes = CHANGES_BYTES_MAX, .age_ms = CHANGES_AGE_MS},
+    .limits = {.changes = CHANGES_MAX,
+               .bytes = CHANGES_BYTES_MAX,
+               .age_ms = CHANGES_AGE_MS,
+               .bookmark_ms = HUB_BOOKMARK_MS},
     .reference = state_reference,
     .release = state_release,
     .bytes = state_bytes,

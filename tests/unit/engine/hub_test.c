@@ -54,6 +54,14 @@ static size_t added(struct log *log)
     return count;
 }
 
+static size_t bookmarks(struct log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    size_t count = log->bookmarks;
+    pthread_mutex_unlock(&log->lock);
+    return count;
+}
+
 static void wait_for(struct log *log, size_t count)
 {
     for (int i = 0; i < 5000 && added(log) != count; i++)
@@ -148,9 +156,37 @@ static void test_closing_waits_for_the_callback(void **state)
     hub_free(hub);
 }
 
+/* Who watches a quiet corner of a busy kind is told all the same from where to go on. */
+static void test_others_changes_keep_no_bookmark_away(void **state)
+{
+    (void)state;
+    struct hub_states impatient = object_states;
+    impatient.limits.bookmark_ms = 100;
+    struct hub *hub = hub_new(&impatient, NULL);
+    struct log quiet = LOG, busy = LOG;
+    struct engine_watch *corner = NULL, *all = NULL;
+    hub_begin(hub, KIND_SECRET, 0, NULL, 0);
+    struct hub_request request = {
+        .kind = KIND_SECRET, .namespace = "bob", .resume = true, .known = true, .watcher = note, .context = &quiet};
+    assert_int_equal(hub_open(hub, &request, &corner, NULL), 0);
+    assert_int_equal(open_from(hub, 0, &busy, &all), 0);
+    int64_t version = 0;
+    for (int i = 0; i < 2000 && bookmarks(&quiet) < 3; i++) {
+        publish(hub, ++version, 10);
+        clock_sleep_ms(5);
+    }
+    wait_for(&busy, (size_t)version);
+    assert_int_equal(added(&quiet), 0);
+    assert_true(bookmarks(&quiet) >= 3);
+    hub_close(hub, corner);
+    hub_close(hub, all);
+    hub_free(hub);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_resume), cmocka_unit_test(test_too_slow),
-                                       cmocka_unit_test(test_closing_waits_for_the_callback)};
+                                       cmocka_unit_test(test_closing_waits_for_the_callback),
+                                       cmocka_unit_test(test_others_changes_keep_no_bookmark_away)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
