@@ -13,6 +13,7 @@ import sys
 import chart
 import service
 import ordinary
+import yaml
 from atelier import IMAGES, Atelier, Client, free_port, wait_for
 
 volumes = itertools.count(1)  # a node outlives the platforms on it
@@ -27,6 +28,9 @@ class Local(Atelier):
 
     def sign_in_link(self):
         return wait_for("the sign-in line", lambda: self.sign_in_links, 5)[-1]
+
+    def fitted(self, manifest):
+        return manifest
 
     def kill(self, programs):
         """kill -9; returns what tells that each runs again. The supervisor starts them."""
@@ -127,6 +131,10 @@ class OnCluster(Client):
     def folder_of(self, name):
         return f"/nonexistent/{name}"
 
+    def fitted(self, manifest):
+        """The file, or one like it for which there is room."""
+        return manifest
+
     def kill(self, programs):
         """kill -9; returns what tells that each runs again. Started anew as a kubelet or an operator would."""
         if "atelierd" in programs:
@@ -189,6 +197,15 @@ class Node(OnCluster):
         if self.service and self.service.first.process.poll() is None:
             self.service.cluster.kubectl("delete", "profiles", "--all", "--timeout", "180s")
         super().close()
+
+    def fitted(self, manifest):
+        """A scheduler hands out whole cores, and a test machine has few: less is asked for, as much is allowed."""
+        objects = list(yaml.safe_load_all(manifest.read_text()))
+        for group in (objects[0]["spec"]["headGroupSpec"], *objects[0]["spec"]["workerGroupSpecs"]):
+            group["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = "250m"
+        path = self.folder / manifest.name
+        path.write_text(yaml.safe_dump_all(objects))
+        return path
 
     def folder_of(self, name):
         path = self.folder / "volumes" / name

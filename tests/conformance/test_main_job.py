@@ -169,7 +169,7 @@ def test_04_files_are_kept(house):
 
 # --- 5: Ray cluster ----------------------------------------------------------------------------------------------------
 def test_05_raycluster_from_kuberay_manifest(house):
-    house.cli("-n", "alice", "apply", "-f", ROOT / "examples" / "example-cluster.yaml", user=ALICE)
+    house.cli("-n", "alice", "apply", "-f", house.fitted(ROOT / "examples" / "example-cluster.yaml"), user=ALICE)
     found = house.wait_raycluster("alice", "example-cluster", ALICE, workers=1)
     status = found["status"]
     assert status["endpoints"]["dashboard"] == "8265" and status["endpoints"]["client"] == "10001"
@@ -397,7 +397,7 @@ def test_09_scale_and_delete_cluster_leaves_nothing(house):
     house.cli("-n", "alice", "delete", "raycluster", "example-cluster", user=ALICE)
     wait_for("cluster gone", lambda: house.raycluster("alice", "example-cluster", ALICE) is None, 30, 0.25)
     selector = "?labelSelector=ray.io/cluster=example-cluster"
-    wait_for("its pods gone", lambda: not house.get("/api/v1/namespaces/alice/pods" + selector, ALICE).json["items"], 30, 0.25)
+    wait_for("its pods gone", lambda: not house.get("/api/v1/namespaces/alice/pods" + selector, ALICE).json["items"], 90, 0.25)
     assert not house.get("/api/v1/namespaces/alice/services" + selector, ALICE).json["items"]
 
 

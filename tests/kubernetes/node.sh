@@ -90,7 +90,7 @@ command_image() { # REFERENCE FOLDER ENTRYPOINT-JSON
     root=$dir/roots/$(printf %s "$1" | tr -c 'a-z0-9\n' -)
     skeleton "$root"
     cp -r "$2/." "$root/"
-    pack "$1" "$root" "$3" "/usr/local/bin:/usr/bin:/bin"
+    pack "$1" "$root" "$3" "/opt:/usr/local/bin:/usr/bin:/bin" # /usr/local is the machine's
 }
 
 make_images() { # IMAGES

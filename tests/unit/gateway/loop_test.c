@@ -48,7 +48,7 @@ static void deadlines_come_in_order(void **state)
         timer_set(&loop, &timers[i + 1], (int64_t)(rand_r(&seed) % 1000));
     }
     int64_t start = loop.now_ms;
-    while (loop.now_ms < start + 1000)
+    while (loop.heap_count > 0 && loop.now_ms < start + 10 * 1000) /* a busy machine turns late */
         loop_turn(&loop, 50);
     assert_int_equal(fired_count, 200);
     assert_int_equal(loop.heap_count, 0);
