@@ -397,16 +397,23 @@ static int read_document(const cJSON *config, const char *path, const char *cont
     return read_context(config, context, dirname(copy), ret, error);
 }
 
-int kubeconfig_read(const char *path, const char *context, struct kube_config *ret, struct error *error)
+int kubeconfig_parse(struct slice text, const char *path, const char *context, struct kube_config *ret,
+                     struct error *error)
 {
-    AUTO_BUFFER struct buffer text = {0};
     AUTO_JSON cJSON *config = NULL;
-    int failed = file_read(path, KUBE_CONFIG_BYTES_MAX, &text, error);
-    if (failed)
-        return error_wrap(error, "kubeconfig");
-    failed = yaml_parse(buffer_slice(&text), &json_limits_default, &config, error);
-    memory_wipe(text.p, text.n);
+    int failed = yaml_parse(text, &json_limits_default, &config, error);
     if (!failed)
         failed = read_document(config, path, context, ret, error);
     return failed ? error_wrap(error, "kubeconfig %s", path) : 0;
+}
+
+int kubeconfig_read(const char *path, const char *context, struct kube_config *ret, struct error *error)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    int failed = file_read(path, KUBE_CONFIG_BYTES_MAX, &text, error);
+    if (failed)
+        return error_wrap(error, "kubeconfig");
+    failed = kubeconfig_parse(buffer_slice(&text), path, context, ret, error);
+    memory_wipe(text.p, text.n);
+    return failed;
 }
