@@ -280,7 +280,7 @@ void kube_stream_cancel(struct kube_stream *stream)
  */
 
 struct call {
-    int status, result;
+    int status, retry_after_s, result;
     struct buffer body;
     struct error error;
     pthread_mutex_t lock; /* guards <done>, and that this is gone when it is set */
@@ -288,11 +288,12 @@ struct call {
     bool done;
 };
 
-static void call_begin(void *context, int status, const char *content_type)
+static void call_begin(void *context, int status, const char *content_type, int retry_after_s)
 {
     struct call *call = context;
     (void)content_type;
     call->status = status;
+    call->retry_after_s = retry_after_s;
 }
 
 static bool call_data(void *context, struct slice bytes)
@@ -330,7 +331,7 @@ static int wait_for_end(struct call *call, struct kube_stream *stream, struct er
     if (call->result)
         return call->result;
     if (call->status >= 300)
-        return kube_status_error(call->status, 0, buffer_slice(&call->body), error);
+        return kube_status_error(call->status, call->retry_after_s, buffer_slice(&call->body), error);
     return 0;
 }
 

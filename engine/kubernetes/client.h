@@ -35,7 +35,8 @@ struct kube_request {
  * deadline.
  */
 struct kube_sink {
-    void (*begin)(void *context, int status, const char *content_type);
+    /* <retry_after_s>: of the answer's header, which priority and fairness sends with a plain text; 0: none. */
+    void (*begin)(void *context, int status, const char *content_type, int retry_after_s);
     bool (*data)(void *context, struct slice bytes);
     void (*end)(void *context, int result, const struct error *error);
     void *context;

@@ -13,18 +13,19 @@ struct feed {
     pthread_cond_t changed;
     struct kube_stream *stream;
     struct buffer bytes;
-    int status;
+    int status, retry_after_s;
     bool interrupted, ended;
     int result;
     struct error error;
 };
 
-static void on_begin(void *context, int status, const char *content_type)
+static void on_begin(void *context, int status, const char *content_type, int retry_after_s)
 {
     struct feed *feed = context;
     (void)content_type;
     pthread_mutex_lock(&feed->lock);
     feed->status = status;
+    feed->retry_after_s = retry_after_s;
     pthread_mutex_unlock(&feed->lock);
 }
 
@@ -74,7 +75,7 @@ int feed_open(struct kube_client *client, const struct kube_request *request, st
 static int give_end(struct feed *feed, struct error *error)
 {
     if (feed->status >= 300)
-        return kube_status_error(feed->status, 0, buffer_slice(&feed->bytes), error);
+        return kube_status_error(feed->status, feed->retry_after_s, buffer_slice(&feed->bytes), error);
     if (feed->result < 0)
         return error_set(error, feed->error.code ? feed->error.code : ERROR_UNAVAILABLE, NULL, "%s",
                          feed->error.message);

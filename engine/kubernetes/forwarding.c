@@ -38,9 +38,10 @@ static void release(struct forward_call *call)
         free(call);
 }
 
-static void on_begin(void *context, int status, const char *content_type)
+static void on_begin(void *context, int status, const char *content_type, int retry_after_s)
 {
     const struct engine_sink *sink = &((struct forward_call *)context)->sink;
+    (void)retry_after_s;
     sink->begin(sink->context, status, content_type);
 }
 

@@ -122,7 +122,8 @@ static void begin(struct kube_stream *stream)
         return;
     curl_easy_getinfo(stream->transfer->easy, CURLINFO_CONTENT_TYPE, &content_type);
     stream->begun = true;
-    stream->sink.begin(stream->sink.context, stream->status, content_type ? content_type : "");
+    int retry_after_s = stream->retry_after_ms > 0 ? (int)(stream->retry_after_ms / 1000) : 0;
+    stream->sink.begin(stream->sink.context, stream->status, content_type ? content_type : "", retry_after_s);
 }
 
 /* One header line, its CR LF included; the empty one ends a header. Interim answers (1xx) have one of their own. */

@@ -97,6 +97,7 @@ static void gives_up_when_the_wait_would_outlast_the_deadline(void **state)
     int64_t began = clock_monotonic_ms();
     assert_int_equal(ask(&scene, &hasty, &error), -ERROR_LIMITED);
     assert_true(clock_monotonic_ms() - began < 5000);
+    assert_int_equal(error.retry_after_s, 60); /* of the header: the text is plain */
     assert_int_equal(requests(&scene), 1);
     close_scene(&scene);
 }
@@ -173,10 +174,11 @@ struct watcher {
     bool ended;
 };
 
-static void watch_begin(void *context, int status, const char *content_type)
+static void watch_begin(void *context, int status, const char *content_type, int retry_after_s)
 {
     struct watcher *watcher = context;
     (void)content_type;
+    (void)retry_after_s;
     pthread_mutex_lock(&watcher->lock);
     watcher->status = status;
     pthread_cond_signal(&watcher->news);
