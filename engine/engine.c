@@ -68,6 +68,18 @@ bool engine_leads(struct engine *engine)
     return !engine->operations->leads || engine->operations->leads(engine);
 }
 
+void engine_on_leading(struct engine *engine, void (*begun)(void *context), void *context)
+{
+    if (engine->operations->on_leading)
+        engine->operations->on_leading(engine, begun, context);
+}
+
+void engine_off_leading(struct engine *engine, void *context)
+{
+    if (engine->operations->off_leading)
+        engine->operations->off_leading(engine, context);
+}
+
 static _Thread_local bool reconciling;
 
 void engine_reconciling(bool yes)

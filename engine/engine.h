@@ -80,6 +80,11 @@ const struct engine_traits *engine_traits(struct engine *engine);
 /* True while this process is the one that reconciles (always, where there can be only one). A reconciler asks before
  * each pass; writes that a reconciler sends after leadership was lost are refused with UNAVAILABLE by the engine. */
 bool engine_leads(struct engine *engine);
+/* Calls <begun> whenever this process comes to reconcile, on a thread of the engine's: it must only add to a queue. A
+ * pass that engine_leads ended before that is then due. Never where this process always leads. Ends with the latter,
+ * which waits for a call under way. */
+void engine_on_leading(struct engine *engine, void (*begun)(void *context), void *context);
+void engine_off_leading(struct engine *engine, void *context);
 /* Marks the calling thread as a reconciler's for the writes it makes (see engine_leads). follow_handle does this. */
 void engine_reconciling(bool yes);
 

@@ -49,6 +49,9 @@ struct engine_operations {
     const struct engine_traits *(*traits)(struct engine *);
     /* NULL: always leads. */
     bool (*leads)(struct engine *);
+    /* NULL if <leads> is. */
+    void (*on_leading)(struct engine *, void (*begun)(void *context), void *context);
+    void (*off_leading)(struct engine *, void *context);
     /* NULL: the engine does not forward. Both or neither. */
     int (*forward)(struct engine *, const struct engine_request *, const struct engine_sink *, struct engine_call **ret,
                    struct error *);

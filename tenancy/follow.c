@@ -16,8 +16,9 @@ struct follow {
     struct queue *queue;
     follow_seen seen;
     void *context;
-    size_t count;
+    size_t count, standing_count;
     struct follow_one one[FOLLOW_KINDS];
+    const char *standing[FOLLOW_STANDING];
 };
 
 static void follow_event(void *context, enum engine_event event, const cJSON *object)
@@ -41,6 +42,15 @@ static void follow_event(void *context, enum engine_event event, const cJSON *ob
     }
 }
 
+/* What was left undone while another process led is found by looking at every object of the first kind. */
+static void follow_lead(void *context)
+{
+    struct follow *follow = context;
+    queue_add(follow->queue, "", follow->one[0].key);
+    for (size_t i = 0; i < follow->standing_count; i++)
+        queue_add(follow->queue, "", follow->standing[i]);
+}
+
 struct follow *follow_new(struct engine *engine, struct queue *queue, const enum engine_kind *kinds, size_t count,
                           follow_seen seen, void *context)
 {
@@ -56,10 +66,18 @@ struct follow *follow_new(struct engine *engine, struct queue *queue, const enum
     return follow;
 }
 
+void follow_standing(struct follow *follow, const char *key)
+{
+    if (follow->standing_count < FOLLOW_STANDING)
+        follow->standing[follow->standing_count++] = key;
+}
+
 void follow_start(struct follow *follow)
 {
-    for (size_t i = 0; i < follow->count; i++)
+    engine_on_leading(follow->engine, follow_lead, follow); /* first: no key is dropped before it is known */
+    for (size_t i = 1; i < follow->count; i++)
         queue_add(follow->queue, "", follow->one[i].key);
+    follow_lead(follow);
 }
 
 static int64_t follow_again(struct follow_one *one)
@@ -88,7 +106,7 @@ bool follow_handle(struct follow *follow, const char *key, int64_t *ret)
         }
     }
     if (!engine_leads(follow->engine)) {
-        *ret = FOLLOW_STANDBY_MS;
+        *ret = 0; /* follow_lead brings it back */
         return true;
     }
     return false;
@@ -98,6 +116,7 @@ void follow_free(struct follow *follow)
 {
     if (!follow)
         return;
+    engine_off_leading(follow->engine, follow);
     for (size_t i = 0; i < follow->count; i++)
         engine_unwatch(follow->one[i].watch);
     free(follow);

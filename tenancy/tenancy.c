@@ -98,9 +98,9 @@ int tenancy_new(const struct tenancy_options *options, struct tenancy **ret, str
     tenancy->follow = follow_new(tenancy->engine, tenancy->queue, kinds, COUNT_OF(kinds), tenancy_seen, tenancy);
     tenancy_note_members(tenancy);
     auth_on_change(tenancy->auth, tenancy_people_changed, tenancy);
-    queue_add(tenancy->queue, "", TENANCY_MEMBERS_KEY); /* whatever changed between the two lines above */
+    follow_standing(tenancy->follow, TENANCY_MEMBERS_KEY); /* whatever changed between the two lines above */
+    follow_standing(tenancy->follow, TENANCY_SWEEP_KEY);
     follow_start(tenancy->follow);
-    queue_add(tenancy->queue, "", TENANCY_SWEEP_KEY);
     *ret = tenancy;
     return 0;
 }

@@ -78,6 +78,20 @@ static bool leads(struct engine *engine)
     return !kubernetes->lease || lease_held(kubernetes->lease);
 }
 
+static void on_leading(struct engine *engine, void (*begun)(void *context), void *context)
+{
+    struct kubernetes *kubernetes = kubernetes_of(engine);
+    if (kubernetes->lease)
+        lease_on_begin(kubernetes->lease, begun, context);
+}
+
+static void off_leading(struct engine *engine, void *context)
+{
+    struct kubernetes *kubernetes = kubernetes_of(engine);
+    if (kubernetes->lease)
+        lease_off_begin(kubernetes->lease, context);
+}
+
 int check_leads(struct kubernetes *kubernetes, struct error *error)
 {
     if (!engine_is_reconciling() || leads(&kubernetes->base))
@@ -138,6 +152,8 @@ static const struct engine_operations operations = {
     .has = has,
     .traits = traits,
     .leads = leads,
+    .on_leading = on_leading,
+    .off_leading = off_leading,
     .forward = forward_start,
     .call_cancel = forward_cancel,
     .dial_api = forward_dial,

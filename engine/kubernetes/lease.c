@@ -20,9 +20,14 @@ struct lease {
     pthread_mutex_t lock;     /* guards stop */
     pthread_cond_t changed;
     bool stop;
-    /* The thread's: what was last seen of another holder, and when. */
+    pthread_mutex_t telling; /* guards the listeners, and is held while they are called */
+    struct listener {
+        void (*begun)(void *context);
+        void *context;
+    } listeners[LEASE_LISTENERS_MAX];
+    /* The thread's: what was last seen of another holder, and until when that is in force. */
     char seen[256];
-    int64_t seen_ms;
+    int64_t seen_until_ms;
 };
 
 bool lease_held(const struct lease *lease)
@@ -89,10 +94,45 @@ static bool is_taken(struct lease *lease, const cJSON *current)
     snprintf(seen, sizeof(seen), "%.120s %.120s", holder, json_text_or("", current, "spec", "renewTime", NULL));
     if (strcmp(seen, lease->seen) != 0) {
         memcpy(lease->seen, seen, sizeof(seen));
-        lease->seen_ms = clock_monotonic_ms();
+        lease->seen_until_ms = clock_monotonic_ms() + seconds * 1000;
     }
-    return clock_monotonic_ms() < lease->seen_ms + seconds * 1000;
+    return clock_monotonic_ms() < lease->seen_until_ms;
 }
+
+/* --- who is told -------------------------------------------------------------------------------------------------- */
+
+void lease_on_begin(struct lease *lease, void (*begun)(void *context), void *context)
+{
+    pthread_mutex_lock(&lease->telling);
+    struct listener *free_one = NULL;
+    for (size_t i = 0; i < COUNT_OF(lease->listeners); i++)
+        if (!lease->listeners[i].begun)
+            free_one = &lease->listeners[i];
+    if (!free_one)
+        abort(); /* a room more than this was made for */
+    *free_one = (struct listener){begun, context};
+    pthread_mutex_unlock(&lease->telling);
+}
+
+void lease_off_begin(struct lease *lease, void *context)
+{
+    pthread_mutex_lock(&lease->telling);
+    for (size_t i = 0; i < COUNT_OF(lease->listeners); i++)
+        if (lease->listeners[i].context == context)
+            lease->listeners[i] = (struct listener){0};
+    pthread_mutex_unlock(&lease->telling);
+}
+
+static void tell(struct lease *lease)
+{
+    pthread_mutex_lock(&lease->telling);
+    for (size_t i = 0; i < COUNT_OF(lease->listeners); i++)
+        if (lease->listeners[i].begun)
+            lease->listeners[i].begun(lease->listeners[i].context);
+    pthread_mutex_unlock(&lease->telling);
+}
+
+/* --- leading ------------------------------------------------------------------------------------------------------ */
 
 static void note(struct lease *lease, bool leads)
 {
@@ -114,7 +154,9 @@ static void try_once(struct lease *lease)
         r = write_lease(lease, current, lease->identity, &error);
     if (r == 0 && !taken) {
         note(lease, true);
-        atomic_store(&lease->until_ms, began_ms + LEASE_HOLD_MS);
+        int64_t led_until_ms = atomic_exchange(&lease->until_ms, began_ms + LEASE_HOLD_MS);
+        if (clock_monotonic_ms() >= led_until_ms) /* somebody may have asked in between */
+            tell(lease);
         return;
     }
     /* It may have been written and the answer lost: what this replica had stays in force until it ends. */
@@ -151,12 +193,19 @@ static void give_back(struct lease *lease)
         (void)write_lease(lease, current, "", &error);
 }
 
+/* Whoever waits for another's to end is there when it does. */
+static int64_t until_next_ms(const struct lease *lease)
+{
+    int64_t left_ms = lease->seen_until_ms - clock_monotonic_ms() + 1;
+    return left_ms > 0 && left_ms < LEASE_RENEW_MS ? left_ms : LEASE_RENEW_MS;
+}
+
 static void *run(void *context)
 {
     struct lease *lease = context;
     do
         try_once(lease);
-    while (pause_ms(lease, LEASE_RENEW_MS));
+    while (pause_ms(lease, until_next_ms(lease)));
     give_back(lease);
     return NULL;
 }
@@ -173,6 +222,7 @@ struct lease *lease_new(struct kube_client *client, const char *namespace, const
     lease->namespace = memory_text(namespace);
     lease->identity = memory_text(identity);
     pthread_mutex_init(&lease->lock, NULL);
+    pthread_mutex_init(&lease->telling, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&lease->changed, &attributes);
@@ -194,6 +244,7 @@ void lease_free(struct lease *lease)
     if (lease->started)
         pthread_join(lease->thread, NULL);
     pthread_mutex_destroy(&lease->lock);
+    pthread_mutex_destroy(&lease->telling);
     pthread_cond_destroy(&lease->changed);
     free(lease->collection);
     free(lease->target);

@@ -16,10 +16,15 @@
 #define LEASE_DURATION_S 15
 #define LEASE_HOLD_MS 10000 /* without a renewal for so long this replica no longer leads */
 #define LEASE_RENEW_MS 2000
+#define LEASE_LISTENERS_MAX 8 /* one a room that reconciles */
 
 struct lease;
 struct lease *lease_new(struct kube_client *client, const char *namespace, const char *identity); /* starts */
 void lease_free(struct lease *lease);       /* gives it back, if the API server answers; NULL is fine */
 bool lease_held(const struct lease *lease); /* any thread; no lock */
+
+/* Calls <begun> whenever this replica begins to lead, on the lease's thread. At most LEASE_LISTENERS_MAX at once. */
+void lease_on_begin(struct lease *lease, void (*begun)(void *context), void *context);
+void lease_off_begin(struct lease *lease, void *context); /* waits for a call under way */
 
 #endif
