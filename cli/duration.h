@@ -1,12 +1,9 @@
-/* Spans and points in time as people write them on a command line. */
+/* Points in time as people write them on a command line. */
 #ifndef ATELIER_CLI_DURATION_H
 #define ATELIER_CLI_DURATION_H
 
-#include "base/text.h"
+#include "base/duration.h"
 
-/* "90d", "12h", "1h30m", "45s", or a bare number of seconds; units w d h m s, each once and in that order. At most ten
- * years. False if malformed. */
-bool duration_parse(struct slice text, int64_t *ret_seconds);
 /* A duration from now, a date ("2026-12-31": its end in UTC), or RFC 3339; milliseconds since 1970. */
 bool duration_parse_until(struct slice text, int64_t now_ms, int64_t *ret_ms);
 

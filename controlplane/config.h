@@ -101,6 +101,12 @@
       "seconds to wait for PostgreSQL at start")                                                                       \
     X(drain_s, "ATELIER_DRAIN_S", INTEGER, "5", 0, 600, true,                                                          \
       "seconds that running requests get to finish after SIGTERM")                                                     \
+    X(idle_notebook_s, "ATELIER_IDLE_NOTEBOOK_S", INTEGER, "0", 0, 31536000, false,                                    \
+      "seconds after which a notebook that nobody uses is stopped, unless it or its profile says otherwise; 0: never") \
+    X(idle_warn_s, "ATELIER_IDLE_WARN_S", INTEGER, "900", 1, 86400, false,                                             \
+      "seconds between the warning and the end of what nobody uses")                                                   \
+    X(idle_check_s, "ATELIER_IDLE_CHECK_S", INTEGER, "60", 1, 3600, false,                                             \
+      "seconds between two looks at whether a running workload is used")                                               \
     X(sample_s, "ATELIER_SAMPLE_S", INTEGER, "15", 1, 60, false,                                                       \
       "seconds between two readings of what workloads use; their mean is kept a minute")                               \
     X(workers, "ATELIER_WORKERS", INTEGER, "8", 1, 64, false, "threads that answer API requests")                      \

@@ -8,30 +8,59 @@
 #include "base/map.h"
 #include "base/queue.h"
 #include "controlplane/samples.h"
+#include "controlplane/use.h"
 #include "engine/engine.h"
+#include "gateway/gateway.h"
 #include "tenancy/tenancy.h"
 
 #define KEY_READ "read"
 #define KEY_CONDENSE "condense"
 #define CONDENSE_MS 60000   /* how often the quarters that are over are looked for */
 #define BELIEVED_MS 30000   /* how long a replica that does not lead believes what it last found */
+#define BUSY_CORES 0.1      /* of one pod: an idle JupyterLab takes 0.01, an idle Ray node 0.04 */
 #define WORKLOADS_MAX 20000 /* of one reading: some 3 MB of JSON */
 
 struct sampler {
     struct engine *engine;
     struct store *store;
+    struct gateway *gateway;
     int64_t every_ms;
+    int64_t told_ms;      /* until when what the gateway saw is written down; the queue's one thread */
     struct queue *queue;  /* two keys that always come again */
     pthread_mutex_t lock; /* guards the rest */
     struct error trouble; /* code NONE: the last reading worked */
     int64_t looked_ms;
 };
 
+/* --- who was used ------------------------------------------------------------------------------------------------- */
+
+static void add_use(void *rows, const char *namespace, const char *kind, const char *name, int64_t at_ms)
+{
+    if (strcmp(kind, "Notebook") != 0 && strcmp(kind, "RayCluster") != 0)
+        return;
+    cJSON *row = json_push(rows, json_object());
+    json_set_text(row, "profile", namespace);
+    json_set_text(row, "kind", kind);
+    json_set_text(row, "name", name);
+    json_set_i64(row, "last_ms", at_ms);
+}
+
+static int write_use(struct sampler *sampler, struct error *error)
+{
+    AUTO_JSON cJSON *rows = json_array();
+    int64_t now_ms = clock_wall_ms();
+    gateway_activity_since(sampler->gateway, sampler->told_ms, add_use, rows);
+    int r = rows->child ? use_add(sampler->store, rows, error) : 0;
+    if (r == 0)
+        sampler->told_ms = now_ms - 1000; /* twice is harmless, missed is not */
+    return r;
+}
+
 /* --- one reading -------------------------------------------------------------------------------------------------- */
 
 struct workload {
     const char *profile, *kind, *name; /* borrowed from its pods */
-    double cpu;
+    double cpu, busiest;               /* of one pod */
     int64_t memory_bytes, cpu_limit_milli, memory_limit_bytes, nodes;
 };
 
@@ -86,7 +115,9 @@ static void sum_up(const cJSON *measured, const cJSON *pods, struct map *workloa
         if (!workload)
             continue;
         (void)json_i64(json_member(reading, "memory"), &memory_bytes);
-        workload->cpu += cJSON_GetNumberValue(json_member(reading, "cpu"));
+        double cpu = cJSON_GetNumberValue(json_member(reading, "cpu"));
+        workload->cpu += cpu;
+        workload->busiest = cpu > workload->busiest ? cpu : workload->busiest;
         workload->memory_bytes += memory_bytes;
         workload->nodes++;
         add_limits(pod, workload);
@@ -94,13 +125,16 @@ static void sum_up(const cJSON *measured, const cJSON *pods, struct map *workloa
     map_free(readings);
 }
 
-static cJSON *rows_of(const struct map *workloads)
+static cJSON *rows_of(const struct map *workloads, cJSON *busy)
 {
     cJSON *rows = json_array();
+    int64_t now_ms = clock_wall_ms();
     size_t at = 0;
     void *value;
     while (map_next(workloads, &at, NULL, &value)) {
         const struct workload *workload = value;
+        if (workload->busiest >= BUSY_CORES)
+            add_use(busy, workload->profile, workload->kind, workload->name, now_ms);
         cJSON *row = json_push(rows, json_object());
         json_set_text(row, "profile", workload->profile);
         json_set_text(row, "kind", workload->kind);
@@ -116,7 +150,7 @@ static cJSON *rows_of(const struct map *workloads)
 
 static int read_once(struct sampler *sampler, struct error *error)
 {
-    AUTO_JSON cJSON *measured = NULL, *pods = NULL, *rows = NULL;
+    AUTO_JSON cJSON *measured = NULL, *pods = NULL, *rows = NULL, *busy = json_array();
     int r = engine_measure(sampler->engine, &measured, error);
     if (r == 0)
         r = engine_list(sampler->engine, KIND_POD, NULL, NULL, &pods, error);
@@ -124,13 +158,15 @@ static int read_once(struct sampler *sampler, struct error *error)
         return r;
     struct map *workloads = map_new();
     sum_up(measured, json_member(pods, "items"), workloads);
-    rows = rows_of(workloads);
+    rows = rows_of(workloads, busy);
     size_t at = 0;
     void *workload;
     while (map_next(workloads, &at, NULL, &workload))
         free(workload);
     map_free(workloads);
-    return rows->child ? samples_add(sampler->store, clock_wall_ms(), rows, error) : 0;
+    if (busy->child)
+        r = use_add(sampler->store, busy, error);
+    return r == 0 && rows->child ? samples_add(sampler->store, clock_wall_ms(), rows, error) : r;
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -172,23 +208,30 @@ static int64_t handle(void *context, const char *key)
     struct error error = {0};
     bool reading = strcmp(key, KEY_READ) == 0;
     int64_t again_ms = reading ? sampler->every_ms : CONDENSE_MS;
+    int r = reading ? write_use(sampler, &error) : 0;
+    if (r < 0 && r != -ERROR_UNAVAILABLE)
+        log_line(LOG_WARN, "who was used could not be written down", LOG_FAULT(&error));
+    error = (struct error){0};
     if (!engine_leads(sampler->engine))
         return again_ms;
     if (reading) {
         keep(sampler, read_once(sampler, &error), &error);
         return again_ms;
     }
-    int r = samples_condense(sampler->store, clock_wall_ms(), &error);
+    r = samples_condense(sampler->store, clock_wall_ms(), &error);
+    if (r == 0)
+        r = use_expire(sampler->store, clock_wall_ms(), &error);
     if (r < 0 && r != -ERROR_UNAVAILABLE)
         log_line(LOG_WARN, "usage samples could not be condensed", LOG_FAULT(&error));
     return again_ms;
 }
 
-struct sampler *sampler_new(struct engine *engine, struct store *store, int64_t every_s)
+struct sampler *sampler_new(struct engine *engine, struct store *store, struct gateway *gateway, int64_t every_s)
 {
     struct sampler *sampler = memory_get(sizeof(*sampler));
     sampler->engine = engine;
     sampler->store = store;
+    sampler->gateway = gateway;
     sampler->every_ms = every_s * 1000;
     pthread_mutex_init(&sampler->lock, NULL);
     sampler->queue = queue_new("sampler", 1, handle, sampler);

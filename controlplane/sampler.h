@@ -1,6 +1,7 @@
 /*
- * Who reads what workloads use, and when: every `sample_s` seconds the engine is asked, each pod's reading given to the
- * workload it belongs to, and the sums are written (controlplane/samples.h). On a cluster the leader does so.
+ * Who reads what workloads use, and when they are used: every `sample_s` seconds the engine is asked, each pod's
+ * reading given to the workload it belongs to, and the sums are written (controlplane/samples.h). On a cluster the
+ * leader does so.
  */
 #ifndef ATELIER_CONTROLPLANE_SAMPLER_H
 #define ATELIER_CONTROLPLANE_SAMPLER_H
@@ -11,10 +12,12 @@
 #include "base/error.h"
 
 struct engine;
+struct gateway;
 struct store;
 struct sampler;
-struct sampler *sampler_new(struct engine *engine, struct store *store, int64_t every_s); /* starts */
-void sampler_free(struct sampler *sampler);                                               /* NULL is fine */
+/* Starts. Every replica writes down what its <gateway> saw (controlplane/use.h). */
+struct sampler *sampler_new(struct engine *engine, struct store *store, struct gateway *gateway, int64_t every_s);
+void sampler_free(struct sampler *sampler); /* before the gateway; NULL is fine */
 /* False, with a sentence for people, when the last reading failed: then samples are missing. Any thread; may ask the
  * engine where this replica does not lead. */
 bool sampler_works(struct sampler *sampler, struct error *error);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "controlplane/doors.h"
+#include "controlplane/idle.h"
 #include "controlplane/engines.h"
 #include "controlplane/handlers.h"
 #include "controlplane/logs.h"
@@ -173,7 +174,8 @@ int server_start(struct server *server, struct error *error)
     server->followers = followers_new(server);
     server->passages = passages_new();
     server->documents = documents_new();
-    server->sampler = sampler_new(server->engine, server->store, server->config.sample_s.number);
+    server->sampler = sampler_new(server->engine, server->store, server->gateway, server->config.sample_s.number);
+    server->idle = idle_start(server);
     auth_on_change(server->auth, on_policy_change, server);
     gateway_start(server->gateway);
     if (server->webhook)
@@ -193,8 +195,9 @@ void server_stop(struct server *server)
     webhook_stop(server->webhook);
     if (server->gateway)
         gateway_stop(server->gateway, server->config.drain_s.number * 1000);
-    gateway_free(server->gateway);
+    idle_end(server->idle);
     sampler_free(server->sampler);
+    gateway_free(server->gateway);
     doors_free(server->doors);
     webhook_free(server->webhook);
     routes_free(server->routes);

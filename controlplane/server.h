@@ -18,6 +18,7 @@ struct followers;
 struct passages;
 struct documents;
 struct doors;
+struct idle;
 struct sampler;
 struct webhook;
 
@@ -37,6 +38,7 @@ struct server {
     struct doors *doors;         /* the API inside sandboxes; NULL where workloads have one anyway */
     struct webhook *webhook;     /* admission on a cluster; NULL where nobody asks for it */
     struct sampler *sampler;     /* what workloads use, over time */
+    struct idle *idle;           /* stops what nobody uses */
     struct gateway *gateway;
 };
 

@@ -337,3 +337,11 @@ int64_t gateway_last_activity(struct gateway *gateway, const char *namespace, co
 {
     return resource_last_activity(gateway->resources, namespace, kind, name);
 }
+
+void gateway_activity_since(struct gateway *gateway, int64_t since_ms,
+                            void (*each)(void *context, const char *namespace, const char *kind, const char *name,
+                                         int64_t at_ms),
+                            void *context)
+{
+    resource_each(gateway->resources, since_ms, each, context);
+}

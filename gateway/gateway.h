@@ -153,7 +153,16 @@ const char *gateway_tls_authority(const struct gateway *gateway);
 /* What the webhook's listener presents from now on; until then its handshakes fail. Takes it over. Any thread. */
 struct certificate;
 void gateway_webhook_present(struct gateway *gateway, struct certificate *certificate);
-/* Proxied bytes/data frames last seen for a resource, for idle detection: wall-clock ms, 0 if never. */
+/*
+ * When a resource was last used through this gateway, for idle detection: wall-clock ms, 0 if never. Data frames and
+ * bytes of tunnels are use, and requests that change something, and all that Serve gets; pages that look by themselves
+ * (JupyterLab's polls, Ray's dashboard, WebSocket pings) are not, or a forgotten tab would be.
+ */
 int64_t gateway_last_activity(struct gateway *gateway, const char *namespace, const char *kind, const char *name);
+/* Calls <each> for all that were used at <since_ms> or later; it must be quick and not call the gateway. */
+void gateway_activity_since(struct gateway *gateway, int64_t since_ms,
+                            void (*each)(void *context, const char *namespace, const char *kind, const char *name,
+                                         int64_t at_ms),
+                            void *context);
 
 #endif

@@ -91,7 +91,8 @@ enum step proxy_begin(struct connection *connection)
     if (!write_head(connection, &fault))
         return reply_fault(connection, &fault);
     metric_add(&requests, 1);
-    resource_touch(exchange->resource);
+    if (!exchange->request.safe || exchange->route.kind == ROUTE_SERVE)
+        resource_touch(exchange->resource);
     exchange->permit.revoked = on_revoked;
     permit_open(connection->io.loop, &exchange->permit);
     connection_set_state(connection, CONNECTION_PROXY);

@@ -108,6 +108,23 @@ bool resource_enter(_Atomic int64_t *count, int64_t limit)
     return false;
 }
 
+void resource_each(struct resource_table *table, int64_t since_ms,
+                   void (*each)(void *context, const char *namespace, const char *kind, const char *name,
+                                int64_t at_ms),
+                   void *context)
+{
+    size_t at = 0;
+    void *value;
+    pthread_mutex_lock(&table->lock);
+    while (map_next(table->by_key, &at, NULL, &value)) {
+        const struct resource *resource = value;
+        int64_t last_ms = atomic_load_explicit(&resource->last_activity_ms, memory_order_relaxed);
+        if (last_ms && last_ms >= since_ms)
+            each(context, resource->namespace, resource->kind, resource->name, last_ms);
+    }
+    pthread_mutex_unlock(&table->lock);
+}
+
 int64_t resource_last_activity(struct resource_table *table, const char *namespace, const char *kind, const char *name)
 {
     char text[192];

@@ -26,6 +26,11 @@ void resource_give(struct resource_table *table, struct resource *resource); /* 
 void resource_touch(struct resource *resource);
 /* Counts one more unless that would exceed <limit>. */
 bool resource_enter(_Atomic int64_t *count, int64_t limit);
+/* Calls <each> for every resource that was active at <since_ms> or later; the table is locked meanwhile. */
+void resource_each(struct resource_table *table, int64_t since_ms,
+                   void (*each)(void *context, const char *namespace, const char *kind, const char *name,
+                                int64_t at_ms),
+                   void *context);
 int64_t resource_last_activity(struct resource_table *table, const char *namespace, const char *kind, const char *name);
 
 #endif

@@ -194,6 +194,8 @@ int notebook_admit(struct engine *engine, const cJSON *old, cJSON *notebook, str
     if (r == 0)
         r = shape_texts(metadata, "metadata", "annotations", error);
     if (r == 0)
+        r = idle_check_annotations(notebook, error);
+    if (r == 0)
         r = shape_finalizers(old, notebook, NULL, error);
     if (r == 0)
         r = shape_object(notebook, "", "spec", &spec, error);

@@ -4,12 +4,14 @@
  *
  * status.phase Pending|Starting|Running|Stopping|Stopped|Failed; status.reason; status.message; status.readyReplicas;
  * status.progress 0..100; conditions. Stopped by the annotation `kubeflow-resource-stopped` (any value), started by its
- * removal. The token lives in Secret `notebook-<name>` (key token, label atelier.dev/notebook=<name>).
+ * removal. One that nobody uses is stopped after a warning (tenancy/idle.h): status.lastActivity, status.idleStopAt;
+ * once stopped, status.reason is Idle. The token lives in Secret `notebook-<name>` (key token, label
+ * atelier.dev/notebook=<name>).
  */
 #ifndef ATELIER_NOTEBOOKS_NOTEBOOKS_H
 #define ATELIER_NOTEBOOKS_NOTEBOOKS_H
 
-#include "engine/engine.h"
+#include "tenancy/idle_watch.h"
 
 struct tenancy;
 struct notebooks;
@@ -23,6 +25,9 @@ struct notebooks_options {
 int notebooks_new(const struct notebooks_options *options, struct notebooks **ret,
                   struct error *error); /* starts the reconciler; copies what it keeps */
 void notebooks_free(struct notebooks *notebooks);
+
+/* Stops those that nobody uses; starts. What its kernels and terminals did is asked of each server itself. */
+struct idle_watch *notebooks_idle_new(struct engine *engine, const struct idle_options *options);
 
 /* Checks and completes a Notebook before it is stored: name (DNS-1035 label <= 40, no "--"), spec.template.spec with
  * one container; missing parts get defaults (image: the newest installed; resources 500m/1Gi requests = limits). */

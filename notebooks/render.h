@@ -12,7 +12,8 @@
 #define NOTEBOOK_HOME "/home/atelier"
 #define NOTEBOOK_HOME_CLAIM "home" /* the profile's, made by tenancy */
 #define NOTEBOOK_PORT 8888
-#define NOTEBOOK_STOPPED "kubeflow-resource-stopped" /* annotation: any value stops */
+#define NOTEBOOK_STOPPED "kubeflow-resource-stopped"     /* annotation: any value stops */
+#define NOTEBOOK_STOPPED_IDLE "atelier.dev/stopped-idle" /* the value of the one above, if nobody used it */
 #define NOTEBOOK_LABEL "notebook-name"
 #define NOTEBOOK_HASH "atelier.dev/template-hash" /* on the StatefulSet: what was rendered */
 #define NOTEBOOK_ASKED "atelier.dev/asked"        /* on the StatefulSet: when its pod was last asked for (RFC 3339) */

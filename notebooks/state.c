@@ -215,6 +215,19 @@ static void state_no_pod(const struct notebook_view *view, struct state *state)
         state_is(state, "Pending", PROGRESS_PENDING, "HomeVolumePending", "the profile's home volume is being made");
 }
 
+/* Who stops or starts it anew writes another value, and this is no longer about idleness. */
+static void state_stopped(const cJSON *notebook, struct state *state)
+{
+    const cJSON *annotations = json_at(notebook, "metadata", "annotations", NULL);
+    const char *idle = json_text(annotations, NOTEBOOK_STOPPED_IDLE, NULL);
+    if (idle && strcmp(idle, json_text_or("", annotations, NOTEBOOK_STOPPED, NULL)) == 0)
+        state_is(state, "Stopped", PROGRESS_PENDING, "Idle",
+                 "it was stopped because nobody had used it since %.32s; its files are kept",
+                 json_text_or(idle, notebook, "status", "lastActivity", NULL));
+    else
+        state_is(state, "Stopped", PROGRESS_PENDING, "Stopped", "it is stopped; its files are kept");
+}
+
 static void state_decide(const struct notebook_view *view, struct state *state)
 {
     bool wanted = !notebook_is_stopped(view->notebook);
@@ -223,7 +236,7 @@ static void state_decide(const struct notebook_view *view, struct state *state)
     else if (!wanted && view->pod)
         state_is(state, "Stopping", PROGRESS_PENDING, "Stopping", "it is being stopped");
     else if (!wanted)
-        state_is(state, "Stopped", PROGRESS_PENDING, "Stopped", "it is stopped; its files are kept");
+        state_stopped(view->notebook, state);
     else if (view->blocked_reason && !condition_is(pod_condition(view->pod, "Ready"), "True"))
         state_is(state, view->blocked_phase, PROGRESS_PENDING, view->blocked_reason, "%.450s", view->blocked_message);
     else if (view->pod)
@@ -267,6 +280,9 @@ cJSON *notebook_state(const struct notebook_view *view, int64_t *ret_again_ms)
     int64_t generation = 0;
     if (json_i64(json_at(view->notebook, "metadata", "generation", NULL), &generation))
         json_set_i64(status, "observedGeneration", generation);
+    /* Known to who looks after idle ones (idle.c): kept here. */
+    json_set_text(status, "lastActivity", json_text(old, "lastActivity", NULL));
+    json_set_text(status, "idleStopAt", ready ? json_text(old, "idleStopAt", NULL) : NULL);
     const cJSON *container = json_at(server_status(view), "state", NULL);
     json_set(status, "containerState", container ? json_copy(container) : json_object());
     status_condition(status, old, "Ready", ready, state.reason, state.message, view->now_ms);

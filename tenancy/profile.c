@@ -2,6 +2,7 @@
 #include "tenancy/internal.h"
 
 #include "base/log.h"
+#include "tenancy/idle.h"
 #include "tenancy/shape.h"
 
 /* Names that would be mistaken for parts of the platform: of its hosts, its paths, or Kubernetes' own namespaces. */
@@ -126,6 +127,8 @@ int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identi
         r = shape_texts(metadata, "metadata", "labels", error);
     if (r == 0)
         r = shape_texts(metadata, "metadata", "annotations", error);
+    if (r == 0)
+        r = idle_check_annotations(profile, error);
     if (r == 0)
         r = shape_finalizers(old, profile, TENANCY_FINALIZER, error);
     if (r == 0 && tenancy_adopts(profile) && !tenancy_adopts(old) && !identity->platform_admin)

@@ -730,6 +730,9 @@ static void activity_is_remembered(void **state)
     AUTO_BUFFER struct buffer answer = {0};
     assert_int_equal(gateway_last_activity(gateway, "alice", "Notebook", "never"), 0);
     ask("GET /notebook/alice/active/ HTTP/1.1\r\n" HOST ALICE "\r\n", &answer);
+    assert_int_equal(gateway_last_activity(gateway, "alice", "Notebook", "active"), 0);
+    buffer_clear(&answer);
+    ask("POST /notebook/alice/active/ HTTP/1.1\r\n" HOST ALICE "Content-Length: 0\r\n\r\n", &answer);
     int64_t last = gateway_last_activity(gateway, "alice", "Notebook", "active");
     assert_true(last > clock_wall_ms() - 3000);
     /* A WebSocket's pings are no activity, its data is. */

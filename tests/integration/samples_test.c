@@ -1,5 +1,7 @@
-/* Are readings of what workloads use kept as minutes, then as quarters, then no more, and gone with their profile? */
+/* Are readings of what workloads use kept as minutes, then as quarters, then no more, and gone with their profile? And
+ * the time of their last use? */
 #include "controlplane/samples.h"
+#include "controlplane/use.h"
 #include "tests/integration/people.h"
 
 #define MINUTE_MS 60000LL
@@ -125,6 +127,47 @@ static void they_go_with_their_profile(void **state)
     assert_int_equal(people_number(&people, "SELECT count(*) FROM usage_samples WHERE profile = 'mean'"), 0);
 }
 
+static void use(const char *profile, int64_t at_ms)
+{
+    struct error error = {0};
+    AUTO_JSON cJSON *rows = json_array();
+    cJSON *row = json_push(rows, json_object());
+    json_set_text(row, "profile", profile);
+    json_set_text(row, "kind", "Notebook");
+    json_set_text(row, "name", "nb1");
+    json_set_i64(row, "last_ms", at_ms);
+    assert_int_equal(use_add(people.store, rows, &error), 0);
+}
+
+static int64_t last_use(const char *profile)
+{
+    struct error error = {0};
+    int64_t last_ms = -1;
+    assert_int_equal(use_last(people.store, profile, "Notebook", "nb1", &last_ms, &error), 0);
+    return last_ms;
+}
+
+static void the_latest_use_is_kept_for_a_month(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    claim("used");
+    assert_int_equal(last_use("used"), 0);
+    use("used", NOON_MS);
+    use("used", NOON_MS - HOUR_MS); /* another replica was later with its news */
+    use("kube-system", NOON_MS);    /* no profile */
+    assert_int_equal(last_use("used"), NOON_MS);
+    assert_int_equal(last_use("kube-system"), 0);
+    use("used", NOON_MS + HOUR_MS);
+    assert_int_equal(use_expire(people.store, NOON_MS + 29 * 24 * HOUR_MS, &error), 0);
+    assert_int_equal(last_use("used"), NOON_MS + HOUR_MS);
+    assert_int_equal(use_expire(people.store, NOON_MS + 31 * 24 * HOUR_MS, &error), 0);
+    assert_int_equal(last_use("used"), 0);
+    use("used", NOON_MS);
+    assert_int_equal(auth_profile_release(people.auth, "used", &error), 0);
+    assert_int_equal(last_use("used"), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -146,6 +189,7 @@ int main(void)
         cmocka_unit_test(too_many_are_refused),
         cmocka_unit_test(they_go_with_their_profile),
         cmocka_unit_test(minutes_become_quarters_and_quarters_end),
+        cmocka_unit_test(the_latest_use_is_kept_for_a_month),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -14,6 +14,7 @@ KEPT = {
     ("profiles.kubeflow.org/finalizers", "update"): OWNERS,
     ("notebooks.kubeflow.org/finalizers", "update"): OWNERS,
     ("profiles.kubeflow.org", "update"): "a platform admin replaces a profile (PUT)",
+    ("notebooks.kubeflow.org", "patch"): "a notebook that nobody uses is stopped",
     ("serviceaccounts", "delete"): GIVEN_BACK,
     ("resourcequotas", "delete"): GIVEN_BACK,
     ("limitranges", "delete"): GIVEN_BACK,

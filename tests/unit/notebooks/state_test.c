@@ -12,6 +12,14 @@
     "{\"metadata\":{\"name\":\"nb1\",\"generation\":3},\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":"   \
     "\"nb1\",\"resources\":{\"limits\":{\"memory\":\"1Gi\"}}}]}}}}"
 #define STOPPED_NB "{\"metadata\":{\"name\":\"nb1\",\"annotations\":{\"kubeflow-resource-stopped\":\"x\"}}}"
+#define IDLE_NB                                                                                                        \
+    "{\"metadata\":{\"name\":\"nb1\",\"annotations\":{\"kubeflow-resource-stopped\":\"x\",\"atelier.dev/"              \
+    "stopped-idle\":\"x\"}},"                                                                                          \
+    "\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"nb1\"}]}}},"                                        \
+    "\"status\":{\"lastActivity\":\"2026-11-23T09:00:00Z\",\"idleStopAt\":\"2026-11-23T10:00:00Z\"}}"
+#define STOPPED_AGAIN_NB                                                                                               \
+    "{\"metadata\":{\"name\":\"nb1\",\"annotations\":{\"kubeflow-resource-stopped\":\"y\",\"atelier.dev/"              \
+    "stopped-idle\":\"x\"}}}"
 #define BOUND "{\"status\":{\"phase\":\"Bound\"}}"
 #define POD(conditions, state)                                                                                         \
     "{\"status\":{\"phase\":\"Running\",\"conditions\":[" conditions                                                   \
@@ -80,6 +88,8 @@ static void says_what_is_the_matter(void **state)
          NULL, "Starting", "Restarting", "exit code 0", 40, false},
         {STOPPED_NB, BOUND, POD(PLACED READY, "\"state\":{}"), NULL, "Stopping", "Stopping", "being stopped", 0, false},
         {STOPPED_NB, BOUND, NULL, NULL, "Stopped", "Stopped", "files are kept", 0, false},
+        {IDLE_NB, BOUND, NULL, NULL, "Stopped", "Idle", "since 2026-11-23T09:00:00Z", 0, false},
+        {STOPPED_AGAIN_NB, BOUND, NULL, NULL, "Stopped", "Stopped", "files are kept", 0, false},
         {"{\"metadata\":{\"name\":\"nb1\",\"deletionTimestamp\":\"" NOW "\"}}", BOUND, NULL, NULL, "Stopping",
          "Deleting", "deleted", 0, false},
         {NB, BOUND, "{\"metadata\":{\"deletionTimestamp\":\"" NOW "\"},\"status\":{\"conditions\":[" PLACED READY "]}}",
@@ -180,6 +190,25 @@ static void tells_what_runs_although_blocked(void **state)
     assert_string_equal(json_text(status, "phase", NULL), "Running");
 }
 
+/* A warning is for what runs; when it was last used is told on. */
+static void keeps_what_is_known_of_its_use(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *notebook = parsed(IDLE_NB);
+    AUTO_JSON cJSON *pod =
+        parsed(POD(PLACED READY, "\"state\":{\"running\":{\"startedAt\":\"2026-11-23T08:00:00Z\"}}"));
+    AUTO_JSON cJSON *home = parsed(BOUND);
+    struct notebook_view view = {.notebook = notebook, .home = home};
+    int64_t again = 0;
+    AUTO_JSON cJSON *stopped = notebook_state(&view, &again);
+    assert_string_equal(json_text(stopped, "lastActivity", NULL), "2026-11-23T09:00:00Z");
+    assert_null(json_member(stopped, "idleStopAt"));
+    json_remove(json_member(notebook, "metadata"), "annotations");
+    view.pod = pod;
+    AUTO_JSON cJSON *running = notebook_state(&view, &again);
+    assert_string_equal(json_text(running, "idleStopAt", NULL), "2026-11-23T10:00:00Z");
+}
+
 static void passes_on_what_blocks(void **state)
 {
     (void)state;
@@ -197,8 +226,11 @@ static void passes_on_what_blocks(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(says_what_is_the_matter), cmocka_unit_test(is_stable), cmocka_unit_test(passes_on_what_blocks),
-        cmocka_unit_test(shows_what_a_pod_waits_for), cmocka_unit_test(tells_what_runs_although_blocked)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(says_what_is_the_matter),
+                                       cmocka_unit_test(is_stable),
+                                       cmocka_unit_test(passes_on_what_blocks),
+                                       cmocka_unit_test(shows_what_a_pod_waits_for),
+                                       cmocka_unit_test(tells_what_runs_although_blocked),
+                                       cmocka_unit_test(keeps_what_is_known_of_its_use)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

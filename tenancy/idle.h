@@ -1,0 +1,61 @@
+/*
+ * When is a workload that nobody uses stopped? After a time without use, and never without a warning before.
+ *
+ * The time comes from the workload's annotation atelier.dev/idle-after, else its profile's, else the platform's
+ * setting; 0 is never. What counts as use is the workload's room's business; what the gateway and the meter have seen
+ * of it comes through `seen`. Until atelier.dev/keep-until (RFC 3339) nothing is stopped.
+ */
+#ifndef ATELIER_TENANCY_IDLE_H
+#define ATELIER_TENANCY_IDLE_H
+
+#include "engine/engine.h"
+
+#define IDLE_AFTER "atelier.dev/idle-after"
+#define IDLE_KEEP_UNTIL "atelier.dev/keep-until"
+#define IDLE_AFTER_LEAST_S 5 /* less would stop what is only just starting */
+
+/* When a workload was last used from outside of it or kept a CPU busy: wall clock, 0 for never. May block; fails where
+ * that is not known, and then nothing is stopped. */
+typedef int (*idle_seen)(void *context, const char *namespace, const char *kind, const char *name, int64_t *ret_ms,
+                         struct error *error);
+/* Told of every end, for the audit log. */
+typedef void (*idle_stopped)(void *context, const char *namespace, const char *kind, const char *name,
+                             const char *detail);
+struct idle_options {
+    int64_t after_s; /* of workloads that say nothing, in profiles that say nothing; 0: never */
+    int64_t warn_s;  /* between the warning and the end; of a shorter time at most half */
+    int64_t check_s; /* how often a running workload is looked at, at most */
+    idle_seen seen;
+    idle_stopped stopped;
+    void *context;
+};
+
+/* INVALID with the annotation's path if it says no duration or time. For every object that may carry them. */
+int idle_check_annotations(const cJSON *object, struct error *error);
+/* The time for this workload in seconds; 0: never. What cannot be read means never. */
+int idle_after(struct engine *engine, const struct idle_options *options, const cJSON *workload, int64_t *ret_s,
+               struct error *error);
+
+struct idle_case {
+    int64_t after_ms, warn_ms, check_ms; /* after_ms > 0 */
+    int64_t last_ms;                     /* when it was last in use */
+    int64_t keep_until_ms;               /* 0: not asked for */
+    int64_t warned_ms;                   /* the end that was announced; 0: none */
+    int64_t now_ms;
+};
+enum idle_step { IDLE_NOTHING, IDLE_WARN, IDLE_STOP };
+struct idle_verdict {
+    enum idle_step step;
+    int64_t stop_at_ms; /* IDLE_WARN: the end to be announced */
+    int64_t again_ms;   /* from now */
+};
+/* A pure function. An end that was not announced for warn_ms is never reached. */
+void idle_decide(const struct idle_case *idle, struct idle_verdict *ret);
+/* The case of a workload whose announced end and last use stand in <known> (members lastActivity, idleStopAt). */
+void idle_case_of(const struct idle_options *options, int64_t after_s, const cJSON *workload, const cJSON *known,
+                  int64_t now_ms, struct idle_case *ret);
+/* Puts the verdict and the last use into <known>; how exactly the last use is told is left a tenth of after_ms, so that
+ * a workload in use is not written at every look. True if something changed. */
+bool idle_note(const struct idle_case *idle, const struct idle_verdict *verdict, cJSON *known);
+
+#endif

@@ -1,0 +1,212 @@
+"""What nobody uses is warned and stopped, and nothing else: real JupyterLabs, with times of seconds instead of hours."""
+import datetime
+import json
+import os
+import signal
+import time
+
+import pytest
+from atelier import Atelier, wait_for
+
+ALICE = "alice@example.com"
+AFTER_S, WARN_S = 12, 6
+
+
+@pytest.fixture(scope="module")
+def own():
+    instance = Atelier()
+    instance.env.update(ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1")
+    try:
+        instance.up()
+        instance.add_user(ALICE)
+        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+        yield instance
+    finally:
+        instance.remove()
+
+
+def path(name):
+    return f"/apis/kubeflow.org/v1/namespaces/alice/notebooks/{name}"
+
+
+def annotate(own, name, **annotations):
+    status, answer = own.ask(ALICE, "PATCH", path(name), json.dumps(
+        {"metadata": {"annotations": {f"atelier.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}}}),
+        content_type="application/merge-patch+json")
+    assert status == 200, answer
+
+
+def start(own, name, idle_after=f"{AFTER_S}s"):
+    """A running notebook that is stopped after <idle_after>, or as its profile says."""
+    own.cli("notebook", "create", name, "-n", "alice", "--wait", user=ALICE)
+    if idle_after:
+        annotate(own, name, idle_after=idle_after)
+
+
+def status_of(own, name):
+    return own.notebook("alice", name, ALICE)["status"]
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def wait_warning(own, name):
+    return wait_for(f"a warning for {name}", lambda: status_of(own, name).get("idleStopAt"), 90)
+
+
+def reasons(own, name):
+    events = own.get("/api/v1/namespaces/alice/events", ALICE).json["items"]
+    return [event["reason"] for event in events if event["involvedObject"]["name"] == name]
+
+
+def stays_running(own, name, seconds):
+    """Longer than it would take to warn and to stop."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        status = status_of(own, name)
+        assert status["phase"] == "Running" and not status.get("idleStopAt"), status
+        time.sleep(0.5)
+
+
+def test_an_idle_one_is_warned_then_stopped_and_starts_again_with_its_files(own):
+    start(own, "lazy", idle_after=None)
+    kernel = own.kernel("alice", "lazy", ALICE)
+    kernel.run("open('/home/atelier/kept.txt', 'w').write('here')")
+    kernel.close()
+    annotate(own, "lazy", idle_after=f"{AFTER_S}s")
+    stop_at = instant(wait_warning(own, "lazy"))
+    assert stop_at - time.time() > WARN_S - 3
+    assert "Idle" in reasons(own, "lazy")
+    status = own.wait_notebook("alice", "lazy", ALICE, "Stopped", 60)["status"]
+    assert time.time() >= stop_at
+    assert status["reason"] == "Idle" and status["lastActivity"] in status["message"] and not status.get("idleStopAt")
+    assert instant(status["lastActivity"]) <= stop_at - AFTER_S + 1
+    assert "StoppedIdle" in reasons(own, "lazy")
+    entries = wait_for("a line in the audit log", lambda: [
+        entry for entry in own.get("/api/atelier/v1/profiles/alice/audit", ALICE).json["items"]
+        if entry["action"] == "stop-idle"], 20)
+    assert entries[0]["name"] == "lazy" and entries[0]["actor"] == "atelier" and "nobody" in entries[0]["detail"]
+    annotate(own, "lazy", idle_after="0")
+    own.cli("notebook", "start", "lazy", "-n", "alice", user=ALICE)
+    own.wait_notebook("alice", "lazy", ALICE)
+    again = own.kernel("alice", "lazy", ALICE)
+    assert again.run("print(open('/home/atelier/kept.txt').read())") == "here\n"
+    again.close()
+    own.cli("notebook", "delete", "lazy", "-n", "alice", user=ALICE)
+
+
+def test_a_busy_kernel_without_anybody_watching_is_not_idle(own):
+    start(own, "busy", idle_after=None)
+    kernel = own.kernel("alice", "busy", ALICE)
+    kernel.socket.send(json.dumps({
+        "header": {"msg_id": "1", "msg_type": "execute_request", "username": "", "session": kernel.session, "version": "5.3",
+                   "date": ""}, "parent_header": {}, "metadata": {}, "channel": "shell",
+        "content": {"code": f"import time; time.sleep({3 * AFTER_S})", "silent": False, "store_history": False,
+                    "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}}))
+    wait_for("the kernel is busy", lambda: own.get("/notebook/alice/busy/api/kernels", ALICE).json[0]["execution_state"]
+             == "busy", 30)
+    kernel.close()  # sleeping: no processor is used, no frame is sent
+    annotate(own, "busy", idle_after=f"{AFTER_S}s")
+    stays_running(own, "busy", 2 * AFTER_S)
+    assert own.wait_notebook("alice", "busy", ALICE, "Stopped", 120)["status"]["reason"] == "Idle"
+    own.cli("notebook", "delete", "busy", "-n", "alice", user=ALICE)
+
+
+def test_a_processor_at_work_outside_of_kernels_is_not_idle(own):
+    start(own, "shell", idle_after=None)
+    terminal = own.http("POST", "/notebook/alice/shell/api/terminals", user=ALICE).json["name"]
+    socket = own.websocket(f"/notebook/alice/shell/terminals/websocket/{terminal}", ALICE)
+    socket.send(json.dumps(["stdin", "nohup timeout 26 sh -c 'while :; do :; done' >/dev/null 2>&1 &\r"]))
+    time.sleep(1)
+    socket.close()
+    annotate(own, "shell", idle_after=f"{AFTER_S}s")
+    stays_running(own, "shell", 22)
+    own.wait_notebook("alice", "shell", ALICE, "Stopped", 120)
+    own.cli("notebook", "delete", "shell", "-n", "alice", user=ALICE)
+
+
+def test_who_asks_to_keep_it_or_uses_it_takes_the_warning_back(own):
+    start(own, "kept")
+    wait_warning(own, "kept")
+    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3 * AFTER_S)
+    annotate(own, "kept", keep_until=later.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    wait_for("no warning", lambda: not status_of(own, "kept").get("idleStopAt"), 20)
+    stays_running(own, "kept", AFTER_S + WARN_S)
+    annotate(own, "kept", keep_until=None)
+    wait_warning(own, "kept")
+    made = own.http("PUT", "/notebook/alice/kept/api/contents/note.txt", user=ALICE,
+                    body={"type": "file", "format": "text", "content": "x"})
+    assert made.status == 201, made
+    wait_for("no warning", lambda: not status_of(own, "kept").get("idleStopAt"), 20)
+    # What a page asks by itself is no use: looking at the list of files does not keep it.
+    ends = time.monotonic() + 90
+    while status_of(own, "kept")["phase"] == "Running" and time.monotonic() < ends:
+        own.get("/notebook/alice/kept/api/contents", ALICE)
+        time.sleep(0.5)
+    assert own.wait_notebook("alice", "kept", ALICE, "Stopped")["status"]["reason"] == "Idle"
+    own.cli("notebook", "delete", "kept", "-n", "alice", user=ALICE)
+
+
+def test_one_that_does_not_answer_is_not_stopped(own):
+    start(own, "mute")
+    server = wait_for("its server", lambda: [
+        pid for pid in os.listdir("/proc") if pid.isdigit() and mine(own, pid, b"jupyter", b"/notebook/alice/mute")], 20)
+    for pid in server:
+        os.kill(int(pid), signal.SIGSTOP)
+    try:
+        until = time.monotonic() + 2 * AFTER_S
+        while time.monotonic() < until:
+            status = status_of(own, "mute")
+            assert status["phase"] in ("Running", "Starting") and not status.get("idleStopAt"), status
+            time.sleep(0.5)
+    finally:
+        for pid in server:
+            os.kill(int(pid), signal.SIGCONT)
+    own.wait_notebook("alice", "mute", ALICE, "Stopped", 120)
+    own.cli("notebook", "delete", "mute", "-n", "alice", user=ALICE)
+
+
+def test_a_server_that_is_no_jupyter_is_not_stopped(own):
+    """It is ready and says yes to everything, but not when it was last used."""
+    script = ("import http.server\n"
+              "class Yes(http.server.BaseHTTPRequestHandler):\n"
+              "    def do_GET(self):\n"
+              "        self.send_response(200)\n"
+              "        self.end_headers()\n"
+              "        self.wfile.write(b'{}')\n"
+              "http.server.HTTPServer(('', 8888), Yes).serve_forever()\n")
+    answer = own.http("POST", path("")[:-1], user=ALICE, body={
+        "apiVersion": "kubeflow.org/v1", "kind": "Notebook",
+        "metadata": {"name": "other", "annotations": {"atelier.dev/idle-after": f"{AFTER_S}s"}},
+        "spec": {"template": {"spec": {"containers": [{"name": "other", "command": ["python", "-c", script]}]}}}})
+    assert answer.status == 201, answer
+    own.wait_notebook("alice", "other", ALICE)
+    stays_running(own, "other", 2 * AFTER_S)
+    own.cli("notebook", "delete", "other", "-n", "alice", user=ALICE)
+
+
+def mine(own, pid, *words):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as line, open(f"/proc/{pid}/environ", "rb") as environment:
+            text = line.read() + environment.read()
+            return all(word in text for word in words)
+    except OSError:
+        return False
+
+
+def test_the_profile_decides_where_the_notebook_says_nothing_and_nonsense_is_refused(own):
+    start(own, "plain", idle_after=None)
+    for value in ("soon", "1s", "-3h"):
+        status, answer = own.ask(ALICE, "PATCH", path("plain"), json.dumps(
+            {"metadata": {"annotations": {"atelier.dev/idle-after": value}}}), content_type="application/merge-patch+json")
+        assert status in (400, 422) and "atelier.dev/idle-after" in answer["message"], answer
+    stays_running(own, "plain", 3)  # the platform's own default is never
+    status, answer = own.ask(ALICE, "PATCH", "/apis/kubeflow.org/v1/profiles/alice", json.dumps(
+        {"metadata": {"annotations": {"atelier.dev/idle-after": f"{AFTER_S}s"}}}),
+        content_type="application/merge-patch+json")
+    assert status == 200, answer
+    wait_warning(own, "plain")
+    annotate(own, "plain", idle_after="0")
+    wait_for("no warning", lambda: not status_of(own, "plain").get("idleStopAt"), 20)
+    stays_running(own, "plain", AFTER_S + WARN_S)
