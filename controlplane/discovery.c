@@ -97,6 +97,8 @@ static void add_resource(cJSON *resources, enum engine_kind kind, const char *pa
     json_set_text(resource, "kind", info->kind);
     cJSON *verbs = json_set(resource, "verbs", json_array());
     json_push_text(verbs, "get");
+    if (strcmp(part, "exec") == 0)
+        json_push_text(verbs, "create");
     if (*part)
         return;
     json_push_text(verbs, "list");
@@ -132,8 +134,10 @@ int discovery_resources(struct call *call, struct error *error)
         add_resource(resources, (enum engine_kind)i, "");
         if (kind_rules[i].has_status)
             add_resource(resources, (enum engine_kind)i, "status");
-        if (i == KIND_POD)
+        if (i == KIND_POD) {
             add_resource(resources, KIND_POD, "log");
+            add_resource(resources, KIND_POD, "exec");
+        }
     }
     if (!group_version)
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));

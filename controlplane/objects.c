@@ -1,6 +1,7 @@
 /* What does a request for objects get to read? */
 #include "controlplane/objects.h"
 
+#include "base/clock.h"
 #include "controlplane/cluster.h"
 #include "controlplane/handlers.h"
 #include "controlplane/wire.h"
@@ -85,13 +86,20 @@ int place_read(struct call *call, const struct place *place, enum verb verb, cJS
 
 static int answer_object(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *object = NULL;
+    AUTO_JSON cJSON *object = NULL, *table = NULL;
+    enum table_include include;
+    bool as_table = false;
     int status = wire_check_accept(call->request, error);
     if (status == 0)
-        status = place_read(call, place, VERB_GET, &object, error);
+        status = wire_table(call->request, &as_table, &include, error);
     if (status == 0)
-        wire_answer(call, 200, object);
-    return status;
+        status = place_read(call, place, VERB_GET, &object, error);
+    if (status < 0)
+        return status;
+    if (as_table)
+        table = table_of_object(place->kind, object, include, clock_wall_ms());
+    wire_answer(call, 200, as_table ? table : object);
+    return 0;
 }
 
 /* Members know from the policy that their namespace exists; platform admins may ask for any. */
@@ -124,7 +132,9 @@ static int list_options(struct call *call, struct engine_list_options *ret, stru
 static int answer_list(struct call *call, const struct place *place, struct error *error)
 {
     struct engine_list_options options;
-    AUTO_JSON cJSON *list = NULL;
+    AUTO_JSON cJSON *list = NULL, *table = NULL;
+    enum table_include include;
+    bool as_table = false;
     bool watching = call_query_true(call, "watch");
     struct decision decision =
         call_decide(call, place->namespace, place->info->kind, NULL, watching ? VERB_WATCH : VERB_LIST);
@@ -133,6 +143,8 @@ static int answer_list(struct call *call, const struct place *place, struct erro
         return cluster_read(call, place, error);
     if (status == 0)
         status = wire_check_accept(call->request, error);
+    if (status == 0)
+        status = wire_table(call->request, &as_table, &include, error);
     if (status == 0)
         status = check_namespace_exists(call, place->namespace, error);
     if (status == 0)
@@ -148,7 +160,9 @@ static int answer_list(struct call *call, const struct place *place, struct erro
         visible_filter(call->request->policy, call->request->identity, place->kind, json_member(list, "items"));
         json_remove(json_member(list, "metadata"), "remainingItemCount"); /* it counts what the caller may not see */
     }
-    wire_answer(call, 200, list);
+    if (as_table)
+        table = table_of_list(place->kind, list, include, clock_wall_ms());
+    wire_answer(call, 200, as_table ? table : list);
     return 0;
 }
 

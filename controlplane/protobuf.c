@@ -26,50 +26,63 @@ static bool skip(struct slice *rest, uint64_t count)
     return true;
 }
 
+bool protobuf_next(struct slice *message, struct protobuf_field *ret, bool *ret_end)
+{
+    uint64_t key, length;
+    *ret_end = message->n == 0;
+    if (*ret_end)
+        return true;
+    if (!take_varint(message, &key))
+        return false;
+    *ret = (struct protobuf_field){.number = (unsigned)(key >> 3), .bytes = {"", 0}};
+    switch (key & 7) {
+    case VARINT:
+        return take_varint(message, &ret->value);
+    case FIXED64:
+        return skip(message, 8);
+    case FIXED32:
+        return skip(message, 4);
+    case BYTES:
+        if (!take_varint(message, &length) || length > message->n)
+            return false;
+        ret->bytes = (struct slice){message->p, (size_t)length};
+        ret->delimited = true;
+        *message = slice_skip(*message, (size_t)length);
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool protobuf_bytes(struct slice message, unsigned number, struct slice *ret)
 {
     struct slice found = {"", 0};
-    while (message.n > 0) {
-        uint64_t key, value;
-        if (!take_varint(&message, &key))
-            return false;
-        switch (key & 7) {
-        case VARINT:
-            if (!take_varint(&message, &value))
-                return false;
-            break;
-        case FIXED64:
-            if (!skip(&message, 8))
-                return false;
-            break;
-        case FIXED32:
-            if (!skip(&message, 4))
-                return false;
-            break;
-        case BYTES:
-            if (!take_varint(&message, &value) || value > message.n)
-                return false;
-            if (key >> 3 == number)
-                found = (struct slice){message.p, (size_t)value};
-            message = slice_skip(message, (size_t)value);
-            break;
-        default:
-            return false;
-        }
-    }
-    *ret = found;
-    return true;
+    struct protobuf_field field;
+    bool end = false;
+    while (protobuf_next(&message, &field, &end) && !end)
+        if (field.delimited && field.number == number)
+            found = field.bytes;
+    if (end)
+        *ret = found;
+    return end;
+}
+
+bool protobuf_envelope(struct slice body, struct slice *ret_kind, struct slice *ret_version, struct slice *ret)
+{
+    static const char magic[4] = {'k', '8', 's', '\0'};
+    struct slice type, encoding;
+    if (body.n < sizeof(magic) || memcmp(body.p, magic, sizeof(magic)) != 0)
+        return false;
+    struct slice unknown = slice_skip(body, sizeof(magic));
+    return protobuf_bytes(unknown, 1, &type) && protobuf_bytes(type, 1, ret_version) &&
+           protobuf_bytes(type, 2, ret_kind) && protobuf_bytes(unknown, 3, &encoding) && encoding.n == 0 &&
+           protobuf_bytes(unknown, 2, ret);
 }
 
 bool protobuf_open(struct slice body, const char *kind, struct slice *ret)
 {
-    static const char magic[4] = {'k', '8', 's', '\0'};
-    struct slice type, name, encoding, raw;
-    if (body.n < sizeof(magic) || memcmp(body.p, magic, sizeof(magic)) != 0)
-        return false;
-    struct slice unknown = slice_skip(body, sizeof(magic));
-    if (!protobuf_bytes(unknown, 1, &type) || !protobuf_bytes(type, 2, &name) || !slice_is(name, kind) ||
-        !protobuf_bytes(unknown, 3, &encoding) || encoding.n > 0 || !protobuf_bytes(unknown, 2, &raw))
+    struct slice name, version, raw;
+    if (!protobuf_envelope(body, &name, &version, &raw) || !slice_is(name, kind))
         return false;
     *ret = raw;
     return true;

@@ -249,10 +249,9 @@ int review_rules(struct call *call, struct error *error)
             add_rule(call, rules, namespace, (enum engine_kind)i, "", NULL);
     }
     add_rule(call, rules, namespace, KIND_POD, "log", get);
-    if (engine_forwards(call->server->engine)) {
-        add_rule(call, rules, namespace, KIND_POD, "exec", create);
+    add_rule(call, rules, namespace, KIND_POD, "exec", create);
+    if (engine_forwards(call->server->engine))
         add_rule(call, rules, namespace, KIND_POD, "portforward", create);
-    }
     cJSON *looking = json_push(json_set(answer, "nonResourceRules", json_array()), json_object());
     json_push_text(json_set(looking, "verbs", json_array()), "get");
     cJSON *urls = json_set(looking, "nonResourceURLs", json_array());

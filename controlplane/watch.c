@@ -10,6 +10,7 @@
 #include "controlplane/objects.h"
 #include "controlplane/reply.h"
 #include "controlplane/visible.h"
+#include "controlplane/wire.h"
 
 static struct metric watches_open = METRIC_GAUGE("atelier_api_watches", "Open watches of the object API.");
 static struct metric events_sent = METRIC_COUNTER("atelier_api_watch_events_total", "Watch events written to clients.");
@@ -24,6 +25,8 @@ struct watch {
     struct engine_watch *source;
     enum engine_kind kind;
     bool partial, bookmarks;
+    bool as_table;
+    enum table_include include;
     struct identity identity;
     uint64_t digest; /* what the caller could see when it began */
     int64_t deadline_ms;
@@ -84,10 +87,16 @@ static void on_event(void *context, enum engine_event event, const cJSON *object
     struct watch *watch = context;
     if (atomic_load(&watch->ending) != ENDING_NOT)
         return;
-    if (event == ENGINE_LOST)
+    if (event == ENGINE_LOST) {
         mark(watch, ENDING_LOST);
-    else if (event == ENGINE_BOOKMARK ? watch->bookmarks : may_see(watch, object))
-        send_event(watch, types[event], object);
+    } else if (event == ENGINE_BOOKMARK ? watch->bookmarks : may_see(watch, object)) {
+        AUTO_JSON cJSON *table = NULL;
+        if (watch->as_table)
+            table = event == ENGINE_BOOKMARK /* a version, and no row */
+                        ? table_of_list(watch->kind, object, watch->include, clock_wall_ms())
+                        : table_of_object(watch->kind, object, watch->include, clock_wall_ms());
+        send_event(watch, types[event], table ? table : object);
+    }
 }
 
 /* --- ending ------------------------------------------------------------------------------------------------------- */
@@ -280,6 +289,10 @@ int watch_answer(struct call *call, const struct place *place, const struct engi
     if (status == 0 && call_query_true(call, "sendInitialEvents"))
         status =
             error_set(error, ERROR_INVALID, "sendInitialEvents", "sendInitialEvents is not served; list, then watch");
+    bool as_table = false;
+    enum table_include include = TABLE_METADATA;
+    if (status == 0)
+        status = wire_table(request, &as_table, &include, error);
     if (status == 0)
         status = check_room(watches, request->identity, error);
     if (status < 0)
@@ -291,6 +304,8 @@ int watch_answer(struct call *call, const struct place *place, const struct engi
     *watch = (struct watch){.watches = watches,
                             .kind = place->kind,
                             .partial = partial,
+                            .as_table = as_table,
+                            .include = include,
                             .bookmarks = call_query_true(call, "allowWatchBookmarks"),
                             .identity = *request->identity,
                             .deadline_ms =

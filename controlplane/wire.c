@@ -1,6 +1,8 @@
 /* In which form do objects come and go? */
 #include "controlplane/wire.h"
 
+#include "controlplane/protobuf_object.h"
+
 static struct slice essence_of(struct slice type)
 {
     struct slice rest;
@@ -16,6 +18,7 @@ int wire_type(const struct request *request, enum wire_type *ret, struct error *
     } types[] = {
         {"application/json", WIRE_JSON, false},
         {"application/yaml", WIRE_YAML, false},
+        {"application/vnd.kubernetes.protobuf", WIRE_PROTOBUF, false},
         {"application/merge-patch+json", WIRE_MERGE_PATCH, true},
         {"application/json-patch+json", WIRE_JSON_PATCH, true},
     };
@@ -74,6 +77,8 @@ int wire_read(const struct request *request, enum wire_type type, cJSON **ret, s
 {
     if (request->body.n == 0)
         return error_set(error, ERROR_BAD_REQUEST, NULL, "the body is empty");
+    if (type == WIRE_PROTOBUF)
+        return protobuf_object_read(request->body, ret, error);
     if (type == WIRE_YAML || type == WIRE_APPLY_PATCH)
         return yaml_parse(request->body, &json_limits_default, ret, error);
     return json_parse(request->body, &json_limits_default, ret, error);
@@ -97,6 +102,30 @@ static bool accepts(const struct request *request, bool *ret_yaml)
             return true;
     }
     return false;
+}
+
+/* "application/json;as=Table;v=v1;g=meta.k8s.io" */
+static bool is_table(struct slice item)
+{
+    struct slice name, value, essence = slice_trim(slice_split(item, ';', &item));
+    bool table = false, version = false, group = false;
+    while (item.n) {
+        name = slice_split(slice_trim(slice_split(item, ';', &item)), '=', &value);
+        table = table || (slice_is(name, "as") && slice_is(value, "Table"));
+        version = version || (slice_is(name, "v") && slice_is(value, "v1"));
+        group = group || (slice_is(name, "g") && slice_is(value, "meta.k8s.io"));
+    }
+    return slice_is_nocase(essence, "application/json") && table && version && group;
+}
+
+int wire_table(const struct request *request, bool *ret, enum table_include *ret_include, struct error *error)
+{
+    struct slice rest = request_header(request, "Accept"), first = slice_split(rest, ',', &rest);
+    *ret = is_table(first);
+    if (!table_include_parse(request_query(request, "includeObject"), ret_include) && *ret)
+        return error_set(error, ERROR_BAD_REQUEST, "includeObject",
+                         "includeObject must be \"None\", \"Metadata\" or \"Object\"");
+    return 0;
 }
 
 int wire_check_accept(const struct request *request, struct error *error)

@@ -1,6 +1,7 @@
 """kubectl, unmodified, against the local engine: `atelier kubeconfig`, then what people type."""
 import hashlib
 import pathlib
+import re
 import time
 
 import pytest
@@ -44,6 +45,101 @@ def has_process(argument):
         if argument.encode() in command and b"kubectl" not in command[0]:
             return True
     return False
+
+
+# --- looking ----------------------------------------------------------------------------------------------------------
+def table(text):
+    """[{COLUMN: cell}] of what kubectl prints; columns are divided by at least two spaces."""
+    lines = text.splitlines()
+    starts = [match.start() for match in re.finditer(r"(?:^|(?<=  ))\S", lines[0])]
+    cut = [slice(start, end) for start, end in zip(starts, [*starts[1:], None])]
+    return [{lines[0][part].strip(): line[part].strip() for part in cut} for line in lines[1:]]
+
+
+def test_get_shows_each_kinds_own_columns(alice):
+    pods = {row["NAME"]: row for row in table(alice.out("get", "pods"))}
+    assert list(pods["nb1-0"]) == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
+    assert pods["nb1-0"]["STATUS"] == "Running" and pods["nb1-0"]["RESTARTS"] == "0"
+    wide = table(alice.out("get", "pod", "nb1-0", "-o", "wide"))[0]
+    assert wide["IP"] == alice.out("get", "pod", "nb1-0", "-o", "jsonpath={.status.podIP}")
+    assert table(alice.out("get", "svc", "nb1"))[0]["PORT(S)"] == "80/TCP"
+    claim = table(alice.out("get", "pvc"))[0]
+    assert (claim["NAME"], claim["STATUS"], claim["ACCESS MODES"]) == ("home", "Bound", "RWO")
+    notebook = table(alice.out("get", "nb", "nb1"))[0]
+    assert notebook["STATUS"] in ("Starting", "Running")
+    assert list(table(alice.out("get", "events"))[0]) == ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    assert {row["OBJECT"] for row in table(alice.out("get", "events"))} >= {"pod/nb1-0"}
+    assert table(alice.out("get", "profiles"))[0]["OWNER"] == ALICE
+    everywhere = table(alice.out("get", "pods", "-A"))
+    assert {row["NAMESPACE"] for row in everywhere} == {"alice"}
+    assert "statefulset.apps/nb1" in alice.out("get", "all")
+
+
+def test_get_selects(alice):
+    def names(*args):
+        return sorted(alice.out("get", "pods", "-o", "name", *args).split())
+
+    assert names("-l", "notebook-name=nb1") == ["pod/nb1-0"]
+    assert names("-l", "notebook-name in (nb1,nb2)") == ["pod/nb1-0", "pod/nb2-0"]
+    assert names("--field-selector", "metadata.name=nb2-0") == ["pod/nb2-0"]
+    assert names("--field-selector", "status.phase=Failed") == []
+    assert names("--field-selector", "status.phase=Running") == ["pod/nb1-0", "pod/nb2-0"]
+
+
+def test_get_prints_as_it_is_told(alice):
+    assert alice.json("get", "nb", "nb1")["kind"] == "Notebook"
+    assert "kind: Notebook" in alice.out("get", "nb", "nb1", "-o", "yaml")
+    assert alice.out("get", "nb", "-o", "jsonpath={.items[*].metadata.name}") == "nb1 nb2"
+    assert alice.out("get", "nb", "-o", "custom-columns=N:.metadata.name", "--no-headers").split() == ["nb1", "nb2"]
+
+
+def test_watching_prints_rows_as_things_change(alice):
+    alice("create", "configmap", "watched", "--from-literal=a=b")
+    watch = alice.start("get", "configmap", "watched", "-w")
+    assert watch.stdout.readline().split() == ["NAME", "DATA", "AGE"]
+    assert watch.stdout.readline().split()[:2] == ["watched", "1"]
+    alice("patch", "configmap", "watched", "--type", "merge", "-p", '{"data":{"c":"d"}}')
+    assert watch.stdout.readline().split()[:2] == ["watched", "2"]
+    watch.kill()
+    watch.communicate()
+    alice("delete", "configmap", "watched", "--wait")
+    assert "not found" in alice("get", "configmap", "watched", check=False).stderr
+
+
+def test_describe_tells_what_happened(alice):
+    told = alice.out("describe", "pod", "nb1-0")
+    assert "Controlled By:  StatefulSet/nb1" in told
+    assert "Scheduled" in told.split("Events:")[1] and "Started" in told.split("Events:")[1]
+    assert "Phase:" in alice.out("describe", "nb", "nb1")
+
+
+def test_wait_for_conditions_and_deletion(alice):
+    alice("wait", "--for=condition=Ready", "pod/nb1-0", "nb/nb1", "--timeout=90s")
+    alice("wait", "--for=jsonpath={.status.phase}=Running", "nb/nb1", "--timeout=30s")
+    late = alice("wait", "--for=condition=Nonsense", "pod/nb1-0", "--timeout=1s", check=False)
+    assert late.returncode == 1 and "timed out" in late.stderr
+
+
+def test_what_there_is_and_what_one_may(place, alice):
+    kinds = table(alice.out("api-resources"))
+    assert {"notebooks", "rayclusters", "pods", "configmaps"} <= {row["NAME"] for row in kinds}
+    viewer = Kubectl(place, CAROL, "alice")
+    assert alice.out("auth", "can-i", "create", "notebooks").strip() == "yes"
+    assert alice.out("auth", "can-i", "create", "pods", "--subresource=exec").strip() == "yes"
+    for args in (("create", "notebooks"), ("create", "pods", "--subresource=exec"), ("get", "secrets")):
+        refused = viewer("auth", "can-i", *args, check=False)
+        assert refused.returncode == 1 and refused.stdout.startswith("no"), args
+    rules = table(alice.out("auth", "can-i", "--list"))
+    assert any(row["Resources"] == "notebooks.kubeflow.org" and "create" in row["Verbs"] for row in rules)
+    assert any(row["Resources"] == "pods/exec" for row in rules)
+
+
+def test_logs_of_a_pod(alice):
+    assert "Jupyter Server" in alice.out("logs", "nb1-0", "--tail=200")
+    following = alice.start("logs", "-f", "nb1-0", "--tail=1")
+    assert following.stdout.readline()
+    following.kill()
+    following.communicate()
 
 
 # --- exec -------------------------------------------------------------------------------------------------------------
