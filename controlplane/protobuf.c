@@ -2,6 +2,7 @@
 #include "controlplane/protobuf.h"
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+#define NUMBER_MAX 536870911 /* 2^29 - 1, protobuf.dev/programming-guides/proto3/#assigning */
 
 static bool take_varint(struct slice *rest, uint64_t *ret)
 {
@@ -32,7 +33,7 @@ bool protobuf_next(struct slice *message, struct protobuf_field *ret, bool *ret_
     *ret_end = message->n == 0;
     if (*ret_end)
         return true;
-    if (!take_varint(message, &key))
+    if (!take_varint(message, &key) || key >> 3 == 0 || key >> 3 > NUMBER_MAX)
         return false;
     *ret = (struct protobuf_field){.number = (unsigned)(key >> 3), .bytes = {"", 0}};
     switch (key & 7) {

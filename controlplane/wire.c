@@ -34,9 +34,10 @@ int wire_type(const struct request *request, enum wire_type *ret, struct error *
             return 0;
         }
     }
-    return error_set(error, ERROR_MEDIA_TYPE, NULL, "the Content-Type must be %s",
-                     patching ? "application/merge-patch+json or application/json-patch+json"
-                              : "application/json or application/yaml");
+    return error_set(
+        error, ERROR_MEDIA_TYPE, NULL, "the Content-Type must be %s",
+        patching ? "application/merge-patch+json or application/json-patch+json"
+                 : "application/json, application/yaml or, for some kinds, application/vnd.kubernetes.protobuf");
 }
 
 int wire_patch_type(const struct request *request, enum wire_type *ret, struct error *error)

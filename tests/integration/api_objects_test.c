@@ -98,7 +98,7 @@ static void yaml_goes_in_and_out(void **state)
     assert_string_equal(type, "application/yaml");
     assert_non_null(strstr(made.body, "name: from-yaml"));
     refused("POST", CONFIGMAPS, YAML, "a: &x 1\nb: *x\n", 400, "");
-    refused("POST", CONFIGMAPS, "Content-Type: text/plain\r\n", "{}", 415, "application/json or application/yaml");
+    refused("POST", CONFIGMAPS, "Content-Type: text/plain\r\n", "{}", 415, "application/json, application/yaml");
     refused("POST", CONFIGMAPS, "Content-Type: application/x-www-form-urlencoded\r\n", "a=b", 415, "");
     refused("POST", CONFIGMAPS, JSON "Accept: application/vnd.kubernetes.protobuf\r\n", "{}", 406, "application/json");
     refused("PATCH", CONFIGMAPS "/from-yaml", JSON, "{}", 415, "merge-patch");
