@@ -154,7 +154,7 @@ FUZZ_SECONDS ?= 20
 fuzz: $(GENERATED)
 	scripts/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(wildcard tests/fuzz/*_fuzz.c)
 
-.PHONY: bench bench-kubernetes demo
+.PHONY: bench bench-kubernetes bench-console demo
 bench: $(PROGRAMS) images $(TEST_VENV)/.ready
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python bench/run.py
 $(BUILD)/bench/%: bench/%.c $(LIBRARY)
@@ -163,6 +163,9 @@ $(BUILD)/bench/%: bench/%.c $(LIBRARY)
 bench-kubernetes: $(PROGRAMS) $(BUILD)/bench/kubernetes_writes $(TEST_VENV)/.ready
 	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
 	ATELIER_BUILD=$(abspath $(BUILD)) $(TEST_VENV)/bin/python bench/kubernetes.py
+# The console in Chromium over a slow line, and what a person does from sign-in to a cell that has run.
+bench-console: $(PROGRAMS) images $(TEST_VENV)/.ready
+	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python bench/console.py
 # Walks steps 3 to 8 of the main job against a running service (make run), printing each command.
 demo: $(PROGRAMS)
 	scripts/demo.sh

@@ -30,5 +30,5 @@ export function held({ cpu, memory, gpu }: { cpu: number; memory: number; gpu: n
   return [cpus(cpu), gib(memory), ...(gpu ? [`${gpu} GPU`] : [])].join(", ");
 }
 export function day(time: string | number | null | undefined, none = t.time.never): string {
-  return time ? new Date(time).toLocaleString(language) : none;
+  return time ? new Date(time).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" }) : none;
 }

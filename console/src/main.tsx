@@ -27,7 +27,7 @@ import { stay, usePlace } from "./router";
 import { Line, Logo, Rail, Waiting } from "./shell";
 import { t } from "./text";
 
-const look_again_ms = 15_000;
+const look_again_ms = 5_000;
 
 function Missing() {
   return <Page title={t.menu.missing}><Empty>{t.menu.missingText} <a href="/" onClick={stay}>{t.menu.goHome}</a></Empty></Page>;

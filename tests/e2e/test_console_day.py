@@ -76,6 +76,16 @@ def test_the_first_visit_leads_to_a_notebook(house, visit):
     shot(page, "32-notebook")
 
 
+def test_who_begins_at_once_lands_in_a_notebook(house, visit):
+    page = visit(OTTO)
+    page.get_by_label("Profile name").fill("otto")
+    page.get_by_role("button", name="Create it and open a notebook").click()
+    expect(page.get_by_text("It opens by itself once it runs.")).to_be_visible(timeout=30000)
+    shot(page, "29-opens-itself")
+    page.wait_for_url(re.compile(r"^http://notebook-lab--otto\.localhost:"), timeout=120000)
+    house.cli("profile", "delete", "otto", "--confirm", "otto", user=OTTO)
+
+
 def test_a_name_that_is_taken_is_told_at_once(visit):
     page = visit(NORA, "/p/nora/notebooks?new")
     page.get_by_label("Name").fill("lab")

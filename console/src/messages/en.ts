@@ -44,7 +44,7 @@ export const en = {
   },
   first: {
     title: "Name your profile", text: "A profile is your space: notebooks, Ray clusters and files live in it, and nobody else gets in unless you invite them.",
-    name: "Profile name", hint: "Lower-case letters, digits and '-', a letter first; it appears in addresses.", create: "Create profile", busy: "Making it…", failed: "The profile could not be made.",
+    name: "Profile name", hint: "Lower-case letters, digits and '-', a letter first; it appears in addresses.", create: "Create profile", begin: "Create it and open a notebook", busy: "Making it…", failed: "The profile could not be made.",
   },
   home: {
     title: "Home", running: "What runs", nothing: "Nothing runs, so nothing is held.", holding: (size: string) => `Together: ${size}.`, stoppedToo: (count: number) => many(count, "stopped one holds nothing", "stopped ones hold nothing"),
@@ -69,7 +69,7 @@ export const en = {
     title: "Notebooks", new: "New notebook", what: "Notebook", none: "No notebooks yet", noneText: "A notebook is a JupyterLab of your own. A new one is ready in about half a minute.",
     open: "Open", start: "Start", stop: "Stop", resize: "Resize", delete: "Delete", kept: "Files under /home/atelier are kept when the notebook is stopped, resized or deleted.",
     resizeOf: (name: string) => `Resize ${name}`, resizeText: "The notebook restarts with the new size. Files are kept, running kernels are not.", isStarting: (name: string) => `${name} is starting`,
-    made: "Made", 
+    made: "Made", opensItself: "It opens by itself once it runs.",
   },
   ray: {
     title: "Ray clusters", new: "New Ray cluster", what: "Ray cluster", none: "No Ray clusters yet", noneText: "A cluster runs your code on a head and as many workers as you say. KubeRay's manifests work here too: atelier apply -f cluster.yaml.",

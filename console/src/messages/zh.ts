@@ -44,7 +44,7 @@ export const zh: Messages = {
   },
   first: {
     title: "为您的空间命名", text: "空间是您自己的地方：笔记本、Ray 集群和文件都在其中，除非您邀请，别人进不来。",
-    name: "空间名称", hint: "小写字母、数字和“-”，以字母开头；它会出现在网址里。", create: "创建空间", busy: "正在创建…", failed: "无法创建空间。",
+    name: "空间名称", hint: "小写字母、数字和“-”，以字母开头；它会出现在网址里。", create: "创建空间", begin: "创建并打开笔记本", busy: "正在创建…", failed: "无法创建空间。",
   },
   home: {
     title: "首页", running: "正在运行", nothing: "没有运行任何东西，因此没有占用资源。", holding: (size) => `合计：${size}。`, stoppedToo: (count) => `另有 ${count} 个已停止，不占资源`,
@@ -69,7 +69,7 @@ export const zh: Messages = {
     title: "笔记本", new: "新建笔记本", what: "笔记本", none: "还没有笔记本", noneText: "笔记本是您自己的 JupyterLab，大约半分钟即可使用。",
     open: "打开", start: "启动", stop: "停止", resize: "调整规格", delete: "删除", kept: "停止、调整规格或删除笔记本时，/home/atelier 下的文件会保留。",
     resizeOf: (name) => `调整规格：${name}`, resizeText: "笔记本会以新规格重启。文件会保留，正在运行的内核不会。", isStarting: (name) => `${name} 正在启动`,
-    made: "创建于", 
+    made: "创建于", opensItself: "运行后会自动打开。",
   },
   ray: {
     title: "Ray 集群", new: "新建 Ray 集群", what: "Ray 集群", none: "还没有 Ray 集群", noneText: "集群在一个头节点和任意多个工作节点上运行您的代码。KubeRay 的清单在这里同样可用：atelier apply -f cluster.yaml。",

@@ -51,7 +51,7 @@ export function Activity({ profile }: { profile?: string }) {
   const row = (entry: Entry): Row => ({
     key: String(entry.id),
     cells: [
-      <time>{day(entry.at)}</time>, entry.actor, entry.action, ...(profile ? [] : [entry.namespace ?? ""]),
+      <time class="short">{day(entry.at)}</time>, entry.actor, entry.action, ...(profile ? [] : [entry.namespace ?? ""]),
       <>{[entry.kind, entry.name].filter(Boolean).join(" ")}{entry.detail ? <small class="hint"> {entry.detail}</small> : null}</>, <State phase={entry.outcome} />,
     ],
   });

@@ -1,25 +1,34 @@
-// The first visit, where a profile is made.
-import { useState } from "preact/hooks";
+// The first visit, where a profile is made; and, for who wants to begin at once, a notebook in it that opens by itself.
+import { useRef, useState } from "preact/hooks";
 import { get, type KubeObject, paths, post, Problem } from "../api";
 import { Field, Rest, useForm } from "../parts/form";
 import { Page } from "../parts/page";
 import { go } from "../router";
 import { t } from "../text";
+import { notebookOf, unfilled, useImages } from "./notebook_parts";
 
 const patience = 120; // looks, half a second apart
+const firstName = "lab";
+
+async function makeProfile(name: string): Promise<void> {
+  await post(paths.profiles, { apiVersion: "kubeflow.org/v1", kind: "Profile", metadata: { name } });
+  for (let looks = 0; looks < patience; looks++) {
+    const profile = await get<KubeObject>(`${paths.profiles}/${encodeURIComponent(name)}`);
+    if (profile.status?.phase === "Ready") break;
+    if (profile.status?.phase === "Failed") throw new Problem(500, String(profile.status?.message ?? t.first.failed));
+    await new Promise((resume) => setTimeout(resume, 500));
+  }
+}
 
 export function FirstVisit({ done }: { done: () => Promise<void> }) {
   const [name, setName] = useState("");
+  const begin = useRef(false); // which button
+  const image = useImages()[0]?.name ?? "";
   const form = useForm(async () => {
-    await post(paths.profiles, { apiVersion: "kubeflow.org/v1", kind: "Profile", metadata: { name } });
-    for (let looks = 0; looks < patience; looks++) {
-      const profile = await get<KubeObject>(`${paths.profiles}/${encodeURIComponent(name)}`);
-      if (profile.status?.phase === "Ready") break;
-      if (profile.status?.phase === "Failed") throw new Problem(500, String(profile.status?.message ?? t.first.failed));
-      await new Promise((resume) => setTimeout(resume, 500));
-    }
+    await makeProfile(name);
+    if (begin.current) await post(paths.notebooks(name), notebookOf(name, { ...unfilled, name: firstName, image }));
     await done();
-    go(`/p/${name}`, true);
+    go(begin.current ? `/p/${name}/notebooks/${firstName}?open` : `/p/${name}`, true);
   });
   return (
     <Page title={t.first.title} lead={t.first.text}>
@@ -28,7 +37,10 @@ export function FirstVisit({ done }: { done: () => Promise<void> }) {
           <Field label={t.first.name} value={name} required maxLength={40} pattern="[a-z]([a-z0-9\-]*[a-z0-9])?" autocomplete="off" autofocus
             hint={t.first.hint} problem={form.problem} field="metadata.name" onInput={(event) => setName(event.currentTarget.value)} />
           <Rest problem={form.problem} fields={["metadata.name"]} />
-          <footer><button class="primary" disabled={form.busy}>{form.busy ? t.first.busy : t.first.create}</button></footer>
+          <footer>
+            <button class="primary" disabled={form.busy} onClick={() => (begin.current = false)}>{form.busy ? t.first.busy : t.first.create}</button>
+            {image ? <button disabled={form.busy} onClick={() => (begin.current = true)}>{t.first.begin}</button> : null}
+          </footer>
         </form>
       </section>
     </Page>

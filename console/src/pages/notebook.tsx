@@ -1,5 +1,5 @@
 // One notebook: how it is, what it uses, what has happened to it, and its manifest.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { paths, type Problem, type ProfileEntry } from "../api";
 import { age, held } from "../format";
 import { useLater } from "../later";
@@ -8,8 +8,10 @@ import { Events } from "../parts/events";
 import { ManifestView } from "../parts/manifest";
 import { Alert, Announce, Empty, Facts, Loading, Page } from "../parts/page";
 import { Usage } from "../parts/usage";
+import { may } from "../rights";
+import { useQuery } from "../router";
 import { t } from "../text";
-import { claimsOf, phaseOf, sizeOf } from "../workload";
+import { claimsOf, doorOf, phaseOf, sizeOf } from "../workload";
 import { NotebookActions, type NotebookAsk, NotebookDialog } from "./notebook_parts";
 import { NotebookState } from "./notebooks";
 
@@ -19,6 +21,12 @@ export function NotebookPage({ entry, name }: { entry: ProfileEntry; name: strin
   const [ask, setAsk] = useState<NotebookAsk>(null);
   const [failed, setFailed] = useState<Problem | null>(null);
   const item = items?.[0];
+  const [opening] = useQuery("open");
+  const door = opening && item && may("open", entry, "Notebook", name) ? doorOf(item) : "";
+  const runs = item !== undefined && phaseOf(item) === "Running";
+  useEffect(() => {
+    if (door && runs) location.replace(door);
+  }, [door, runs]);
   const back = { text: t.notebooks.title, href: `/p/${entry.name}/notebooks` };
   if (!item) return <Page title={name} crumb={back}>{items ? <Empty>{t.menu.missingText}</Empty> : problem ? <Alert problem={problem} /> : <Loading />}</Page>;
   const member = entry.role !== "";
@@ -26,6 +34,7 @@ export function NotebookPage({ entry, name }: { entry: ProfileEntry; name: strin
     <Page title={name} crumb={back} lead={<NotebookState item={item} />} actions={leaving ? null : <NotebookActions item={item} entry={entry} ask={setAsk} failed={setFailed} />}>
       <Alert problem={failed ?? problem} />
       <Announce states={[[name, phaseOf(item)]]} />
+      {door ? <p class="hint" role="status">{t.notebooks.opensItself}</p> : null}
       <div class="cards">
         <section>
           <h2>{t.form.size}</h2>

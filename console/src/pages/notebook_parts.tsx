@@ -22,18 +22,20 @@ export const useImages = () => useData(() => get<{ items: Image[] }>("/api/ateli
 
 const container = "spec.template.spec.containers[0]";
 
+// The form as it begins, and the object that it means.
+export const unfilled = { name: "", image: "", cpu: "0.5", memory: "1Gi", gpu: "0", env: "", volumes: "" };
+export function notebookOf(profile: string, form: typeof unfilled) {
+  const { volumes: claims, volumeMounts } = volumes(form.volumes);
+  const container = { name: form.name || "notebook", image: form.image, resources: resources(form), env: environment(form.env), volumeMounts };
+  return { apiVersion: "kubeflow.org/v1", kind: "Notebook", metadata: { name: form.name, namespace: profile }, spec: { template: { spec: { containers: [container], volumes: claims } } } };
+}
+
 export function NewNotebook({ profile, taken, close }: { profile: string; taken: string[]; close: () => void }) {
   const images = useImages();
-  const [form, setForm] = useState({ name: "", image: "", cpu: "0.5", memory: "1Gi", gpu: "0", env: "", volumes: "" });
+  const [form, setForm] = useState(unfilled);
   const image = form.image || (images[0]?.name ?? "");
   const set = (key: keyof typeof form) => (event: { currentTarget: { value: string } }) => setForm({ ...form, [key]: event.currentTarget.value });
-  const { volumes: claims, volumeMounts } = volumes(form.volumes);
-  const manifest = {
-    apiVersion: "kubeflow.org/v1",
-    kind: "Notebook",
-    metadata: { name: form.name, namespace: profile },
-    spec: { template: { spec: { containers: [{ name: form.name || "notebook", image, resources: resources(form), env: environment(form.env), volumeMounts }], volumes: claims } } },
-  };
+  const manifest = notebookOf(profile, { ...form, image });
   const fields = fieldsOf(container);
   const own = lineProblem(form.env, form.volumes);
   const known = ["metadata.name", ...fields.cpu, ...fields.memory, ...fields.gpu, fields.image, fields.env, "form", "spec.template.spec.volumes", ...fields.mounts];

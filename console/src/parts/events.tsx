@@ -18,11 +18,23 @@ interface EventObject extends KubeObject {
 }
 const timeOf = (event: EventObject) => event.lastTimestamp ?? event.metadata.creationTimestamp ?? "";
 
+// A warning that comes back, with other figures in it each time, is told once: the latest of its kind, and how many there were.
+function latestWarnings(events: EventObject[]): EventObject[] {
+  const kept = new Map<string, EventObject>();
+  for (const event of events) {
+    const key = event.type === "Warning" ? `${event.involvedObject?.kind}/${event.involvedObject?.name} ${event.reason}` : event.metadata.uid;
+    const later = kept.get(key);
+    kept.set(key, later ? { ...later, count: (later.count ?? 1) + (event.count ?? 1) } : event);
+  }
+  return [...kept.values()];
+}
+
 // <about>: whether an event is meant. Pods carry the name of what they belong to in front of theirs.
 export function useEvents(profile: string, about: (event: EventObject) => boolean) {
   const path = paths.core(profile, "events");
   const read = useData(() => get<List>(path), path, { every_ms: again_ms });
-  const events = ((read.data?.items ?? []) as EventObject[]).filter(about).sort((a, b) => timeOf(b).localeCompare(timeOf(a))).slice(0, shown);
+  const latest = ((read.data?.items ?? []) as EventObject[]).filter(about).sort((a, b) => timeOf(b).localeCompare(timeOf(a)));
+  const events = latestWarnings(latest).slice(0, shown);
   return { events, read };
 }
 

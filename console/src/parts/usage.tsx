@@ -38,16 +38,24 @@ interface Curve {
 }
 const token = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const height = 140;
+const shortest_s = 600; // what has just begun is drawn at the right, not stretched
+const minutes = [1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440].map((count) => count * 60);
 const binary = Array.from({ length: 24 }, (_, at) => 2 ** (at + 20)); // 1 MiB and more
+
+function spanOf(plot: uPlot): [number, number] {
+  const times = plot.data[0];
+  const last = times.at(-1) ?? 0;
+  return [Math.min(times[0] ?? last, last - shortest_s), last];
+}
 
 function options(curve: Curve, width: number): uPlot.Options {
   const axis = { stroke: token("soft"), grid: { stroke: token("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
   const clock = (_: uPlot, values: number[]) => values.map((value) => new Date(value * 1000).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }));
   return {
     width, height, cursor: { y: false }, legend: { show: false },
-    scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(max, curve.limit ?? 0, 0.01) * 1.05] } },
+    scales: { x: { time: true, range: spanOf }, y: { range: (_, __, max) => [0, Math.max(max, curve.limit ?? 0, 0.01) * 1.05] } },
     padding: [8, 24, 0, 0],
-    axes: [{ ...axis, values: clock, space: 70, size: 28 }, { ...axis, size: 72, space: 28, incrs: curve.steps, values: (_, values) => values.map(curve.say) }],
+    axes: [{ ...axis, values: clock, incrs: minutes, space: 70, size: 28 }, { ...axis, size: 72, space: 28, incrs: curve.steps, values: (_, values) => values.map(curve.say) }],
     series: [{}, { stroke: token("accent"), width: 2, fill: token("tint"), points: { show: curve.times.length < 3 }, spanGaps: false }, { stroke: token("wait"), width: 1, dash: [4, 4], points: { show: false } }],
   };
 }
