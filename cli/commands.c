@@ -169,6 +169,12 @@ const struct command commands[] = {
              {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),
      1, CALL_ARGUMENTS_MAX - 1, false, "  atelier ray delete example-cluster -n alice\n", verb_ray_delete},
 
+    {"job list", "[JOB]", "Show the runs of RayJobs that have ended, also when job and cluster are gone", watch_options,
+     0, 1, false, "  atelier job list -n alice\n  atelier job list train -n alice -o json\n", verb_job_list},
+    {"job logs", "JOB", "Print what a RayJob's driver has printed, also when its cluster is gone",
+     OPTIONS({"run", 0, "ID", "an earlier run (default: the latest)"}), 1, 1, false,
+     "  atelier job logs train -n alice\n  atelier job logs train -n alice --run train-x2v7k\n", verb_job_logs},
+
     {"profile create", "NAME", "Make a profile: a namespace of one's own",
      OPTIONS({"owner", 0, "E-MAIL", "whose it is (default: yours)"}, DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier profile create alice --wait\n  atelier profile create alice --owner alice@example.com\n",

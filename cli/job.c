@@ -1,7 +1,7 @@
 /* How is a job submitted to a Ray cluster, followed and looked at? Through Ray's Jobs API, as its own client does. */
 #include "base/clock.h"
+#include "base/json_mend.h"
 #include "cli/client.h"
-#include "cli/mend.h"
 #include "cli/object.h"
 #include "cli/package.h"
 #include "cli/terminal.h"
@@ -48,7 +48,7 @@ static int get_job(struct call *call, const char *job, const char *tail, cJSON *
     free(path);
     if (failed)
         return failed;
-    mend_json_escapes(&raw);
+    json_mend_escapes(&raw);
     return json_parse(buffer_slice(&raw), &job_limits, ret, error);
 }
 

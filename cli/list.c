@@ -1,8 +1,8 @@
 /* How is a list of the people API shown, and watched, which it cannot be by itself? */
 #include "base/clock.h"
+#include "base/json_mend.h"
 #include "base/map.h"
 #include "cli/client.h"
-#include "cli/mend.h"
 #include "cli/output.h"
 
 #define LOOK_AGAIN_MS 2000
@@ -78,7 +78,7 @@ static int read_list(struct call *call, const char *path, const struct listing *
 {
     int failed = client_send(call, &(struct client_request){.method = "GET", .path = path}, raw, error);
     if (!failed && listing->bare)
-        mend_json_escapes(raw);
+        json_mend_escapes(raw);
     return failed ? failed : json_parse(buffer_slice(raw), &output_limits, ret, error);
 }
 

@@ -74,6 +74,17 @@ static const char *pod_state(const cJSON *object, const char **ret_reason)
     return reason ? reason : json_text_or("Pending", object, "status", "phase", NULL);
 }
 
+/* KubeRay's words: where the job stands, and for one that has ended, how. */
+static const char *rayjob_state(const cJSON *object, const char **ret_reason)
+{
+    const char *state = json_text_or("", object, "status", "jobDeploymentStatus", NULL);
+    const char *message = json_text_or("", object, "status", "message", NULL);
+    *ret_reason = message[0] ? message : json_text_or("", object, "status", "reason", NULL);
+    if (json_at(object, "metadata", "deletionTimestamp", NULL))
+        return "Terminating";
+    return state[0] ? state : "Pending";
+}
+
 static const char *general_state(const cJSON *object, const char **ret_reason)
 {
     const cJSON *ready = resource_condition(object, "Ready");
@@ -100,6 +111,7 @@ const char *resource_state(const struct resource *resource, const cJSON *object,
     const char *reason = "";
     const char *state = strcmp(resource->kind, "RayCluster") == 0 ? raycluster_state(object, &reason)
                         : strcmp(resource->kind, "Pod") == 0      ? pod_state(object, &reason)
+                        : strcmp(resource->kind, "RayJob") == 0   ? rayjob_state(object, &reason)
                                                                   : general_state(object, &reason);
     if (ret_reason)
         *ret_reason = reason;
@@ -114,6 +126,8 @@ bool resource_is_ready(const struct resource *resource, const cJSON *object, boo
         return condition_is(object, "Ready", "True") || strcmp(state, "Succeeded") == 0;
     if (strcmp(resource->kind, "StatefulSet") == 0)
         return number_at(object, "status", "readyReplicas") >= number_at(object, "spec", "replicas");
+    if (strcmp(resource->kind, "RayJob") == 0)
+        return strcmp(state, "Complete") == 0;
     return strcmp(state, "Running") == 0 || strcmp(state, "Ready") == 0 || strcmp(state, "Bound") == 0 ||
            strcmp(state, "Active") == 0;
 }
@@ -214,6 +228,18 @@ static void raycluster_row(const cJSON *object, struct table *table)
     table_add(table, TEXT(object, "status", "desiredGPU"));
     table_add(table, TEXT(object, "status", "head", "podIP"));
     add_joined(json_at(object, "spec", "workerGroupSpecs", NULL), "groupName", table);
+}
+
+static void rayjob_row(const cJSON *object, struct table *table)
+{
+    const char *reason, *state = rayjob_state(object, &reason);
+    add_name(object, table);
+    table_add(table, state);
+    table_add(table, TEXT(object, "status", "jobStatus"));
+    table_add(table, TEXT(object, "status", "rayClusterName"));
+    table_add(table, TEXT(object, "status", "jobId"));
+    add_age(object, table);
+    table_add(table, strcmp(state, "Complete") == 0 ? "" : reason);
 }
 
 static void pod_row(const cJSON *object, struct table *table)
@@ -336,6 +362,8 @@ static const struct resource resources[] = {
     {"ray.io", "v1", "RayCluster", "rayclusters", "raycluster", "ray", true,
      HEADERS("NAME", "STATUS", "WORKERS", "CPU", "MEMORY", "RAY", "AGE", "REASON", "+GPUS", "+HEAD IP", "+GROUPS"),
      raycluster_row},
+    {"ray.io", "v1", "RayJob", "rayjobs", "rayjob", "", true,
+     HEADERS("NAME", "STATUS", "JOB", "CLUSTER", "RUN", "AGE", "REASON"), rayjob_row},
     {"", "v1", "Pod", "pods", "pod", "po", true,
      HEADERS("NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "REASON", "+NODE", "+CONTAINERS", "+IMAGES"), pod_row},
     {"", "v1", "Service", "services", "service", "svc", true,

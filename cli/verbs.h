@@ -38,6 +38,8 @@ int verb_ray_get_head_ip(struct call *call, struct error *error);
 int verb_ray_submit(struct call *call, struct error *error);
 int verb_ray_jobs(struct call *call, struct error *error);
 int verb_ray_logs(struct call *call, struct error *error);
+int verb_job_list(struct call *call, struct error *error);
+int verb_job_logs(struct call *call, struct error *error);
 int verb_ray_stop(struct call *call, struct error *error);
 int verb_ray_scale(struct call *call, struct error *error);
 int verb_ray_open(struct call *call, struct error *error);

@@ -244,6 +244,26 @@ int engine_log_open(struct engine *engine, const char *namespace, const char *po
     return engine->operations->log_open(engine, namespace, pod, container, ret_fd, ret_live, error);
 }
 
+static int refuse_history(struct error *error)
+{
+    return error_set(error, ERROR_METHOD, NULL, "jobs that have ended are not kept here");
+}
+
+int engine_job_history(struct engine *engine, const char *namespace, const char *name, cJSON **ret, struct error *error)
+{
+    if (!engine->operations->job_history)
+        return refuse_history(error);
+    return engine->operations->job_history(engine, namespace, name, ret, error);
+}
+
+int engine_job_log(struct engine *engine, const char *namespace, const char *name, const char *job_id, char **ret,
+                   bool *ret_cut, struct error *error)
+{
+    if (!engine->operations->job_log)
+        return refuse_history(error);
+    return engine->operations->job_log(engine, namespace, name, job_id, ret, ret_cut, error);
+}
+
 void engine_event(struct engine *engine, const cJSON *object, const char *type, const char *reason, const char *format,
                   ...)
 {

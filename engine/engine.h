@@ -75,6 +75,7 @@ struct engine_traits {
     bool api_within;      /* whoever serves the API must also serve it to workloads (engine_listen) */
     bool ray_autoscaling; /* a RayCluster may change its own number of workers */
     bool ray_fault_tolerance; /* a head may come back with what it knew (gcsFaultToleranceOptions) */
+    bool ray_store;           /* the engine has a store for that itself: redisAddress may be left out */
 };
 const struct engine_traits *engine_traits(struct engine *engine);
 /* True while this process is the one that reconciles (always, where there can be only one). A reconciler asks before
@@ -228,6 +229,16 @@ int engine_trust_webhooks(struct engine *engine, struct slice ca_pem, bool *ret_
  * tells whether more may come. <container> NULL: the only or first one. */
 int engine_log_open(struct engine *engine, const char *namespace, const char *pod, const char *container, int *ret_fd,
                     bool *ret_live, struct error *error);
+
+/* Runs of RayJobs that have ended, newest first, those whose RayJob and cluster are gone included, as far as they are
+ * kept: {"items":[{"name","jobId","finishedAt","entrypoint","status":{…as the RayJob's was},"events":[…],"logBytes",
+ * "logCut"}]}. <name> NULL: of every RayJob of the namespace. METHOD where the engine keeps none. */
+int engine_job_history(struct engine *engine, const char *namespace, const char *name, cJSON **ret,
+                       struct error *error);
+/* What the driver of a RayJob's run has printed, its end if it is long (*ret_cut): of the one that goes on, or kept.
+ * <job_id> NULL: the latest run. *ret is the caller's. NOT_FOUND: nothing is known of it; METHOD as above. */
+int engine_job_log(struct engine *engine, const char *namespace, const char *name, const char *job_id, char **ret,
+                   bool *ret_cut, struct error *error);
 
 /* Writes an Event about an object (repeats within 10 minutes raise `count`). type: "Normal" or "Warning". */
 void engine_event(struct engine *engine, const cJSON *object, const char *type, const char *reason, const char *format,

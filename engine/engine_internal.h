@@ -44,6 +44,10 @@ struct engine_operations {
     int (*log_open)(struct engine *, const char *namespace, const char *pod, const char *container, int *ret_fd,
                     bool *ret_live, struct error *);
     void (*event)(struct engine *, const cJSON *object, const char *type, const char *reason, const char *message);
+    /* NULL: METHOD. */
+    int (*job_history)(struct engine *, const char *namespace, const char *name, cJSON **ret, struct error *);
+    int (*job_log)(struct engine *, const char *namespace, const char *name, const char *job_id, char **ret,
+                   bool *ret_cut, struct error *);
     bool (*ready)(struct engine *, struct error *);
     bool (*has)(struct engine *, enum engine_kind);
     const struct engine_traits *(*traits)(struct engine *);

@@ -30,7 +30,7 @@ static int check_credential(const cJSON *options, const char *path, const char *
     return r;
 }
 
-static int check_options(const cJSON *options, const char *path, struct error *error)
+static int check_options(const struct ray_context *context, const cJSON *options, const char *path, struct error *error)
 {
     static const char *const known[] = {
         "backend", "redisAddress", "redisUsername", "redisPassword", "storage", "externalStorageNamespace", NULL};
@@ -55,7 +55,15 @@ static int check_options(const cJSON *options, const char *path, struct error *e
         ray_path(field, path, "backend");
         return error_set(error, ERROR_INVALID, field, "%s must be redis", field);
     }
-    if (!address || !*address) {
+    bool own = context->traits->ray_store && (!address || !*address);
+    static const char *const of_address[] = {"redisUsername", "redisPassword", "externalStorageNamespace"};
+    for (size_t i = 0; own && i < COUNT_OF(of_address); i++) {
+        if (!json_member(options, of_address[i]))
+            continue;
+        ray_path(field, path, of_address[i]);
+        return refuse(field, "it belongs to a redisAddress; without one the store is the profile's own", error);
+    }
+    if (!own && (!address || !*address)) {
         ray_path(field, path, "redisAddress");
         return error_set(error, ERROR_INVALID, field, "%s is missing; expected such as redis:6379", field);
     }
@@ -107,6 +115,6 @@ int ray_check_fault_tolerance(const struct ray_context *context, const cJSON *sp
         return refuse("metadata.annotations.ray.io/external-storage-namespace",
                       "use gcsFaultToleranceOptions.externalStorageNamespace", error);
     if (options)
-        r = check_options(options, path, error);
+        r = check_options(context, options, path, error);
     return r < 0 ? r : check_head(context, spec, options != NULL, error);
 }

@@ -144,6 +144,9 @@ static int check_submitter(struct engine *engine, const cJSON *job, cJSON *spec,
         r = shape_i64(config, "spec.submitterConfig", "backoffLimit", 0, RAY_RETRIES_MAX, 0, &limit, error);
     if (r < 0)
         return r;
+    if (template && !engine_traits(engine)->ray_by_kuberay)
+        return error_set(error, ERROR_INVALID, "spec.submitterPodTemplate",
+                         "spec.submitterPodTemplate has no meaning here: the platform submits the job itself");
     bool sidecar = strcmp(mode_of(spec), "SidecarMode") == 0;
     if (sidecar && template)
         return error_set(error, ERROR_INVALID, "spec.submitterPodTemplate",
@@ -372,6 +375,9 @@ static int check_change(const cJSON *old, const cJSON *spec, struct error *error
         const cJSON *is = json_member(spec, fixed[i]);
         char field[RAY_PATH_MAX];
         if ((!was && !is) || json_equal(was, is))
+            continue;
+        /* InteractiveMode waits for the id of what a person has submitted. */
+        if (strcmp(fixed[i], "jobId") == 0 && strcmp(reached, "Waiting") == 0 && !was)
             continue;
         ray_path(field, SPEC, fixed[i]);
         return error_set(error, ERROR_INVALID, field,

@@ -61,7 +61,8 @@ static bool scope_by_involved(const cJSON *event, const char **ret_kind, const c
 {
     const char *kind = json_text_or("", event, "involvedObject", "kind", NULL);
     const char *name = json_text_or("", event, "involvedObject", "name", NULL);
-    bool workload = strcmp(kind, "Notebook") == 0 || strcmp(kind, "RayCluster") == 0;
+    bool workload = strcmp(kind, "Notebook") == 0 || strcmp(kind, "RayCluster") == 0 || strcmp(kind, "RayJob") == 0 ||
+                    strcmp(kind, "RayService") == 0;
     if (!workload && strcmp(kind, "StatefulSet") == 0) {
         kind = "Notebook";
         workload = true;

@@ -20,7 +20,8 @@ static int check_name(enum engine_kind kind, const cJSON *object, struct error *
 {
     struct slice name = slice_of(json_text(object, "metadata", "name", NULL));
     bool label = kind == KIND_NAMESPACE || kind == KIND_PROFILE || kind == KIND_SERVICE || kind == KIND_POD ||
-                 kind == KIND_CLAIM || kind == KIND_STATEFULSET || kind == KIND_NOTEBOOK || kind == KIND_RAYCLUSTER;
+                 kind == KIND_CLAIM || kind == KIND_STATEFULSET || kind == KIND_NOTEBOOK || kind == KIND_RAYCLUSTER ||
+                 kind == KIND_RAYJOB || kind == KIND_RAYSERVICE;
     if (label && !name_is_label(name))
         return invalid(error, "metadata.name",
                        "a name has at most 63 lower-case letters, digits and '-', and begins and ends with a letter or "
@@ -283,6 +284,7 @@ static int admit_kind(struct local *local, enum engine_kind kind, const cJSON *b
     case KIND_PROFILE:
     case KIND_NOTEBOOK:
     case KIND_RAYCLUSTER:
+    case KIND_RAYJOB:
         return 0;
     default:
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s do not exist on this machine", engine_kinds[kind].plural);

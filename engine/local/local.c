@@ -12,6 +12,8 @@
 #include "engine/local/probe.h"
 #include "engine/local/quota.h"
 #include "engine/local/rayhealth.h"
+#include "engine/local/rayhistory.h"
+#include "engine/local/raystore.h"
 #include "engine/local/reconcile.h"
 #include "engine/local/schedule.h"
 #include "engine/local/service.h"
@@ -236,15 +238,20 @@ static bool local_ready(struct engine *engine, struct error *error)
 static bool local_has(struct engine *engine, enum engine_kind kind)
 {
     (void)engine;
-    return kind <= KIND_RAYCLUSTER || kind == KIND_PODDEFAULT;
+    return kind <= KIND_PODDEFAULT && kind != KIND_RAYSERVICE;
 }
 
 static const struct engine_traits *local_traits(struct engine *engine)
 {
     static const struct engine_traits traits = {
-        .name = "local", .reconcilers = 2, .api_within = true, .ray_autoscaling = true};
-    (void)engine;
-    return &traits;
+        .name = "local", .reconcilers = 2, .api_within = true, .ray_autoscaling = true, .ray_fault_tolerance = true};
+    static const struct engine_traits with_store = {.name = "local",
+                                                    .reconcilers = 2,
+                                                    .api_within = true,
+                                                    .ray_autoscaling = true,
+                                                    .ray_fault_tolerance = true,
+                                                    .ray_store = true};
+    return local_of(engine)->ray_store ? &with_store : &traits;
 }
 
 static const struct engine_operations operations = {
@@ -266,6 +273,8 @@ static const struct engine_operations operations = {
     .log_open = podlog_open,
     .exec = podexec_run,
     .event = event_add,
+    .job_history = ray_history_list,
+    .job_log = ray_history_log,
     .ready = local_ready,
     .has = local_has,
     .traits = local_traits,
@@ -292,6 +301,7 @@ static struct local *local_make(const struct local_options *options)
     local->hosts = hosts_new();
     local->rays = ray_watcher_new();
     local->meter = meter_new();
+    local->ray_store = ray_store_offered();
     local->events = event_sink_new(local);
     return local;
 }

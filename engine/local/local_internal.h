@@ -32,6 +32,7 @@ struct local {
     struct hosts *hosts;           /* service.h */
     struct ray_watcher *rays;      /* rayhealth.h */
     struct meter *meter;           /* meter.h */
+    bool ray_store;                /* raystore.h: one can be run here */
 };
 
 static inline struct local *local_of(struct engine *engine)

@@ -1,6 +1,7 @@
 /* Has a namespace its sandbox, and is it gone when its objects are? */
 #include "base/log.h"
 #include "engine/local/events.h"
+#include "engine/local/rayhistory.h"
 #include "engine/local/reconcile.h"
 #include "engine/local/status.h"
 
@@ -39,7 +40,9 @@ static int64_t namespace_end(struct local *local, const struct object *object, s
     r = sandbox_remove(local->sandbox, object->name, true, error);
     if (r < 0 && r != -ERROR_NOT_FOUND)
         return r;
-    r = objects_finish(local->objects, object, error);
+    r = ray_history_forget(local, object->name, error);
+    if (r == 0)
+        r = objects_finish(local->objects, object, error);
     if (r == 0)
         log_line(LOG_INFO, "namespace removed", LOG_TEXT("namespace", object->name));
     return r;

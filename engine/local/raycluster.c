@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "engine/local/raypods.h"
 #include "engine/local/raystatus.h"
+#include "engine/local/raystore.h"
 #include "engine/local/reconcile.h"
 #include "engine/local/schedule.h"
 #include "engine/local/status.h"
@@ -142,6 +143,18 @@ static bool may_replace(struct ray_pass *pass, const struct object *pod)
     return false;
 }
 
+/* A head that cannot reach its store ends at once: it is made when it can. */
+static bool store_is_ready(struct ray_pass *pass)
+{
+    enum { LOOK_AGAIN_MS = 250 };
+    if (ray_store_ready(pass->local, pass->cluster))
+        return true;
+    pass->seen.waiting = "the store of the profile's heads (Redis) is starting";
+    if (pass->again_ms == 0 || pass->again_ms > LOOK_AGAIN_MS)
+        pass->again_ms = LOOK_AGAIN_MS;
+    return false;
+}
+
 static int ensure_head(struct ray_pass *pass, struct error *error)
 {
     bool any = false;
@@ -164,7 +177,7 @@ static int ensure_head(struct ray_pass *pass, struct error *error)
         if (r < 0)
             return r;
     }
-    return any ? 0 : create_pod(pass, ray_head_pod(pass->cluster), true, error);
+    return any || !store_is_ready(pass) ? 0 : create_pod(pass, ray_head_pod(pass->cluster), true, error);
 }
 
 /* --- the workers -------------------------------------------------------------------------------------------------- */
@@ -210,8 +223,9 @@ static const char *worker_verdict(struct ray_pass *pass, const cJSON *group, con
         return "it is named in workersToDelete";
     if (is_outdated(pass, pod))
         return "its template changed";
-    /* A Ray node cannot move to another GCS: with a new head its workers begin anew. */
-    if (pass->life[0] && !joined_this_head(pass, pod))
+    /* A Ray node cannot move to another GCS: with a new head its workers begin anew, unless the new one goes on from
+     * what the old one knew. */
+    if (pass->life[0] && !joined_this_head(pass, pod) && !ray_is_fault_tolerant(pass->cluster))
         return "the head is a new one";
     return pod_is_over(pod) && may_replace(pass, pod) ? "Ray ended" : NULL;
 }

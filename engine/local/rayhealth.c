@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "engine/local/probe.h"
+#include "engine/local/rayask.h"
 #include "engine/local/raypods.h"
 #include "engine/local/reconcile.h"
 #include "engine/local/status.h"
@@ -118,33 +119,17 @@ static bool answers(struct local *local, const struct object *head, uint16_t por
     return probe_http(fd, address, path, headers, ANSWER_MS) == 200;
 }
 
-/* "X-Ray-Authorization: Bearer …\r\n"; NULL while the Secret is not there. The caller wipes it. */
-static char *token_header(struct local *local, const struct object *cluster)
-{
-    AUTO_FREE char *name = ray_secret_name(cluster);
-    AUTO_OBJECT struct object *secret = objects_find(local->objects, KIND_SECRET, cluster->namespace, name);
-    struct buffer token = {0};
-    char *header = NULL;
-    const char *encoded = secret ? json_text(secret->body, "data", "auth_token", NULL) : NULL;
-    bool clean = encoded && text_unbase64(slice_of(encoded), &token) && token.n;
-    for (size_t i = 0; clean && i < token.n; i++)
-        clean = token.p[i] > ' ' && token.p[i] < 0x7f;
-    if (clean)
-        header = memory_format("X-Ray-Authorization: Bearer %s\r\n", token.p);
-    if (token.p)
-        memory_wipe(token.p, token.n);
-    buffer_free(&token);
-    return header;
-}
-
 static struct ray_health ask(struct local *local, const struct object *cluster, const struct object *head)
 {
     struct ray_health health = {.gcs = connects(local, head, ray_head_port(cluster, "port", RAY_GCS))};
     if (!health.gcs)
         return health;
-    char *header = token_header(local, cluster);
-    if (!header)
+    char *token = ray_token_line(local, cluster);
+    if (!token)
         return health;
+    char *header = memory_format("%s\r\n", token);
+    memory_wipe(token, strlen(token));
+    free(token);
     health.usable =
         answers(local, head, ray_head_port(cluster, "dashboard-agent-listen-port", RAY_AGENT),
                 "/api/local_raylet_healthz", "") &&
@@ -152,19 +137,6 @@ static struct ray_health ask(struct local *local, const struct object *cluster, 
     memory_wipe(header, strlen(header));
     free(header);
     return health;
-}
-
-static struct object *find_head(struct local *local, const struct object *cluster)
-{
-    AUTO_OBJECT_LIST struct object_list pods = {0};
-    objects_select(local->objects, KIND_POD, cluster->namespace, NULL, &pods);
-    for (size_t i = 0; i < pods.count; i++) {
-        const cJSON *labels = json_at(pods.items[i]->body, "metadata", "labels", NULL);
-        if (object_controlled_by(pods.items[i], cluster->uid) && !object_terminating(pods.items[i]) &&
-            strcmp(json_text_or("", labels, RAY_LABEL_TYPE, NULL), "head") == 0)
-            return object_ref(pods.items[i]);
-    }
-    return NULL;
 }
 
 /* Takes over what was found: good news at once, bad news once it was heard several times. True if anything changed. */
@@ -194,7 +166,7 @@ int64_t rayhead_reconcile(struct local *local, const char *namespace, const char
     AUTO_OBJECT struct object *cluster = objects_find(local->objects, KIND_RAYCLUSTER, namespace, name);
     if (!cluster)
         return 0;
-    AUTO_OBJECT struct object *head = find_head(local, cluster);
+    AUTO_OBJECT struct object *head = ray_find_head(local, cluster);
     if (!head) {
         ray_health_forget(local, cluster);
         return 0;

@@ -7,11 +7,14 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "engine/local/rayhealth.h"
+#include "engine/local/rayhistory.h"
+#include "engine/local/raystore.h"
 #include "engine/local/schedule.h"
 #include "engine/local/service.h"
 
-/* Controllers of objects wait mostly for PostgreSQL, those of pods for sandboxd, probes for tenants' servers. */
-enum { OBJECT_WORKERS = 4, POD_WORKERS = 4, PROBE_WORKERS = 4 };
+/* Controllers of objects wait mostly for PostgreSQL, those of pods for sandboxd, probes for tenants' servers, those of
+ * Ray's jobs and services for tenants' Ray, much longer. */
+enum { OBJECT_WORKERS = 4, POD_WORKERS = 4, PROBE_WORKERS = 4, RAY_WORKERS = 4 };
 /* Several changes of a namespace's pods and services make one hosts file. */
 enum { HOSTS_DELAY_MS = 15, QUOTA_DELAY_MS = 200, GARBAGE_DELAY_MS = 10 };
 
@@ -32,11 +35,14 @@ static const struct controller_info controllers[CONTROLLER_COUNT] = {
     [CONTROL_POD] = {"pod", pod_reconcile},
     [CONTROL_PROBE] = {"probe", probe_reconcile},
     [CONTROL_RAYHEAD] = {"rayhead", rayhead_reconcile},
+    [CONTROL_RAYJOB] = {"rayjob", rayjob_reconcile},
+    [CONTROL_RAYSTORE] = {"raystore", raystore_reconcile},
+    [CONTROL_RAYHISTORY] = {"rayhistory", ray_history_reconcile},
 };
 
 struct reconciler {
     struct local *local;
-    struct queue *objects, *pods, *probes;
+    struct queue *objects, *pods, *probes, *rays;
     _Atomic bool started;
     _Atomic int64_t looked_ms; /* when everything was last looked at */
 };
@@ -45,6 +51,8 @@ static struct queue *queue_of(struct reconciler *reconciler, enum controller con
 {
     if (controller == CONTROL_POD)
         return reconciler->pods;
+    if (controller == CONTROL_RAYJOB)
+        return reconciler->rays;
     return controller == CONTROL_PROBE || controller == CONTROL_RAYHEAD ? reconciler->probes : reconciler->objects;
 }
 
@@ -119,6 +127,8 @@ static void look_at_owner(struct local *local, const struct object *object)
             reconcile_now(local, CONTROL_STATEFULSET, object->namespace, name);
         else if (strcmp(kind, "RayCluster") == 0)
             reconcile_now(local, CONTROL_RAYCLUSTER, object->namespace, name);
+        else if (strcmp(kind, "RayJob") == 0)
+            reconcile_now(local, CONTROL_RAYJOB, object->namespace, name);
     }
 }
 
@@ -141,6 +151,8 @@ static void pod_changed(struct local *local, struct object *before, struct objec
     look_at_owner(local, pod);
     if (!now)
         look_at_claims(local, pod->namespace);
+    if (strcmp(pod->name, RAY_STORE_NAME) == 0)
+        reconcile_now(local, CONTROL_RAYSTORE, pod->namespace, "");
     if (before && pod_holds_resources(before) && (!now || !pod_holds_resources(now)))
         reconcile_waiting_pods(local, NULL);
 }
@@ -178,8 +190,14 @@ static void kind_changed(struct local *local, struct object *before, struct obje
         break;
     case KIND_RAYCLUSTER:
         reconcile_now(local, CONTROL_RAYCLUSTER, object->namespace, object->name);
+        look_at_owner(local, object);
+        if (!before || !now || object_terminating(now))
+            reconcile_now(local, CONTROL_RAYSTORE, object->namespace, "");
         if (!now)
             ray_health_forget(local, before);
+        break;
+    case KIND_RAYJOB:
+        reconcile_now(local, CONTROL_RAYJOB, object->namespace, object->name);
         break;
     case KIND_EVENT:
     case KIND_PROFILE:
@@ -212,11 +230,9 @@ static void look_at_everything(struct local *local)
     static const struct {
         enum engine_kind kind;
         enum controller controller;
-    } roots[] = {{KIND_NAMESPACE, CONTROL_NAMESPACE},
-                 {KIND_CLAIM, CONTROL_CLAIM},
-                 {KIND_POD, CONTROL_POD},
-                 {KIND_STATEFULSET, CONTROL_STATEFULSET},
-                 {KIND_RAYCLUSTER, CONTROL_RAYCLUSTER}};
+    } roots[] = {
+        {KIND_NAMESPACE, CONTROL_NAMESPACE},     {KIND_CLAIM, CONTROL_CLAIM},           {KIND_POD, CONTROL_POD},
+        {KIND_STATEFULSET, CONTROL_STATEFULSET}, {KIND_RAYCLUSTER, CONTROL_RAYCLUSTER}, {KIND_RAYJOB, CONTROL_RAYJOB}};
     atomic_store(&local->reconciler->looked_ms, clock_monotonic_ms());
     for (size_t i = 0; i < COUNT_OF(roots); i++) {
         AUTO_OBJECT_LIST struct object_list list = {0};
@@ -227,11 +243,13 @@ static void look_at_everything(struct local *local)
                 reconcile_now(local, CONTROL_HOSTS, list.items[k]->name, "");
                 reconcile_now(local, CONTROL_QUOTA, list.items[k]->name, "");
                 reconcile_now(local, CONTROL_GARBAGE, list.items[k]->name, "");
+                reconcile_now(local, CONTROL_RAYSTORE, list.items[k]->name, "");
             }
         }
     }
     reconcile_now(local, CONTROL_GARBAGE, "", "");
     reconcile_now(local, CONTROL_ORPHANS, "", "");
+    reconcile_now(local, CONTROL_RAYHISTORY, "", "");
     reconcile_now(local, CONTROL_TICK, "", "");
 }
 
@@ -269,6 +287,7 @@ struct reconciler *reconciler_new(struct local *local)
     reconciler->objects = queue_new("engine-objects", OBJECT_WORKERS, handle, reconciler);
     reconciler->pods = queue_new("engine-pods", POD_WORKERS, handle, reconciler);
     reconciler->probes = queue_new("engine-probes", PROBE_WORKERS, handle, reconciler);
+    reconciler->rays = queue_new("engine-rays", RAY_WORKERS, handle, reconciler);
     return reconciler;
 }
 
@@ -284,6 +303,7 @@ void reconciler_stop(struct reconciler *reconciler)
     queue_stop(reconciler->objects);
     queue_stop(reconciler->pods);
     queue_stop(reconciler->probes);
+    queue_stop(reconciler->rays);
 }
 
 void reconciler_free(struct reconciler *reconciler)
@@ -293,5 +313,6 @@ void reconciler_free(struct reconciler *reconciler)
     queue_free(reconciler->objects);
     queue_free(reconciler->pods);
     queue_free(reconciler->probes);
+    queue_free(reconciler->rays);
     free(reconciler);
 }

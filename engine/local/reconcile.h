@@ -23,6 +23,9 @@ enum controller {
     CONTROL_POD,
     CONTROL_PROBE,
     CONTROL_RAYHEAD,
+    CONTROL_RAYJOB,
+    CONTROL_RAYSTORE,   /* name is empty */
+    CONTROL_RAYHISTORY, /* namespace and name are empty */
     CONTROLLER_COUNT
 };
 
@@ -55,5 +58,7 @@ int64_t tick_reconcile(struct local *, const char *namespace, const char *name, 
 int64_t pod_reconcile(struct local *, const char *namespace, const char *name, struct error *);
 int64_t probe_reconcile(struct local *, const char *namespace, const char *name, struct error *);
 int64_t rayhead_reconcile(struct local *, const char *namespace, const char *name, struct error *);
+int64_t raystore_reconcile(struct local *, const char *namespace, const char *name, struct error *);
+int64_t rayjob_reconcile(struct local *, const char *namespace, const char *name, struct error *);
 
 #endif

@@ -48,6 +48,8 @@ static void finds_the_workload(void **state)
         {KIND_PROFILE, LABELLED("notebook-name", "nb1"), "Profile", "x"},
         {KIND_EVENT, ABOUT("Notebook", "nb1"), "Notebook", "nb1"},
         {KIND_EVENT, ABOUT("RayCluster", "rc"), "RayCluster", "rc"},
+        {KIND_EVENT, ABOUT("RayJob", "j1"), "RayJob", "j1"},
+        {KIND_EVENT, ABOUT("RayService", "s1"), "RayService", "s1"},
         {KIND_EVENT, ABOUT("StatefulSet", "nb1"), "Notebook", "nb1"},
         {KIND_EVENT, ABOUT("Pod", "nb1-0"), "Event", "e"}, /* a name alone proves nothing */
         {KIND_EVENT,

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "cli/mend.h"
+#include "base/json_mend.h"
 
 static void mends(void **state)
 {
@@ -31,7 +31,7 @@ static void mends(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         AUTO_BUFFER struct buffer text = {0};
         buffer_add_text(&text, cases[i].before);
-        mend_json_escapes(&text);
+        json_mend_escapes(&text);
         if (!slice_is(buffer_slice(&text), cases[i].after))
             fail_msg("case %zu: %s", i, text.p);
     }
@@ -44,7 +44,7 @@ static void then_it_parses(void **state)
     (void)state;
     buffer_add_text(&text, "{\"logs\":\"a\\u0000b\\udc80c\"}");
     assert_true(json_parse(buffer_slice(&text), &json_limits_default, &document, NULL) < 0);
-    mend_json_escapes(&text);
+    json_mend_escapes(&text);
     assert_int_equal(json_parse(buffer_slice(&text), &json_limits_default, &document, NULL), 0);
     assert_string_equal(json_text(document, "logs", NULL), "a\xef\xbf\xbd"
                                                            "b\xef\xbf\xbd"

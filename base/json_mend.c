@@ -1,5 +1,5 @@
 /* How is the log of a job that printed anything at all read as strict JSON? */
-#include "cli/mend.h"
+#include "base/json_mend.h"
 
 #define ESCAPE_BYTES 6 /* "\\u0000" */
 
@@ -10,7 +10,7 @@ static bool is_surrogate(const char *p, size_t left, const char *second)
            strchr(second, p[3]);
 }
 
-void mend_json_escapes(struct buffer *json)
+void json_mend_escapes(struct buffer *json)
 {
     static const char highs[] = "89abAB", lows[] = "cdefCDEF";
     for (size_t i = 0; i + 1 < json->n; i++) {

@@ -1,0 +1,256 @@
+/* Where does the head of a Ray cluster keep what it must not forget? */
+#include "engine/local/raystore.h"
+
+#include <unistd.h>
+
+#include "base/random.h"
+#include "engine/local/raypods.h"
+#include "engine/local/reconcile.h"
+#include "engine/local/schedule.h"
+#include "engine/local/status.h"
+
+#define STORE_PROGRAM "/usr/bin/redis-server"
+#define STORE_LABEL "app.kubernetes.io/component"
+enum { PASSWORD_BYTES = 32, REPLACE_MS = 2000 };
+
+/* A small cluster's GCS takes some hundred KiB; Redis refuses writes before its container is out of memory. */
+#define STORE_CPU "100m"
+#define STORE_MEMORY "128Mi"
+#define STORE_MEMORY_MAX "96mb"
+#define STORE_VOLUME "256Mi"
+#define STORE_RULES                                                                                                    \
+    "bind 0.0.0.0\nport 6379\ndir /data\nappendonly yes\nappendfsync everysec\nsave \"\"\nmaxmemory " STORE_MEMORY_MAX \
+    "\nmaxmemory-policy noeviction\n"
+
+bool ray_store_offered(void)
+{
+    return access(STORE_PROGRAM, X_OK) == 0;
+}
+
+bool ray_is_fault_tolerant(const struct object *cluster)
+{
+    return cJSON_IsObject(json_at(cluster->body, "spec", "gcsFaultToleranceOptions", NULL));
+}
+
+static bool uses_own_store(const struct object *cluster)
+{
+    return ray_is_fault_tolerant(cluster) &&
+           !json_text_or("", cluster->body, "spec", "gcsFaultToleranceOptions", "redisAddress", NULL)[0];
+}
+
+static struct object *find(struct local *local, enum engine_kind kind, const char *namespace)
+{
+    return objects_find(local->objects, kind, namespace, RAY_STORE_NAME);
+}
+
+bool ray_store_ready(struct local *local, const struct object *cluster)
+{
+    if (!uses_own_store(cluster))
+        return true;
+    AUTO_OBJECT struct object *pod = find(local, KIND_POD, cluster->namespace);
+    return pod && !object_terminating(pod) && status_condition_is(pod->body, "Ready");
+}
+
+/* --- what Ray is told --------------------------------------------------------------------------------------------- */
+
+static void set_variable(cJSON *env, const char *name, const char *value, const cJSON *from)
+{
+    for (int i = cJSON_GetArraySize(env); i > 0; i--)
+        if (strcmp(json_text_or("", cJSON_GetArrayItem(env, i - 1), "name", NULL), name) == 0)
+            cJSON_DeleteItemFromArray(env, i - 1);
+    cJSON *variable = json_push(env, json_object());
+    json_set_text(variable, "name", name);
+    if (from)
+        json_set(variable, "valueFrom", json_copy(from));
+    else
+        json_set_text(variable, "value", value);
+}
+
+/* {value} or {valueFrom}; the profile's own store has its password in its Secret. */
+static bool set_credential(const struct object *cluster, cJSON *env, const char *key, const char *variable)
+{
+    const cJSON *given = json_at(cluster->body, "spec", "gcsFaultToleranceOptions", key, NULL);
+    if (given)
+        set_variable(env, variable, json_text_or("", given, "value", NULL), json_member(given, "valueFrom"));
+    return given != NULL;
+}
+
+static void set_own_password(cJSON *env)
+{
+    AUTO_JSON cJSON *from = json_object();
+    json_set_text(json_object_in(from, "secretKeyRef"), "name", RAY_STORE_NAME);
+    json_set_text(json_object_in(from, "secretKeyRef"), "key", "password");
+    set_variable(env, "REDIS_PASSWORD", NULL, from);
+}
+
+void ray_store_complete(const struct object *cluster, cJSON *container, cJSON *arguments, bool head)
+{
+    const cJSON *options = json_at(cluster->body, "spec", "gcsFaultToleranceOptions", NULL);
+    cJSON *env = json_member(container, "env");
+    if (!options)
+        return;
+    if (!head) { /* KubeRay's: a worker waits for its head to come back, instead of Ray's 60 s */
+        set_variable(env, "RAY_gcs_rpc_server_reconnect_timeout_s", "600", NULL);
+        return;
+    }
+    bool own = uses_own_store(cluster), password = own;
+    set_variable(env, "RAY_REDIS_ADDRESS",
+                 own ? RAY_STORE_NAME ":6379" : json_text_or("", options, "redisAddress", NULL), NULL);
+    set_variable(env, "RAY_external_storage_namespace",
+                 json_text_or(cluster->uid, options, "externalStorageNamespace", NULL), NULL);
+    if (own)
+        set_own_password(env);
+    else
+        password = set_credential(cluster, env, "redisPassword", "REDIS_PASSWORD");
+    if (password)
+        json_push_text(arguments, "--redis-password=$(REDIS_PASSWORD)");
+    if (!own && set_credential(cluster, env, "redisUsername", "REDIS_USERNAME"))
+        json_push_text(arguments, "--redis-username=$(REDIS_USERNAME)");
+}
+
+/* --- the profile's own store -------------------------------------------------------------------------------------- */
+
+static cJSON *named(void)
+{
+    cJSON *body = json_object();
+    cJSON *metadata = json_object_in(body, "metadata");
+    json_set_text(metadata, "name", RAY_STORE_NAME);
+    json_set_text(json_object_in(metadata, "labels"), "app.kubernetes.io/managed-by", "atelier");
+    json_set_text(json_object_in(metadata, "labels"), STORE_LABEL, RAY_STORE_NAME);
+    return body;
+}
+
+static cJSON *make_secret(void)
+{
+    cJSON *secret = named(), *data = json_object_in(secret, "stringData");
+    AUTO_FREE char *password = random_token(PASSWORD_BYTES);
+    AUTO_FREE char *rules = memory_format(STORE_RULES "requirepass %s\n", password);
+    json_set_text(data, "password", password);
+    json_set_text(data, "redis.conf", rules);
+    memory_wipe(password, strlen(password));
+    memory_wipe(rules, strlen(rules));
+    return secret;
+}
+
+static cJSON *make_claim(void)
+{
+    cJSON *claim = named();
+    json_set_text(json_object_in(json_object_in(json_object_in(claim, "spec"), "resources"), "requests"), "storage",
+                  STORE_VOLUME);
+    return claim;
+}
+
+static cJSON *make_service(void)
+{
+    cJSON *service = named(), *spec = json_object_in(service, "spec");
+    json_set_text(json_object_in(spec, "selector"), STORE_LABEL, RAY_STORE_NAME);
+    json_set_text(spec, "clusterIP", "None");
+    cJSON *port = json_push(json_set(spec, "ports", json_array()), json_object());
+    json_set_text(port, "name", "redis");
+    json_set_i64(port, "port", RAY_GCS);
+    return service;
+}
+
+static void mount(cJSON *spec, cJSON *container, const char *name, const char *path)
+{
+    cJSON *volumes = json_member(spec, "volumes"), *mounts = json_member(container, "volumeMounts");
+    cJSON *volume = json_push(volumes ? volumes : json_set(spec, "volumes", json_array()), json_object());
+    cJSON *there = json_push(mounts ? mounts : json_set(container, "volumeMounts", json_array()), json_object());
+    json_set_text(volume, "name", name);
+    json_set_text(there, "name", name);
+    json_set_text(there, "mountPath", path);
+    if (strcmp(name, "data") == 0)
+        json_set_text(json_object_in(volume, "persistentVolumeClaim"), "claimName", RAY_STORE_NAME);
+    else
+        json_set_text(json_object_in(volume, "secret"), "secretName", RAY_STORE_NAME);
+}
+
+/* <image>: any has the machine's programs; it is that of a cluster which is known to be installed. */
+static cJSON *make_pod(const char *image)
+{
+    static const char *const parts[] = {"requests", "limits"};
+    cJSON *pod = named(), *spec = json_object_in(pod, "spec");
+    cJSON *container = json_push(json_set(spec, "containers", json_array()), json_object());
+    json_set_text(container, "name", "redis");
+    json_set_text(container, "image", image);
+    cJSON *command = json_set(container, "command", json_array());
+    json_push_text(command, STORE_PROGRAM);
+    json_push_text(command, "/config/redis.conf");
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        cJSON *part = json_object_in(json_object_in(container, "resources"), parts[i]);
+        json_set_text(part, "cpu", STORE_CPU);
+        json_set_text(part, "memory", STORE_MEMORY);
+    }
+    cJSON *probe = json_object_in(container, "readinessProbe");
+    json_set_i64(json_object_in(probe, "tcpSocket"), "port", RAY_GCS);
+    json_set_i64(probe, "periodSeconds", 5);
+    mount(spec, container, "data", "/data");
+    mount(spec, container, "config", "/config");
+    return pod;
+}
+
+static const struct {
+    enum engine_kind kind;
+    cJSON *(*make)(void);
+} parts[] = {{KIND_SECRET, make_secret}, {KIND_CLAIM, make_claim}, {KIND_SERVICE, make_service}};
+
+static int ensure_pod(struct local *local, const struct object *cluster, int64_t *ret_again_ms, struct error *error)
+{
+    AUTO_OBJECT struct object *pod = find(local, KIND_POD, cluster->namespace);
+    const cJSON *head = json_at(cluster->body, "spec", "headGroupSpec", "template", "spec", "containers", NULL);
+    int r = 0;
+    if (!pod)
+        return objects_create(local->objects, KIND_POD, cluster->namespace,
+                              make_pod(json_text_or("", cJSON_GetArrayItem(head, 0), "image", NULL)), NULL, error);
+    if (!object_terminating(pod) && pod_is_over(pod))
+        r = objects_delete(local->objects, KIND_POD, pod->namespace, pod->name, pod->uid, NULL, error);
+    if (object_terminating(pod) || pod_is_over(pod))
+        *ret_again_ms = REPLACE_MS;
+    return r;
+}
+
+static int ensure(struct local *local, const struct object *cluster, int64_t *ret_again_ms, struct error *error)
+{
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        AUTO_OBJECT struct object *there = find(local, parts[i].kind, cluster->namespace);
+        if (there && object_terminating(there)) {
+            *ret_again_ms = REPLACE_MS; /* of before; what it holds goes first */
+            return 0;
+        }
+        int r =
+            there ? 0 : objects_create(local->objects, parts[i].kind, cluster->namespace, parts[i].make(), NULL, error);
+        if (r < 0 && r != -ERROR_EXISTS)
+            return r;
+    }
+    return ensure_pod(local, cluster, ret_again_ms, error);
+}
+
+static int remove_all(struct local *local, const char *namespace, struct error *error)
+{
+    static const enum engine_kind kinds[] = {KIND_POD, KIND_SERVICE, KIND_CLAIM, KIND_SECRET};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        AUTO_OBJECT struct object *there = find(local, kinds[i], namespace);
+        const char *by = there ? json_text_or("", there->body, "metadata", "labels", STORE_LABEL, NULL) : "";
+        if (!there || object_terminating(there) || strcmp(by, RAY_STORE_NAME) != 0)
+            continue; /* one of that name that a person made is not ours */
+        int r = objects_delete(local->objects, kinds[i], namespace, RAY_STORE_NAME, there->uid, NULL, error);
+        if (r < 0 && r != -ERROR_NOT_FOUND)
+            return r;
+    }
+    return 0;
+}
+
+int64_t raystore_reconcile(struct local *local, const char *namespace, const char *name, struct error *error)
+{
+    AUTO_OBJECT_LIST struct object_list clusters = {0};
+    int64_t again_ms = 0;
+    (void)name;
+    objects_select(local->objects, KIND_RAYCLUSTER, namespace, NULL, &clusters);
+    for (size_t i = 0; i < clusters.count; i++) {
+        if (object_terminating(clusters.items[i]) || !uses_own_store(clusters.items[i]))
+            continue;
+        int r = ensure(local, clusters.items[i], &again_ms, error);
+        return r < 0 ? r : again_ms;
+    }
+    return remove_all(local, namespace, error);
+}

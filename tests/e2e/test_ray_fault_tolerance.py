@@ -1,0 +1,147 @@
+"""A head that is killed comes back with what it knew: its workers stay, detached actors and jobs live on."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+
+import pytest
+from atelier import Atelier, wait_for
+
+ALICE = "alice@example.com"
+CORE = "/api/v1/namespaces/alice"
+STORE = "ray-gcs-store"
+
+
+def template(role, memory):
+    size = {"cpu": "1", "memory": memory}
+    return {"spec": {"containers": [{"name": role, "image": "ray-2.60", "resources": {"requests": size, "limits": size}}]}}
+
+
+CLUSTER = json.dumps({
+    "apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "ft"}, "spec": {
+        "gcsFaultToleranceOptions": {},
+        "headGroupSpec": {"rayStartParams": {"num-cpus": "0"}, "template": template("ray-head", "2Gi")},
+        "workerGroupSpecs": [{"groupName": "w", "replicas": 1, "minReplicas": 1, "maxReplicas": 1,
+                              "rayStartParams": {"num-cpus": "2"}, "template": template("ray-worker", "2Gi")}]}})
+
+
+@pytest.fixture(scope="module")
+def own():
+    instance = Atelier()
+    try:
+        instance.up()
+        instance.add_user(ALICE)
+        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+        instance.cli("apply", "-n", "alice", "-f", "-", input=CLUSTER, user=ALICE)
+        instance.wait_raycluster("alice", "ft", ALICE, workers=1, timeout_s=400)
+        yield instance
+    finally:
+        instance.remove()
+
+
+def pods(own, role):
+    found = own.get(f"{CORE}/pods?labelSelector=ray.io/cluster=ft,ray.io/node-type={role}", ALICE).json["items"]
+    return {pod["metadata"]["name"]: pod["status"].get("containerStatuses", [{}])[0].get("restartCount", 0)
+            for pod in found if "deletionTimestamp" not in pod["metadata"]}
+
+
+def kill_container(own, pod):
+    """SIGKILL to every process of the newest container of that pod, as the machine would."""
+    started = re.findall(r'"container started","pod":"alice/%s","container":"[^"]*","pid":(\d+)' % re.escape(pod),
+                         own.log_path.read_text(errors="replace"))
+    space = os.readlink(f"/proc/{started[-1]}/ns/pid")
+    killed = 0
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(entry / "ns/pid") == space:
+                os.kill(int(entry.name), signal.SIGKILL)
+                killed += 1
+    assert killed > 3, "a Ray head has more processes than that"
+
+
+FIRST = """
+import os, ray, time
+ray.init(namespace="n", log_to_driver=False)
+@ray.remote(num_cpus=0.1)
+class Counter:
+    value = 0
+    def more(self): self.value += 1; return self.value, os.getpid()
+    def get(self): return self.value
+counter = Counter.options(name="c", lifetime="detached").remote()
+print("first", *ray.get(counter.more.remote()), flush=True)
+while ray.get(counter.get.remote()) < 3: time.sleep(1)
+print("saw three", flush=True)
+"""
+NEXT = """
+import ray
+ray.init(namespace="n", log_to_driver=False)
+print("counted", *ray.get(ray.get_actor("c").more.remote()))
+"""
+
+
+def counted(own):
+    """What the detached actor counts to, asked by a new driver: (value, pid)."""
+    out = own.cli("ray", "exec", "ft", "-n", "alice", "--", "python", "-c", NEXT, user=ALICE, timeout=300).stdout
+    return tuple(map(int, re.search(r"counted (\d+) (\d+)", out).groups()))
+
+
+def head_is_back(own, before):
+    def look():
+        conditions = own.raycluster("alice", "ft", ALICE)["status"]["conditions"]
+        ready = any(c["type"] == "HeadPodReady" and c["status"] == "True" for c in conditions)
+        return ready and pods(own, "head") != before and pods(own, "head")
+    return wait_for("the head is back", look, 300, 0.5)
+
+
+def test_detached_actors_and_jobs_outlive_the_head(own):
+    store = own.get(f"{CORE}/pods/{STORE}", ALICE).json
+    assert store["status"]["phase"] == "Running"
+    # Its driver asks for CPUs, of which the head has none: it runs on the worker.
+    own.cli("apply", "-n", "alice", "-f", "-", user=ALICE, input=json.dumps({
+        "apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": "long"},
+        "spec": {"entrypoint": f"python -c '{FIRST}'", "entrypointNumCpus": 0.1,
+                 "clusterSelector": {"ray.io/cluster": "ft"}}}))
+
+    def log():
+        return own.cli("job", "logs", "long", "-n", "alice", user=ALICE, check=False).stdout
+    wait_for("the actor", lambda: re.search(r"^first \d+ \d+$", log(), re.M), 240, 1)
+    pid = int(re.search(r"^first 1 (\d+)$", log(), re.M).group(1))
+    workers, heads = pods(own, "worker"), pods(own, "head")
+
+    kill_container(own, *heads)
+    again = head_is_back(own, heads)
+    assert list(again) == list(heads), "a killed head starts again in its pod"
+    assert counted(own) == (2, pid)
+
+    own.cli("delete", "pod", *again, "-n", "alice", user=ALICE)
+    replaced = head_is_back(own, again)
+    assert list(replaced) != list(again)
+    assert counted(own) == (3, pid)
+
+    def job():
+        return own.get("/apis/ray.io/v1/namespaces/alice/rayjobs/long", ALICE).json["status"]
+    done = wait_for("the job ends", lambda: job().get("jobDeploymentStatus") in ("Complete", "Failed") and job(), 120, 0.5)
+    assert done["jobStatus"] == "SUCCEEDED", done
+    assert "saw three" in own.cli("job", "logs", "long", "-n", "alice", user=ALICE).stdout
+    assert pods(own, "worker") == workers, "the worker was not touched"
+
+
+def test_a_killed_store_comes_back_with_what_it_held(own):
+    own.cli("delete", "pod", STORE, "-n", "alice", user=ALICE)
+    wait_for("the store is back", lambda: own.get(f"{CORE}/pods/{STORE}", ALICE).status == 200 and any(
+        c["type"] == "Ready" and c["status"] == "True" for c in own.get(f"{CORE}/pods/{STORE}", ALICE).json["status"]
+        .get("conditions", [])), 60, 0.5)
+    heads = pods(own, "head")
+    kill_container(own, *heads)
+    head_is_back(own, heads)
+    assert counted(own)[0] == 4
+
+
+def test_the_store_is_the_platforms_and_goes_with_the_last_cluster(own):
+    for path in (f"{CORE}/secrets/{STORE}", f"{CORE}/persistentvolumeclaims/{STORE}"):
+        assert own.http("DELETE", path, ALICE).status == 403, path
+    own.cli("delete", "raycluster", "ft", "-n", "alice", "--wait", user=ALICE)
+    for plural in ("pods", "services", "secrets", "persistentvolumeclaims"):
+        wait_for(f"{plural} gone", lambda: own.get(f"{CORE}/{plural}/{STORE}", ALICE).status == 404, 60, 0.25)
