@@ -55,9 +55,9 @@ const struct route_entry route_entries[] = {
     {"PUT", PEOPLE "/profiles/{p}/owner", owner_change, WHO_TRANSFER, "owner change"},
     {"GET", PEOPLE "/profiles/{p}/audit", audit_profile, WHO_MEMBERS_WRITE, NULL},
     {"GET", PEOPLE "/profiles/{p}/samples", usage_samples, WHO_PARTS, NULL},
-    {"GET", PEOPLE "/profiles/{p}/jobs", jobs_list, WHO_SIGNED_IN, NULL},
-    {"GET", PEOPLE "/profiles/{p}/jobs/{name}", jobs_get, WHO_SIGNED_IN, NULL},
-    {"GET", PEOPLE "/profiles/{p}/jobs/{name}/log", jobs_log, WHO_SIGNED_IN, NULL},
+    {"GET", PEOPLE "/profiles/{p}/jobs", jobs_list, WHO_JOBS_READ, NULL},
+    {"GET", PEOPLE "/profiles/{p}/jobs/{name}", jobs_get, WHO_JOBS_READ, NULL},
+    {"GET", PEOPLE "/profiles/{p}/jobs/{name}/log", jobs_log, WHO_JOBS_READ, NULL},
     {"GET", PEOPLE "/audit", audit_all, WHO_ADMIN, NULL},
     {"GET", PEOPLE "/images", images_list, WHO_SIGNED_IN, NULL},
     {"GET", PEOPLE "/usage", usage_get, WHO_SIGNED_IN, NULL},
@@ -187,12 +187,12 @@ static const char *allowed_methods(struct arena *arena, struct slice path, struc
 }
 
 /* --- who may ------------------------------------------------------------------------------------------------------ */
-static int check_policy(struct call *call, enum verb verb, struct error *error)
+static int check_policy(struct call *call, const char *kind, const char *name, enum verb verb, struct error *error)
 {
     call->namespace = call_parameter(call, "p");
     if (!name_is_label(slice_of(call->namespace)))
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
-    struct decision decision = call_decide(call, call->namespace, NULL, NULL, verb);
+    struct decision decision = call_decide(call, call->namespace, kind, name, verb);
     return call_refuse(&decision, error);
 }
 
@@ -222,13 +222,17 @@ static int check_who(struct call *call, struct error *error)
             return 0;
         return error_set(error, ERROR_FORBIDDEN, NULL, "only platform admins may do this");
     case WHO_PARTS:
-        return check_policy(call, VERB_LIST, error);
+        return check_policy(call, NULL, NULL, VERB_LIST, error);
     case WHO_MEMBERS_READ:
-        return check_policy(call, VERB_MEMBERS_READ, error);
+        return check_policy(call, NULL, NULL, VERB_MEMBERS_READ, error);
     case WHO_MEMBERS_WRITE:
-        return check_policy(call, VERB_MEMBERS_WRITE, error);
+        return check_policy(call, NULL, NULL, VERB_MEMBERS_WRITE, error);
     case WHO_TRANSFER:
-        return check_policy(call, VERB_TRANSFER, error);
+        return check_policy(call, NULL, NULL, VERB_TRANSFER, error);
+    case WHO_JOBS_READ:
+        return *call_parameter(call, "name")
+                   ? check_policy(call, "RayJob", call_parameter(call, "name"), VERB_LOG, error)
+                   : check_policy(call, "RayJob", NULL, VERB_LIST, error);
     }
     return error_set(error, ERROR_FORBIDDEN, NULL, "%s", error_text(ERROR_FORBIDDEN));
 }

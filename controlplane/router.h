@@ -19,7 +19,8 @@ enum who {
     WHO_MEMBERS_READ, /* by policy on the profile {p} */
     WHO_MEMBERS_WRITE,
     WHO_TRANSFER,
-    WHO_OBJECT /* decided in the handler by verb and object */
+    WHO_JOBS_READ, /* by policy on RayJob {name} of the profile {p}; without a name, on those that may be seen */
+    WHO_OBJECT     /* decided in the handler by verb and object */
 };
 struct route_entry {
     const char *method, *pattern; /* "{x}" stands for one path segment */

@@ -72,6 +72,9 @@ static const struct {
     {"DELETE", MEMBERS "/1", NULL},
     {"PUT", "/api/atelier/v1/profiles/alice/owner", "{\"email\":\"bob@example.com\"}"},
     {"GET", "/api/atelier/v1/profiles/alice/audit", NULL},
+    {"GET", "/api/atelier/v1/profiles/alice/jobs", NULL},
+    {"GET", "/api/atelier/v1/profiles/alice/jobs/j1", NULL},
+    {"GET", "/api/atelier/v1/profiles/alice/jobs/j1/log", NULL},
     {"GET", "/api/atelier/v1/open?kind=Notebook&namespace=alice&name=nb1", NULL},
 };
 
@@ -146,6 +149,8 @@ static int expected_status(enum who who, enum person person)
         return person == BOB || person == ONE ? 404 : 0;
     case WHO_MEMBERS_WRITE:
         return manages ? 0 : person == BOB || person == ONE ? 404 : 403;
+    case WHO_JOBS_READ:
+        return person == BOB ? 404 : 0;
     case WHO_TRANSFER:
         return person == ALICE || is_admin(person) ? 0 : person == BOB || person == ONE ? 404 : 403;
     default:
@@ -190,7 +195,8 @@ static void everyone_on_every_row(void **state)
             AUTO_ANSWER struct answer answer = ask(person, row->method, path, writes ? "{\"nobody\":1}" : NULL);
             int expected = expected_status(row->who, person);
             bool named = strstr(row->pattern, "{id}") || strstr(row->pattern, "{email}") ||
-                         strstr(row->pattern, "{code}") || strstr(row->pattern, "{group}") ||
+                         strstr(row->pattern, "{code}") || strstr(row->pattern, "/jobs/{name}") ||
+                         strstr(row->pattern, "{group}") ||
                          strstr(row->pattern, "/openapi/") || /* a cluster's documents, and there is none */
                          strstr(row->pattern, "/ca");         /* https is off in this harness */
             bool refused = answer.status == 401 || answer.status == 403 || (answer.status == 404 && !named);
@@ -255,6 +261,8 @@ static const char *existing(enum engine_kind kind)
         return "kf-resource-quota";
     case KIND_EVENT:
     case KIND_RAYCLUSTER:
+    case KIND_RAYJOB:
+    case KIND_RAYSERVICE:
         return "";
     default:
         return "nb1";
@@ -270,7 +278,8 @@ static bool of_notebook(enum engine_kind kind)
 static bool may(enum engine_kind kind, enum verb_row row, enum person person)
 {
     bool tenant_writes = kind == KIND_CLAIM || kind == KIND_CONFIGMAP || kind == KIND_SECRET || kind == KIND_NOTEBOOK ||
-                         kind == KIND_RAYCLUSTER || kind == KIND_POD || kind == KIND_SERVICE || kind == KIND_PODDEFAULT;
+                         kind == KIND_RAYCLUSTER || kind == KIND_RAYJOB || kind == KIND_RAYSERVICE ||
+                         kind == KIND_POD || kind == KIND_SERVICE || kind == KIND_PODDEFAULT;
     if (person == ADMIN)
         return true;
     if (person == BOB || person == ANONYMOUS)
@@ -354,7 +363,7 @@ static void everyone_on_every_kind(void **state)
        "{\"metadata\":{\"name\":\"pd1\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}}}}");
     for (enum engine_kind kind = 0; kind < KIND_COUNT; kind++) {
         if (!is_served(kind)) {
-            assert_true(kind > KIND_RAYCLUSTER); /* the local engine has all up to there */
+            assert_true(kind > KIND_RAYJOB); /* the local engine has all up to there */
             for (enum person person = ANONYMOUS; person < PERSON_COUNT; person++)
                 check_absent(kind, person);
             continue;
