@@ -151,6 +151,17 @@ int call_refuse(const struct decision *decision, struct error *error)
     return 0;
 }
 
+void call_keep_readable(const struct call *call, const char *namespace, const char *kind, cJSON *items)
+{
+    cJSON *item = items ? items->child : NULL, *next;
+    for (; item; item = next) {
+        next = item->next;
+        const char *of = kind ? kind : json_text(item, "kind", NULL);
+        if (!call_decide(call, namespace, of, json_text(item, "name", NULL), VERB_GET).allowed)
+            cJSON_Delete(cJSON_DetachItemViaPointer(items, item));
+    }
+}
+
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 void call_json(const struct call *call, int status, const cJSON *value)
 {

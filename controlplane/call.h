@@ -53,6 +53,8 @@ struct decision call_decide(const struct call *call, const char *namespace, cons
                             enum verb verb);
 /* 0, NOT_FOUND or FORBIDDEN, as a decision says. */
 int call_refuse(const struct decision *decision, struct error *error);
+/* Removes from <items> (of the people API) what the caller may not read by its "name"; <kind> NULL: by its "kind". */
+void call_keep_readable(const struct call *call, const char *namespace, const char *kind, cJSON *items);
 
 /* Answers. */
 void call_json(const struct call *call, int status, const cJSON *value);

@@ -1,17 +1,7 @@
 /* Which runs of RayJobs are known, and what have they printed? */
 #include "controlplane/handlers.h"
 
-/* Exactly what reading each RayJob by name would allow. */
-static void keep_visible(const struct call *call, cJSON *items)
-{
-    cJSON *item = items ? items->child : NULL, *next;
-    for (; item; item = next) {
-        next = item->next;
-        const char *name = json_text_or("", item, "name", NULL);
-        if (!call_decide(call, call->namespace, "RayJob", name, VERB_GET).allowed)
-            cJSON_Delete(cJSON_DetachItemViaPointer(items, item));
-    }
-}
+enum { RUN_ID_MAX = 253 }; /* bytes; Ray has no rule of its own */
 
 int jobs_list(struct call *call, struct error *error)
 {
@@ -19,7 +9,7 @@ int jobs_list(struct call *call, struct error *error)
     int status = engine_job_history(call->server->engine, call->namespace, NULL, &list, error);
     if (status < 0)
         return status;
-    keep_visible(call, json_member(list, "items"));
+    call_keep_readable(call, call->namespace, "RayJob", json_member(list, "items"));
     call_json(call, 200, list);
     return 0;
 }
@@ -43,8 +33,9 @@ int jobs_log(struct call *call, struct error *error)
     bool cut = false;
     const char *name = call_parameter(call, "name");
     const char *run = request_query(call->request, "jobId");
-    int status =
-        engine_job_log(call->server->engine, call->namespace, name, run && *run ? run : NULL, &text, &cut, error);
+    if (run && (!*run || strlen(run) > RUN_ID_MAX || !text_is_utf8(slice_of(run))))
+        return error_set(error, ERROR_BAD_REQUEST, "jobId", "jobId must be that of a run of the job");
+    int status = engine_job_log(call->server->engine, call->namespace, name, run, &text, &cut, error);
     if (status < 0)
         return status;
     response_status(call->response, 200);

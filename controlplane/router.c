@@ -196,6 +196,15 @@ static int check_policy(struct call *call, const char *kind, const char *name, e
     return call_refuse(&decision, error);
 }
 
+static int check_job(struct call *call, const char *name, struct error *error)
+{
+    if (!*name)
+        return check_policy(call, "RayJob", NULL, VERB_LIST, error);
+    if (!name_is_label(slice_of(name)))
+        return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
+    return check_policy(call, "RayJob", name, VERB_LOG, error);
+}
+
 static int check_who(struct call *call, struct error *error)
 {
     const struct identity *identity = call->request->identity;
@@ -230,9 +239,7 @@ static int check_who(struct call *call, struct error *error)
     case WHO_TRANSFER:
         return check_policy(call, NULL, NULL, VERB_TRANSFER, error);
     case WHO_JOBS_READ:
-        return *call_parameter(call, "name")
-                   ? check_policy(call, "RayJob", call_parameter(call, "name"), VERB_LOG, error)
-                   : check_policy(call, "RayJob", NULL, VERB_LIST, error);
+        return check_job(call, call_parameter(call, "name"), error);
     }
     return error_set(error, ERROR_FORBIDDEN, NULL, "%s", error_text(ERROR_FORBIDDEN));
 }

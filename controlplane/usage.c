@@ -62,17 +62,6 @@ static int read_query(const struct call *call, struct samples_query *ret, struct
     return status;
 }
 
-/* Of a workload that is not there, or not theirs to see, there are none. */
-static void keep_readable(const struct call *call, const char *profile, cJSON *items)
-{
-    cJSON *item = items ? items->child : NULL, *next;
-    for (; item; item = next) {
-        next = item->next;
-        if (!call_decide(call, profile, json_text(item, "kind", NULL), json_text(item, "name", NULL), VERB_GET).allowed)
-            cJSON_Delete(cJSON_DetachItemViaPointer(items, item));
-    }
-}
-
 int usage_samples(struct call *call, struct error *error)
 {
     struct samples_query query;
@@ -83,7 +72,7 @@ int usage_samples(struct call *call, struct error *error)
         status = samples_read(call->server->store, &query, &items, error);
     if (status < 0)
         return status;
-    keep_readable(call, query.profile, items);
+    call_keep_readable(call, query.profile, NULL, items);
     AUTO_JSON cJSON *answer = json_object();
     json_set_i64(answer, "step", query.step_s);
     if (!sampler_works(call->server->sampler, &trouble))
