@@ -258,6 +258,10 @@ class Atelier(Client):
                     found.setdefault(name, []).append(int(entry.name))
         return found
 
+    def kill_control_plane(self):
+        os.kill(self.pid_of("atelierd"), signal.SIGKILL)
+        wait_for("service ready", self.ready, 60)
+
     def pid_of(self, program):
         """The pid of one daemon: atelierd, atelier-sandbox(d) or the postmaster."""
         if program == "postgres":
