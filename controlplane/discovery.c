@@ -30,15 +30,37 @@ int discovery_core(struct call *call, struct error *error)
     return answer(call, value);
 }
 
-static cJSON *group_of(const struct engine_kind_info *info)
+static cJSON *version_of(enum engine_kind kind)
 {
-    cJSON *group = json_object(), *version = json_object();
-    AUTO_FREE char *group_version = memory_format("%s/%s", info->group, info->version);
+    cJSON *version = json_object();
+    json_set_text(version, "groupVersion", engine_api_version(kind));
+    json_set_text(version, "version", engine_kinds[kind].version);
+    return version;
+}
+
+static bool has_version(const cJSON *versions, const char *version)
+{
+    const cJSON *other;
+    cJSON_ArrayForEach(other, versions)
+    {
+        if (strcmp(json_text(other, "version", NULL), version) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* <info> stands for it: its version is the preferred one. */
+static cJSON *group_of(struct engine *engine, const struct engine_kind_info *info)
+{
+    cJSON *group = json_object();
     json_set_text(group, "name", info->group);
-    json_set_text(version, "groupVersion", group_version);
-    json_set_text(version, "version", info->version);
-    json_push(json_set(group, "versions", json_array()), json_copy(version));
-    json_set(group, "preferredVersion", version);
+    cJSON *versions = json_set(group, "versions", json_array());
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (strcmp(engine_kinds[i].group, info->group) == 0 && engine_has(engine, (enum engine_kind)i) &&
+            !has_version(versions, engine_kinds[i].version))
+            json_push(versions, version_of((enum engine_kind)i));
+    }
+    json_set(group, "preferredVersion", json_copy(versions->child));
     return group;
 }
 
@@ -64,7 +86,7 @@ int discovery_groups(struct call *call, struct error *error)
     for (size_t i = 0; i < KIND_COUNT; i++) {
         const struct engine_kind_info *info = first_of_group(call->server->engine, i);
         if (info)
-            json_push(groups, group_of(info));
+            json_push(groups, group_of(call->server->engine, info));
     }
     return answer(call, value);
 }
@@ -78,7 +100,7 @@ int discovery_group(struct call *call, struct error *error)
         const struct engine_kind_info *info = first_of_group(call->server->engine, i);
         if (!info || strcmp(info->group, group) != 0)
             continue;
-        cJSON *value = group_of(info);
+        cJSON *value = group_of(call->server->engine, info);
         json_set_text(value, "kind", "APIGroup");
         json_set_text(value, "apiVersion", "v1");
         return answer(call, value);

@@ -58,6 +58,9 @@ struct documents;
 struct documents *documents_new(void);
 void documents_free(struct documents *documents); /* NULL is fine */
 int discovery_cluster(struct call *call, struct error *error);
+/* openapi_objects.c: the kinds that are served, as OpenAPI v3 describes them */
+int openapi_index(struct call *call, struct error *error);
+int openapi_document(struct call *call, struct error *error);
 /* reviews.c */
 int review_access(struct call *call, struct error *error);
 int review_rules(struct call *call, struct error *error);

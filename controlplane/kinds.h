@@ -13,8 +13,6 @@ struct kind_rule {
     unsigned writes; /* KIND_… flags */
     bool has_status; /* its status subresource can be read */
     bool in_all;     /* listed by `kubectl get all` */
-    /* Members of the object besides apiVersion, kind and metadata; NULL-ended. */
-    const char *const *fields;
 };
 extern const struct kind_rule kind_rules[KIND_COUNT];
 

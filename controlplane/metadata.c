@@ -4,8 +4,8 @@
 #include <ctype.h>
 
 #include "base/random.h"
-#include "controlplane/kinds.h"
 #include "controlplane/limits.h"
+#include "controlplane/schema.h"
 
 #define NAME_PART_MAX 63       /* the part of a key after the prefix; a label's value */
 #define GENERATE_PREFIX_MAX 57 /* leaves room for five characters below 63 */
@@ -246,7 +246,7 @@ int metadata_admit(enum engine_kind kind, const char *namespace, const char *nam
                          engine_kinds[kind].kind);
     int status = check_type(kind, object, error);
     if (status == 0)
-        status = json_check_known(object, "", kind_rules[kind].fields, error);
+        status = schema_check(kind, object, error);
     if (status < 0)
         return status;
     const cJSON *given = json_member(object, "metadata");

@@ -138,6 +138,34 @@ int place_replace(struct call *call, const struct place *place, struct error *er
     return status;
 }
 
+/* Lists of the core kinds that are written here are replaced as a whole, so that a strategic merge patch without
+ * directives is a merge patch. */
+static int check_directives(const cJSON *patch, struct error *error)
+{
+    const cJSON *member;
+    cJSON_ArrayForEach(member, patch)
+    {
+        char name[64];
+        text_printable(slice_of(member->string ? member->string : ""), name, sizeof(name));
+        if (name[0] == '$')
+            return error_set(error, ERROR_BAD_REQUEST, NULL,
+                             "the directive \"%s\" is not offered here; use a merge patch", name);
+        int status = check_directives(member, error);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+static int check_strategic(const struct place *place, const cJSON *patch, struct error *error)
+{
+    if (*place->info->group)
+        return error_set(error, ERROR_MEDIA_TYPE, NULL,
+                         "%s are patched with application/merge-patch+json or application/json-patch+json",
+                         place->info->plural);
+    return check_directives(patch, error);
+}
+
 static int apply_patch(enum wire_type type, const cJSON *old, const cJSON *patch, cJSON **ret, struct error *error)
 {
     if (type == WIRE_JSON_PATCH)
@@ -181,6 +209,8 @@ int place_patch(struct call *call, const struct place *place, struct error *erro
         status = wire_type(call->request, &type, error);
     if (status == 0)
         status = wire_read(call->request, type, &patch, error);
+    if (status == 0 && type == WIRE_STRATEGIC_PATCH)
+        status = check_strategic(place, patch, error);
     if (status < 0)
         return status;
     unsigned retries = wire_names_version(type, patch) ? 0 : LIMIT_PATCH_RETRIES;

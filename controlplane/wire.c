@@ -21,6 +21,7 @@ int wire_type(const struct request *request, enum wire_type *ret, struct error *
         {"application/vnd.kubernetes.protobuf", WIRE_PROTOBUF, false},
         {"application/merge-patch+json", WIRE_MERGE_PATCH, true},
         {"application/json-patch+json", WIRE_JSON_PATCH, true},
+        {"application/strategic-merge-patch+json", WIRE_STRATEGIC_PATCH, true},
     };
     bool patching = slice_is(request->method, "PATCH");
     struct slice essence = essence_of(request_header(request, "Content-Type"));

@@ -9,6 +9,7 @@
 #define JSON "Content-Type: application/json\r\n"
 #define MERGE "Content-Type: application/merge-patch+json\r\n"
 #define JSON_PATCH "Content-Type: application/json-patch+json\r\n"
+#define STRATEGIC "Content-Type: application/strategic-merge-patch+json\r\n"
 #define YAML "Content-Type: application/yaml\r\n"
 
 static void refused(const char *method, const char *path, const char *headers, const char *body, int status,
@@ -102,8 +103,8 @@ static void yaml_goes_in_and_out(void **state)
     refused("POST", CONFIGMAPS, "Content-Type: application/x-www-form-urlencoded\r\n", "a=b", 415, "");
     refused("POST", CONFIGMAPS, JSON "Accept: application/vnd.kubernetes.protobuf\r\n", "{}", 406, "application/json");
     refused("PATCH", CONFIGMAPS "/from-yaml", JSON, "{}", 415, "merge-patch");
-    refused("PATCH", CONFIGMAPS "/from-yaml", "Content-Type: application/strategic-merge-patch+json\r\n", "{}", 415,
-            "");
+    refused("PATCH", CONFIGMAPS "/from-yaml", STRATEGIC, "{\"data\":{\"$patch\":\"replace\"}}", 400, "$patch");
+    refused("PATCH", "/apis/kubeflow.org/v1/profiles/alice", STRATEGIC, "{}", 415, "merge-patch");
 }
 
 static void mistakes_are_named(void **state)

@@ -1,0 +1,153 @@
+"""kubectl, unmodified, writing: apply, patch, edit, explain, as people keep manifests in files."""
+import json
+
+import pytest
+from kubectl import Kubectl
+
+ALICE, CAROL = "alice@example.com", "carol@example.com"
+
+
+@pytest.fixture(scope="module")
+def place(house):
+    house.up()
+    for user in (ALICE, CAROL):
+        house.add_user(user)
+    house.cli("profile", "create", "alice", user=ALICE)
+    house.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
+    return house
+
+
+@pytest.fixture(scope="module")
+def alice(place):
+    return Kubectl(place, ALICE, "alice")
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    def write(text):
+        file = tmp_path / "manifest.yaml"
+        file.write_text(text)
+        return file
+
+    return write
+
+
+def configmap(name, **data):
+    lines = "".join(f"\n  {key}: {json.dumps(value)}" for key, value in data.items())
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:{lines or ' {}'}\n"
+
+
+NOTEBOOK = """apiVersion: kubeflow.org/v1
+kind: Notebook
+metadata:
+  name: kept
+  annotations: {kubeflow-resource-stopped: "true"}
+spec:
+  template:
+    spec:
+      containers:
+      - name: kept
+        resources:
+          limits: {cpu: %s, memory: 1Gi}
+%s"""
+
+
+# --- apply ------------------------------------------------------------------------------------------------------------
+def test_apply_makes_changes_and_leaves(alice, manifest):
+    assert alice.out("apply", "-f", manifest(configmap("kept", a="1", b="2"))) == "configmap/kept created\n"
+    alice("patch", "configmap", "kept", "-p", '{"data":{"others":"own"}}')
+    assert alice.out("apply", "-f", manifest(configmap("kept", a="1", b="2"))) == "configmap/kept unchanged\n"
+    assert alice.out("apply", "-f", manifest(configmap("kept", a="3"))) == "configmap/kept configured\n"
+    assert alice.json("get", "configmap", "kept")["data"] == {"a": "3", "others": "own"}
+    alice("delete", "-f", manifest(configmap("kept")), "--wait")
+    assert "not found" in alice("get", "configmap", "kept", check=False).stderr
+
+
+def test_apply_of_a_notebook(alice, manifest):
+    assert alice.out("apply", "-f", manifest(NOTEBOOK % ("500m", ""))) == "notebook.kubeflow.org/kept created\n"
+    before = alice.json("get", "nb", "kept")["metadata"]["generation"]
+    alice("apply", "-f", manifest(NOTEBOOK % ("500m", "")))  # a list is patched whole, and gets its defaults again
+    assert alice.json("get", "nb", "kept")["metadata"]["generation"] == before
+    assert alice.out("apply", "-f", manifest(NOTEBOOK % ("750m", ""))) == "notebook.kubeflow.org/kept configured\n"
+    (container,) = alice.json("get", "nb", "kept")["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["cpu"] == "750m"
+    alice("delete", "nb", "kept", "--wait")
+
+
+def test_a_dry_run_of_the_server_stores_nothing(alice, manifest):
+    done = alice.out("apply", "--dry-run=server", "-f", manifest(configmap("never", a="1")))
+    assert done == "configmap/never created (server dry run)\n"
+    assert "not found" in alice("get", "configmap", "never", check=False).stderr
+
+
+@pytest.mark.parametrize("text, words", [
+    (NOTEBOOK % ("500m", "        color: blue\n"), "color"),
+    (NOTEBOOK % ("500m", "        command: sleep\n"), "spec.template.spec.containers[0].command must be a list"),
+    (NOTEBOOK % ("500m", "        env: [{name: A, value: 1}]\n"), "env[0].value must be a text"),
+    ((NOTEBOOK % ("500m", "")).replace("template:", "tmplate:"), 'unknown field "tmplate"; known here: template'),
+    (configmap("wrong") + "datum: {}\n", 'unknown field "datum"; known here: apiVersion, kind, metadata, data'),
+    ("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: wrong}\n"
+     "spec: {resources: {requests: {storage: 1Gi}}, mode: x}\n", 'unknown field "mode"'),
+])
+def test_mistakes_are_named(alice, manifest, text, words):
+    refused = alice("apply", "-f", manifest(text), check=False)
+    assert refused.returncode == 1 and words in refused.stderr, refused.stderr
+
+
+def test_who_may_not_write_applies_nothing(place, alice, manifest):
+    viewer = Kubectl(place, CAROL, "alice")
+    refused = viewer("apply", "-f", manifest(configmap("carols", a="1")), check=False)
+    assert refused.returncode == 1 and "forbidden" in refused.stderr.lower()
+    assert "not found" in alice("get", "configmap", "carols", check=False).stderr
+
+
+# --- patch and edit ---------------------------------------------------------------------------------------------------
+def test_patches_of_every_type(alice):
+    alice("create", "configmap", "patched", "--from-literal=a=1")
+    for args in (("-p", '{"data":{"b":"2"}}'), ("--type=merge", "-p", '{"data":{"c":"3","a":null}}'),
+                 ("--type=json", "-p", '[{"op":"add","path":"/data/d","value":"4"}]')):
+        assert alice.out("patch", "configmap", "patched", *args) == "configmap/patched patched\n"
+    assert alice.json("get", "configmap", "patched")["data"] == {"b": "2", "c": "3", "d": "4"}
+    refused = alice("patch", "configmap", "patched", "-p", '{"data":{"$patch":"replace","z":"1"}}', check=False)
+    assert refused.returncode == 1 and "$patch" in refused.stderr
+    refused = alice("patch", "profile", "alice", "-p", '{"metadata":{"labels":{"a":"b"}}}', check=False)
+    assert refused.returncode == 1 and "merge-patch" in refused.stderr
+    assert alice.json("get", "configmap", "patched")["data"] == {"b": "2", "c": "3", "d": "4"}
+    alice("delete", "configmap", "patched")
+
+
+def test_edit_saves_what_the_editor_left(alice, monkeypatch):
+    alice("create", "configmap", "edited", "--from-literal=colour=blue")
+    monkeypatch.setitem(alice.env, "KUBE_EDITOR", "sed -i s/blue/green/")
+    assert "configmap/edited edited" in alice.out("edit", "configmap", "edited")
+    assert alice.json("get", "configmap", "edited")["data"] == {"colour": "green"}
+    alice("label", "configmap", "edited", "team=blue")
+    alice("annotate", "configmap", "edited", "example.com/why=test")
+    metadata = alice.json("get", "configmap", "edited")["metadata"]
+    assert metadata["labels"] == {"team": "blue"} and metadata["annotations"]["example.com/why"] == "test"
+    alice("delete", "configmap", "edited")
+
+
+# --- explain ----------------------------------------------------------------------------------------------------------
+def test_explain_tells_the_fields(alice):
+    told = alice.out("explain", "notebooks.spec.template.spec.containers.resources")
+    assert "KIND:       Notebook" in told and "limits" in told and "requests" in told
+    assert "rayVersion" in alice.out("explain", "raycluster.spec")
+    everything = alice.out("explain", "raycluster", "--recursive")
+    assert "workerGroupSpecs" in everything and "persistentVolumeClaim" in everything
+    assert "annotations" in alice.out("explain", "configmap.metadata")
+    missing = alice("explain", "notebook.spec.colour", check=False)
+    assert missing.returncode == 1 and 'field "colour" does not exist' in missing.stderr
+
+
+def test_every_kind_is_described(alice):
+    index = json.loads(alice.out("get", "--raw", "/openapi/v3"))["paths"]
+    described = set()
+    for entry in index.values():
+        document = json.loads(alice.out("get", "--raw", entry["serverRelativeURL"]))
+        for schema in document["components"]["schemas"].values():
+            described |= {(kind["group"], kind["kind"]) for kind in schema.get("x-kubernetes-group-version-kind", ())}
+    served = {(line.split()[-3].rpartition("/")[0], line.split()[-1])
+              for line in alice.out("api-resources", "--no-headers").splitlines()}
+    assert served and served == described
+    assert "NotFound" in alice("get", "--raw", "/openapi/v3/apis/ray.io/v9", check=False).stderr
