@@ -103,6 +103,9 @@
       "seconds that running requests get to finish after SIGTERM")                                                     \
     X(idle_notebook_s, "ATELIER_IDLE_NOTEBOOK_S", INTEGER, "0", 0, 31536000, false,                                    \
       "seconds after which a notebook that nobody uses is stopped, unless it or its profile says otherwise; 0: never") \
+    X(idle_cluster_s, "ATELIER_IDLE_CLUSTER_S", INTEGER, "0", 0, 31536000, false,                                      \
+      "seconds after which a Ray cluster that nobody uses is suspended, unless it or its profile says otherwise; "     \
+      "0: never. Not on a cluster with KubeRay")                                                                       \
     X(idle_warn_s, "ATELIER_IDLE_WARN_S", INTEGER, "900", 1, 86400, false,                                             \
       "seconds between the warning and the end of what nobody uses")                                                   \
     X(idle_check_s, "ATELIER_IDLE_CHECK_S", INTEGER, "60", 1, 3600, false,                                             \

@@ -5,12 +5,13 @@
 #include "controlplane/server.h"
 #include "controlplane/use.h"
 #include "notebooks/notebooks.h"
+#include "ray/ray.h"
 
 #define ACTOR "atelier" /* nobody's e-mail: the platform itself */
 
 struct idle {
     struct server *server;
-    struct idle_watch *notebooks;
+    struct idle_watch *notebooks, *clusters; /* clusters NULL: KubeRay's are left alone */
 };
 
 /* What the gateways of other replicas saw is as old as a reading; what this one saw is not. */
@@ -43,13 +44,16 @@ struct idle *idle_start(struct server *server)
     const struct config *config = &server->config;
     struct idle *idle = memory_get(sizeof(*idle));
     idle->server = server;
-    const struct idle_options notebooks = {.after_s = config->idle_notebook_s.number,
-                                           .warn_s = config->idle_warn_s.number,
-                                           .check_s = config->idle_check_s.number,
-                                           .seen = see_use,
-                                           .stopped = write_down,
-                                           .context = idle};
-    idle->notebooks = notebooks_idle_new(server->engine, &notebooks);
+    struct idle_options options = {.after_s = config->idle_notebook_s.number,
+                                   .warn_s = config->idle_warn_s.number,
+                                   .check_s = config->idle_check_s.number,
+                                   .seen = see_use,
+                                   .stopped = write_down,
+                                   .context = idle};
+    idle->notebooks = notebooks_idle_new(server->engine, &options);
+    options.after_s = config->idle_cluster_s.number;
+    if (!engine_traits(server->engine)->ray_by_kuberay)
+        idle->clusters = ray_idle_new(server->engine, &options);
     return idle;
 }
 
@@ -57,6 +61,7 @@ void idle_end(struct idle *idle)
 {
     if (!idle)
         return;
+    idle_watch_free(idle->clusters);
     idle_watch_free(idle->notebooks);
     free(idle);
 }

@@ -91,6 +91,9 @@ void engine_reconciling(bool yes);
 
 /* --- objects ------------------------------------------------------------------------------------------------------ */
 
+/* On a RayCluster: the generation in which it was suspended because nobody used it (ray/idle.c). */
+#define ENGINE_SUSPENDED_IDLE "atelier.dev/suspended-idle"
+
 /* Which subtree a write may change: spec and metadata, or only status (the status subresource). */
 enum engine_part { ENGINE_SPEC, ENGINE_STATUS };
 enum engine_patch { ENGINE_PATCH_MERGE, ENGINE_PATCH_JSON, ENGINE_PATCH_APPLY };

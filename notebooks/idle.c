@@ -79,19 +79,10 @@ static int idle_ask(struct engine *engine, const cJSON *notebook, int64_t now_ms
 
 /* --- telling and stopping ----------------------------------------------------------------------------------------- */
 
-static cJSON *idle_known(const cJSON *notebook)
-{
-    cJSON *known = json_object();
-    json_set_text(known, "lastActivity", json_text(notebook, "status", "lastActivity", NULL));
-    json_set_text(known, "idleStopAt", json_text(notebook, "status", "idleStopAt", NULL));
-    return known;
-}
-
 static int idle_tell(struct engine *engine, const cJSON *notebook, const cJSON *known, struct error *error)
 {
     cJSON *status = json_copy(json_member(notebook, "status"));
-    json_set_text(status, "lastActivity", json_text(known, "lastActivity", NULL));
-    json_set_text(status, "idleStopAt", json_text(known, "idleStopAt", NULL));
+    idle_keep(known, status);
     int r = status_write(engine, KIND_NOTEBOOK, notebook, status, error);
     return r < 0 ? r : 0;
 }
@@ -111,11 +102,7 @@ static int idle_stop(struct engine *engine, const cJSON *notebook, const char *n
 
 struct idle_watch *notebooks_idle_new(struct engine *engine, const struct idle_options *options)
 {
-    static const struct idle_keeper keeper = {.kind = KIND_NOTEBOOK,
-                                              .runs = idle_runs,
-                                              .ask = idle_ask,
-                                              .known = idle_known,
-                                              .tell = idle_tell,
-                                              .stop = idle_stop};
+    static const struct idle_keeper keeper = {
+        .kind = KIND_NOTEBOOK, .runs = idle_runs, .ask = idle_ask, .tell = idle_tell, .stop = idle_stop};
     return idle_watch_new(engine, "notebooks-idle", options, &keeper);
 }

@@ -24,6 +24,8 @@ int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, s
 {
     cJSON *spec = NULL;
     int r = ray_check_metadata("RayCluster", RAY_NAME_MAX, old, cluster, &spec, error);
+    if (r == 0)
+        r = idle_check_annotations(cluster, error);
     if (r == 0 && !old)
         r = check_service_free(engine, cluster, error);
     if (r == 0)

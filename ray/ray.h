@@ -8,7 +8,7 @@
 #ifndef ATELIER_RAY_RAY_H
 #define ATELIER_RAY_RAY_H
 
-#include "engine/engine.h"
+#include "tenancy/idle_watch.h"
 
 /* Check and complete an object. <old> NULL: it is to be created. Absent authOptions become {mode: token, secretName:
  * ray-auth}; `disabled` is INVALID; everything KubeRay would only report in an event is INVALID with its path. */
@@ -37,5 +37,8 @@ struct ray_demand {
     int64_t sidecar_cpu_milli, sidecar_memory_bytes; /* of these, the autoscaler's */
 };
 void ray_cluster_demand(const cJSON *spec, struct ray_demand *ret);
+
+/* Suspends clusters that nobody uses; starts. Whether drivers and Serve applications run is asked of each head. */
+struct idle_watch *ray_idle_new(struct engine *engine, const struct idle_options *options);
 
 #endif

@@ -1,11 +1,11 @@
 /* How does a Ray cluster stand, and what can its owner do about it? */
-#include "ray/ray.h"
+#include "ray/internal.h"
 
 #include <stdarg.h>
 
 #include "tenancy/complaint.h"
 
-static const cJSON *condition(const cJSON *cluster, const char *type)
+const cJSON *ray_condition(const cJSON *cluster, const char *type)
 {
     const cJSON *conditions = json_at(cluster, "status", "conditions", NULL);
     for (const cJSON *c = conditions ? conditions->child : NULL; c; c = c->next) {
@@ -81,7 +81,7 @@ static void state_head(const cJSON *cluster, const cJSON *head, struct ray_state
 /* The head answers; what about its workers? */
 static void state_workers(const cJSON *cluster, struct ray_state *state)
 {
-    const cJSON *failure = condition(cluster, "ReplicaFailure");
+    const cJSON *failure = ray_condition(cluster, "ReplicaFailure");
     if (is_true(failure)) {
         state_failure(failure, "Running", state);
         return;
@@ -90,7 +90,7 @@ static void state_workers(const cJSON *cluster, struct ray_state *state)
         state_is(state, "Running", "Running", "it is running%s", state->desired ? " with all of its workers" : "");
         return;
     }
-    bool was_complete = is_true(condition(cluster, "RayClusterProvisioned"));
+    bool was_complete = is_true(ray_condition(cluster, "RayClusterProvisioned"));
     state_is(state, "Running", was_complete ? "WorkersMissing" : "Provisioning", "%s: %lld of %lld workers are ready",
              was_complete ? "it is running, and workers are coming back"
                           : "its head is running and workers are joining",
@@ -101,14 +101,14 @@ void ray_cluster_state(const cJSON *cluster, struct ray_state *ret)
 {
     struct ray_state state = {.ready = number(cluster, "readyWorkerReplicas"),
                               .desired = number(cluster, "desiredWorkerReplicas")};
-    const cJSON *head = condition(cluster, "HeadPodReady");
-    const cJSON *failure = condition(cluster, "ReplicaFailure");
+    const cJSON *head = ray_condition(cluster, "HeadPodReady");
+    const cJSON *failure = ray_condition(cluster, "ReplicaFailure");
     bool suspend = json_true(cluster, "spec", "suspend", NULL);
     if (json_text(cluster, "metadata", "deletionTimestamp", NULL))
         state_is(&state, "Deleting", "Deleting", "it is being deleted");
-    else if (is_true(condition(cluster, "RayClusterSuspended")) && suspend)
+    else if (is_true(ray_condition(cluster, "RayClusterSuspended")) && suspend)
         state_is(&state, "Suspended", "Suspended", "it is suspended; nothing of it runs");
-    else if (suspend || is_true(condition(cluster, "RayClusterSuspending")))
+    else if (suspend || is_true(ray_condition(cluster, "RayClusterSuspending")))
         state_is(&state, "Suspending", "Suspending", "its pods are being stopped");
     else if (!json_at(cluster, "status", "conditions", NULL))
         state_is(&state, "Pending", "NotSeenYet", "nothing has begun to make its pods yet");

@@ -108,3 +108,9 @@ bool idle_note(const struct idle_case *idle, const struct idle_verdict *verdict,
     json_set_text(known, STOP_AT, end_ms ? text : NULL);
     return true;
 }
+
+void idle_keep(const cJSON *from, cJSON *to)
+{
+    json_set_text(to, LAST, json_text(from, LAST, NULL));
+    json_set_text(to, STOP_AT, json_text(from, STOP_AT, NULL));
+}

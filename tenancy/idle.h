@@ -58,4 +58,7 @@ void idle_case_of(const struct idle_options *options, int64_t after_s, const cJS
  * a workload in use is not written at every look. True if something changed. */
 bool idle_note(const struct idle_case *idle, const struct idle_verdict *verdict, cJSON *known);
 
+/* Copies lastActivity and idleStopAt from one status to another; what <from> has not is taken away. */
+void idle_keep(const cJSON *from, cJSON *to);
+
 #endif

@@ -112,7 +112,8 @@ static int64_t look_at(struct look *look, struct error *error)
     int64_t since_ms = 0, after_s = 0;
     if (!watch->keeper.runs(look->object, &since_ms))
         return 0;
-    look->known = watch->keeper.known(look->object);
+    look->known = json_object();
+    idle_keep(json_member(look->object, "status"), look->known);
     int r = idle_after(watch->engine, &watch->options, look->object, &after_s, error);
     if (r < 0)
         return r;

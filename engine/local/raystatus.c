@@ -141,6 +141,24 @@ static void set_failure(cJSON *status, const struct ray_seen *seen)
 
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
+/* Whoever changes it afterwards makes another generation. */
+static bool suspended_idle(const cJSON *cluster)
+{
+    int64_t generation = 0, noted = 0;
+    const char *note = json_text(cluster, "metadata", "annotations", ENGINE_SUSPENDED_IDLE, NULL);
+    return note && json_true(cluster, "spec", "suspend", NULL) &&
+           json_i64(json_at(cluster, "metadata", "generation", NULL), &generation) &&
+           text_parse_i64(slice_of(note), 0, INT64_MAX, &noted) && noted == generation;
+}
+
+/* Known to who looks after idle ones (ray/idle.c): kept here. A warning is for what runs. */
+static void keep_use(cJSON *status, const struct ray_seen *seen)
+{
+    const cJSON *before = json_member(seen->cluster->body, "status");
+    json_set_text(status, "lastActivity", json_text(before, "lastActivity", NULL));
+    json_set_text(status, "idleStopAt", seen->suspended ? NULL : json_text(before, "idleStopAt", NULL));
+}
+
 static void set_state(cJSON *status, const struct ray_seen *seen)
 {
     const char *before = json_text_or("", seen->cluster->body, "status", "state", NULL);
@@ -156,7 +174,9 @@ static void set_state(cJSON *status, const struct ray_seen *seen)
     json_set_text(status, "state", state);
     if (strcmp(state, before) != 0 && state[0])
         status_set_time(kept, state, clock_wall_ms());
-    if (seen->failure)
+    if (suspended_idle(seen->cluster->body))
+        json_set_text(status, "reason", "it was suspended because nobody used it");
+    else if (seen->failure)
         json_set_text(status, "reason", seen->failure);
     else if (seen->waiting)
         json_set_text(status, "reason", seen->waiting);
@@ -187,6 +207,7 @@ cJSON *ray_status(const struct ray_seen *seen)
     set_provisioned(status, seen);
     set_suspension(status, seen);
     set_failure(status, seen);
+    keep_use(status, seen);
     set_update_time(status, seen->cluster);
     return status;
 }

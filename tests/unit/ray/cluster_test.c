@@ -142,6 +142,8 @@ static void refuses_by_path(void **state)
         {REPLACE("/metadata/finalizers", "[\"x\"]"), "metadata.finalizers"},
         {REPLACE("/metadata/annotations", "{\"ray.io/ft-enabled\":\"true\"}"),
          "metadata.annotations.ray.io/ft-enabled"},
+        {REPLACE("/metadata/annotations", "{\"atelier.dev/idle-after\":\"soon\"}"),
+         "metadata.annotations[atelier.dev/idle-after]"},
         {REPLACE("/extra", "1"), "extra"},
         {REPLACE("/spec/rayversion", "\"2.60.0\""), "spec.rayversion"},
         {REPLACE("/spec/rayVersion", "2.6"), "spec.rayVersion"},

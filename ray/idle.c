@@ -1,0 +1,127 @@
+/* When was a cluster last used, and how is one suspended that nobody uses? */
+#include "ray/internal.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+#include "tenancy/ask.h"
+#include "tenancy/status.h"
+
+#define DASHBOARD "8265"
+
+static const char *namespace_of(const cJSON *cluster)
+{
+    return json_text_or("", cluster, "metadata", "namespace", NULL);
+}
+
+static const char *name_of(const cJSON *cluster)
+{
+    return json_text_or("", cluster, "metadata", "name", NULL);
+}
+
+static bool owned(const cJSON *cluster)
+{
+    const cJSON *owners = json_at(cluster, "metadata", "ownerReferences", NULL);
+    return owners && owners->child;
+}
+
+/* A RayJob's or RayService's cluster lives as long as that wants it. */
+static bool idle_runs(const cJSON *cluster, int64_t *ret_since_ms)
+{
+    const cJSON *head = ray_condition(cluster, "HeadPodReady");
+    return !json_true(cluster, "spec", "suspend", NULL) && !owned(cluster) &&
+           !json_text(cluster, "metadata", "deletionTimestamp", NULL) &&
+           strcmp(json_text_or("", head, "status", NULL), "True") == 0 &&
+           clock_parse(slice_of(json_text_or("", head, "lastTransitionTime", NULL)), ret_since_ms);
+}
+
+/* --- what its head says ------------------------------------------------------------------------------------------- */
+
+static int ask_head(struct engine *engine, const cJSON *cluster, const char *path, int *ret_status, cJSON **ret,
+                    struct error *error)
+{
+    const struct ask ask = {.engine = engine,
+                            .namespace = namespace_of(cluster),
+                            .service = json_text_or("", cluster, "status", "head", "serviceName", NULL),
+                            .port = DASHBOARD,
+                            .secret = json_text_or(RAY_AUTH_SECRET, cluster, "spec", "authOptions", "secretName", NULL),
+                            .key = "auth_token",
+                            .header = "Authorization: Bearer "};
+    return ask_json(&ask, path, ret_status, ret, error);
+}
+
+/* Drivers: jobs, notebooks that called ray.init, Ray Clients. Every component that says so keeps the cluster; one that
+ * does not know whether it is at work leaves the question open. */
+static int take_components(const cJSON *components, int64_t now_ms, int64_t *last_ms, struct error *error)
+{
+    const cJSON *component;
+    if (!json_member(components, "driver"))
+        return error_set(error, ERROR_UPSTREAM, NULL, "the cluster does not say whether drivers run");
+    cJSON_ArrayForEach(component, components)
+    {
+        const char *active = json_text_or("", component, "is_active", NULL);
+        double at_s = cJSON_GetNumberValue(json_member(component, "last_activity_at"));
+        if (strcmp(active, "ACTIVE") == 0)
+            *last_ms = now_ms;
+        else if (strcmp(active, "INACTIVE") != 0)
+            return error_set(error, ERROR_UPSTREAM, NULL, "the cluster does not know whether its %.64s is at work",
+                             component->string);
+        else if (isfinite(at_s) && at_s > 0 && at_s * 1000 < (double)now_ms && (int64_t)(at_s * 1000) > *last_ms)
+            *last_ms = (int64_t)(at_s * 1000);
+    }
+    return 0;
+}
+
+static int idle_ask(struct engine *engine, const cJSON *cluster, int64_t now_ms, int64_t *ret_ms, struct error *error)
+{
+    AUTO_JSON cJSON *components = NULL;
+    AUTO_JSON cJSON *serve = NULL;
+    int status = 0;
+    int r = ask_head(engine, cluster, "/api/component_activities", &status, &components, error);
+    if (r == 0)
+        r = take_components(components, now_ms, ret_ms, error);
+    if (r == 0)
+        r = ask_head(engine, cluster, "/api/serve/applications/", &status, &serve, error);
+    if (r < 0)
+        return r;
+    const cJSON *applications = json_member(serve, "applications");
+    if (!cJSON_IsObject(applications))
+        return error_set(error, ERROR_UPSTREAM, NULL, "the cluster does not list its Serve applications");
+    if (applications->child)
+        *ret_ms = now_ms;
+    return 0;
+}
+
+/* --- telling and suspending --------------------------------------------------------------------------------------- */
+
+static int idle_tell(struct engine *engine, const cJSON *cluster, const cJSON *known, struct error *error)
+{
+    cJSON *status = json_copy(json_member(cluster, "status"));
+    idle_keep(known, status);
+    int r = status_write(engine, KIND_RAYCLUSTER, cluster, status, error);
+    return r < 0 ? r : 0;
+}
+
+/* What was read is what is suspended: a click on "keep" that crosses this wins. The note holds only for the generation
+ * that this write makes. */
+static int idle_stop(struct engine *engine, const cJSON *cluster, const char *now, struct error *error)
+{
+    (void)now;
+    AUTO_JSON cJSON *patch = json_object();
+    cJSON *metadata = json_object_in(patch, "metadata");
+    int64_t generation = 0;
+    (void)json_i64(json_at(cluster, "metadata", "generation", NULL), &generation);
+    AUTO_FREE char *note = memory_format("%lld", (long long)generation + 1);
+    json_set_text(metadata, "resourceVersion", json_text(cluster, "metadata", "resourceVersion", NULL));
+    json_set_text(json_object_in(metadata, "annotations"), ENGINE_SUSPENDED_IDLE, note);
+    json_set(json_object_in(patch, "spec"), "suspend", cJSON_CreateTrue());
+    return engine_patch(engine, KIND_RAYCLUSTER, namespace_of(cluster), name_of(cluster), ENGINE_SPEC,
+                        ENGINE_PATCH_MERGE, patch, NULL, error);
+}
+
+struct idle_watch *ray_idle_new(struct engine *engine, const struct idle_options *options)
+{
+    static const struct idle_keeper keeper = {
+        .kind = KIND_RAYCLUSTER, .runs = idle_runs, .ask = idle_ask, .tell = idle_tell, .stop = idle_stop};
+    return idle_watch_new(engine, "ray-idle", options, &keeper);
+}
