@@ -74,6 +74,9 @@
       "kubernetes: Istio gateway (namespace/name) at which notebooks' paths lead here; empty: none")                   \
     X(webhook_listen, "ATELIER_WEBHOOK_LISTEN", ADDRESS, "", 0, 64, false,                                             \
       "kubernetes: address and port (https) where the API server asks the admission webhook; empty: there is none")    \
+    X(webhook_client_ca, "ATELIER_WEBHOOK_CLIENT_CA", PATH, "", 0, 4000, false,                                        \
+      "kubernetes: authorities (PEM) of the certificate that the API server must show the webhook; empty: none is "    \
+      "asked for")                                                                                                     \
     X(reconcilers, "ATELIER_RECONCILERS", INTEGER, "16", 1, 128, false, "kubernetes: reconcile workers a kind")        \
     X(identity, "ATELIER_IDENTITY", TEXT, "", 0, 200, false,                                                           \
       "kubernetes: name of this replica in the Lease; empty: host name and process")                                   \

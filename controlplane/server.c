@@ -130,6 +130,7 @@ static int open_gateway(struct server *server, struct error *error)
                                               .directory = config->tls_directory.text,
                                               .redirect = config->https_redirect.number != 0},
                                       .webhook_listen = config->webhook_listen.text,
+                                      .webhook_client_ca = config->webhook_client_ca.text,
                                       .webhook_handler = admit,
                                       .metrics_listen = config->metrics_listen.text,
                                       .admin_socket = config->admin_socket.text,

@@ -122,10 +122,10 @@ static struct gateway_tls copy_tls(const struct gateway_tls *tls)
 
 static void free_options(const struct gateway_options *options)
 {
-    const char *texts[] = {options->listen,        options->metrics_listen,       options->admin_socket,
-                           options->base_domain,   options->webhook_listen,       options->tls.listen,
-                           options->tls.key_file,  options->tls.certificate_file, options->tls.directory,
-                           options->door_directory};
+    const char *texts[] = {options->listen,         options->metrics_listen,       options->admin_socket,
+                           options->base_domain,    options->webhook_listen,       options->tls.listen,
+                           options->tls.key_file,   options->tls.certificate_file, options->tls.directory,
+                           options->door_directory, options->webhook_client_ca};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free((char *)(uintptr_t)texts[i]);
 }
@@ -136,6 +136,7 @@ static void copy_options(struct gateway *gateway, const struct gateway_options *
     gateway->options.listen = memory_text(options->listen);
     gateway->options.metrics_listen = memory_text(options->metrics_listen ? options->metrics_listen : "");
     gateway->options.webhook_listen = memory_text(options->webhook_listen ? options->webhook_listen : "");
+    gateway->options.webhook_client_ca = memory_text(options->webhook_client_ca ? options->webhook_client_ca : "");
     gateway->options.tls = copy_tls(&options->tls);
     gateway->options.admin_socket = memory_text(options->admin_socket ? options->admin_socket : "");
     gateway->options.base_domain = memory_text(options->base_domain);

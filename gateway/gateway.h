@@ -126,6 +126,8 @@ struct gateway_options {
     const char *metrics_listen; /* "127.0.0.1:9464": GET /metrics, and /healthz and /readyz by any name; "" */
     struct gateway_tls tls;
     const char *webhook_listen; /* "0.0.0.0:9443": admission for the Kubernetes API server, always TLS; "" to disable */
+    const char *webhook_client_ca; /* file of authorities (PEM), one of which must have signed the caller's certificate;
+                                      "" or NULL: whoever can connect is answered */
     gateway_handler webhook_handler; /* its requests: no identity, bodies up to 3 MiB */
     const char *admin_socket; /* path of the admin Unix socket, whose folder is made, "" to disable; same uid or root
                                  become IDENTITY_LOCAL */

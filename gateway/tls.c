@@ -256,6 +256,22 @@ int tls_server_new(struct tls_identity *identity, struct tls_server **ret, struc
     return 0;
 }
 
+int tls_server_authenticate(struct tls_server *server, const char *authorities_file, struct error *error)
+{
+    for (unsigned i = 0; i < LOOPS_MAX; i++) {
+        SSL_CTX *context = server->loops[i].context;
+        STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(authorities_file);
+        SSL_CTX_set_client_CA_list(context, names); /* takes them over; that a client picks one of theirs */
+        if (!names || SSL_CTX_load_verify_file(context, authorities_file) != 1) {
+            ERR_clear_error();
+            return error_set(error, ERROR_INVALID, NULL, "%s: expected certificates of authorities in PEM",
+                             authorities_file);
+        }
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    }
+    return 0;
+}
+
 void tls_server_free(struct tls_server *server)
 {
     if (!server)

@@ -44,6 +44,9 @@ int tls_identity_from_authority(const char *directory, const char *base_domain, 
 /* --- a server ----------------------------------------------------------------------------------------------------- */
 struct tls_server;
 int tls_server_new(struct tls_identity *identity, struct tls_server **ret, struct error *error); /* takes it over */
+/* Before the loops run: whoever has no certificate for clients of an authority in that file (PEM) is turned away in the
+ * handshake. The error names the file. */
+int tls_server_authenticate(struct tls_server *server, const char *authorities_file, struct error *error);
 void tls_server_free(struct tls_server *server); /* after the loops have ended; NULL is fine */
 /* From now on handshakes present this one; takes it over. Any thread; <gateway> is the server's. */
 void tls_server_present(struct tls_server *server, struct gateway *gateway, struct tls_identity *identity);

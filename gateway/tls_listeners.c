@@ -62,7 +62,10 @@ int tls_listeners_open(struct gateway *gateway, struct error *error)
     result = listener_bind_tcp(&gateway->listeners[LISTENER_WEBHOOK], gateway->options.webhook_listen, error);
     if (result < 0)
         return error_wrap(error, "webhook_listen");
-    return tls_server_new(tls_identity_of(NULL), &gateway->tls[LISTENER_WEBHOOK], error);
+    result = tls_server_new(tls_identity_of(NULL), &gateway->tls[LISTENER_WEBHOOK], error);
+    if (result == 0 && gateway->options.webhook_client_ca[0])
+        result = tls_server_authenticate(gateway->tls[LISTENER_WEBHOOK], gateway->options.webhook_client_ca, error);
+    return result < 0 ? error_wrap(error, "webhook_client_ca") : 0;
 }
 
 void tls_listeners_close(struct gateway *gateway)

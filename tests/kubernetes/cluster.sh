@@ -94,23 +94,26 @@ PYTHON
 # --- keys ---------------------------------------------------------------------------------------------------------------
 make_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
 
-make_authority() {
-    make_key "$keys/ca.key"
-    openssl req -x509 -new -key "$keys/ca.key" -subj /CN=atelier-test-ca -days 30 -out "$keys/ca.crt" \
+make_authority() { # NAME: DIR/keys/NAME.crt and .key
+    make_key "$keys/$1.key"
+    openssl req -x509 -new -key "$keys/$1.key" -subj "/CN=atelier-test-$1" -days 30 -out "$keys/$1.crt" \
         -addext 'keyUsage=critical,keyCertSign,cRLSign' 2>/dev/null
 }
 
-sign() { # NAME SUBJECT EXTENSIONS: DIR/keys/NAME.crt and .key
+sign() { # NAME SUBJECT EXTENSIONS [AUTHORITY]: DIR/keys/NAME.crt and .key
+    local authority=${4:-ca}
     make_key "$keys/$1.key"
     openssl req -new -key "$keys/$1.key" -subj "$2" 2>/dev/null |
-        openssl x509 -req -CA "$keys/ca.crt" -CAkey "$keys/ca.key" -set_serial "0x$(openssl rand -hex 8)" -days 30 \
+        openssl x509 -req -CA "$keys/$authority.crt" -CAkey "$keys/$authority.key" -set_serial "0x$(openssl rand -hex 8)" -days 30 \
             -extfile <(printf 'keyUsage=critical,digitalSignature\n%s\n' "$3") -out "$keys/$1.crt" 2>/dev/null
 }
 
 make_keys() {
     mkdir -p "$keys"
     chmod 700 "$keys"
-    make_authority
+    make_authority ca
+    make_authority webhook-ca
+    sign webhook /CN=kube-apiserver extendedKeyUsage=clientAuth webhook-ca
     sign apiserver /CN=kube-apiserver "extendedKeyUsage=serverAuth
 subjectAltName=IP:$address,IP:127.0.0.1,IP:10.96.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
     sign admin /O=system:masters/CN=admin extendedKeyUsage=clientAuth
@@ -141,8 +144,21 @@ start_etcd() {
         --initial-cluster "test=http://$address:$peer_port"
 }
 
+# What kube-apiserver shows the webhooks that ask who calls.
+write_admission() {
+    local plugin
+    printf 'apiVersion: v1\nkind: Config\nusers: [{name: "*", user: {client-certificate: %s, client-key: %s}}]\n' \
+        "$keys/webhook.crt" "$keys/webhook.key" >"$dir/webhook.kubeconfig"
+    printf 'apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n' >"$dir/admission.yaml"
+    for plugin in Mutating Validating; do
+        printf -- '- {name: %sAdmissionWebhook, configuration: {apiVersion: apiserver.config.k8s.io/v1, kind: WebhookAdmissionConfiguration, kubeConfigFile: %s}}\n' \
+            "$plugin" "$dir/webhook.kubeconfig" >>"$dir/admission.yaml"
+    done
+}
+
 start_apiserver() {
     local audit_flags=()
+    write_admission
     if [ -n "$audit" ]; then
         printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n' >"$dir/audit-policy.yaml"
         audit_flags=(--audit-policy-file "$dir/audit-policy.yaml" --audit-log-path "$dir/audit.log")
@@ -152,6 +168,7 @@ start_apiserver() {
         --bind-address "$address" --advertise-address "$advertise" --secure-port "$api_port" --cert-dir "$dir/apiserver" \
         --tls-cert-file "$keys/apiserver.crt" --tls-private-key-file "$keys/apiserver.key" --client-ca-file "$keys/ca.crt" \
         --token-auth-file "$keys/tokens.csv" --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction \
+        --admission-control-config-file "$dir/admission.yaml" \
         --service-cluster-ip-range 10.96.0.0/16 --service-account-issuer https://kubernetes.default.svc \
         --service-account-key-file "$keys/service-accounts.pub" --service-account-signing-key-file "$keys/service-accounts.key" \
         --feature-gates WatchList=false --allow-privileged=true --kubelet-preferred-address-types InternalIP --endpoint-reconciler-type "$reconciler" \

@@ -15,6 +15,7 @@
 
 #include "auth/auth.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "engine/kubernetes/client.h"
 #include "engine/kubernetes/kubernetes.h"
@@ -55,6 +56,23 @@ static void handle(void *context, const struct request *request, struct response
     webhook_handle(((struct replica *)context)->webhook, request, response);
 }
 
+/* Of the cluster's keys; see cluster.sh. */
+static const char *key_file(const char *name)
+{
+    static char path[1024];
+    snprintf(path, sizeof(path), "%s/keys/%s", getenv("ATELIER_TEST_CLUSTER"), name);
+    return path;
+}
+
+static char *read_key(const char *name)
+{
+    struct buffer text = {0};
+    struct error error = {0};
+    if (file_read(key_file(name), 65536, &text, &error) < 0)
+        fail_msg("%s", error.message);
+    return buffer_take(&text);
+}
+
 /* The first one leads, as long as it runs. */
 static void replica_start(struct replica *replica, const char *identity)
 {
@@ -77,6 +95,7 @@ static void replica_start(struct replica *replica, const char *identity)
                                       .engine = replica->engine,
                                       .listen = main_listen,
                                       .webhook_listen = listen,
+                                      .webhook_client_ca = key_file("webhook-ca.crt"),
                                       .webhook_handler = handle,
                                       .handler = handle,
                                       .base_domain = "localhost",
@@ -411,6 +430,24 @@ static void what_is_there_is_not_locked_in(void **state)
     assert_int_equal(call("GET", KIND_RAYCLUSTER, plain, "old", NULL, NULL, NULL), -ERROR_NOT_FOUND);
 }
 
+/* <config> is the API server's: without its certificate, and with one that another authority made, nothing is said. */
+static void callers_are_authenticated(const struct kube_config *config, const struct kube_request *request)
+{
+    AUTO_FREE char *certificate = read_key("admin.crt");
+    AUTO_FREE char *key = read_key("admin.key");
+    struct kube_config others[] = {*config, *config};
+    others[0].certificate = others[0].key = NULL;
+    others[1].certificate = certificate;
+    others[1].key = key;
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        struct kube_client *caller;
+        struct error error = {0};
+        assert_int_equal(kube_client_new(&others[i], &caller, &error), 0);
+        assert_int_equal(kube_call(caller, request, NULL, &error), -ERROR_UNAVAILABLE);
+        kube_client_free(caller);
+    }
+}
+
 /* Who only follows presents what the leader made. */
 static void replicas_share_one_certificate(void **state)
 {
@@ -423,7 +460,9 @@ static void replicas_share_one_certificate(void **state)
     assert_int_equal(call("GET", KIND_SECRET, own, "atelier-webhook", NULL, &secret, NULL), 0);
     assert_true(text_unbase64(slice_of(json_text(secret, "data", "ca.crt", NULL)), &ca));
     AUTO_FREE char *url = memory_format("https://127.0.0.1:%u", second.port);
-    struct kube_config config = {.server = url, .ca = ca.p};
+    AUTO_FREE char *certificate = read_key("webhook.crt");
+    AUTO_FREE char *key = read_key("webhook.key");
+    struct kube_config config = {.server = url, .ca = ca.p, .certificate = certificate, .key = key};
     struct kube_client *api_server;
     struct kube_request request = {.method = "POST",
                                    .target = "/mutate/pods",
@@ -444,6 +483,7 @@ static void replicas_share_one_certificate(void **state)
     request.content_type = "text/plain";
     assert_true(kube_call(api_server, &request, NULL, &error) < 0);
     kube_client_free(api_server);
+    callers_are_authenticated(&config, &request);
     replica_stop(&second);
 }
 

@@ -89,6 +89,16 @@ capabilities:
 {{- end }}
 {{- end }}
 
+{{/* Whose certificates the webhook's callers show; empty: nobody is asked for one. */}}
+{{- define "atelier.webhookClientCA" }}
+{{- if and .Values.webhook.enabled .Values.webhook.clientCA }}
+{{- if not (contains "-----BEGIN CERTIFICATE-----" .Values.webhook.clientCA) }}
+{{- fail "webhook.clientCA: expected certificates in PEM" }}
+{{- end }}
+{{- .Values.webhook.clientCA }}
+{{- end }}
+{{- end }}
+
 {{/* webhook.yaml: whom to ask, and about what. */}}
 {{- define "atelier.webhookClient" }}
 clientConfig:
