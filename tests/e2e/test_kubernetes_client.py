@@ -1,0 +1,126 @@
+"""The Kubernetes Python client, unmodified, against the local engine: typed and dynamic, watches, exec."""
+import threading
+
+import pytest
+from atelier import wait_for
+from kubernetes import client, config, dynamic, watch
+from kubernetes.client.rest import ApiException
+from kubernetes.stream import stream
+
+ALICE, CAROL = "alice@example.com", "carol@example.com"
+
+
+def connect(house, user):
+    """A client that is configured by what `atelier kubeconfig` prints."""
+    file = house.data / f"kubeconfig-client-{user.split('@')[0]}"
+    server = f"https://localhost:{house.tls_port}"
+    file.write_text(house.cli("-n", "alice", "kubeconfig", "--server", server, user=user).stdout)
+    return config.new_client_from_config(str(file))
+
+
+@pytest.fixture(scope="module")
+def place(house):
+    house.up()
+    for user in (ALICE, CAROL):
+        house.add_user(user)
+    house.cli("profile", "create", "alice", user=ALICE)
+    house.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
+    return house
+
+
+@pytest.fixture(scope="module")
+def alice(place):
+    return connect(place, ALICE)
+
+
+def configmap(name, **data):
+    return client.V1ConfigMap(metadata=client.V1ObjectMeta(name=name, labels={"of": "client"}), data=data)
+
+
+def test_an_object_lives(alice):
+    core = client.CoreV1Api(alice)
+    made = core.create_namespaced_config_map("alice", configmap("typed", a="1"))
+    assert made.metadata.uid and made.data == {"a": "1"}
+    with pytest.raises(ApiException) as taken:
+        core.create_namespaced_config_map("alice", configmap("typed"))
+    assert taken.value.status == 409 and "AlreadyExists" in taken.value.body
+    patched = core.patch_namespaced_config_map("typed", "alice", {"data": {"b": "2", "a": None}})
+    assert patched.data == {"b": "2"}
+    with pytest.raises(ApiException) as stale:
+        core.replace_namespaced_config_map("typed", "alice", made)
+    assert stale.value.status == 409 and "Conflict" in stale.value.body
+    assert core.delete_namespaced_config_map("typed", "alice")["status"] == "Success"
+    with pytest.raises(ApiException) as absent:
+        core.read_namespaced_config_map("typed", "alice")
+    assert absent.value.status == 404
+
+
+def test_a_list_and_the_watch_that_goes_on_from_it(alice):
+    core = client.CoreV1Api(alice)
+    for number in range(5):
+        core.create_namespaced_config_map("alice", configmap(f"listed-{number}", n=str(number)))
+    names, token = [], None
+    while token != "":
+        page = core.list_namespaced_config_map("alice", label_selector="of=client", limit=2, _continue=token)
+        names += [item.metadata.name for item in page.items]
+        token = page.metadata._continue or ""
+    assert names == [f"listed-{number}" for number in range(5)]
+    version = core.list_namespaced_config_map("alice").metadata.resource_version
+    seen = []
+
+    def follow():
+        for event in watch.Watch().stream(core.list_namespaced_config_map, "alice", label_selector="of=client",
+                                          resource_version=version, timeout_seconds=60):
+            seen.append((event["type"], event["object"].metadata.name))
+            if event["type"] == "DELETED":
+                return
+
+    watching = threading.Thread(target=follow, daemon=True)
+    watching.start()
+    core.create_namespaced_config_map("alice", configmap("late", a="1"))
+    core.patch_namespaced_config_map("late", "alice", {"data": {"a": "2"}})
+    core.delete_namespaced_config_map("late", "alice")
+    watching.join(60)
+    assert seen == [("ADDED", "late"), ("MODIFIED", "late"), ("DELETED", "late")]
+
+
+def test_kinds_that_are_discovered(alice):
+    kinds = dynamic.DynamicClient(alice).resources
+    notebooks = kinds.get(api_version="kubeflow.org/v1", kind="Notebook")
+    made = notebooks.create(namespace="alice", body={"apiVersion": "kubeflow.org/v1", "kind": "Notebook",
+                                                     "metadata": {"name": "nb1"}, "spec": {"template": {"spec": {}}}})
+    assert made.spec.template.spec.containers[0].name == "nb1"
+    assert kinds.get(api_version="kubeflow.org/v1alpha1", kind="PodDefault").name == "poddefaults"
+
+    def phase():
+        return notebooks.get(name="nb1", namespace="alice").to_dict().get("status", {}).get("phase")
+
+    wait_for("the notebook runs", lambda: phase() == "Running", 120, 0.5)
+
+
+def test_logs_and_a_command_in_its_pod(alice):
+    core = client.CoreV1Api(alice)
+    assert "Jupyter" in core.read_namespaced_pod_log("nb1-0", "alice", tail_lines=200)
+    said = stream(core.connect_get_namespaced_pod_exec, "nb1-0", "alice", command=["sh", "-c", "echo $((40 + 2))"],
+                  stdout=True, stderr=True, stdin=False, tty=False)
+    assert said == "42\n"
+    shell = stream(core.connect_get_namespaced_pod_exec, "nb1-0", "alice", command=["sh"], stdout=True, stderr=True,
+                   stdin=True, tty=False, _preload_content=False)
+    shell.write_stdin("echo to-$((1 + 1)); exit 3\n")
+    shell.run_forever(timeout=30)
+    assert shell.read_stdout() == "to-2\n" and shell.returncode == 3
+    shell.close()
+
+
+def test_what_one_may(place, alice):
+    def may(who, verb, resource):
+        review = client.V1SelfSubjectAccessReview(spec=client.V1SelfSubjectAccessReviewSpec(
+            resource_attributes=client.V1ResourceAttributes(namespace="alice", verb=verb, resource=resource)))
+        return client.AuthorizationV1Api(who).create_self_subject_access_review(review).status.allowed
+
+    carol = connect(place, CAROL)
+    assert may(alice, "create", "configmaps") and not may(carol, "create", "configmaps")
+    assert may(carol, "list", "pods") and not may(carol, "get", "secrets")
+    with pytest.raises(ApiException) as refused:
+        client.CoreV1Api(carol).create_namespaced_config_map("alice", configmap("carols"))
+    assert refused.value.status == 403
