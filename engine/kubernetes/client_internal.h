@@ -18,7 +18,7 @@
 #include "engine/kubernetes/retry.h"
 
 /* CLIENT_CONNECTIONS_MAX, and as many that are being tried or closed at the same time. */
-#define CLIENT_SOCKETS_MAX 32
+#define CLIENT_SOCKETS_MAX 160
 
 enum stream_state { STREAM_SUBMITTED, STREAM_WAITING, STREAM_RUNNING, STREAM_ENDED };
 
@@ -110,21 +110,24 @@ int transfer_start(struct kube_stream *stream, struct error *error);
 /* Takes it back, whether it is over or not. */
 void transfer_end(struct kube_stream *stream);
 void transfers_free(struct kube_client *client);
-/* Ends the connection of a stream that has heard nothing for so long, if nobody else has on it: libcurl keeps using one
- * for new streams, which hear nothing either when what is between still acknowledges (a load balancer that lost its
+/* Ends the connection of a stream that has heard nothing for <silent_ms>, if nobody else has on it: libcurl keeps using
+ * one for new streams, which hear nothing either when what is between still acknowledges (a load balancer that lost its
  * way). */
-void transfer_end_silent(const struct kube_stream *stream);
+void transfer_end_silent(const struct kube_stream *stream, int64_t silent_ms);
 /* How an attempt that libcurl reports as over went; the failure is in <error> unless RETRY_ANSWERED. */
 enum retry_transport transfer_result(const struct kube_stream *stream, CURLcode code, struct error *error);
 
 /* Limits, each with its reason. */
-#define CLIENT_CONNECTIONS_MAX 8        /* to one host; opened only when the streams of those open are used up */
+/* To one host; opened only when the streams of those open are used up. A proxy that speaks HTTP/1.1 only needs one for
+ * each watch, of which there are some twenty, and for each call. */
+#define CLIENT_CONNECTIONS_MAX 64
 #define CLIENT_STREAMS_A_CONNECTION 250 /* what kube-apiserver allows; it says so itself if it is less */
 #define CLIENT_ENDLESS_MAX 500          /* watches and followed logs: must leave room for calls on few connections */
 #define CLIENT_IDLE_TRANSFERS_MAX 64    /* as many calls at once are cheap to repeat; about 10 KB each */
 #define CLIENT_DEADLINE_MS 30000
 #define CLIENT_CONNECT_TIMEOUT_MS 10000
 #define CLIENT_UNACKNOWLEDGED_MS 15000 /* TCP_USER_TIMEOUT: a peer that vanished is noticed, whatever is in flight */
+#define CLIENT_DEAF_MS 4000 /* a call that waited less says nothing about its connection; the lease waits longer */
 #define CLIENT_KEEPALIVE_S 15
 #define CLIENT_ANSWER_BYTES_MAX ((size_t)64 * 1024 * 1024) /* a page of 500 objects of 128 KiB */
 #define CLIENT_BODY_BYTES_MAX ((size_t)8 * 1024 * 1024)    /* the API server takes 3 MiB */

@@ -253,7 +253,7 @@ static void check_silence(struct kube_client *client)
             struct error error;
             error_set(&error, ERROR_TIMEOUT, NULL, "nothing has come from the Kubernetes API for %lld ms",
                       (long long)stream->silence_ms);
-            transfer_end_silent(stream);
+            transfer_end_silent(stream, stream->silence_ms);
             end(stream, &error);
         } else if (until < due) {
             due = until;

@@ -51,7 +51,7 @@ static long local_port(int socket)
 }
 
 /* By the port at this end: libcurl tells the socket itself only of transfers that are over. */
-void transfer_end_silent(const struct kube_stream *stream)
+void transfer_end_silent(const struct kube_stream *stream, int64_t silent_ms)
 {
     const struct kube_client *client = stream->client;
     long port = 0;
@@ -62,7 +62,7 @@ void transfer_end_silent(const struct kube_stream *stream)
         socklen_t size = sizeof(info);
         if (local_port(client->sockets[i]) == port &&
             getsockopt(client->sockets[i], IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-            info.tcpi_last_data_recv >= stream->silence_ms)
+            info.tcpi_last_data_recv >= silent_ms)
             (void)shutdown(client->sockets[i], SHUT_RDWR);
     }
 }
@@ -339,6 +339,16 @@ static bool is_connected(const struct kube_stream *stream)
     return curl_easy_getinfo(stream->transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0;
 }
 
+/* A call that ran out of time, and with it everything else on its connection heard nothing: the next call, and the
+ * watches, are better off on another one. */
+static void end_deaf(const struct kube_stream *stream)
+{
+    curl_off_t us = 0;
+    if (curl_easy_getinfo(stream->transfer->easy, CURLINFO_TOTAL_TIME_T, &us) == CURLE_OK &&
+        us / 1000 >= CLIENT_DEAF_MS)
+        transfer_end_silent(stream, us / 1000);
+}
+
 enum retry_transport transfer_result(const struct kube_stream *stream, CURLcode code, struct error *error)
 {
     if (!stream->begun && stream->verdict != RETRY_DELIVER)
@@ -357,6 +367,7 @@ enum retry_transport transfer_result(const struct kube_stream *stream, CURLcode 
             unavailable(stream, code, error);
             return RETRY_NOT_SENT;
         }
+        end_deaf(stream);
         error_set(error, ERROR_TIMEOUT, NULL, "the Kubernetes API at %s did not answer in time",
                   stream->client->config.server);
         return RETRY_HOPELESS;

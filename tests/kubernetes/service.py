@@ -101,10 +101,13 @@ class Atelierd:
             self.env.pop(variable, None)
         self.process = None
 
-    def start(self):
+    def launch(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([BUILD / "atelierd"], env=self.env, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True, **ACCOUNT)
+
+    def start(self):
+        self.launch()
         eventually(f"{self.name} serves", self.answers)
         return self
 
@@ -138,14 +141,16 @@ class Atelierd:
 
 
 class Service:
-    """A cluster with the chart's rights on it, a database, and a first replica."""
+    """A cluster with the chart's rights on it, a database, and a first replica; between(cluster), if given, is what stands before the
+    API server (faults.py)."""
 
-    def __init__(self, *options, cluster=None, **settings):
+    def __init__(self, *options, cluster=None, between=None, **settings):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-service-"))
         self.folder.chmod(0o755)
-        self.replicas, self.cluster, self.postgres = [], cluster, None
+        self.replicas, self.cluster, self.postgres, self.between = [], cluster, None, None
         try:
             self.cluster = cluster or chart.Cluster(*options)
+            self.between = between(self.cluster) if between else None
             self.kubeconfig = self.grant()
             self.postgres = Postgres(self.folder)
             self.first = self.replica("first", **settings)
@@ -163,6 +168,8 @@ class Service:
         token = self.cluster.kubectl("-n", "atelier-system", "create", "token", "atelier", "--duration", "8h").strip()
         config = yaml.safe_load(self.cluster.kubeconfig.read_text())
         config["users"][0]["user"] = {"token": token}
+        if self.between:
+            config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{self.between.port}"
         path = self.folder / "atelierd.kubeconfig"
         path.write_text(yaml.safe_dump(config))
         path.chmod(0o600)
@@ -193,7 +200,7 @@ class Service:
     def close(self):
         for replica in self.replicas:
             replica.end(signal.SIGKILL)
-        for part in (self.postgres, self.cluster):
+        for part in (self.between, self.postgres, self.cluster):
             if part:
                 part.close()
         shutil.rmtree(self.folder, ignore_errors=True)
