@@ -1,6 +1,8 @@
 #!/bin/bash
 # Makes the Python environment of images/NAME at DEST/NAME/venv: image-build.sh NAME DEST
 #
+# An image whose image.json has a "base" begins as that image's environment, by hard links: pip replaces files, it does
+# not write into them, so the base stays as it is.
 # image.json is written last, so that a directory without one is not an image and an interrupted build starts afresh.
 # Progress goes to stderr, a line a step.
 set -euo pipefail
@@ -17,15 +19,32 @@ die() {
 name=$1
 source=$(cd "$(dirname "$0")/../images" && pwd)/$name
 [[ $name =~ ^[a-z0-9][a-z0-9.-]*$ ]] || die "\"$name\" is not a name of an image"
-for file in requirements.txt image.json overrides.json; do
+python=/usr/bin/python3 # Debian's own: pods see it at this path, whatever else is on PATH here
+member() { # FILE NAME: a text, or the words of a list
+    "$python" - "$1" "$2" <<'PYTHON'
+import json, sys
+value = json.load(open(sys.argv[1])).get(sys.argv[2], "")
+print(value if isinstance(value, str) else " ".join(value))
+PYTHON
+}
+files=(requirements.txt image.json)
+base=
+[ ! -f "$source/image.json" ] || base=$(member "$source/image.json" base)
+[ -n "$base" ] || files+=(overrides.json)
+for file in "${files[@]}"; do
     [ -f "$source/$file" ] || die "there is no image $name in $(dirname "$source"): $file is missing"
 done
-python=/usr/bin/python3 # Debian's own: pods see it at this path, whatever else is on PATH here
+[ -z "$base" ] || "$0" "$base" "$2"
 
 mkdir -p "$2/$name"
 dest=$(cd "$2/$name" && pwd)
 venv=$dest/venv
-wanted=sha256:$(cd "$source" && sha256sum requirements.txt image.json overrides.json | sha256sum | cut -d' ' -f1)
+base_built=
+[ -z "$base" ] || base_built=$(member "$2/$base/image.json" requirements)
+wanted=sha256:$({
+    cd "$source" && sha256sum "${files[@]}"
+    [ -z "$base" ] || echo "$base_built"
+} | sha256sum | cut -d' ' -f1)
 
 exec 9>"$dest/.lock" # held by pip too: a build that was killed ends before another begins
 flock -n 9 || {
@@ -57,6 +76,17 @@ free_mib=$(($(stat -f -c '%a * %S' "$dest") / 1048576))
 say "making an environment"
 rm -rf "$dest/image.json" "$venv"
 "$python" -m venv "$venv"
+if [ -n "$base" ]; then
+    from=$(member "$2/$base/image.json" path)
+    for part in lib share etc; do
+        [ ! -d "$from/$part" ] || cp -al --remove-destination "$from/$part" "$venv/"
+    done
+    for program in "$from"/bin/*; do
+        [ -e "$venv/bin/$(basename "$program")" ] || cp "$program" "$venv/bin/"
+    done
+    # Scripts name the interpreter of the environment they are in.
+    grep -rlI "^#!$from/bin/" "$venv/bin" | xargs -r sed -i "1s|^#!$from/bin/|#!$venv/bin/|"
+fi
 
 total=$(grep -c '==' "$source/requirements.txt")
 say "installing $total packages"
@@ -85,14 +115,18 @@ wait "$pip" || {
 trap - EXIT
 
 # JupyterLab asks everybody whether it may fetch news, and looks for updates: not here.
-mkdir -p "$venv/share/jupyter/lab/settings"
-cp "$source/overrides.json" "$venv/share/jupyter/lab/settings/overrides.json"
+if [ -z "$base" ]; then
+    mkdir -p "$venv/share/jupyter/lab/settings"
+    cp "$source/overrides.json" "$venv/share/jupyter/lab/settings/overrides.json"
+fi
 
 say "compiling"
 "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >/dev/null 2>&1 || true # files meant for other Pythons do not compile
 say "checking"
-(cd / && HOME=$dest "$venv/bin/python" -c 'import ray, jupyterlab, sklearn') ||
-    die "the environment does not import ray, jupyterlab and sklearn"
+read -ra imports <<<"ray jupyterlab sklearn $(member "$source/image.json" imports)"
+for module in "${imports[@]}"; do
+    (cd / && HOME=$dest "$venv/bin/python" -c "import $module") || die "the environment does not import $module"
+done
 rm -rf "$dest/.cache" "$dest/.config"
 chmod -R a+rX "$venv"
 
