@@ -6,7 +6,10 @@ import signal
 import time
 
 import pytest
+from playwright.sync_api import expect
+
 from atelier import Atelier, wait_for
+from console import SHOTS, browser, sign_in  # noqa: F401 (browser is a fixture)
 
 ALICE = "alice@example.com"
 AFTER_S, WARN_S = 12, 6
@@ -18,7 +21,7 @@ def own():
     instance.env.update(ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1")
     try:
         instance.up()
-        instance.add_user(ALICE)
+        instance.cookie = instance.add_user(ALICE)
         instance.cli("profile", "create", "alice", "--wait", user=ALICE)
         yield instance
     finally:
@@ -146,6 +149,25 @@ def test_who_asks_to_keep_it_or_uses_it_takes_the_warning_back(own):
         time.sleep(0.5)
     assert own.wait_notebook("alice", "kept", ALICE, "Stopped")["status"]["reason"] == "Idle"
     own.cli("notebook", "delete", "kept", "-n", "alice", user=ALICE)
+
+
+def test_the_console_warns_and_one_click_keeps_it(own, browser):  # noqa: F811
+    page = sign_in(own, browser, own.cookie)
+    start(own, "seen", idle_after=None)
+    page.goto(f"http://localhost:{own.port}/p/alice/notebooks/seen")
+    expect(page.get_by_role("heading", name="seen")).to_be_visible()
+    assert page.get_by_role("button", name="Keep it").count() == 0
+    annotate(own, "seen", idle_after=f"{AFTER_S}s")
+    expect(page.get_by_role("button", name="Keep it for 8 hours")).to_be_visible(timeout=90000)  # an open page is no use
+    page.screenshot(path=SHOTS / "41-idle.png")
+    page.get_by_role("button", name="Keep it for 8 hours").click()
+    expect(page.get_by_text("Nobody uses seen")).to_have_count(0, timeout=30000)
+    kept = own.notebook("alice", "seen", ALICE)["metadata"]["annotations"]["atelier.dev/keep-until"]
+    assert 7 * 3600 < instant(kept) - time.time() <= 8 * 3600
+    stays_running(own, "seen", AFTER_S + WARN_S)
+    assert page.errors == []
+    page.context.close()
+    own.cli("notebook", "delete", "seen", "-n", "alice", user=ALICE)
 
 
 def test_one_that_does_not_answer_is_not_stopped(own):

@@ -64,6 +64,7 @@ export const en = {
     envLine: (line: string) => `"${line}" is not NAME=value`, volumeLine: (line: string) => `"${line}" is not name:/path`, exists: "exists already in this profile",
   },
   events: { title: "Events", none: "No events of late." },
+  idle: { warning: (name: string, time: string) => `Nobody uses ${name}: it is stopped at ${time}. Its files stay, what its kernels hold does not.`, keep: "Keep it for 8 hours", keepOf: (name: string) => `Keep it for 8 hours: ${name}` },
   logs: { of: (name: string) => `Logs of ${name}`, button: "Logs", pod: "Pod", box: "log", nothing: "Nothing runs at the moment, so there is no log.", none: (status: number) => `There is no log yet (${status}).`, interrupted: "The log was interrupted. It is read again." },
   notebooks: {
     title: "Notebooks", new: "New notebook", what: "Notebook", none: "No notebooks yet", noneText: "A notebook is a JupyterLab of your own. A new one is ready in about half a minute.",

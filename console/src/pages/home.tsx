@@ -5,6 +5,7 @@ import { Icon } from "../icons";
 import { useData, useObjects } from "../live";
 import { Capacity } from "../parts/capacity";
 import { EventList, useEvents } from "../parts/events";
+import { Idle } from "../parts/idle";
 import { Alert, Announce, Loading, Meter, Page, State } from "../parts/page";
 import { Usage as Plots } from "../parts/usage";
 import { may } from "../rights";
@@ -99,6 +100,7 @@ export function Home({ me, entry }: { me: Me; entry: ProfileEntry }) {
     ) : null}>
       <Alert problem={problem} />
       <Announce states={items.map((item) => [item.metadata.name, phaseOf(item)])} />
+      <Idle items={items} entry={entry} />
       {ready && items.length === 0 && mayMake ? <Steps base={base} /> : null}
       {mayMake ? null : <p class="hint">{t.home.readOnly}</p>}
       {ready ? (items.length > 0 || !mayMake ? <Running items={items} entry={entry} /> : null) : problem ? null : <Loading />}

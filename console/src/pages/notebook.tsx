@@ -5,6 +5,7 @@ import { age, held } from "../format";
 import { useLater } from "../later";
 import { useObjects } from "../live";
 import { Events } from "../parts/events";
+import { Idle } from "../parts/idle";
 import { ManifestView } from "../parts/manifest";
 import { Alert, Announce, Empty, Facts, Loading, Page } from "../parts/page";
 import { Usage } from "../parts/usage";
@@ -34,6 +35,7 @@ export function NotebookPage({ entry, name }: { entry: ProfileEntry; name: strin
     <Page title={name} crumb={back} lead={<NotebookState item={item} />} actions={leaving ? null : <NotebookActions item={item} entry={entry} ask={setAsk} failed={setFailed} />}>
       <Alert problem={failed ?? problem} />
       <Announce states={[[name, phaseOf(item)]]} />
+      <Idle items={[item]} entry={entry} />
       {door ? <p class="hint" role="status">{t.notebooks.opensItself}</p> : null}
       <div class="cards">
         <section>

@@ -4,6 +4,7 @@ import { type KubeObject, paths, type Problem, type ProfileEntry } from "../api"
 import { age, held } from "../format";
 import { useLater } from "../later";
 import { useObjects } from "../live";
+import { Idle } from "../parts/idle";
 import { Alert, Announce, Blank, Loading, Page, Progress, State } from "../parts/page";
 import { type Row, Table } from "../parts/table";
 import { may } from "../rights";
@@ -51,6 +52,7 @@ export function Notebooks({ entry }: { entry: ProfileEntry }) {
     <Page title={t.notebooks.title} actions={items?.length ? make : null}>
       <Alert problem={failed ?? problem} />
       <Announce states={(items ?? []).map((item) => [item.metadata.name, phaseOf(item)])} />
+      <Idle items={items ?? []} entry={entry} />
       {items === null ? (problem ? null : <Loading />) : items.length === 0 ? <Blank title={t.notebooks.none} text={t.notebooks.noneText}>{make}</Blank>
         : <Table label={t.notebooks.title} heads={[t.form.name, t.form.state, t.form.size, t.form.image, t.form.age]} rows={items.map(row)} />}
       {making && mayMake && items ? <NewNotebook profile={profile} taken={items.map((item) => item.metadata.name)} close={() => setMaking(false)} /> : null}
