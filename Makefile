@@ -214,7 +214,7 @@ help:
 	@echo 'make test-kubernetes-node  real notebooks and Ray clusters as pods of a real node (root)'
 	@echo 'make check       format, layers, types of the console, static analysis, tests under sanitizers'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (20) each'
-	@echo 'make bench       the figures of bench/'
+	@echo 'make bench       the figures of bench/; bench-console and bench-kubernetes have theirs'
 	@echo 'make setup       install the packages of scripts/packages.txt; make deps adds those of the tests'
 	@echo 'make images      prepare the Python environments in $$ATELIER_IMAGES (default var/images)'
 	@echo 'make install     copy the programs and the manual page to $$DESTDIR$$PREFIX/bin (default /usr/local)'
