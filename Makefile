@@ -168,6 +168,11 @@ $(BUILD)/bench/%: bench/%.c $(LIBRARY)
 bench-kubernetes: $(PROGRAMS) $(BUILD)/bench/kubernetes_writes $(TEST_VENV)/.ready
 	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
 	ATELIER_BUILD=$(abspath $(BUILD)) $(TEST_VENV)/bin/python bench/kubernetes.py
+# What atelierd costs where nothing happens: BENCH_PROFILES (10000) profiles, each with a notebook and a Ray cluster.
+.PHONY: bench-kubernetes-steady
+bench-kubernetes-steady: $(PROGRAMS) $(TEST_VENV)/.ready
+	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
+	ATELIER_BUILD=$(abspath $(BUILD)) $(TEST_VENV)/bin/python bench/kubernetes_steady.py
 # The console in Chromium over a slow line, and what a person does from sign-in to a cell that has run.
 bench-console: $(PROGRAMS) images $(TEST_VENV)/.ready
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python bench/console.py
