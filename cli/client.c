@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/context.h"
+#include "cli/progress.h"
 #include "supervisor/rootless.h"
 
 #define CONNECT_TIMEOUT_MS 10000L
@@ -344,6 +345,15 @@ static void set_target(struct client *client, const struct client_request *reque
     }
 }
 
+static int take_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    progress_bytes(context, up);
+    return 0;
+}
+
 static int perform(struct transfer *transfer, const struct client_request *request, struct error *error)
 {
     struct client *client = transfer->client;
@@ -356,6 +366,11 @@ static int perform(struct transfer *transfer, const struct client_request *reque
     if (!transfer->sink)
         curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS,
                          request->timeout_ms ? (long)request->timeout_ms : REQUEST_TIMEOUT_MS);
+    if (request->progress) {
+        curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, take_progress);
+        curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, request->progress);
+    }
     CURLcode code = curl_easy_perform(client->curl);
     curl_slist_free_all(headers);
     if (transfer->stopped)

@@ -11,6 +11,7 @@
 #include "base/json.h"
 
 struct call;
+struct progress;
 struct client;
 void client_free(struct client *client); /* NULL is fine */
 /* The call's client, opened on first use. */
@@ -40,7 +41,8 @@ struct client_request {
     const char *path;   /* encoded, with query: "/api/v1/pods?limit=1" */
     const char *type;   /* Content-Type of <body>; NULL: none */
     struct slice body;
-    int64_t timeout_ms; /* 0: the default of 120 s */
+    int64_t timeout_ms;        /* 0: the default of 120 s */
+    struct progress *progress; /* told how much of <body> has gone, or NULL */
 };
 /* *ret is the body as received (at most CLIENT_BODY_MAX bytes). */
 #define CLIENT_BODY_MAX ((size_t)64 * 1024 * 1024)

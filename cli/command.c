@@ -68,21 +68,39 @@ static int keep_option(struct call *call, const struct option *option, const cha
     return 0;
 }
 
+static int unknown_option(const struct call *call, const char *text, struct error *error)
+{
+    return call_usage(error, call->command ? "%s is not an option here" : "%s is not an option before the command",
+                      text);
+}
+
+/* "-it": flags by their letters, of which the last may have a value, as the rest of this text or as the next one. */
+static int take_letters(struct call *call, int count, const char *const *texts, int *at, struct error *error)
+{
+    for (const char *letter = texts[*at] + 1; *letter; letter++) {
+        const struct option *option = known_option(call->command, (struct slice){0}, *letter);
+        if (!option)
+            return unknown_option(call, texts[*at], error);
+        bool takes = option_takes_next(option);
+        if (takes && !letter[1] && *at + 1 >= count)
+            return call_usage(error, "--%s needs a value: %s", option->name, option->value);
+        int failed = keep_option(call, option, !takes ? NULL : letter[1] ? letter + 1 : texts[++*at], error);
+        if (failed || takes)
+            return failed;
+    }
+    return 0;
+}
+
 /* Takes the option at texts[*at], and its value from the next text if it is not part of the same one. */
 static int take_option(struct call *call, int count, const char *const *texts, int *at, struct error *error)
 {
-    const char *text = texts[*at], *value = NULL, *given = text;
-    bool is_long = text[1] == '-';
+    const char *text = texts[*at], *equals = strchr(text, '='), *value = equals ? equals + 1 : NULL;
+    if (text[1] != '-')
+        return take_letters(call, count, texts, at, error);
     struct slice rest, name = slice_split(slice_of(text + 2), '=', &rest);
-    const struct option *option =
-        is_long ? known_option(call->command, name, 0) : known_option(call->command, (struct slice){0}, text[1]);
+    const struct option *option = known_option(call->command, name, 0);
     if (!option)
-        return call_usage(error, call->command ? "%s is not an option here" : "%s is not an option before the command",
-                          given);
-    if (is_long && strchr(text, '='))
-        value = strchr(text, '=') + 1;
-    else if (!is_long && text[2])
-        value = text + 2;
+        return unknown_option(call, text, error);
     if (!option->value && value)
         return call_usage(error, "--%s takes no value", option->name);
     if (option->value && !option_takes_next(option) && !value)

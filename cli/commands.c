@@ -13,6 +13,10 @@
         "timeout", 0, "TIME", "with --wait: at most (default 5m)"                                                      \
     }
 
+#define EXEC_OPTIONS                                                                                                   \
+    OPTIONS({"stdin", 'i', NULL, "pass on what is typed or piped in"}, {"tty", 't', NULL, "on a terminal; with -i"},   \
+            {"container", 'c', "NAME", "of a pod with several"})
+
 static const struct option get_options[] = {
     {"selector", 'l', "LABELS", "only those with these labels (a=b,c!=d)"},
     {"watch", 'w', NULL, "go on with every change"},
@@ -58,6 +62,10 @@ const struct command commands[] = {
      1, 1, false, "  atelier logs notebook/nb1 -n alice\n  atelier logs -f raycluster/example-cluster -n alice\n",
      verb_logs},
 
+    {"exec", "POD | notebook/NAME | raycluster/NAME", "Run a command in a container; its exit code is the command's",
+     EXEC_OPTIONS, 1, 1, true,
+     "  atelier exec raycluster/example-cluster -n alice -- ray status\n  atelier exec -it nb1-0 -n alice -- bash\n",
+     verb_exec},
     {"top", "", "Show what the workloads of a profile use now", NULL, 0, 0, false, "  atelier top -n alice\n",
      verb_top},
     {"can-i", "VERB KIND[/NAME]", "Tell whether you may do something; the exit code is 0 for yes and 1 for no",
@@ -84,6 +92,17 @@ const struct command commands[] = {
      "  atelier notebook stop nb1 -n alice\n", verb_notebook_stop},
     {"notebook open", "NAME", "Print where a browser opens it", NULL, 1, 1, false,
      "  atelier notebook open nb1 -n alice\n", verb_notebook_open},
+    {"notebook exec", "NAME", "Run a command in a notebook; its exit code is the command's", EXEC_OPTIONS, 1, 1, true,
+     "  atelier notebook exec nb1 -n alice -- pip list\n  atelier notebook exec -it nb1 -n alice -- bash\n",
+     verb_notebook_exec},
+    {"notebook cp", "SOURCE TARGET", "Copy a file or folder into a notebook, or out of it; NAME:PATH is inside", NULL,
+     2, 2, false,
+     "  atelier notebook cp data.csv nb1:data.csv -n alice\n  atelier notebook cp nb1:results . -n alice\n",
+     verb_notebook_cp},
+    {"notebook forward", "NAME [[LOCAL:]PORT...]",
+     "Make a notebook's port (default: Jupyter, as 8888) a port of this machine, until Ctrl-C", NULL, 1, 1 + 8, false,
+     "  atelier notebook forward nb1 -n alice\n  atelier notebook forward nb1 9000:80 -n alice\n",
+     verb_notebook_forward},
     {"notebook list", "", "Show notebooks", get_options, 0, 0, false, "  atelier notebook list -A\n",
      verb_notebook_list},
     {"notebook delete", "NAME...", "Delete notebooks; the home volume stays",
@@ -131,6 +150,9 @@ const struct command commands[] = {
      OPTIONS({"working-dir", 0, "DIR", "uploaded, and where the command runs"},
              {"env", 'e', "NAME=VALUE", "for the command"}),
      1, 1, true, "  atelier ray exec cluster.yaml -n alice -- ray status\n", verb_ray_exec},
+    {"ray attach", "FILE|CLUSTER", "Open a shell on a cluster's head",
+     OPTIONS({"container", 'c', "NAME", "of a head with several"}), 1, 1, false,
+     "  atelier ray attach example-cluster -n alice\n  atelier ray attach cluster.yaml -n alice\n", verb_ray_attach},
     {"ray get-head-ip", "FILE|CLUSTER", "Print the address of a cluster's head inside its profile", NULL, 1, 1, false,
      "  atelier ray get-head-ip cluster.yaml -n alice\n", verb_ray_get_head_ip},
     {"ray submit", "CLUSTER", "Run a command on a cluster and follow its log; the exit code tells how it ended",
@@ -151,6 +173,8 @@ const struct command commands[] = {
      1, 1, false, "  atelier ray scale example-cluster -n alice -g workers -r 3\n", verb_ray_scale},
     {"ray open", "CLUSTER", "Print where a browser opens the dashboard", NULL, 1, 1, false,
      "  atelier ray open example-cluster -n alice\n", verb_ray_open},
+    {"ray dashboard", "CLUSTER", "Open the dashboard in the browser, and print its address", NULL, 1, 1, false,
+     "  atelier ray dashboard example-cluster -n alice\n", verb_ray_dashboard},
     {"ray forward", "CLUSTER [[LOCAL:]PORT...]",
      "Make a cluster's ports (default 10001, 8265 and 8000) ports of this machine, until Ctrl-C", NULL, 1, 1 + 8, false,
      "  atelier ray forward example-cluster -n alice\n"

@@ -184,6 +184,18 @@ int verb_forward(struct call *call, struct error *error)
     return forward(call, name, call->arguments + 1, call->argument_count - 1, error);
 }
 
+/* Jupyter's port, on the number that Jupyter itself uses. */
+int verb_notebook_forward(struct call *call, struct error *error)
+{
+    static const char *const usual[] = {"8888:80"};
+    bool given = call->argument_count > 1;
+    AUTO_JSON cJSON *notebook = NULL;
+    int failed = object_get(call, resource_by_word("notebooks"), call->arguments[0], &notebook, error);
+    return failed ? failed
+                  : forward(call, call->arguments[0], given ? call->arguments + 1 : usual,
+                            given ? call->argument_count - 1 : COUNT_OF(usual), error);
+}
+
 int verb_ray_forward(struct call *call, struct error *error)
 {
     static const char *const usual[] = {"10001", "8265", "8000"};

@@ -1,5 +1,5 @@
 /* How is a WebSocket frame written by a client, and read from a server (RFC 6455, 5.2)? */
-#include "cli/pipe.h"
+#include "cli/websocket.h"
 
 size_t frame_header(unsigned opcode, size_t length, const unsigned char mask[4], unsigned char ret[FRAME_HEADER_MAX])
 {

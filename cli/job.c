@@ -4,6 +4,7 @@
 #include "cli/client.h"
 #include "cli/object.h"
 #include "cli/package.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
@@ -72,10 +73,18 @@ static int upload(struct call *call, const char *directory, char ret_uri[64], st
         return failed; /* 0: the cluster has it already */
     *error = (struct error){0};
     say("uploading %s: %zu KiB", directory, (zip.n + 1023) / 1024);
-    return client_send(call,
-                       &(struct client_request){
-                           .method = "PUT", .path = owned, .body = buffer_slice(&zip), .timeout_ms = UPLOAD_TIMEOUT_MS},
-                       NULL, error);
+    struct progress progress;
+    AUTO_FREE char *what = memory_format("uploading %s", directory);
+    progress_begin(&progress, what, (int64_t)zip.n);
+    failed = client_send(call,
+                         &(struct client_request){.method = "PUT",
+                                                  .path = owned,
+                                                  .body = buffer_slice(&zip),
+                                                  .timeout_ms = UPLOAD_TIMEOUT_MS,
+                                                  .progress = &progress},
+                         NULL, error);
+    progress_end(&progress);
+    return failed;
 }
 
 /* One shell line, as the Jobs API wants it: every word quoted, so that what was typed is what runs. */

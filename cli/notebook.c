@@ -60,7 +60,7 @@ int verb_notebook_stop(struct call *call, struct error *error)
 
 int verb_notebook_open(struct call *call, struct error *error)
 {
-    return print_open_url(call, "Notebook", error);
+    return open_url(call, "Notebook", false, error);
 }
 
 int verb_notebook_list(struct call *call, struct error *error)

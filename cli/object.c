@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "cli/client.h"
 #include "cli/duration.h"
+#include "cli/progress.h"
 
 #define WAIT_POLL_MS 250
 #define LINE_MAX_BYTES 1024
@@ -103,42 +104,89 @@ int object_get(struct call *call, const struct resource *resource, const char *n
 
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 
-static void report_change(const struct resource *resource, const char *name, const cJSON *object, char *last,
-                          size_t size)
+/* What is waited for and how it stood last, told as it changes; on a terminal also how long it has taken. */
+struct wait {
+    const struct resource *resource;
+    const char *name;
+    char *title; /* "notebook/nb1" */
+    char last[LINE_MAX_BYTES];
+    struct progress progress;
+    int64_t begun_ms, end_ms, usual_ms;
+};
+
+static void wait_begin(struct wait *wait, const struct resource *resource, const char *name, int64_t timeout_s)
+{
+    *wait = (struct wait){.resource = resource, .name = name, .begun_ms = clock_monotonic_ms()};
+    wait->title = memory_format("%s/%s", resource->singular, name);
+    wait->end_ms = wait->begun_ms + 1000 * timeout_s;
+    progress_begin(&wait->progress, wait->title, 0);
+}
+
+static void wait_end(struct wait *wait)
+{
+    progress_end(&wait->progress);
+    free(wait->title);
+}
+
+static void report_change(struct wait *wait, const cJSON *object)
 {
     const char *reason = "";
     char now[LINE_MAX_BYTES];
-    const char *state = resource_state(resource, object, &reason);
+    const char *state = resource_state(wait->resource, object, &reason);
     snprintf(now, sizeof(now), "%s%s%s", state[0] ? state : "Pending", reason[0] ? ": " : "", reason);
-    if (strcmp(now, last) == 0)
-        return;
-    snprintf(last, size, "%s", now);
-    say("%s/%s %s", resource->singular, name, now);
+    if (strcmp(now, wait->last) != 0) {
+        snprintf(wait->last, sizeof(wait->last), "%s", now);
+        progress_end(&wait->progress);
+        say("%s %s", wait->title, now);
+    }
+    progress_wait(&wait->progress, state[0] ? state : "Pending", wait->usual_ms);
+}
+
+static int wait_until_ready(struct call *call, struct wait *wait, struct error *error)
+{
+    for (;;) {
+        AUTO_JSON cJSON *object = NULL;
+        bool gone_bad = false;
+        int failed = object_get(call, wait->resource, wait->name, &object, error);
+        if (failed && failed != -ERROR_UNAVAILABLE)
+            return failed;
+        if (!failed) {
+            report_change(wait, object);
+            if (resource_is_ready(wait->resource, object, &gone_bad))
+                return 0;
+            if (gone_bad)
+                return error_set(error, ERROR_UNAVAILABLE, NULL, "%s: %s", wait->title, wait->last);
+        }
+        if (clock_monotonic_ms() >= wait->end_ms)
+            return error_set(error, ERROR_TIMEOUT, NULL, "%s is not ready after %lld s: %s", wait->title,
+                             (long long)(wait->end_ms - wait->begun_ms) / 1000,
+                             wait->last[0] ? wait->last : "no answer");
+        clock_sleep_ms(WAIT_POLL_MS);
+    }
 }
 
 int object_wait(struct call *call, const struct resource *resource, const char *name, int64_t timeout_s,
                 struct error *error)
 {
-    int64_t end = clock_monotonic_ms() + 1000 * timeout_s;
-    char last[LINE_MAX_BYTES] = "";
-    for (;;) {
-        AUTO_JSON cJSON *object = NULL;
-        bool gone_bad = false;
-        int failed = object_get(call, resource, name, &object, error);
-        if (failed && failed != -ERROR_UNAVAILABLE)
-            return failed;
-        if (!failed) {
-            report_change(resource, name, object, last, sizeof(last));
-            if (resource_is_ready(resource, object, &gone_bad))
-                return 0;
-            if (gone_bad)
-                return error_set(error, ERROR_UNAVAILABLE, NULL, "%s/%s: %s", resource->singular, name, last);
-        }
-        if (clock_monotonic_ms() >= end)
-            return error_set(error, ERROR_TIMEOUT, NULL, "%s/%s is not ready after %lld s: %s", resource->singular,
-                             name, (long long)timeout_s, last[0] ? last : "no answer");
-        clock_sleep_ms(WAIT_POLL_MS);
-    }
+    struct wait wait;
+    wait_begin(&wait, resource, name, timeout_s);
+    int failed = wait_until_ready(call, &wait, error);
+    wait_end(&wait);
+    return failed;
+}
+
+/* After a change: how long it takes is worth knowing the next time. */
+static int wait_and_learn(struct call *call, const struct resource *resource, const char *name, int64_t timeout_s,
+                          struct error *error)
+{
+    struct wait wait;
+    wait_begin(&wait, resource, name, timeout_s);
+    wait.usual_ms = progress_usual_ms(resource->kind);
+    int failed = wait_until_ready(call, &wait, error);
+    if (!failed)
+        progress_learn(resource->kind, clock_monotonic_ms() - wait.begun_ms);
+    wait_end(&wait);
+    return failed;
 }
 
 static int wait_limit(const struct call *call, int64_t *ret_s, struct error *error)
@@ -156,17 +204,14 @@ int object_wait_if_asked(struct call *call, const struct resource *resource, con
     int failed = wait_limit(call, &timeout_s, error);
     if (failed || !call_flag(call, "wait"))
         return failed;
-    return object_wait(call, resource, name, timeout_s, error);
+    return wait_and_learn(call, resource, name, timeout_s, error);
 }
 
-int object_wait_gone(struct call *call, const struct resource *resource, const char *name, int64_t timeout_s,
-                     struct error *error)
+static int wait_until_gone(struct call *call, struct wait *wait, struct error *error)
 {
-    int64_t end = clock_monotonic_ms() + 1000 * timeout_s;
-    char last[LINE_MAX_BYTES] = "";
     for (;;) {
         AUTO_JSON cJSON *object = NULL;
-        int failed = object_get(call, resource, name, &object, error);
+        int failed = object_get(call, wait->resource, wait->name, &object, error);
         if (failed == -ERROR_NOT_FOUND) {
             if (error)
                 *error = (struct error){0};
@@ -175,10 +220,20 @@ int object_wait_gone(struct call *call, const struct resource *resource, const c
         if (failed && failed != -ERROR_UNAVAILABLE)
             return failed;
         if (!failed)
-            report_change(resource, name, object, last, sizeof(last));
-        if (clock_monotonic_ms() >= end)
-            return error_set(error, ERROR_TIMEOUT, NULL, "%s/%s is still there after %lld s: %s", resource->singular,
-                             name, (long long)timeout_s, last);
+            report_change(wait, object);
+        if (clock_monotonic_ms() >= wait->end_ms)
+            return error_set(error, ERROR_TIMEOUT, NULL, "%s is still there after %lld s: %s", wait->title,
+                             (long long)(wait->end_ms - wait->begun_ms) / 1000, wait->last);
         clock_sleep_ms(WAIT_POLL_MS);
     }
+}
+
+int object_wait_gone(struct call *call, const struct resource *resource, const char *name, int64_t timeout_s,
+                     struct error *error)
+{
+    struct wait wait;
+    wait_begin(&wait, resource, name, timeout_s);
+    int failed = wait_until_gone(call, &wait, error);
+    wait_end(&wait);
+    return failed;
 }

@@ -1,4 +1,5 @@
 /* How is one object created, changed, listed, deleted or opened by a command that knows its kind? */
+#include "cli/browser.h"
 #include "cli/client.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
@@ -101,7 +102,7 @@ int delete_objects(struct call *call, const char *word, struct error *error)
     return verb_delete(call, error);
 }
 
-int print_open_url(struct call *call, const char *kind, struct error *error)
+int open_url(struct call *call, const char *kind, bool browse, struct error *error)
 {
     const char *namespace = NULL;
     AUTO_BUFFER struct buffer path = {0};
@@ -121,6 +122,8 @@ int print_open_url(struct call *call, const char *kind, struct error *error)
         return failed;
     char printable[2048];
     text_printable(slice_of(url), printable, sizeof(printable) - 1);
+    if (browse && !browser_open(printable))
+        say("There is no browser here that could be opened. Open:");
     AUTO_FREE char *line = memory_format("%s\n", printable);
     return print_text(line, error);
 }

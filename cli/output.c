@@ -19,6 +19,11 @@ void say_quiet(bool yes)
     quiet = yes;
 }
 
+bool say_is_quiet(void)
+{
+    return quiet;
+}
+
 void say(const char *format, ...)
 {
     if (quiet)

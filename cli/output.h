@@ -19,6 +19,7 @@ struct table *output_table(enum output output, const char *const *headers);
 /* One line on stderr, made printable; nothing once say_quiet(true). */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_quiet(bool yes);
+bool say_is_quiet(void);
 
 int print_text(const char *text, struct error *error); /* to stdout */
 /* JSON (as received, to the byte), YAML or what the JSONPath template says of it. */

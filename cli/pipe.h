@@ -21,15 +21,7 @@ int pipe_open(const struct client *client, const char *namespace, const char *se
 int pipe_pump(struct pipe *pipe, int fd_in, int fd_out, struct error *error);
 void pipe_free(struct pipe *pipe); /* NULL is fine */
 
-/* --- frames, for tests ----------------------------------------------------------------------------------------------
- */
-#define FRAME_HEADER_MAX 14
-enum { FRAME_BINARY = 2, FRAME_CLOSE = 8, FRAME_PING = 9, FRAME_PONG = 10 };
-/* The header of a masked frame, as clients send it; returns its length. */
-size_t frame_header(unsigned opcode, size_t length, const unsigned char mask[4], unsigned char ret[FRAME_HEADER_MAX]);
-void frame_mask(char *bytes, size_t count, const unsigned char mask[4]); /* from the start of a payload */
-/* One unmasked frame at the start of <bytes>: its opcode and payload, and how many bytes it takes in all; 0 if it is
- * not complete yet, -1 if it cannot come from a server (masked, reserved bits, longer than <max>). */
-int64_t frame_read(struct slice bytes, size_t max, unsigned *ret_opcode, struct slice *ret_payload);
+/* Writes all of it, also to a non-blocking descriptor. */
+int pipe_write(int fd, struct slice bytes, struct error *error);
 
 #endif

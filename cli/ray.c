@@ -174,7 +174,12 @@ int verb_ray_scale(struct call *call, struct error *error)
 
 int verb_ray_open(struct call *call, struct error *error)
 {
-    return print_open_url(call, "RayCluster", error);
+    return open_url(call, "RayCluster", false, error);
+}
+
+int verb_ray_dashboard(struct call *call, struct error *error)
+{
+    return open_url(call, "RayCluster", true, error);
 }
 
 int verb_ray_list(struct call *call, struct error *error)

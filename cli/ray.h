@@ -10,4 +10,7 @@
 int ray_choose_image(struct call *call, char ret_image[RAY_IMAGE_SIZE], char ret_version[RAY_VERSION_SIZE],
                      struct error *error);
 
+/* A shell on a cluster's head, on this terminal. */
+int ray_attach(struct call *call, const char *cluster, struct error *error);
+
 #endif

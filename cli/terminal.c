@@ -18,14 +18,14 @@ bool terminal_colours(int fd)
     return terminal_is(fd) && (!none || !none[0]) && (!kind || strcmp(kind, "dumb") != 0);
 }
 
-void terminal_start(struct terminal *terminal)
+void terminal_start(struct terminal *terminal, FILE *file)
 {
-    *terminal = (struct terminal){.filtered = terminal_is(STDOUT_FILENO)};
+    *terminal = (struct terminal){.file = file, .filtered = terminal_is(fileno(file))};
 }
 
 static void put(struct terminal *terminal, const char *bytes, size_t count)
 {
-    if (!terminal->failed && count && fwrite(bytes, 1, count, stdout) != count)
+    if (!terminal->failed && count && fwrite(bytes, 1, count, terminal->file) != count)
         terminal->failed = errno ? errno : EIO;
 }
 
@@ -65,7 +65,7 @@ bool terminal_write(struct terminal *terminal, struct slice part)
         put(terminal, part.p, part.n);
     for (size_t i = 0; terminal->filtered && i < part.n; i++)
         put_safe(terminal, part.p[i]);
-    if (!terminal->failed && fflush(stdout) != 0)
+    if (!terminal->failed && fflush(terminal->file) != 0)
         terminal->failed = errno;
     return !terminal->failed;
 }
@@ -73,7 +73,7 @@ bool terminal_write(struct terminal *terminal, struct slice part)
 int terminal_print(struct slice text, struct error *error)
 {
     struct terminal terminal;
-    terminal_start(&terminal);
+    terminal_start(&terminal, stdout);
     if (terminal_write(&terminal, text))
         return 0;
     return error_set(error, ERROR_INTERNAL, NULL, "stdout: %s", strerrordesc_np(terminal.failed));

@@ -2,6 +2,8 @@
 #ifndef ATELIER_CLI_TERMINAL_H
 #define ATELIER_CLI_TERMINAL_H
 
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/text.h"
 
@@ -12,15 +14,16 @@ bool terminal_colours(int fd);
 /* Bytes as they are into a pipe or file; to a terminal text, tabs, line ends and colours (SGR) only. Begin with
  * terminal_start; what is held back between two parts is an unfinished escape. */
 struct terminal {
+    FILE *file;
     bool filtered, in_escape;
     char held[24];
     size_t held_count;
-    int failed; /* errno of stdout; once set, nothing more is written */
+    int failed; /* errno of <file>; once set, nothing more is written */
 };
-void terminal_start(struct terminal *terminal);
-/* Writes to stdout and flushes; false once that has failed. */
+void terminal_start(struct terminal *terminal, FILE *file);
+/* Writes and flushes; false once that has failed. */
 bool terminal_write(struct terminal *terminal, struct slice part);
-/* One whole text. */
+/* One whole text to stdout. */
 int terminal_print(struct slice text, struct error *error);
 
 /* One line of stdin; on a terminal after <question>, and not shown while it is typed unless <echo>. INVALID if there is

@@ -154,6 +154,13 @@ int verb_ray_exec(struct call *call, struct error *error)
     return verb_ray_submit(call, error);
 }
 
+int verb_ray_attach(struct call *call, struct error *error)
+{
+    char name[LAUNCHER_NAME_MAX + 1];
+    int failed = cluster_name(call->arguments[0], name, error);
+    return failed ? failed : ray_attach(call, name, error);
+}
+
 int verb_ray_get_head_ip(struct call *call, struct error *error)
 {
     char name[LAUNCHER_NAME_MAX + 1], line[TABLE_CELL_MAX];

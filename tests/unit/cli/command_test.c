@@ -27,6 +27,10 @@ static void options_anywhere(void **state)
     assert_false(call_flag(&call, "timeout"));
     assert_null(call_option(&call, "memory"));
     assert_string_equal(call_option_or(&call, "memory", "1Gi"), "1Gi");
+    assert_int_equal(PARSE(&call, &error, "exec", "-itn", "alice", "nb1-0", "--", "sh"), 0);
+    assert_true(call_flag(&call, "stdin") && call_flag(&call, "tty"));
+    assert_string_equal(call_option(&call, "namespace"), "alice");
+    assert_int_equal(PARSE(&call, &error, "exec", "-iz", "nb1-0", "--", "sh"), EXIT_USAGE);
     assert_int_equal(PARSE(&call, &error, "get", "pods", "-nalice", "-ojson"), 0);
     assert_string_equal(call_option(&call, "namespace"), "alice");
     assert_string_equal(call_option(&call, "output"), "json");

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "cli/pipe.h"
+#include "cli/websocket.h"
 
 /* RFC 6455, 5.7: "Hello" masked with 37 fa 21 3d. */
 static void writes_the_example_of_the_rfc(void **state)
