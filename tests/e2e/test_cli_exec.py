@@ -171,8 +171,8 @@ def test_top_shows_what_is_used_now(own):
 
 def test_a_shell_and_the_dashboard_of_a_cluster(own, tmp_path):
     own.cli("notebook", "delete", "nb1", "-n", "alice", "--wait", user=ALICE)
-    own.cli("ray", "create", "rc", "-n", "alice", "--head-cpu", "1", "--head-memory", "2Gi", "--replicas", "0", "--wait",
-            user=ALICE, timeout=300)
+    own.cli("ray", "create", "rc", "-n", "alice", "--head-memory", "2Gi", "--replicas", "0", "--wait", "--timeout", "10m",
+            user=ALICE, timeout=620)
     assert b"ray, version" in run(own, "ray", "attach", "rc", input=b"ray --version\n").stdout
     with on_terminal(own, "ray", "attach", "rc") as (read_until, press):
         press(b"ray --version; exit\n")
