@@ -272,7 +272,7 @@ int verb_notebook_exec(struct call *call, struct error *error)
 
 int ray_attach(struct call *call, const char *cluster, struct error *error)
 {
-    static const char *const shell[] = {"sh", "-c", "command -v bash >/dev/null && exec bash -l || exec sh -l"};
+    static const char *const shell[] = {"sh", "-c", "command -v bash >/dev/null && exec bash || exec sh"};
     AUTO_FREE char *word = memory_format("raycluster/%s", cluster);
     bool terminal = isatty(STDIN_FILENO) == 1;
     return run_here(call, word, true, terminal, shell, COUNT_OF(shell), error);

@@ -171,9 +171,10 @@ def test_top_shows_what_is_used_now(own):
 
 def test_a_shell_and_the_dashboard_of_a_cluster(own, tmp_path):
     own.cli("notebook", "delete", "nb1", "-n", "alice", "--wait", user=ALICE)
-    own.cli("ray", "create", "rc", "-n", "alice", "--head-memory", "2Gi", "--replicas", "0", "--wait", "--timeout", "10m",
-            user=ALICE, timeout=620)
-    assert b"ray, version" in run(own, "ray", "attach", "rc", input=b"ray --version\n").stdout
+    own.cli("ray", "create", "rc", "-n", "alice", "--head-memory", "2Gi", "--replicas", "0", user=ALICE)
+    # A shell needs a head that runs, not yet its Ray.
+    wait_for("a shell on the head", lambda: b"ray, version" in run(own, "ray", "attach", "rc", input=b"ray --version\n", check=False).stdout,
+             180, 1)
     with on_terminal(own, "ray", "attach", "rc") as (read_until, press):
         press(b"ray --version; exit\n")
         read_until(rb"ray, version")
