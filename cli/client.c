@@ -34,17 +34,24 @@ static int check_token(const char *token, struct error *error)
     return 0;
 }
 
+char *client_base(const char *url)
+{
+    struct slice base = slice_of(url);
+    while (slice_ends(base, "/"))
+        base.n--;
+    bool web = slice_starts(base, "http://") || slice_starts(base, "https://");
+    return web ? memory_text_n(base.p, base.n) : NULL;
+}
+
 static int open_remote(struct client *client, const char *url, const char *token, const char *ca_file,
                        struct error *error)
 {
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+    client->base = client_base(url);
+    if (!client->base)
         return error_set(error, ERROR_INVALID, "ATELIER_URL", "expected http://HOST or https://HOST");
     int failed = token ? check_token(token, error) : 0;
     if (failed)
         return failed;
-    client->base = memory_text(url);
-    while (slice_ends(slice_of(client->base), "/"))
-        client->base[strlen(client->base) - 1] = '\0';
     client->authorization = token ? memory_format("Authorization: Bearer %s", token) : NULL;
     client->ca_file = memory_text(ca_file && ca_file[0] ? ca_file : NULL);
     return 0;

@@ -17,6 +17,9 @@ void client_free(struct client *client); /* NULL is fine */
 /* The call's client, opened on first use. */
 int client_of(struct call *call, struct client **ret, struct error *error);
 
+/* <url> without its last slashes; malloc'ed. NULL unless it is http://HOST or https://HOST. */
+char *client_base(const char *url);
+
 /* The call's client made for <context>, instead of any it had; without a token it signs in nobody (`atelier login`). */
 struct context;
 int client_use(struct call *call, const struct context *context, struct client **ret, struct error *error);

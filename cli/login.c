@@ -155,14 +155,12 @@ int verb_login(struct call *call, struct error *error)
 {
     const char *url = call->arguments[0], *name = call_option(call, "name");
     struct context context = {0};
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return call_usage(error, "expected http://HOST or https://HOST, not \"%.80s\"", url);
     bool by_token = call_flag(call, "token") || (!call_flag(call, "no-browser") && isatty(STDIN_FILENO) != 1);
     if (call_flag(call, "token") && call_flag(call, "no-browser"))
         return call_usage(error, "--token and --no-browser exclude each other");
-    context.url = memory_text(url);
-    while (slice_ends(slice_of(context.url), "/"))
-        context.url[strlen(context.url) - 1] = '\0';
+    context.url = client_base(url);
+    if (!context.url)
+        return call_usage(error, "expected http://HOST or https://HOST, not \"%.80s\"", url);
     context.name = name ? memory_text(name) : name_of(url);
     context.namespace = memory_text(call_option(call, "namespace"));
     int failed = strcmp(context.name, "local") == 0 || !context.name[0]

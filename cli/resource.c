@@ -2,6 +2,7 @@
 #include "cli/resource.h"
 
 #include "base/clock.h"
+#include "ray/state.h"
 
 #define TEXT(object, ...) json_text_or("", (object), __VA_ARGS__, NULL)
 
@@ -33,26 +34,18 @@ static const char *reason_of(const cJSON *condition)
     return message[0] ? message : json_text_or("", condition, "reason", NULL);
 }
 
-/* KubeRay's `state` never falls back from "ready", so the head's condition decides (KubeRay's calculateStatus). */
+/* The reason stands in one text for the whole program: a command shows one object after the other. */
 static const char *raycluster_state(const cJSON *object, const char **ret_reason)
 {
-    const cJSON *failure = resource_condition(object, "ReplicaFailure");
-    const cJSON *head = resource_condition(object, "HeadPodReady");
-    *ret_reason = json_text_or("", object, "status", "reason", NULL);
-    if (condition_is(object, "RayClusterSuspended", "True"))
-        return "Suspended";
-    if (failure && condition_is(object, "ReplicaFailure", "True")) {
-        *ret_reason = reason_of(failure);
-        return "Pending";
-    }
-    if (!condition_is(object, "HeadPodReady", "True")) {
-        if (!(*ret_reason)[0])
-            *ret_reason = reason_of(head);
-        return "Pending";
-    }
-    if (number_at(object, "status", "readyWorkerReplicas") < number_at(object, "status", "desiredWorkerReplicas"))
-        return "Starting";
-    return "Ready";
+    static char reason[sizeof(((struct ray_state *)NULL)->message) + 66];
+    struct ray_state state;
+    ray_cluster_state(object, &state);
+    bool complete = strcmp(state.reason, "Running") == 0;
+    snprintf(reason, sizeof(reason), "%s: %s", state.reason, state.message);
+    *ret_reason = complete ? "" : reason;
+    if (strcmp(state.phase, "Running") == 0)
+        return complete ? "Ready" : "Starting";
+    return strcmp(state.phase, "Deleting") == 0 ? "Terminating" : state.phase;
 }
 
 static const char *pod_state(const cJSON *object, const char **ret_reason)
@@ -343,6 +336,13 @@ static void statefulset_row(const cJSON *object, struct table *table)
     add_age(object, table);
 }
 
+/* Kinds that are written by the platform and looked at seldom: `describe` shows the rest. */
+static void plain_row(const cJSON *object, struct table *table)
+{
+    add_name(object, table);
+    add_age(object, table);
+}
+
 static void namespace_row(const cJSON *object, struct table *table)
 {
     add_name(object, table);
@@ -379,6 +379,14 @@ static const struct resource resources[] = {
     {"apps", "v1", "StatefulSet", "statefulsets", "statefulset", "sts", true, HEADERS("NAME", "READY", "AGE"),
      statefulset_row},
     {"", "v1", "Namespace", "namespaces", "namespace", "ns", false, HEADERS("NAME", "STATUS", "AGE"), namespace_row},
+    {"kubeflow.org", "v1alpha1", "PodDefault", "poddefaults", "poddefault", "", true, HEADERS("NAME", "AGE"),
+     plain_row},
+    {"", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount", "sa", true, HEADERS("NAME", "AGE"), plain_row},
+    {"", "v1", "LimitRange", "limitranges", "limitrange", "limits", true, HEADERS("NAME", "AGE"), plain_row},
+    {"rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", "rolebinding", "", true, HEADERS("NAME", "AGE"),
+     plain_row},
+    {"networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "networkpolicy", "netpol", true,
+     HEADERS("NAME", "AGE"), plain_row},
 };
 
 const struct resource *resource_by_word(const char *word)

@@ -26,8 +26,8 @@ char *resource_path(const struct resource *resource, const char *namespace, cons
 /* "notebook.kubeflow.org/nb1", made printable; malloc'ed. */
 char *resource_name(const struct resource *resource, const char *name);
 
-/* One word for its state ("Running", "Ready", "Pending") and, in *ret_reason (may be NULL), why, "" if nothing to say.
- */
+/* One word for its state ("Running", "Ready", "Pending") and, in *ret_reason (may be NULL), why, "" if nothing to say;
+ * both are good until the next call, and while <object> is. */
 const char *resource_state(const struct resource *resource, const cJSON *object, const char **ret_reason);
 /* Whether a person can use it now; *ret_failed: it will not come by itself. */
 bool resource_is_ready(const struct resource *resource, const cJSON *object, bool *ret_failed);

@@ -1,6 +1,6 @@
 /*
  * RayCluster, RayJob and RayService (ray.io/v1): defaults and validation before they are stored, so that nothing is
- * refused silently later, and how a cluster stands in words a person can act on.
+ * refused silently later. How a cluster stands is in state.h.
  *
  * Rules follow KubeRay 1.7 (ray-operator/controllers/ray/utils/validation.go), which reports most mistakes only as an
  * event and then does nothing.
@@ -18,16 +18,6 @@ int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, s
 /* After it was stored: Warning events when rayVersion differs from the image's, or when even the fewest pods the
  * cluster can have are more than the profile's quota. */
 void ray_cluster_remark(struct engine *engine, const cJSON *cluster);
-
-/* How a cluster stands, read from its conditions (`status.state` never falls back once it was "ready"). A pure function
- * that holds for clusters of every engine. */
-struct ray_state {
-    const char *phase;      /* "Pending", "Starting", "Running", "Suspending", "Suspended", "Deleting"; static */
-    char reason[64];        /* one word: "QuotaExceeded", "ImagePullBackOff", "Running" */
-    char message[512];      /* a sentence */
-    int64_t ready, desired; /* workers */
-};
-void ray_cluster_state(const cJSON *cluster, struct ray_state *ret);
 
 /* What the fewest pods of a RayClusterSpec request together: the head, the autoscaler's sidecar, minReplicas of each
  * group (their replicas without autoscaling). */

@@ -1,8 +1,9 @@
 /* How does a Ray cluster stand, and what can its owner do about it? */
-#include "ray/internal.h"
+#include "ray/state.h"
 
 #include <stdarg.h>
 
+#include "ray/internal.h"
 #include "tenancy/complaint.h"
 
 const cJSON *ray_condition(const cJSON *cluster, const char *type)

@@ -78,11 +78,13 @@ static const struct expectation expectations[] = {
     {"rayclusters",
      "{\"status\":{\"state\":\"ready\",\"conditions\":[{\"type\":\"HeadPodReady\",\"status\":\"False\",\"reason\":"
      "\"OOMKilled\"}]}}",
-     "Pending", "OOMKilled", false, false},
+     "Pending", "OOMKilled: its head is starting", false, false},
     {"rayclusters",
      "{\"status\":{\"desiredWorkerReplicas\":2,\"readyWorkerReplicas\":1,\"conditions\":[{\"type\":\"HeadPodReady\","
      "\"status\":\"True\"}]}}",
-     "Starting", "", false, false},
+     "Starting", "Provisioning: its head is running and workers are joining: 1 of 2 workers are ready", false, false},
+    {"rayclusters", "{\"metadata\":{\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"}}", "Terminating",
+     "Deleting: it is being deleted", false, false},
     {"rayclusters",
      "{\"status\":{\"desiredWorkerReplicas\":2,\"readyWorkerReplicas\":2,\"conditions\":[{\"type\":\"HeadPodReady\","
      "\"status\":\"True\"}]}}",
@@ -110,8 +112,10 @@ static void states(void **state)
 /* Every kind's row fills exactly its columns, whatever the object lacks. */
 static void rows_are_whole(void **state)
 {
-    static const char *const kinds[] = {"profiles", "notebooks",  "rayclusters", "pods",  "services", "events",
-                                        "pvc",      "configmaps", "secrets",     "quota", "sts",      "namespaces"};
+    static const char *const kinds[] = {"profiles",     "notebooks",  "rayclusters", "pods",    "services",
+                                        "events",       "pvc",        "configmaps",  "secrets", "quota",
+                                        "sts",          "namespaces", "poddefaults", "sa",      "limits",
+                                        "rolebindings", "netpol"};
     static const char *const objects[] = {
         "{}",
         "{\"metadata\":{\"name\":7,\"creationTimestamp\":\"x\"},\"spec\":{\"ports\":[1],\"hard\":{\"cpu\":1},"

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "ray/ray.h"
+#include "ray/state.h"
 
 #define C(type, status, reason, message)                                                                               \
     "{type: " type ", status: '" status "', reason: " reason ", message: '" message "'}"
