@@ -188,7 +188,8 @@ def test_05_raycluster_from_kuberay_manifest(house):
 def test_05_ray_runs_and_its_logs_are_read(house):
     wait_for("the dashboard answers", lambda: house.get(PROXY + "api/version", ALICE).status == 200, 120, 1)
     pods = house.get("/api/v1/namespaces/alice/pods?labelSelector=ray.io/node-type=head", ALICE).json["items"]
-    assert "Ray runtime started" in house.cli("-n", "alice", "logs", pods[0]["metadata"]["name"], user=ALICE).stdout
+    wait_for("the head says so", lambda: "Ray runtime started" in house.cli(
+        "-n", "alice", "logs", pods[0]["metadata"]["name"], user=ALICE).stdout, 60, 1)
 
 
 # --- 6: use it from a notebook -----------------------------------------------------------------------------------------
@@ -196,6 +197,7 @@ def test_05_ray_runs_and_its_logs_are_read(house):
 def test_06_ray_client_and_serve_from_notebooks(house):
     kernel = house.kernel("alice", "nb1", ALICE)
     kernel.run("import ray\nray.init('ray://example-cluster-head-svc:10001', log_to_driver=False)", timeout_s=90)
+    kernel.run("import time\nwhile sum(n['Alive'] for n in ray.nodes()) < 2: time.sleep(0.5)", timeout_s=90)  # a pod is ready before its Ray
     where = kernel.run(textwrap.dedent("""
         @ray.remote(num_cpus=1, scheduling_strategy="SPREAD")
         def where():
