@@ -187,6 +187,10 @@ const struct command commands[] = {
      "ray env example-cluster -n alice)\"\n"
      "  python -c 'import ray; ray.init(); print(ray.cluster_resources())'\n",
      verb_ray_env},
+    {"ray services", "", "Show RayServices", get_options, 0, 0, false, "  atelier ray services -n alice\n",
+     verb_ray_services},
+    {"ray service", "NAME", "Show the applications of a RayService, and the cluster that each is on", NULL, 1, 1, false,
+     "  atelier ray service hello -n alice\n", verb_ray_service},
     {"ray list", "", "Show Ray clusters", get_options, 0, 0, false, "  atelier ray list -n alice\n", verb_ray_list},
     {"ray delete", "NAME...", "Delete Ray clusters",
      OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},

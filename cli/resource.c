@@ -78,6 +78,22 @@ static const char *rayjob_state(const cJSON *object, const char **ret_reason)
     return state[0] ? state : "Pending";
 }
 
+static const char *rayservice_state(const cJSON *object, const char **ret_reason)
+{
+    const cJSON *ready = resource_condition(object, "Ready");
+    bool whole = strcmp(json_text_or("", ready, "reason", NULL), "NonZeroServeEndpoints") == 0;
+    *ret_reason = whole ? "" : reason_of(ready);
+    if (json_at(object, "metadata", "deletionTimestamp", NULL))
+        return "Terminating";
+    if (condition_is(object, "Suspended", "True") || condition_is(object, "Suspending", "True"))
+        return "Suspended";
+    if (condition_is(object, "UpgradeInProgress", "True")) {
+        *ret_reason = reason_of(resource_condition(object, "UpgradeInProgress"));
+        return "Upgrading";
+    }
+    return condition_is(object, "Ready", "True") ? "Running" : "Starting";
+}
+
 static const char *general_state(const cJSON *object, const char **ret_reason)
 {
     const cJSON *ready = resource_condition(object, "Ready");
@@ -102,10 +118,11 @@ static const char *general_state(const cJSON *object, const char **ret_reason)
 const char *resource_state(const struct resource *resource, const cJSON *object, const char **ret_reason)
 {
     const char *reason = "";
-    const char *state = strcmp(resource->kind, "RayCluster") == 0 ? raycluster_state(object, &reason)
-                        : strcmp(resource->kind, "Pod") == 0      ? pod_state(object, &reason)
-                        : strcmp(resource->kind, "RayJob") == 0   ? rayjob_state(object, &reason)
-                                                                  : general_state(object, &reason);
+    const char *state = strcmp(resource->kind, "RayCluster") == 0   ? raycluster_state(object, &reason)
+                        : strcmp(resource->kind, "Pod") == 0        ? pod_state(object, &reason)
+                        : strcmp(resource->kind, "RayJob") == 0     ? rayjob_state(object, &reason)
+                        : strcmp(resource->kind, "RayService") == 0 ? rayservice_state(object, &reason)
+                                                                    : general_state(object, &reason);
     if (ret_reason)
         *ret_reason = reason;
     return state;
@@ -113,7 +130,7 @@ const char *resource_state(const struct resource *resource, const cJSON *object,
 
 bool resource_is_ready(const struct resource *resource, const cJSON *object, bool *ret_failed)
 {
-    const char *state = resource_state(resource, object, NULL);
+    const char *reason, *state = resource_state(resource, object, &reason);
     *ret_failed = strcmp(state, "Failed") == 0;
     if (strcmp(resource->kind, "Pod") == 0)
         return condition_is(object, "Ready", "True") || strcmp(state, "Succeeded") == 0;
@@ -121,6 +138,9 @@ bool resource_is_ready(const struct resource *resource, const cJSON *object, boo
         return number_at(object, "status", "readyReplicas") >= number_at(object, "spec", "replicas");
     if (strcmp(resource->kind, "RayJob") == 0)
         return strcmp(state, "Complete") == 0;
+    if (strcmp(resource->kind, "RayService") == 0) /* of what is wanted now, not of before the last change */
+        return strcmp(state, "Running") == 0 && !reason[0] &&
+               number_at(object, "status", "observedGeneration") >= number_at(object, "metadata", "generation");
     return strcmp(state, "Running") == 0 || strcmp(state, "Ready") == 0 || strcmp(state, "Bound") == 0 ||
            strcmp(state, "Active") == 0;
 }
@@ -233,6 +253,24 @@ static void rayjob_row(const cJSON *object, struct table *table)
     table_add(table, TEXT(object, "status", "jobId"));
     add_age(object, table);
     table_add(table, strcmp(state, "Complete") == 0 ? "" : reason);
+}
+
+static void rayservice_row(const cJSON *object, struct table *table)
+{
+    const char *reason, *state = rayservice_state(object, &reason);
+    const cJSON *application, *all = json_at(object, "status", "activeServiceStatus", "applicationStatuses", NULL);
+    int64_t running = 0;
+    cJSON_ArrayForEach(application, all)
+    {
+        running += strcmp(json_text_or("", application, "status", NULL), "RUNNING") == 0 ? 1 : 0;
+    }
+    add_name(object, table);
+    table_add(table, state);
+    add_part(running, count_of(all), table);
+    table_add(table, TEXT(object, "status", "activeServiceStatus", "rayClusterName"));
+    table_add(table, TEXT(object, "status", "pendingServiceStatus", "rayClusterName"));
+    add_age(object, table);
+    table_add(table, reason);
 }
 
 static void pod_row(const cJSON *object, struct table *table)
@@ -364,6 +402,8 @@ static const struct resource resources[] = {
      raycluster_row},
     {"ray.io", "v1", "RayJob", "rayjobs", "rayjob", "", true,
      HEADERS("NAME", "STATUS", "JOB", "CLUSTER", "RUN", "AGE", "REASON"), rayjob_row},
+    {"ray.io", "v1", "RayService", "rayservices", "rayservice", "", true,
+     HEADERS("NAME", "STATUS", "APPS", "CLUSTER", "NEXT", "AGE", "REASON"), rayservice_row},
     {"", "v1", "Pod", "pods", "pod", "po", true,
      HEADERS("NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "REASON", "+NODE", "+CONTAINERS", "+IMAGES"), pod_row},
     {"", "v1", "Service", "services", "service", "svc", true,

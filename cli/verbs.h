@@ -51,6 +51,8 @@ int verb_ray_scale(struct call *call, struct error *error);
 int verb_ray_open(struct call *call, struct error *error);
 int verb_ray_forward(struct call *call, struct error *error);
 int verb_ray_env(struct call *call, struct error *error);
+int verb_ray_services(struct call *call, struct error *error);
+int verb_ray_service(struct call *call, struct error *error);
 int verb_ray_list(struct call *call, struct error *error);
 int verb_ray_delete(struct call *call, struct error *error);
 int verb_profile_owner(struct call *call, struct error *error);

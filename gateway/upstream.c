@@ -18,16 +18,21 @@ static struct metric dialled = METRIC_COUNTER("atelier_gateway_upstreams_total",
 static struct metric reused =
     METRIC_COUNTER("atelier_gateway_upstream_reuses_total", "Requests sent on a pooled connection.");
 
+#define POOL_KEY_SIZE 384 /* four names of at most 63 bytes; the namespace is a label */
+
 /* --- pools -------------------------------------------------------------------------------------------------------- */
 
-static size_t key_of(char key[256], const char *namespace, const struct target *target)
+/* The owner, too: a service that leads to another Ray cluster from now on must not find connections to the one before.
+ */
+static size_t key_of(char key[POOL_KEY_SIZE], const char *namespace, const struct target *target)
 {
-    return (size_t)snprintf(key, 256, "%s/%s/%s", namespace, target->service, target->port);
+    return (size_t)snprintf(key, POOL_KEY_SIZE, "%s/%s/%s/%s", namespace, target->service, target->port,
+                            target->owner_name);
 }
 
 static struct pool *pool_find(struct loop *loop, const char *namespace, const struct target *target, bool make)
 {
-    char key[256];
+    char key[POOL_KEY_SIZE];
     size_t length = key_of(key, namespace, target);
     struct pool *pool = map_get(loop->pools, (struct slice){key, length});
     if (pool || !make)

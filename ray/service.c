@@ -6,6 +6,7 @@
 #include "tenancy/shape.h"
 
 #define SERVE "spec.serveConfigV2"
+#define INITIALIZING_TIMEOUT "ray.io/initializing-timeout"
 #define APPLICATIONS_MAX 64
 
 /* --- names of what KubeRay makes for it --------------------------------------------------------------------------- */
@@ -48,12 +49,11 @@ static bool is_duration(const char *text)
 
 static int check_annotations(const cJSON *service, struct error *error)
 {
-    static const char key[] = "ray.io/initializing-timeout";
-    const char *timeout = json_text(service, "metadata", "annotations", key, NULL);
+    const char *timeout = json_text(service, "metadata", "annotations", INITIALIZING_TIMEOUT, NULL);
     if (!timeout || !*timeout || is_duration(timeout))
         return 0;
-    return error_set(error, ERROR_INVALID, "metadata.annotations.ray.io/initializing-timeout",
-                     "the annotation %s must be a duration such as \"5m\", or seconds", key);
+    return error_set(error, ERROR_INVALID, "metadata.annotations." INITIALIZING_TIMEOUT,
+                     "the annotation " INITIALIZING_TIMEOUT " must be a duration such as \"5m\", or seconds");
 }
 
 /* --- what it serves ----------------------------------------------------------------------------------------------- */
@@ -198,6 +198,25 @@ static int check_upgrade(const cJSON *spec, struct error *error)
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
+/* One machine has no Gateway API, leads a name to one pod, the head, and waits for a cluster as long as it takes. */
+static int check_one_machine(struct engine *engine, const cJSON *service, const cJSON *spec, struct error *error)
+{
+    if (engine_traits(engine)->ray_by_kuberay)
+        return 0;
+    if (strcmp(json_text_or("", spec, "upgradeStrategy", "type", NULL), "NewClusterWithIncrementalUpgrade") == 0)
+        return error_set(
+            error, ERROR_INVALID, "spec.upgradeStrategy.type",
+            "spec.upgradeStrategy.type must be NewCluster or None here: moving requests step by step needs "
+            "Kubernetes' Gateway API");
+    if (json_true(spec, "excludeHeadPodFromServeSvc", NULL))
+        return error_set(error, ERROR_INVALID, "spec.excludeHeadPodFromServeSvc",
+                         "spec.excludeHeadPodFromServeSvc cannot be true here: requests enter by the head's proxy");
+    if (json_text(service, "metadata", "annotations", INITIALIZING_TIMEOUT, NULL))
+        return error_set(error, ERROR_INVALID, "metadata.annotations." INITIALIZING_TIMEOUT,
+                         "the annotation " INITIALIZING_TIMEOUT " has no effect here; leave it out");
+    return 0;
+}
+
 static int check_rest(const cJSON *spec, struct error *error)
 {
     const char *by = NULL;
@@ -252,6 +271,8 @@ int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, s
         r = check_serve_service(spec, error);
     if (r == 0)
         r = check_upgrade(spec, error);
+    if (r == 0)
+        r = check_one_machine(engine, service, spec, error);
     if (r == 0)
         r = ray_check_spec(engine, "spec.rayClusterConfig", service, true, cluster, error);
     return r == 0 && !old ? check_services_free(engine, service, error) : r;

@@ -285,6 +285,7 @@ static int admit_kind(struct local *local, enum engine_kind kind, const cJSON *b
     case KIND_NOTEBOOK:
     case KIND_RAYCLUSTER:
     case KIND_RAYJOB:
+    case KIND_RAYSERVICE:
         return 0;
     default:
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s do not exist on this machine", engine_kinds[kind].plural);

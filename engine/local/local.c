@@ -13,6 +13,7 @@
 #include "engine/local/quota.h"
 #include "engine/local/rayhealth.h"
 #include "engine/local/rayhistory.h"
+#include "engine/local/rayserve.h"
 #include "engine/local/raystore.h"
 #include "engine/local/reconcile.h"
 #include "engine/local/schedule.h"
@@ -238,7 +239,7 @@ static bool local_ready(struct engine *engine, struct error *error)
 static bool local_has(struct engine *engine, enum engine_kind kind)
 {
     (void)engine;
-    return kind <= KIND_PODDEFAULT && kind != KIND_RAYSERVICE;
+    return kind <= KIND_PODDEFAULT;
 }
 
 static const struct engine_traits *local_traits(struct engine *engine)
@@ -300,6 +301,7 @@ static struct local *local_make(const struct local_options *options)
     local->images = image_store_new(options->images_directory);
     local->hosts = hosts_new();
     local->rays = ray_watcher_new();
+    local->serves = ray_serve_memory_new();
     local->meter = meter_new();
     local->ray_store = ray_store_offered();
     local->events = event_sink_new(local);
@@ -340,6 +342,7 @@ void local_engine_free(struct engine *engine)
     image_store_free(local->images);
     hosts_free(local->hosts);
     ray_watcher_free(local->rays);
+    ray_serve_memory_free(local->serves);
     meter_free(local->meter);
     free(local);
 }

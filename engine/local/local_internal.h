@@ -16,6 +16,7 @@ struct event_sink;
 struct image_store;
 struct hosts;
 struct ray_watcher;
+struct ray_serve_memory;
 struct meter;
 
 struct local {
@@ -24,15 +25,16 @@ struct local {
     struct hub *hub;
     struct objects *objects;
     struct sandbox_client *sandbox;
-    struct reconciler *reconciler; /* reconcile.h */
-    struct scheduler *scheduler;   /* schedule.h */
-    struct prober *prober;         /* probe.h */
-    struct event_sink *events;     /* events.h */
-    struct image_store *images;    /* images.h */
-    struct hosts *hosts;           /* service.h */
-    struct ray_watcher *rays;      /* rayhealth.h */
-    struct meter *meter;           /* meter.h */
-    bool ray_store;                /* raystore.h: one can be run here */
+    struct reconciler *reconciler;   /* reconcile.h */
+    struct scheduler *scheduler;     /* schedule.h */
+    struct prober *prober;           /* probe.h */
+    struct event_sink *events;       /* events.h */
+    struct image_store *images;      /* images.h */
+    struct hosts *hosts;             /* service.h */
+    struct ray_watcher *rays;        /* rayhealth.h */
+    struct ray_serve_memory *serves; /* rayserve.h */
+    struct meter *meter;             /* meter.h */
+    bool ray_store;                  /* raystore.h: one can be run here */
 };
 
 static inline struct local *local_of(struct engine *engine)

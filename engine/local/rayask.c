@@ -176,10 +176,11 @@ int ray_ask(struct local *local, const struct object *cluster, const struct ray_
         free(token);
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the Ray cluster %s has no running head", cluster->name);
     }
-    add_header(&exchange, token);
+    if (!question->port)
+        add_header(&exchange, token);
     memory_wipe(token, strlen(token));
     free(token);
-    uint16_t port = ray_head_port(cluster, "dashboard-port", RAY_DASHBOARD);
+    uint16_t port = question->port ? question->port : ray_head_port(cluster, "dashboard-port", RAY_DASHBOARD);
     int r = sandbox_dial(local->sandbox, cluster->namespace, address, port, &exchange.fd, error);
     if (r == 0)
         r = exchange_with(&exchange, address, port, question, error);

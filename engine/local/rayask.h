@@ -1,6 +1,6 @@
 /*
- * Asks the head of a Ray cluster: HTTP to its dashboard (Jobs and Serve API), with the cluster's token, from inside its
- * sandbox.
+ * Asks the head of a Ray cluster: HTTP to its dashboard (Jobs and Serve API), with the cluster's token, or to another
+ * of its ports, from inside its sandbox.
  *
  * A tenant's program answers, or something that pretends to be Ray: every answer is bounded in size and time, and no
  * redirection is followed. Threads: any; blocks until the deadline at most.
@@ -18,6 +18,7 @@ char *ray_token_line(struct local *local, const struct object *cluster);
 struct ray_question {
     const char *method, *path; /* "GET", "/api/jobs/" */
     const cJSON *body;         /* sent as JSON; or NULL */
+    uint16_t port;             /* 0: the dashboard; another one is not given the token */
     int64_t deadline_ms;       /* 0: 10 s */
     size_t keep_bytes;         /* 0: an answer beyond 1 MiB fails; else only its last so many bytes are kept */
 };

@@ -196,7 +196,7 @@ static int ensure_cluster(struct rayjob_pass *pass, struct error *error)
         say(pass, message);
         return 0;
     }
-    return ray_owned_make(pass->local, pass->job, name, json_member(pass->spec, "rayClusterSpec"), NULL, error);
+    return ray_owned_make(pass->local, pass->job, name, json_member(pass->spec, "rayClusterSpec"), error);
 }
 
 /* Whether its cluster can take the job; if not, why is in the status. */

@@ -13,7 +13,7 @@ char *ray_owned_name(const struct object *owner)
 }
 
 int ray_owned_make(struct local *local, const struct object *owner, const char *name, const cJSON *spec,
-                   const cJSON *annotations, struct error *error)
+                   struct error *error)
 {
     AUTO_OBJECT struct object *there = objects_find(local->objects, KIND_RAYCLUSTER, owner->namespace, name);
     if (there && object_controlled_by(there, owner->uid))
@@ -25,8 +25,6 @@ int ray_owned_make(struct local *local, const struct object *owner, const char *
     json_set_text(metadata, "name", name);
     json_set_text(json_object_in(metadata, "labels"), "ray.io/originated-from-cr-name", owner->name);
     json_set_text(json_object_in(metadata, "labels"), "ray.io/originated-from-crd", engine_kinds[owner->kind].kind);
-    if (annotations)
-        json_set(metadata, "annotations", json_copy(annotations));
     object_own(body, owner);
     json_set(body, "spec", json_copy(spec));
     int r = objects_create(local->objects, KIND_RAYCLUSTER, owner->namespace, body, NULL, error);

@@ -6,9 +6,9 @@
 
 /* "<owner>-xxxxx", as KubeRay names them; malloc'ed. */
 char *ray_owned_name(const struct object *owner);
-/* Makes it if it is not there. <annotations> (may be NULL) is borrowed. EXISTS: the name is somebody else's. */
+/* Makes it if it is not there. EXISTS: the name is somebody else's. */
 int ray_owned_make(struct local *local, const struct object *owner, const char *name, const cJSON *spec,
-                   const cJSON *annotations, struct error *error);
+                   struct error *error);
 /* Deletes it, if it is the owner's. *ret_gone: nothing of it is left, its pods included. */
 int ray_owned_remove(struct local *local, const struct object *owner, const char *name, const char *why, bool *ret_gone,
                      struct error *error);

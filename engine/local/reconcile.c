@@ -8,6 +8,7 @@
 #include "base/queue.h"
 #include "engine/local/rayhealth.h"
 #include "engine/local/rayhistory.h"
+#include "engine/local/rayserve.h"
 #include "engine/local/raystore.h"
 #include "engine/local/schedule.h"
 #include "engine/local/service.h"
@@ -36,6 +37,7 @@ static const struct controller_info controllers[CONTROLLER_COUNT] = {
     [CONTROL_PROBE] = {"probe", probe_reconcile},
     [CONTROL_RAYHEAD] = {"rayhead", rayhead_reconcile},
     [CONTROL_RAYJOB] = {"rayjob", rayjob_reconcile},
+    [CONTROL_RAYSERVICE] = {"rayservice", rayservice_reconcile},
     [CONTROL_RAYSTORE] = {"raystore", raystore_reconcile},
     [CONTROL_RAYHISTORY] = {"rayhistory", ray_history_reconcile},
 };
@@ -51,7 +53,7 @@ static struct queue *queue_of(struct reconciler *reconciler, enum controller con
 {
     if (controller == CONTROL_POD)
         return reconciler->pods;
-    if (controller == CONTROL_RAYJOB)
+    if (controller == CONTROL_RAYJOB || controller == CONTROL_RAYSERVICE)
         return reconciler->rays;
     return controller == CONTROL_PROBE || controller == CONTROL_RAYHEAD ? reconciler->probes : reconciler->objects;
 }
@@ -129,6 +131,8 @@ static void look_at_owner(struct local *local, const struct object *object)
             reconcile_now(local, CONTROL_RAYCLUSTER, object->namespace, name);
         else if (strcmp(kind, "RayJob") == 0)
             reconcile_now(local, CONTROL_RAYJOB, object->namespace, name);
+        else if (strcmp(kind, "RayService") == 0)
+            reconcile_now(local, CONTROL_RAYSERVICE, object->namespace, name);
     }
 }
 
@@ -193,11 +197,16 @@ static void kind_changed(struct local *local, struct object *before, struct obje
         look_at_owner(local, object);
         if (!before || !now || object_terminating(now))
             reconcile_now(local, CONTROL_RAYSTORE, object->namespace, "");
-        if (!now)
+        if (!now) {
             ray_health_forget(local, before);
+            ray_serve_forget(local, before);
+        }
         break;
     case KIND_RAYJOB:
         reconcile_now(local, CONTROL_RAYJOB, object->namespace, object->name);
+        break;
+    case KIND_RAYSERVICE:
+        reconcile_now(local, CONTROL_RAYSERVICE, object->namespace, object->name);
         break;
     case KIND_EVENT:
     case KIND_PROFILE:
@@ -232,7 +241,8 @@ static void look_at_everything(struct local *local)
         enum controller controller;
     } roots[] = {
         {KIND_NAMESPACE, CONTROL_NAMESPACE},     {KIND_CLAIM, CONTROL_CLAIM},           {KIND_POD, CONTROL_POD},
-        {KIND_STATEFULSET, CONTROL_STATEFULSET}, {KIND_RAYCLUSTER, CONTROL_RAYCLUSTER}, {KIND_RAYJOB, CONTROL_RAYJOB}};
+        {KIND_STATEFULSET, CONTROL_STATEFULSET}, {KIND_RAYCLUSTER, CONTROL_RAYCLUSTER}, {KIND_RAYJOB, CONTROL_RAYJOB},
+        {KIND_RAYSERVICE, CONTROL_RAYSERVICE}};
     atomic_store(&local->reconciler->looked_ms, clock_monotonic_ms());
     for (size_t i = 0; i < COUNT_OF(roots); i++) {
         AUTO_OBJECT_LIST struct object_list list = {0};

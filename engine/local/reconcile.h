@@ -24,6 +24,7 @@ enum controller {
     CONTROL_PROBE,
     CONTROL_RAYHEAD,
     CONTROL_RAYJOB,
+    CONTROL_RAYSERVICE,
     CONTROL_RAYSTORE,   /* name is empty */
     CONTROL_RAYHISTORY, /* namespace and name are empty */
     CONTROLLER_COUNT
@@ -60,5 +61,6 @@ int64_t probe_reconcile(struct local *, const char *namespace, const char *name,
 int64_t rayhead_reconcile(struct local *, const char *namespace, const char *name, struct error *);
 int64_t raystore_reconcile(struct local *, const char *namespace, const char *name, struct error *);
 int64_t rayjob_reconcile(struct local *, const char *namespace, const char *name, struct error *);
+int64_t rayservice_reconcile(struct local *, const char *namespace, const char *name, struct error *);
 
 #endif

@@ -363,7 +363,7 @@ static void everyone_on_every_kind(void **state)
        "{\"metadata\":{\"name\":\"pd1\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}}}}");
     for (enum engine_kind kind = 0; kind < KIND_COUNT; kind++) {
         if (!is_served(kind)) {
-            assert_true(kind > KIND_RAYJOB); /* the local engine has all up to there */
+            assert_true(kind > KIND_PODDEFAULT); /* the local engine has all up to there */
             for (enum person person = ANONYMOUS; person < PERSON_COUNT; person++)
                 check_absent(kind, person);
             continue;

@@ -74,6 +74,23 @@ static const struct expectation expectations[] = {
      "{\"status\":{\"phase\":\"Succeeded\",\"containerStatuses\":[{\"state\":{\"terminated\":{\"reason\":"
      "\"Completed\"}}}]}}",
      "Succeeded", "", true, false},
+    {"rayservices", "{\"status\":{}}", "Starting", "", false, false},
+    {"rayservices",
+     "{\"metadata\":{\"generation\":2},\"status\":{\"observedGeneration\":1,\"conditions\":[{\"type\":\"Ready\","
+     "\"status\":\"True\",\"reason\":\"NonZeroServeEndpoints\",\"message\":\"all applications run\"}]}}",
+     "Running", "", false, false},
+    {"rayservices",
+     "{\"metadata\":{\"generation\":2},\"status\":{\"observedGeneration\":2,\"conditions\":[{\"type\":\"Ready\","
+     "\"status\":\"True\",\"reason\":\"NonZeroServeEndpoints\",\"message\":\"all applications run\"}]}}",
+     "Running", "", true, false},
+    {"rayservices",
+     "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"reason\":\"NotAllApplicationsRunning\","
+     "\"message\":\"application a is UNHEALTHY\"}]}}",
+     "Running", "application a is UNHEALTHY", false, false},
+    {"rayservices",
+     "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"},{\"type\":\"UpgradeInProgress\","
+     "\"status\":\"True\",\"message\":\"the cluster is starting\"}]}}",
+     "Upgrading", "the cluster is starting", false, false},
     /* KubeRay leaves state "ready" when the head dies. */
     {"rayclusters",
      "{\"status\":{\"state\":\"ready\",\"conditions\":[{\"type\":\"HeadPodReady\",\"status\":\"False\",\"reason\":"

@@ -276,6 +276,35 @@ static void takes_services(void **state)
     }
 }
 
+/* What KubeRay does and one machine does not is refused there, not left undone. */
+static void refuses_on_one_machine_what_it_does_not_do(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *patch, *field;
+    } cases[] = {
+        {ALSO("/spec/rayClusterConfig/enableInTreeAutoscaling", "true",
+              OP("/spec/upgradeStrategy",
+                 INCREMENTAL("{\"stepSizePercent\":10,\"intervalSeconds\":5,\"gatewayClassName\":\"istio\"}"))),
+         "spec.upgradeStrategy.type"},
+        {ADD("/spec/excludeHeadPodFromServeSvc", "true"), "spec.excludeHeadPodFromServeSvc"},
+        {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"90\"}"),
+         "metadata.annotations.ray.io/initializing-timeout"},
+        {ADD("/spec/upgradeStrategy", "{\"type\":\"NewCluster\"}"), NULL},
+        {ADD("/spec/excludeHeadPodFromServeSvc", "false"), NULL},
+    };
+    for (size_t i = 0; i < 2 * COUNT_OF(cases); i++) {
+        struct fake_engine fake = kuberay();
+        struct error error = {0};
+        fake.traits.ray_by_kuberay = i % 2;
+        AUTO_JSON cJSON *service = patched(service_yaml, cases[i / 2].patch);
+        const char *field = fake.traits.ray_by_kuberay ? NULL : cases[i / 2].field;
+        int r = ray_service_admit(&fake.base, NULL, service, &error);
+        if (field ? r != -ERROR_INVALID || strcmp(error.field, field) != 0 : r < 0)
+            fail_msg("row %zu: %d %s %s", i / 2, r, error.field, error.message);
+    }
+}
+
 static void keeps_a_begun_job_as_it_is(void **state)
 {
     (void)state;
@@ -322,7 +351,7 @@ int main(void)
         cmocka_unit_test(takes_and_completes),       cmocka_unit_test(takes_jobs),
         cmocka_unit_test(refuses_jobs_by_path),      cmocka_unit_test(takes_services),
         cmocka_unit_test(refuses_services_by_path),  cmocka_unit_test(keeps_a_begun_job_as_it_is),
-        cmocka_unit_test(keeps_service_names_apart),
+        cmocka_unit_test(keeps_service_names_apart), cmocka_unit_test(refuses_on_one_machine_what_it_does_not_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,211 @@
+"""A RayService on the local engine with real Ray Serve: what it serves, changed in place and by another cluster while
+people ask, none of whom notices."""
+import collections
+import http.client
+import json
+import threading
+
+import pytest
+from atelier import Atelier, wait_for
+
+ALICE = "alice@example.com"
+SERVICES = "/apis/ray.io/v1/namespaces/alice/rayservices"
+PROXY = "/api/v1/namespaces/alice/services/http:hello-serve-svc:8000/proxy/hello"
+MODULE = """
+import asyncio, os
+from ray import serve
+
+@serve.deployment
+class Hello:
+    def reconfigure(self, config):
+        self.greeting = config["greeting"]
+
+    async def __call__(self, request):
+        await asyncio.sleep(float(request.query_params.get("s", "0")))
+        return {"greeting": self.greeting, "version": os.environ["VERSION"]}
+
+app = Hello.bind()
+"""
+
+
+def serve_config(greeting, **more):
+    return json.dumps({"applications": [{
+        "name": "hello", "import_path": "hello:app", "route_prefix": "/hello", "deployments": [
+            {"name": "Hello", "user_config": {"greeting": greeting}, "ray_actor_options": {"num_cpus": 0.1}}], **more}]})
+
+
+def service(greeting="one", version="1", most=1, **spec):
+    size = {"cpu": "1", "memory": "2Gi"}
+    head = {"name": "ray-head", "image": "ray-2.60", "resources": {"requests": size, "limits": size},
+            "env": [{"name": "VERSION", "value": version}, {"name": "PYTHONPATH", "value": "/app"}],
+            "volumeMounts": [{"name": "app", "mountPath": "/app"}]}
+    pod = {"containers": [head], "volumes": [{"name": "app", "configMap": {"name": "hello"}}]}
+    worker = {"containers": [{"name": "ray-worker", "image": "ray-2.60", "resources": {"requests": size, "limits": size}}]}
+    return {"apiVersion": "ray.io/v1", "kind": "RayService", "metadata": {"name": "hello"}, "spec": {
+        "serveConfigV2": serve_config(greeting), "rayClusterDeletionDelaySeconds": 10,
+        "rayClusterConfig": {
+            "headGroupSpec": {"rayStartParams": {"num-cpus": "1"}, "template": {"spec": pod}},
+            "workerGroupSpecs": [{"groupName": "more", "replicas": 0, "minReplicas": 0, "maxReplicas": most,
+                                  "template": {"spec": worker}}]}, **spec}}
+
+
+@pytest.fixture(scope="module")
+def own():
+    instance = Atelier()
+    try:
+        instance.up()
+        instance.add_user(ALICE)
+        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+        apply(instance, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hello"},
+                         "data": {"hello.py": MODULE}})
+        apply(instance, service())
+        wait_for("it serves", lambda: (status(instance) or {}).get("serviceStatus") == "Running", 400, 0.5)
+        yield instance
+    finally:
+        instance.remove()
+
+
+def apply(own, body):
+    own.cli("apply", "-n", "alice", "-f", "-", user=ALICE, input=json.dumps(body))
+
+
+def status(own):
+    answer = own.get(f"{SERVICES}/hello", ALICE)
+    return answer.json.get("status", {}) if answer.status == 200 else None
+
+
+def active(own):
+    return status(own).get("activeServiceStatus", {}).get("rayClusterName")
+
+
+def condition(own, kind):
+    return next((c for c in status(own).get("conditions", []) if c["type"] == kind), {})
+
+
+class Traffic:
+    """Two people who ask without pause, one over a connection that stays, one over new ones; and one whose every
+    request takes three seconds."""
+
+    def __init__(self, own):
+        self.own, self.stop = own, threading.Event()
+        self.answers, self.failures = collections.Counter(), []
+        self.threads = [threading.Thread(target=self.ask, args=arguments, daemon=True)
+                        for arguments in ((True, ""), (False, ""), (True, "?s=3"))]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def ask(self, keeps, query):
+        host, port = self.own.url.removeprefix("http://").rsplit(":", 1)
+        headers = {"Authorization": f"Bearer {self.own.tokens[ALICE]}"}
+        connection = None
+        while not self.stop.is_set():
+            connection = connection or http.client.HTTPConnection(host, int(port), timeout=60)
+            try:
+                connection.request("GET", f"/serve/alice/hello/hello{query}", headers=headers)
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status == 200:
+                    found = json.loads(body)
+                    self.answers[found["greeting"], found["version"], query] += 1
+                else:
+                    self.failures.append((answer.status, body[:300]))
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+                connection.close()
+                connection = None
+            if connection and not keeps:
+                connection.close()
+                connection = None
+            self.stop.wait(0.02)
+
+    def saw(self, greeting, version):
+        return sum(count for (g, v, _), count in self.answers.items() if (g, v) == (greeting, version))
+
+
+def test_it_serves_and_says_so(own):
+    now = status(own)
+    assert now["numServeEndpoints"] == 1 and now["observedGeneration"] == 1
+    application = now["activeServiceStatus"]["applicationStatuses"]["hello"]
+    assert application["status"] == "RUNNING"
+    assert application["serveDeploymentStatuses"]["Hello"]["status"] == "HEALTHY"
+    assert condition(own, "Ready")["status"] == "True" and condition(own, "UpgradeInProgress")["status"] == "False"
+    for path in ("/serve/alice/hello/hello", f"/serve/alice/{active(own)}/hello", PROXY):
+        assert own.get(path, ALICE).json == {"greeting": "one", "version": "1"}, path
+    assert own.get("/ray/alice/hello/api/serve/applications/", ALICE).json["applications"]["hello"]
+    assert own.get("/serve/alice/hello/hello").status == 401
+    own.cli("wait", "rayservice", "hello", "-n", "alice", user=ALICE)
+    assert "1/1" in own.cli("ray", "services", "-n", "alice", user=ALICE).stdout
+    shown = own.cli("ray", "service", "hello", "-n", "alice", user=ALICE).stdout
+    assert "RUNNING" in shown and "HEALTHY" in shown and active(own) in shown
+
+
+def test_nobody_notices_a_change_in_place_nor_a_switch_to_another_cluster(own):
+    first = active(own)
+    with Traffic(own) as traffic:
+        wait_for("answers", lambda: traffic.saw("one", "1") > 20, 60)
+        apply(own, service("two"))
+        wait_for("the new greeting", lambda: traffic.saw("two", "1") > 20, 120)
+        assert active(own) == first, "another configuration needs no other cluster"
+
+        apply(own, service("three", "2"))
+        upgrading = wait_for("a pending cluster", lambda: status(own).get("pendingServiceStatus"), 30, 0.1)
+        assert condition(own, "UpgradeInProgress")["status"] == "True" and active(own) == first
+        assert upgrading["rayClusterName"] != first
+        wait_for("the other cluster serves", lambda: traffic.saw("three", "2") > 20, 400, 0.2)
+        assert active(own) == upgrading["rayClusterName"]
+        before = traffic.saw("two", "1")
+        wait_for("the first is gone", lambda: own.raycluster("alice", first, ALICE) is None, 120, 0.2)
+        wait_for("more answers", lambda: traffic.saw("three", "2") > 100, 120, 0.2)
+        assert traffic.saw("two", "1") - before <= 1, "names lead to the other cluster"  # one of three seconds may end
+    assert not traffic.failures, (traffic.failures[:5], traffic.answers)
+    assert traffic.answers["three", "2", "?s=3"] > 0
+    assert traffic.saw("three", "1") == traffic.saw("one", "2") == traffic.saw("two", "2") == 0
+    assert "pendingServiceStatus" not in status(own)
+    own.cli("wait", "rayservice", "hello", "-n", "alice", user=ALICE)
+
+
+def test_a_control_plane_that_was_killed_changes_nothing_and_more_workers_need_no_other_cluster(own):
+    before = active(own)
+    own.kill_control_plane()
+    apply(own, service("three", "2", most=2))
+    wait_for("more workers may be", lambda: own.raycluster("alice", before, ALICE)["spec"]["workerGroupSpecs"][0]
+             ["maxReplicas"] == 2, 60)
+    wait_for("Ready", lambda: condition(own, "Ready").get("status") == "True", 60)
+    assert own.get("/serve/alice/hello/hello", ALICE).json == {"greeting": "three", "version": "2"}
+    assert active(own) == before and "pendingServiceStatus" not in status(own)
+
+
+def test_what_ray_does_not_take_is_said_and_what_runs_goes_on(own):
+    body = service("three", "2", most=2)
+    body["spec"]["serveConfigV2"] = serve_config("three", no_such_field=1)
+    apply(own, body)
+    said = wait_for("the refusal", lambda: "no_such_field" in condition(own, "Ready").get("message", "") and
+                    condition(own, "Ready"), 60)
+    assert said["status"] == "True", "the one before is served on"
+    assert own.get("/serve/alice/hello/hello", ALICE).json == {"greeting": "three", "version": "2"}
+    for spec, field in (({"upgradeStrategy": {"type": "Rolling"}}, "spec.upgradeStrategy.type"),
+                        ({"excludeHeadPodFromServeSvc": True}, "spec.excludeHeadPodFromServeSvc"),
+                        ({"serveConfigV2": "applications: []"}, "spec.serveConfigV2")):
+        body = service(**spec)
+        body["metadata"]["name"] = "other"
+        answer = own.http("POST", SERVICES, ALICE, body=body)
+        assert answer.status == 422 and field in answer.json["message"], answer
+
+
+def test_suspended_it_has_no_cluster_and_deleted_it_is_gone(own):
+    apply(own, service("three", "2", most=2, suspend=True))
+    wait_for("suspended", lambda: condition(own, "Suspended").get("status") == "True", 60)
+    assert own.get("/apis/ray.io/v1/namespaces/alice/rayclusters", ALICE).json["items"] == []
+    assert status(own)["serviceStatus"] == "" and condition(own, "Ready")["status"] == "False"
+    own.cli("delete", "rayservice", "hello", "-n", "alice", "--wait", user=ALICE)
+    for name in ("hello-serve-svc", "hello-head-svc"):
+        wait_for(f"{name} gone", lambda name=name: own.get(f"/api/v1/namespaces/alice/services/{name}",
+                                                           ALICE).status == 404, 30)
