@@ -1,13 +1,6 @@
 /* What has been done, and by whom? */
 #include "controlplane/handlers.h"
 
-/* A profile that is gone has left entries; one of which there is nothing at all is absent. */
-static int check_exists(const struct call *call, const char *namespace, struct error *error)
-{
-    AUTO_JSON cJSON *profile = NULL;
-    return engine_get(call->server->engine, KIND_PROFILE, NULL, namespace, &profile, error);
-}
-
 static int answer_page(struct call *call, const char *namespace, struct error *error)
 {
     int64_t limit = 100, before = 0;
@@ -18,7 +11,7 @@ static int answer_page(struct call *call, const char *namespace, struct error *e
     if (status == 0)
         status = audit_list(call->server->auth, namespace, before, limit, &items, error);
     if (status == 0 && namespace && !items->child)
-        status = check_exists(call, namespace, error);
+        status = call_profile_exists(call, namespace, error);
     if (status < 0) {
         cJSON_Delete(items);
         return status;

@@ -162,6 +162,12 @@ void call_keep_readable(const struct call *call, const char *namespace, const ch
     }
 }
 
+int call_profile_exists(const struct call *call, const char *name, struct error *error)
+{
+    AUTO_JSON cJSON *profile = NULL;
+    return engine_get(call->server->engine, KIND_PROFILE, NULL, name, &profile, error);
+}
+
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 void call_json(const struct call *call, int status, const cJSON *value)
 {

@@ -55,6 +55,9 @@ struct decision call_decide(const struct call *call, const char *namespace, cons
 int call_refuse(const struct decision *decision, struct error *error);
 /* Removes from <items> (of the people API) what the caller may not read by its "name"; <kind> NULL: by its "kind". */
 void call_keep_readable(const struct call *call, const char *namespace, const char *kind, cJSON *items);
+/* For an empty list: a profile that is gone may have left entries, but one of which there is nothing at all is
+ * NOT_FOUND. */
+int call_profile_exists(const struct call *call, const char *name, struct error *error);
 
 /* Answers. */
 void call_json(const struct call *call, int status, const cJSON *value);

@@ -7,6 +7,8 @@ int jobs_list(struct call *call, struct error *error)
 {
     AUTO_JSON cJSON *list = NULL;
     int status = engine_job_history(call->server->engine, call->namespace, NULL, &list, error);
+    if (status == 0 && cJSON_GetArraySize(json_member(list, "items")) == 0)
+        status = call_profile_exists(call, call->namespace, error);
     if (status < 0)
         return status;
     call_keep_readable(call, call->namespace, "RayJob", json_member(list, "items"));
