@@ -28,10 +28,10 @@ app = Hello.bind()
 """
 
 
-def serve_config(greeting, **more):
+def serve_config(greeting, cpus=0.1):
     return json.dumps({"applications": [{
         "name": "hello", "import_path": "hello:app", "route_prefix": "/hello", "deployments": [
-            {"name": "Hello", "user_config": {"greeting": greeting}, "ray_actor_options": {"num_cpus": 0.1}}], **more}]})
+            {"name": "Hello", "user_config": {"greeting": greeting}, "ray_actor_options": {"num_cpus": cpus}}]}]})
 
 
 def service(greeting="one", version="1", most=1, **spec):
@@ -185,9 +185,9 @@ def test_a_control_plane_that_was_killed_changes_nothing_and_more_workers_need_n
 
 def test_what_ray_does_not_take_is_said_and_what_runs_goes_on(own):
     body = service("three", "2", most=2)
-    body["spec"]["serveConfigV2"] = serve_config("three", no_such_field=1)
+    body["spec"]["serveConfigV2"] = serve_config("three", cpus=-1)
     apply(own, body)
-    said = wait_for("the refusal", lambda: "no_such_field" in condition(own, "Ready").get("message", "") and
+    said = wait_for("the refusal", lambda: "num_cpus" in condition(own, "Ready").get("message", "") and
                     condition(own, "Ready"), 60)
     assert said["status"] == "True", "the one before is served on"
     assert own.get("/serve/alice/hello/hello", ALICE).json == {"greeting": "three", "version": "2"}
