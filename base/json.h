@@ -47,9 +47,13 @@ cJSON *json_at(const cJSON *root, ...) __attribute__((sentinel));
 cJSON *json_member(const cJSON *object, const char *key);
 const char *json_text(const cJSON *root, ...) __attribute__((sentinel)); /* the string there, or NULL */
 const char *json_text_or(const char *fallback, const cJSON *root, ...) __attribute__((sentinel));
-/* The first object of <array> whose member "name" is <name>, as Kubernetes' lists are keyed; NULL if there is none. */
+/* The first object of <array> whose member <key> is the text <value>, as Kubernetes' lists are keyed; NULL if there is
+ * none. json_named: by "name"; json_condition: by "type", of those in an object's status (metav1.Condition). */
+cJSON *json_keyed(const cJSON *array, const char *key, const char *value);
 cJSON *json_named(const cJSON *array, const char *name);
-bool json_i64(const cJSON *value, int64_t *ret); /* true for a number that is whole and within 2^53 */
+cJSON *json_condition(const cJSON *object, const char *type);
+bool json_condition_true(const cJSON *object, const char *type); /* its status is "True" */
+bool json_i64(const cJSON *value, int64_t *ret);                 /* true for a number that is whole and within 2^53 */
 /* A quantity as manifests have it ("500m", 2, 0.5), read by quantity_parse_milli or quantity_parse_bytes. False for
  * anything else; *ret is then left alone. */
 bool json_quantity(const cJSON *value, bool (*parse)(struct slice text, int64_t *ret), int64_t *ret);

@@ -80,12 +80,27 @@ bool json_true(const cJSON *root, ...)
     return found;
 }
 
-cJSON *json_named(const cJSON *array, const char *name)
+cJSON *json_keyed(const cJSON *array, const char *key, const char *value)
 {
     cJSON *item = array ? array->child : NULL;
-    while (item && strcmp(json_text_or("", item, "name", NULL), name) != 0)
+    while (item && strcmp(json_text_or("", item, key, NULL), value) != 0)
         item = item->next;
     return item;
+}
+
+cJSON *json_named(const cJSON *array, const char *name)
+{
+    return json_keyed(array, "name", name);
+}
+
+cJSON *json_condition(const cJSON *object, const char *type)
+{
+    return json_keyed(json_at(object, "status", "conditions", NULL), "type", type);
+}
+
+bool json_condition_true(const cJSON *object, const char *type)
+{
+    return strcmp(json_text_or("", json_condition(object, type), "status", NULL), "True") == 0;
 }
 
 bool json_i64(const cJSON *value, int64_t *ret)

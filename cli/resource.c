@@ -8,20 +8,6 @@
 
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
-const cJSON *resource_condition(const cJSON *object, const char *type)
-{
-    const cJSON *condition;
-    cJSON_ArrayForEach(condition, json_at(object, "status", "conditions",
-                                          NULL)) if (strcmp(json_text_or("", condition, "type", NULL), type) ==
-                                                     0) return condition;
-    return NULL;
-}
-
-static bool condition_is(const cJSON *object, const char *type, const char *status)
-{
-    return strcmp(json_text_or("", resource_condition(object, type), "status", NULL), status) == 0;
-}
-
 static int64_t number_at(const cJSON *object, const char *first, const char *second)
 {
     int64_t number = 0;
@@ -80,38 +66,38 @@ static const char *rayjob_state(const cJSON *object, const char **ret_reason)
 
 static const char *rayservice_state(const cJSON *object, const char **ret_reason)
 {
-    const cJSON *ready = resource_condition(object, "Ready");
+    const cJSON *ready = json_condition(object, "Ready");
     bool whole = strcmp(json_text_or("", ready, "reason", NULL), "NonZeroServeEndpoints") == 0;
     *ret_reason = whole ? "" : reason_of(ready);
     if (json_at(object, "metadata", "deletionTimestamp", NULL))
         return "Terminating";
-    if (condition_is(object, "Suspended", "True") || condition_is(object, "Suspending", "True"))
+    if (json_condition_true(object, "Suspended") || json_condition_true(object, "Suspending"))
         return "Suspended";
-    if (condition_is(object, "UpgradeInProgress", "True")) {
-        *ret_reason = reason_of(resource_condition(object, "UpgradeInProgress"));
+    if (json_condition_true(object, "UpgradeInProgress")) {
+        *ret_reason = reason_of(json_condition(object, "UpgradeInProgress"));
         return "Upgrading";
     }
-    return condition_is(object, "Ready", "True") ? "Running" : "Starting";
+    return json_condition_true(object, "Ready") ? "Running" : "Starting";
 }
 
 static const char *general_state(const cJSON *object, const char **ret_reason)
 {
-    const cJSON *ready = resource_condition(object, "Ready");
+    const cJSON *ready = json_condition(object, "Ready");
     const char *phase = json_text(object, "status", "phase", NULL);
     *ret_reason = json_text_or("", object, "status", "message", NULL);
     if (!(*ret_reason)[0])
         *ret_reason = json_text_or("", object, "status", "reason", NULL);
     if (json_at(object, "metadata", "deletionTimestamp", NULL)) {
-        if (condition_is(object, "Ready", "True"))
+        if (json_condition_true(object, "Ready"))
             *ret_reason = ""; /* of before */
         return "Terminating";
     }
-    if (ready && !condition_is(object, "Ready", "True") && !(*ret_reason)[0])
+    if (ready && !json_condition_true(object, "Ready") && !(*ret_reason)[0])
         *ret_reason = reason_of(ready);
     if (phase)
         return phase;
     if (ready)
-        return condition_is(object, "Ready", "True") ? "Ready" : "Pending";
+        return json_condition_true(object, "Ready") ? "Ready" : "Pending";
     return "";
 }
 
@@ -133,7 +119,7 @@ bool resource_is_ready(const struct resource *resource, const cJSON *object, boo
     const char *reason, *state = resource_state(resource, object, &reason);
     *ret_failed = strcmp(state, "Failed") == 0;
     if (strcmp(resource->kind, "Pod") == 0)
-        return condition_is(object, "Ready", "True") || strcmp(state, "Succeeded") == 0;
+        return json_condition_true(object, "Ready") || strcmp(state, "Succeeded") == 0;
     if (strcmp(resource->kind, "StatefulSet") == 0)
         return number_at(object, "status", "readyReplicas") >= number_at(object, "spec", "replicas");
     if (strcmp(resource->kind, "RayJob") == 0)

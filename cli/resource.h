@@ -31,6 +31,5 @@ char *resource_name(const struct resource *resource, const char *name);
 const char *resource_state(const struct resource *resource, const cJSON *object, const char **ret_reason);
 /* Whether a person can use it now; *ret_failed: it will not come by itself. */
 bool resource_is_ready(const struct resource *resource, const cJSON *object, bool *ret_failed);
-const cJSON *resource_condition(const cJSON *object, const char *type);
 
 #endif

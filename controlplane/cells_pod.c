@@ -45,17 +45,6 @@ static bool name_init(char *ret, size_t size, const cJSON *pod)
     return false;
 }
 
-static bool is_ready(const cJSON *pod)
-{
-    const cJSON *condition;
-    cJSON_ArrayForEach(condition, json_at(pod, "status", "conditions", NULL))
-    {
-        if (strcmp(json_text_or("", condition, "type", NULL), "Ready") == 0)
-            return strcmp(json_text_or("", condition, "status", NULL), "True") == 0;
-    }
-    return false;
-}
-
 /* The first container that waits or has ended says it. */
 static void name_containers(char *ret, size_t size, const cJSON *pod)
 {
@@ -73,7 +62,7 @@ static void name_containers(char *ret, size_t size, const cJSON *pod)
         named = named || *waiting || ended;
     }
     if (strcmp(ret, "Completed") == 0 && running)
-        snprintf(ret, size, "%s", is_ready(pod) ? "Running" : "NotReady");
+        snprintf(ret, size, "%s", json_condition_true(pod, "Ready") ? "Running" : "NotReady");
 }
 
 cJSON *cell_pod_status(const cJSON *object, const char *path, int64_t now_ms)

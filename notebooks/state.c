@@ -28,21 +28,6 @@ __attribute__((format(printf, 5, 6))) static void state_is(struct state *state, 
     va_end(args);
 }
 
-static const cJSON *pod_condition(const cJSON *pod, const char *type)
-{
-    const cJSON *conditions = json_at(pod, "status", "conditions", NULL);
-    for (const cJSON *c = conditions ? conditions->child : NULL; c; c = c->next) {
-        if (strcmp(json_text_or("", c, "type", NULL), type) == 0)
-            return c;
-    }
-    return NULL;
-}
-
-static bool condition_is(const cJSON *condition, const char *value)
-{
-    return strcmp(json_text_or("", condition, "status", NULL), value) == 0;
-}
-
 static const cJSON *server_container(const cJSON *notebook)
 {
     const cJSON *containers = json_at(notebook, "spec", "template", "spec", "containers", NULL);
@@ -144,7 +129,7 @@ static void state_waiting(const struct notebook_view *view, const cJSON *waiting
 
 static void state_running(const struct notebook_view *view, const cJSON *status, struct state *state)
 {
-    if (condition_is(pod_condition(view->pod, "Ready"), "True")) {
+    if (json_condition_true(view->pod, "Ready")) {
         int64_t restarts = number_at(status, "restartCount");
         const char *why = json_text_or("", status, "lastState", "terminated", "reason", NULL);
         if (restarts > 0 && strcmp(why, "OOMKilled") == 0)
@@ -170,8 +155,8 @@ static void state_running(const struct notebook_view *view, const cJSON *status,
 
 static void state_pod(const struct notebook_view *view, struct state *state)
 {
-    const cJSON *scheduled = pod_condition(view->pod, "PodScheduled");
-    if (condition_is(scheduled, "False")) {
+    const cJSON *scheduled = json_condition(view->pod, "PodScheduled");
+    if (strcmp(json_text_or("", scheduled, "status", NULL), "False") == 0) {
         bool bound = strcmp(json_text_or("", view->home, "status", "phase", NULL), "Bound") == 0;
         struct complaint complaint;
         complaint_place(json_text(scheduled, "reason", NULL), json_text_or("", scheduled, "message", NULL), &complaint);
@@ -237,7 +222,7 @@ static void state_decide(const struct notebook_view *view, struct state *state)
         state_is(state, "Stopping", PROGRESS_PENDING, "Stopping", "it is being stopped");
     else if (!wanted)
         state_stopped(view->notebook, state);
-    else if (view->blocked_reason && !condition_is(pod_condition(view->pod, "Ready"), "True"))
+    else if (view->blocked_reason && !json_condition_true(view->pod, "Ready"))
         state_is(state, view->blocked_phase, PROGRESS_PENDING, view->blocked_reason, "%.450s", view->blocked_message);
     else if (view->pod)
         state_pod(view, state);

@@ -28,7 +28,7 @@ static bool owned(const cJSON *cluster)
 /* A RayJob's or RayService's cluster lives as long as that wants it. */
 static bool idle_runs(const cJSON *cluster, int64_t *ret_since_ms)
 {
-    const cJSON *head = ray_condition(cluster, "HeadPodReady");
+    const cJSON *head = json_condition(cluster, "HeadPodReady");
     return !json_true(cluster, "spec", "suspend", NULL) && !owned(cluster) &&
            !json_text(cluster, "metadata", "deletionTimestamp", NULL) &&
            strcmp(json_text_or("", head, "status", NULL), "True") == 0 &&

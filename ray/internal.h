@@ -33,8 +33,6 @@ struct ray_context {
     bool owned;               /* by a RayJob or RayService */
     int autoscaler;           /* 0: none; 1, 2: its version */
 };
-/* state.c: the condition of that type, or NULL. */
-const cJSON *ray_condition(const cJSON *cluster, const char *type);
 /* "<base>.<key>", cut to fit. Returns <ret>. */
 const char *ray_path(char ret[RAY_PATH_MAX], const char *base, const char *key);
 /* "<base>.<list>[<at>]<rest>" */

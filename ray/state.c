@@ -6,16 +6,6 @@
 #include "ray/internal.h"
 #include "tenancy/complaint.h"
 
-const cJSON *ray_condition(const cJSON *cluster, const char *type)
-{
-    const cJSON *conditions = json_at(cluster, "status", "conditions", NULL);
-    for (const cJSON *c = conditions ? conditions->child : NULL; c; c = c->next) {
-        if (strcmp(json_text_or("", c, "type", NULL), type) == 0)
-            return c;
-    }
-    return NULL;
-}
-
 static bool is_true(const cJSON *of)
 {
     return strcmp(json_text_or("", of, "status", NULL), "True") == 0;
@@ -82,7 +72,7 @@ static void state_head(const cJSON *cluster, const cJSON *head, struct ray_state
 /* The head answers; what about its workers? */
 static void state_workers(const cJSON *cluster, struct ray_state *state)
 {
-    const cJSON *failure = ray_condition(cluster, "ReplicaFailure");
+    const cJSON *failure = json_condition(cluster, "ReplicaFailure");
     if (is_true(failure)) {
         state_failure(failure, "Running", state);
         return;
@@ -91,7 +81,7 @@ static void state_workers(const cJSON *cluster, struct ray_state *state)
         state_is(state, "Running", "Running", "it is running%s", state->desired ? " with all of its workers" : "");
         return;
     }
-    bool was_complete = is_true(ray_condition(cluster, "RayClusterProvisioned"));
+    bool was_complete = json_condition_true(cluster, "RayClusterProvisioned");
     state_is(state, "Running", was_complete ? "WorkersMissing" : "Provisioning", "%s: %lld of %lld workers are ready",
              was_complete ? "it is running, and workers are coming back"
                           : "its head is running and workers are joining",
@@ -102,14 +92,14 @@ void ray_cluster_state(const cJSON *cluster, struct ray_state *ret)
 {
     struct ray_state state = {.ready = number(cluster, "readyWorkerReplicas"),
                               .desired = number(cluster, "desiredWorkerReplicas")};
-    const cJSON *head = ray_condition(cluster, "HeadPodReady");
-    const cJSON *failure = ray_condition(cluster, "ReplicaFailure");
+    const cJSON *head = json_condition(cluster, "HeadPodReady");
+    const cJSON *failure = json_condition(cluster, "ReplicaFailure");
     bool suspend = json_true(cluster, "spec", "suspend", NULL);
     if (json_text(cluster, "metadata", "deletionTimestamp", NULL))
         state_is(&state, "Deleting", "Deleting", "it is being deleted");
-    else if (is_true(ray_condition(cluster, "RayClusterSuspended")) && suspend)
+    else if (json_condition_true(cluster, "RayClusterSuspended") && suspend)
         state_is(&state, "Suspended", "Suspended", "it is suspended; nothing of it runs");
-    else if (suspend || is_true(ray_condition(cluster, "RayClusterSuspending")))
+    else if (suspend || json_condition_true(cluster, "RayClusterSuspending"))
         state_is(&state, "Suspending", "Suspending", "its pods are being stopped");
     else if (!json_at(cluster, "status", "conditions", NULL))
         state_is(&state, "Pending", "NotSeenYet", "nothing has begun to make its pods yet");

@@ -85,8 +85,6 @@ int pass_apply(const struct pass *pass, enum engine_kind kind, const cJSON *want
                struct error *error);
 /* Merges <patch> into the profile, which then is what was written. */
 int pass_patch_profile(struct pass *pass, const cJSON *patch, struct error *error);
-/* The condition of that type, or NULL. */
-const cJSON *tenancy_condition(const cJSON *object, const char *type);
 /* The status of <profile> with phase and one Ready condition; for remove.c too. */
 int tenancy_report(struct tenancy *tenancy, const cJSON *profile, const char *phase, const char *reason,
                    const char *message, struct error *error);

@@ -76,7 +76,7 @@ int pass_namespace(struct pass *pass, const cJSON *namespace, enum standing stan
     if (r < 0) /* EXISTS: made by somebody since it was looked for; the next pass decides about it */
         return r;
     /* A sandbox says so while it is being prepared; a cluster's namespace is there at once. */
-    const cJSON *ready = tenancy_condition(namespace, "Ready");
+    const cJSON *ready = json_condition(namespace, "Ready");
     if (ready && strcmp(json_text_or("", ready, "status", NULL), "False") == 0)
         pass_blocked(pass, "Pending", json_text_or("NamespacePending", ready, "reason", NULL), "%.400s",
                      json_text_or("the namespace is being prepared", ready, "message", NULL));

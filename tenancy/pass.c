@@ -82,16 +82,6 @@ int pass_patch_profile(struct pass *pass, const cJSON *patch, struct error *erro
     return 0;
 }
 
-const cJSON *tenancy_condition(const cJSON *object, const char *type)
-{
-    const cJSON *conditions = json_at(object, "status", "conditions", NULL);
-    for (const cJSON *c = conditions ? conditions->child : NULL; c; c = c->next) {
-        if (strcmp(json_text_or("", c, "type", NULL), type) == 0)
-            return c;
-    }
-    return NULL;
-}
-
 int tenancy_report(struct tenancy *tenancy, const cJSON *profile, const char *phase, const char *reason,
                    const char *message, struct error *error)
 {

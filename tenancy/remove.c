@@ -30,7 +30,7 @@ static void obstacles_add(const cJSON *namespace, struct buffer *text)
         "NamespaceDeletionDiscoveryFailure", "NamespaceDeletionGroupVersionParsingFailure",
         "NamespaceDeletionContentFailure", "NamespaceFinalizersRemaining", "NamespaceContentRemaining"};
     for (size_t i = 0; i < COUNT_OF(types); i++) {
-        const cJSON *condition = tenancy_condition(namespace, types[i]);
+        const cJSON *condition = json_condition(namespace, types[i]);
         const char *message = json_text_or("", condition, "message", NULL);
         if (strcmp(json_text_or("", condition, "status", NULL), "True") == 0 && *message)
             buffer_add_format(text, "%s%.300s", text->n ? "; " : "", message);

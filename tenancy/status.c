@@ -3,21 +3,11 @@
 
 #include "base/clock.h"
 
-static const cJSON *condition_find(const cJSON *status, const char *type)
-{
-    const cJSON *conditions = json_member(status, "conditions");
-    for (const cJSON *c = conditions ? conditions->child : NULL; c; c = c->next) {
-        if (strcmp(json_text_or("", c, "type", NULL), type) == 0)
-            return c;
-    }
-    return NULL;
-}
-
 void status_condition(cJSON *status, const cJSON *old_status, const char *type, bool truth, const char *reason,
                       const char *message, int64_t now_ms)
 {
     const char *value = truth ? "True" : "False";
-    const cJSON *old = condition_find(old_status, type);
+    const cJSON *old = json_keyed(json_member(old_status, "conditions"), "type", type);
     const char *since = json_text(old, "lastTransitionTime", NULL);
     char now[CLOCK_TEXT_SIZE];
     if (!since || strcmp(json_text_or("", old, "status", NULL), value) != 0) {

@@ -5,22 +5,12 @@
 #include "engine/selector.h"
 #include "engine/service_port.h"
 
-static bool is_ready(const cJSON *pod)
-{
-    const cJSON *condition;
-    cJSON_ArrayForEach(condition, json_at(pod, "status", "conditions", NULL))
-    {
-        if (strcmp(json_text_or("", condition, "type", NULL), "Ready") == 0)
-            return strcmp(json_text_or("", condition, "status", NULL), "True") == 0;
-    }
-    return false;
-}
-
 static bool serves(const cJSON *pod, bool also_unready)
 {
     const char *phase = json_text_or("", pod, "status", "phase", NULL);
     return json_text(pod, "status", "podIP", NULL) && !json_text(pod, "metadata", "deletionTimestamp", NULL) &&
-           strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 && (also_unready || is_ready(pod));
+           strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 &&
+           (also_unready || json_condition_true(pod, "Ready"));
 }
 
 /* The first ready pod in the order of names; the caller's, or NULL. */

@@ -233,7 +233,7 @@ static const char *worker_verdict(struct ray_pass *pass, const cJSON *group, con
 static int newest_first(const void *a, const void *b)
 {
     const struct object *left = *(struct object *const *)a, *right = *(struct object *const *)b;
-    bool left_ready = status_condition_is(left->body, "Ready"), right_ready = status_condition_is(right->body, "Ready");
+    bool left_ready = json_condition_true(left->body, "Ready"), right_ready = json_condition_true(right->body, "Ready");
     if (left_ready != right_ready)
         return left_ready ? 1 : -1;
     int64_t left_ms = object_created_ms(left), right_ms = object_created_ms(right);
@@ -242,10 +242,10 @@ static int newest_first(const void *a, const void *b)
 
 static void count_worker(struct ray_pass *pass, const struct object *pod)
 {
-    const cJSON *placed = status_find_condition(pod->body, "PodScheduled");
+    const cJSON *placed = json_condition(pod->body, "PodScheduled");
     pass->seen.pods++;
     pass->seen.available += strcmp(json_text_or("", pod->body, "status", "phase", NULL), "Running") == 0;
-    pass->seen.ready += status_condition_is(pod->body, "Ready");
+    pass->seen.ready += json_condition_true(pod->body, "Ready");
     if (placed && strcmp(json_text_or("", placed, "status", NULL), "False") == 0)
         pass->seen.waiting = json_text(placed, "message", NULL);
 }
@@ -348,7 +348,7 @@ static int run(struct ray_pass *pass, struct error *error)
 {
     int r = ensure_head(pass, error);
     if (r == 0 && pass->seen.head) {
-        const cJSON *placed = status_find_condition(pass->seen.head->body, "PodScheduled");
+        const cJSON *placed = json_condition(pass->seen.head->body, "PodScheduled");
         if (placed && strcmp(json_text_or("", placed, "status", NULL), "False") == 0)
             pass->seen.waiting = json_text(placed, "message", NULL);
         free(pass->life);

@@ -64,7 +64,7 @@ static struct ray_health health_from_status(const struct object *cluster, const 
 {
     bool same = strcmp(json_text_or("", cluster->body, "status", "head", "podName", NULL), head->name) == 0;
     bool usable =
-        same && status_condition_is(cluster->body, "HeadPodReady") && status_condition_is(head->body, "Ready");
+        same && json_condition_true(cluster->body, "HeadPodReady") && json_condition_true(head->body, "Ready");
     return (struct ray_health){.gcs = usable, .usable = usable};
 }
 

@@ -65,8 +65,8 @@ int ray_owned_remove(struct local *local, const struct object *owner, const char
 
 bool ray_cluster_usable(const struct object *cluster)
 {
-    return status_condition_is(cluster->body, "HeadPodReady") &&
-           status_condition_is(cluster->body, "RayClusterProvisioned");
+    return json_condition_true(cluster->body, "HeadPodReady") &&
+           json_condition_true(cluster->body, "RayClusterProvisioned");
 }
 
 const char *ray_cluster_trouble(const struct object *cluster)
@@ -74,7 +74,7 @@ const char *ray_cluster_trouble(const struct object *cluster)
     static const char *const types[] = {"ReplicaFailure", "RayClusterSuspended", "HeadPodReady",
                                         "RayClusterProvisioned"};
     for (size_t i = 0; i < COUNT_OF(types); i++) {
-        const cJSON *condition = status_find_condition(cluster->body, types[i]);
+        const cJSON *condition = json_condition(cluster->body, types[i]);
         bool bad = condition && strcmp(json_text_or("", condition, "status", NULL), i < 2 ? "True" : "False") == 0;
         if (bad)
             return json_text_or(json_text_or("", condition, "reason", NULL), condition, "message", NULL);

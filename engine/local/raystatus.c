@@ -66,7 +66,7 @@ static void set_head(cJSON *status, const struct ray_seen *seen)
 static const char *head_reason(const struct ray_seen *seen, const char **ret_message)
 {
     const cJSON *first = cJSON_GetArrayItem(json_at(seen->head->body, "status", "containerStatuses", NULL), 0);
-    const cJSON *unplaced = status_find_condition(seen->head->body, "PodScheduled");
+    const cJSON *unplaced = json_condition(seen->head->body, "PodScheduled");
     static const char *const states[] = {"waiting", "terminated"};
     if (unplaced && strcmp(json_text_or("", unplaced, "status", NULL), "False") == 0) {
         *ret_message = json_text_or("", unplaced, "message", NULL);
@@ -89,7 +89,7 @@ static void set_head_condition(cJSON *status, const struct ray_seen *seen)
         status_set_condition(status, "HeadPodReady", false, "HeadPodNotFound", "there is no head pod");
         return;
     }
-    if (seen->health.usable && status_condition_is(seen->head->body, "Ready")) {
+    if (seen->health.usable && json_condition_true(seen->head->body, "Ready")) {
         status_set_condition(status, "HeadPodReady", true, "HeadPodRunningAndReady", "the Jobs API answers");
         return;
     }
@@ -100,14 +100,14 @@ static void set_head_condition(cJSON *status, const struct ray_seen *seen)
 
 static bool all_ready(const struct ray_seen *seen)
 {
-    return seen->head && seen->health.usable && status_condition_is(seen->head->body, "Ready") &&
+    return seen->head && seen->health.usable && json_condition_true(seen->head->body, "Ready") &&
            seen->pods == seen->desired && seen->ready == seen->desired;
 }
 
 /* Latches, as in KubeRay: once provisioned a cluster stays so until it is suspended. */
 static void set_provisioned(cJSON *status, const struct ray_seen *seen)
 {
-    bool was = status_condition_is(seen->cluster->body, "RayClusterProvisioned");
+    bool was = json_condition_true(seen->cluster->body, "RayClusterProvisioned");
     if (seen->suspended) {
         status_drop_condition(status, "RayClusterProvisioned");
         return;

@@ -48,7 +48,7 @@ bool ray_store_ready(struct local *local, const struct object *cluster)
     if (!uses_own_store(cluster))
         return true;
     AUTO_OBJECT struct object *pod = find(local, KIND_POD, cluster->namespace);
-    return pod && !object_terminating(pod) && status_condition_is(pod->body, "Ready");
+    return pod && !object_terminating(pod) && json_condition_true(pod->body, "Ready");
 }
 
 /* --- what Ray is told --------------------------------------------------------------------------------------------- */

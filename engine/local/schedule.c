@@ -33,7 +33,7 @@ void scheduler_free(struct scheduler *scheduler)
 
 bool pod_is_scheduled(const struct object *pod)
 {
-    return status_condition_is(pod->body, "PodScheduled");
+    return json_condition_true(pod->body, "PodScheduled");
 }
 
 bool pod_is_over(const struct object *pod)

@@ -65,7 +65,7 @@ static const char *pod_address(const struct object *pod)
 static bool pod_serves(const struct object *pod, bool also_unready)
 {
     return pod_address(pod)[0] && !pod_is_over(pod) && !object_terminating(pod) &&
-           (also_unready || status_condition_is(pod->body, "Ready"));
+           (also_unready || json_condition_true(pod->body, "Ready"));
 }
 
 /* Among the pods of a namespace: the first ready one, in the order of names. */

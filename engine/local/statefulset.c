@@ -83,7 +83,7 @@ static int look_at_pod(struct pass *pass, const struct object *pod, struct error
     if (ordinal < 0 || !object_controlled_by(pod, pass->set->uid))
         return 0;
     pass->replicas++;
-    pass->ready += status_condition_is(pod->body, "Ready") && !object_terminating(pod);
+    pass->ready += json_condition_true(pod->body, "Ready") && !object_terminating(pod);
     pass->current += is_current(pass, pod);
     if (ordinal < REPLICAS_MAX)
         pass->present[ordinal] = true;

@@ -3,17 +3,6 @@
 
 #include "base/clock.h"
 
-static cJSON *find(const cJSON *status, const char *type)
-{
-    cJSON *condition;
-    cJSON_ArrayForEach(condition, json_member(status, "conditions"))
-    {
-        if (strcmp(json_text_or("", condition, "type", NULL), type) == 0)
-            return condition;
-    }
-    return NULL;
-}
-
 void status_keep_conditions(cJSON *status, const cJSON *object)
 {
     const cJSON *conditions = json_at(object, "status", "conditions", NULL);
@@ -26,7 +15,7 @@ void status_set_condition(cJSON *status, const char *type, bool value, const cha
     cJSON *conditions = json_member(status, "conditions");
     if (!cJSON_IsArray(conditions))
         conditions = json_set(status, "conditions", json_array());
-    cJSON *condition = find(status, type);
+    cJSON *condition = json_keyed(json_member(status, "conditions"), "type", type);
     if (!condition) {
         condition = json_push(conditions, json_object());
         json_set_text(condition, "type", type);
@@ -44,19 +33,9 @@ void status_set_condition(cJSON *status, const char *type, bool value, const cha
 
 void status_drop_condition(cJSON *status, const char *type)
 {
-    cJSON *condition = find(status, type);
+    cJSON *condition = json_keyed(json_member(status, "conditions"), "type", type);
     if (condition)
         cJSON_Delete(cJSON_DetachItemViaPointer(json_member(status, "conditions"), condition));
-}
-
-const cJSON *status_find_condition(const cJSON *object, const char *type)
-{
-    return find(json_member(object, "status"), type);
-}
-
-bool status_condition_is(const cJSON *object, const char *type)
-{
-    return strcmp(json_text_or("", status_find_condition(object, type), "status", NULL), "True") == 0;
 }
 
 void status_set_time(cJSON *status, const char *key, int64_t wall_ms)

@@ -9,8 +9,6 @@ void status_keep_conditions(cJSON *status, const cJSON *object);
 /* Sets one; lastTransitionTime moves only when its status does. <reason> may be NULL. */
 void status_set_condition(cJSON *status, const char *type, bool value, const char *reason, const char *message);
 void status_drop_condition(cJSON *status, const char *type);
-const cJSON *status_find_condition(const cJSON *object, const char *type); /* NULL if absent */
-bool status_condition_is(const cJSON *object, const char *type);           /* its status is "True" */
 /* Sets <key> to a wall-clock time in ms, RFC 3339; nothing for 0. */
 void status_set_time(cJSON *status, const char *key, int64_t wall_ms);
 
