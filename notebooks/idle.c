@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "notebooks/render.h"
 #include "tenancy/ask.h"
-#include "tenancy/status.h"
 
 static const char *namespace_of(const cJSON *notebook)
 {
@@ -77,15 +76,7 @@ static int idle_ask(struct engine *engine, const cJSON *notebook, int64_t now_ms
     return take_activity(terminals, now_ms, ret_ms, error);
 }
 
-/* --- telling and stopping ----------------------------------------------------------------------------------------- */
-
-static int idle_tell(struct engine *engine, const cJSON *notebook, const cJSON *known, struct error *error)
-{
-    cJSON *status = json_copy(json_member(notebook, "status"));
-    idle_keep(known, status);
-    int r = status_write(engine, KIND_NOTEBOOK, notebook, status, error);
-    return r < 0 ? r : 0;
-}
+/* --- stopping ----------------------------------------------------------------------------------------------------- */
 
 /* What was read is what is stopped: a click on "keep" that crosses this wins. */
 static int idle_stop(struct engine *engine, const cJSON *notebook, const char *now, struct error *error)
@@ -103,6 +94,6 @@ static int idle_stop(struct engine *engine, const cJSON *notebook, const char *n
 struct idle_watch *notebooks_idle_new(struct engine *engine, const struct idle_options *options)
 {
     static const struct idle_keeper keeper = {
-        .kind = KIND_NOTEBOOK, .runs = idle_runs, .ask = idle_ask, .tell = idle_tell, .stop = idle_stop};
+        .kind = KIND_NOTEBOOK, .runs = idle_runs, .ask = idle_ask, .stop = idle_stop};
     return idle_watch_new(engine, "notebooks-idle", options, &keeper);
 }

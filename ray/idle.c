@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "tenancy/ask.h"
-#include "tenancy/status.h"
 
 #define DASHBOARD "8265"
 
@@ -92,15 +91,7 @@ static int idle_ask(struct engine *engine, const cJSON *cluster, int64_t now_ms,
     return 0;
 }
 
-/* --- telling and suspending --------------------------------------------------------------------------------------- */
-
-static int idle_tell(struct engine *engine, const cJSON *cluster, const cJSON *known, struct error *error)
-{
-    cJSON *status = json_copy(json_member(cluster, "status"));
-    idle_keep(known, status);
-    int r = status_write(engine, KIND_RAYCLUSTER, cluster, status, error);
-    return r < 0 ? r : 0;
-}
+/* --- suspending --------------------------------------------------------------------------------------------------- */
 
 /* What was read is what is suspended: a click on "keep" that crosses this wins. The note holds only for the generation
  * that this write makes. */
@@ -122,6 +113,6 @@ static int idle_stop(struct engine *engine, const cJSON *cluster, const char *no
 struct idle_watch *ray_idle_new(struct engine *engine, const struct idle_options *options)
 {
     static const struct idle_keeper keeper = {
-        .kind = KIND_RAYCLUSTER, .runs = idle_runs, .ask = idle_ask, .tell = idle_tell, .stop = idle_stop};
+        .kind = KIND_RAYCLUSTER, .runs = idle_runs, .ask = idle_ask, .stop = idle_stop};
     return idle_watch_new(engine, "ray-idle", options, &keeper);
 }

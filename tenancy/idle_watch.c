@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "tenancy/follow.h"
+#include "tenancy/status.h"
 
 #define WORKERS 4 /* each may wait some seconds for one that does not answer */
 #define CONFLICT_MS 200
@@ -78,6 +79,15 @@ static int stop(const struct look *look, const struct idle_case *idle, struct er
     return 0;
 }
 
+/* Puts what is known into its status, unless it has changed meanwhile. */
+static int write_known(const struct look *look, struct error *error)
+{
+    cJSON *status = json_copy(json_member(look->object, "status"));
+    idle_keep(look->known, status);
+    int r = status_write(look->watch->engine, look->watch->keeper.kind, look->object, status, error);
+    return r < 0 ? r : 0;
+}
+
 static int tell(const struct look *look, const struct idle_case *idle, const struct idle_verdict *verdict,
                 struct error *error)
 {
@@ -85,7 +95,7 @@ static int tell(const struct look *look, const struct idle_case *idle, const str
     char last[CLOCK_TEXT_SIZE];
     if (!idle_note(idle, verdict, look->known))
         return 0;
-    int r = watch->keeper.tell(watch->engine, look->object, look->known, error);
+    int r = write_known(look, error);
     if (r == 0 && verdict->step == IDLE_WARN && !idle->warned_ms) {
         clock_format(idle->last_ms, last);
         engine_event(watch->engine, look->object, "Warning", "Idle",
@@ -101,7 +111,7 @@ static int forget(const struct look *look, struct error *error)
     if (!json_member(look->known, "idleStopAt"))
         return 0;
     json_remove(look->known, "idleStopAt");
-    return look->watch->keeper.tell(look->watch->engine, look->object, look->known, error);
+    return write_known(look, error);
 }
 
 static int64_t look_at(struct look *look, struct error *error)

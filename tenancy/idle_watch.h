@@ -16,8 +16,6 @@ struct idle_keeper {
     bool (*runs)(const cJSON *object, int64_t *ret_since_ms);
     /* When it was last in use as it says itself; <now_ms> if it is at work now, 0 if it knows of no use. */
     int (*ask)(struct engine *engine, const cJSON *object, int64_t now_ms, int64_t *ret_ms, struct error *error);
-    /* Puts <known> {"lastActivity","idleStopAt"} into its status (idle_keep), unless it has changed meanwhile. */
-    int (*tell)(struct engine *engine, const cJSON *object, const cJSON *known, struct error *error);
     /* Stops it, unless it has changed meanwhile. <now>: RFC 3339. */
     int (*stop)(struct engine *engine, const cJSON *object, const char *now, struct error *error);
 };
