@@ -214,18 +214,28 @@ static bool cluster_is_ready(struct rayjob_pass *pass)
     return true;
 }
 
+/* True if a job that does not run yet is not to: it is suspended, or late. *ret_failed then is what came of saying so;
+ * <late> says what did not happen in time. */
+static bool may_not_run(struct rayjob_pass *pass, const char *late, int *ret_failed, struct error *error)
+{
+    *ret_failed = 0;
+    if (is_suspended(pass))
+        set_state(pass, "Suspending");
+    else if (is_late(pass, "activeDeadlineSeconds"))
+        *ret_failed = fail(pass, "DeadlineExceeded", "the job did not end within spec.activeDeadlineSeconds", error);
+    else if (is_late(pass, "preRunningDeadlineSeconds"))
+        *ret_failed = fail(pass, "PreRunningDeadlineExceeded", late, error);
+    else
+        return false;
+    return true;
+}
+
 static int initialize(struct rayjob_pass *pass, struct error *error)
 {
-    if (is_suspended(pass)) {
-        set_state(pass, "Suspending");
-        return 0;
-    }
-    if (is_late(pass, "activeDeadlineSeconds"))
-        return fail(pass, "DeadlineExceeded", "the job did not end within spec.activeDeadlineSeconds", error);
-    if (is_late(pass, "preRunningDeadlineSeconds"))
-        return fail(pass, "PreRunningDeadlineExceeded", "the job did not run within spec.preRunningDeadlineSeconds",
-                    error);
-    int r = ensure_cluster(pass, error);
+    int r;
+    if (may_not_run(pass, "the job did not run within spec.preRunningDeadlineSeconds", &r, error))
+        return r;
+    r = ensure_cluster(pass, error);
     if (r < 0 && r != -ERROR_UNAVAILABLE && r != -ERROR_CONFLICT) {
         say(pass, error->message);
         rayjob_again(pass, CLUSTER_MS);
@@ -245,15 +255,9 @@ static int initialize(struct rayjob_pass *pass, struct error *error)
 static int wait_for_id(struct rayjob_pass *pass, struct error *error)
 {
     const char *id = json_text_or("", pass->spec, "jobId", NULL);
-    if (is_suspended(pass)) {
-        set_state(pass, "Suspending");
-        return 0;
-    }
-    if (is_late(pass, "activeDeadlineSeconds"))
-        return fail(pass, "DeadlineExceeded", "the job did not end within spec.activeDeadlineSeconds", error);
-    if (is_late(pass, "preRunningDeadlineSeconds"))
-        return fail(pass, "PreRunningDeadlineExceeded", "no job was submitted within spec.preRunningDeadlineSeconds",
-                    error);
+    int r;
+    if (may_not_run(pass, "no job was submitted within spec.preRunningDeadlineSeconds", &r, error))
+        return r;
     if (!id[0])
         return 0;
     set_text(pass, "jobId", id);
