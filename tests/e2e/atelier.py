@@ -226,14 +226,19 @@ class Atelier(Client):
         return self.process.wait(timeout_s)
 
     def down(self):
-        subprocess.run([*self.command, "local", "down"], env=self.env, cwd=ROOT, timeout=90, check=False,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        """`local down`; returns how it ended."""
+        done = subprocess.run([*self.command, "local", "down"], env=self.env, cwd=ROOT, timeout=90, check=False, text=True,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        return done
 
     def remove(self):
-        self.down()
+        """Ends everything and removes the data; if something goes on, that is a failure, and the data stays."""
+        done = self.down()
+        wait_for(f"everything of {self.data} has ended (local down: {done.returncode} {done.stderr[-500:]})",
+                 lambda: done.returncode == 0 and not self.processes(), 10)
         shutil.rmtree(self.data, ignore_errors=True)
         self.log_path.unlink(missing_ok=True)
 
@@ -292,6 +297,22 @@ class Watch:
 
     def close(self):
         self.connection.close()
+
+
+@contextlib.contextmanager
+def running(*people, **settings):
+    """A private instance with these <settings> that runs, and accounts of <people>: the first has profile alice, and its
+    session is <cookie>. Whoever uses it makes what else there is to be."""
+    instance = Atelier()
+    instance.env.update(settings)
+    try:
+        instance.up()
+        cookies = [instance.add_user(email) for email in people]
+        instance.cookie = cookies[0]
+        instance.cli("profile", "create", "alice", "--wait", user=people[0])
+        yield instance
+    finally:
+        instance.remove()
 
 
 class Kernel:

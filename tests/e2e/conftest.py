@@ -20,3 +20,15 @@ def house():
         yield instance
     finally:
         instance.remove()
+
+
+@pytest.fixture(scope="module")
+def viewed(house):
+    """One that runs, with a profile of alice@example.com that carol@example.com may look at."""
+    alice, carol = "alice@example.com", "carol@example.com"
+    house.up()
+    for user in (alice, carol):
+        house.add_user(user)
+    house.cli("profile", "create", "alice", user=alice)
+    house.cli("share", "alice", carol, "--role", "viewer", user=alice)
+    return house

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from atelier import Atelier, wait_for
+from atelier import running, wait_for
 
 ALICE = "alice@example.com"
 
@@ -26,16 +26,10 @@ def cluster(name, most):
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE) as instance:
         instance.cli("apply", "-n", "alice", "-f", "-", input=cluster("auto", 1), user=ALICE)
         instance.cli("wait", "raycluster", "auto", "-n", "alice", "--timeout", "4m", user=ALICE, timeout=300)
         yield instance
-    finally:
-        instance.remove()
 
 
 def workers(own):

@@ -11,23 +11,16 @@ import time
 import urllib.request
 
 import pytest
-from atelier import BUILD, ROOT, Atelier, free_port, wait_for
+from atelier import BUILD, ROOT, free_port, running, wait_for
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.add_user(BOB)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE, BOB) as instance:
         instance.cli("notebook", "create", "nb1", "-n", "alice", "--wait", user=ALICE, timeout=180)
         yield instance
-    finally:
-        instance.remove()
 
 
 def env(own, user=ALICE):

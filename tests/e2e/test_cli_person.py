@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 import yaml
-from atelier import BUILD, ROOT, Atelier
+from atelier import BUILD, ROOT, running
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 STOPPED = """
@@ -17,17 +17,10 @@ spec: {template: {spec: {containers: [{name: nb1, image: ray-2.60}]}}}
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    instance = Atelier()
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.add_user(BOB)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE, BOB) as instance:
         instance.cli("apply", "-n", "alice", "-f", "-", input=STOPPED, user=ALICE)
         instance.home = tmp_path_factory.mktemp("home")
         yield instance
-    finally:
-        instance.remove()
 
 
 def person(own, *args, input=None, check=True, shell=None):

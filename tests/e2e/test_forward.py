@@ -4,24 +4,17 @@ import re
 import subprocess
 
 import pytest
-from atelier import BUILD, IMAGES, ROOT, Atelier, wait_for
+from atelier import BUILD, IMAGES, ROOT, Atelier, running, wait_for
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.add_user(BOB)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE, BOB) as instance:
         instance.cli("profile", "create", "bob", "--wait", user=BOB)
         instance.cli("notebook", "create", "nb1", "-n", "alice", "--wait", user=ALICE)
         yield instance
-    finally:
-        instance.remove()
 
 
 class Forward:

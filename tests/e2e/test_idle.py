@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from atelier import Atelier, wait_for
+from atelier import running, wait_for
 from console import SHOTS, browser, sign_in  # noqa: F401 (browser is a fixture)
 
 ALICE = "alice@example.com"
@@ -17,15 +17,8 @@ AFTER_S, WARN_S = 12, 6
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    instance.env.update(ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1")
-    try:
-        instance.up()
-        instance.cookie = instance.add_user(ALICE)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE, ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1") as instance:
         yield instance
-    finally:
-        instance.remove()
 
 
 def path(name):

@@ -3,7 +3,7 @@ import json
 import time
 
 import pytest
-from atelier import Atelier, wait_for
+from atelier import running, wait_for
 
 ALICE = "alice@example.com"
 CLUSTERS = "/apis/ray.io/v1/namespaces/alice/rayclusters"
@@ -21,18 +21,11 @@ def cluster(name):
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    instance.env.update(ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1",
-                        ATELIER_IDLE_CLUSTER_S=str(AFTER_S))
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE, ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1",
+                 ATELIER_IDLE_CLUSTER_S=str(AFTER_S)) as instance:
         instance.cli("apply", "-n", "alice", "-f", "-", input=cluster("rc"), user=ALICE)
         instance.wait_raycluster("alice", "rc", ALICE, 0, 480)
         yield instance
-    finally:
-        instance.remove()
 
 
 def patch(own, body):

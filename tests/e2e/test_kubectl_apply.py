@@ -8,18 +8,8 @@ ALICE, CAROL = "alice@example.com", "carol@example.com"
 
 
 @pytest.fixture(scope="module")
-def place(house):
-    house.up()
-    for user in (ALICE, CAROL):
-        house.add_user(user)
-    house.cli("profile", "create", "alice", user=ALICE)
-    house.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
-    return house
-
-
-@pytest.fixture(scope="module")
-def alice(place):
-    return Kubectl(place, ALICE, "alice")
+def alice(viewed):
+    return Kubectl(viewed, ALICE, "alice")
 
 
 @pytest.fixture
@@ -94,8 +84,8 @@ def test_mistakes_are_named(alice, manifest, text, words):
     assert refused.returncode == 1 and words in refused.stderr, refused.stderr
 
 
-def test_who_may_not_write_applies_nothing(place, alice, manifest):
-    viewer = Kubectl(place, CAROL, "alice")
+def test_who_may_not_write_applies_nothing(viewed, alice, manifest):
+    viewer = Kubectl(viewed, CAROL, "alice")
     refused = viewer("apply", "-f", manifest(configmap("carols", a="1")), check=False)
     assert refused.returncode == 1 and "forbidden" in refused.stderr.lower()
     assert "not found" in alice("get", "configmap", "carols", check=False).stderr

@@ -19,18 +19,8 @@ def connect(house, user):
 
 
 @pytest.fixture(scope="module")
-def place(house):
-    house.up()
-    for user in (ALICE, CAROL):
-        house.add_user(user)
-    house.cli("profile", "create", "alice", user=ALICE)
-    house.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
-    return house
-
-
-@pytest.fixture(scope="module")
-def alice(place):
-    return connect(place, ALICE)
+def alice(viewed):
+    return connect(viewed, ALICE)
 
 
 def configmap(name, **data):
@@ -112,13 +102,13 @@ def test_logs_and_a_command_in_its_pod(alice):
     shell.close()
 
 
-def test_what_one_may(place, alice):
+def test_what_one_may(viewed, alice):
     def may(who, verb, resource):
         review = client.V1SelfSubjectAccessReview(spec=client.V1SelfSubjectAccessReviewSpec(
             resource_attributes=client.V1ResourceAttributes(namespace="alice", verb=verb, resource=resource)))
         return client.AuthorizationV1Api(who).create_self_subject_access_review(review).status.allowed
 
-    carol = connect(place, CAROL)
+    carol = connect(viewed, CAROL)
     assert may(alice, "create", "configmaps") and not may(carol, "create", "configmaps")
     assert may(carol, "list", "pods") and not may(carol, "get", "secrets")
     with pytest.raises(ApiException) as refused:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from atelier import Atelier
+from atelier import running
 
 ALICE, ADMIN = "alice@example.com", "admin@localhost"
 HELD = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
@@ -18,15 +18,9 @@ EXAMPLES = 12  # made up for each operation, besides those at the bounds of each
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE) as instance:
         instance.tokens[ADMIN] = instance.cli("token", "create", "--user", ADMIN).stdout.strip()
         yield instance
-    finally:
-        instance.remove()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import re
 import signal
 
 import pytest
-from atelier import Atelier, wait_for
+from atelier import running, wait_for
 
 ALICE = "alice@example.com"
 CORE = "/api/v1/namespaces/alice"
@@ -29,16 +29,10 @@ CLUSTER = json.dumps({
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE) as instance:
         instance.cli("apply", "-n", "alice", "-f", "-", input=CLUSTER, user=ALICE)
         instance.wait_raycluster("alice", "ft", ALICE, workers=1, timeout_s=400)
         yield instance
-    finally:
-        instance.remove()
 
 
 def pods(own, role):

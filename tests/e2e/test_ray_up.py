@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from atelier import Atelier
+from atelier import running
 
 ALICE = "alice@example.com"
 MINIMAL = {
@@ -14,14 +14,8 @@ SIZES = ["--max-cpu", "500m", "--max-memory", "2Gi"]
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE) as instance:
         yield instance
-    finally:
-        instance.remove()
 
 
 def write(tmp_path, cloud, **more):

@@ -3,7 +3,7 @@ what is kept of a job when its cluster is gone. The control plane is killed wher
 import json
 
 import pytest
-from atelier import Atelier, wait_for
+from atelier import running, wait_for
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 JOBS = "/apis/ray.io/v1/namespaces/alice/rayjobs"
@@ -29,18 +29,11 @@ def job(name, entrypoint, **spec):
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    try:
-        instance.up()
-        for person in (ALICE, BOB, CAROL):
-            instance.add_user(person)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE, BOB, CAROL) as instance:
         instance.cli("apply", "-n", "alice", "-f", "-", user=ALICE, input=json.dumps(
             {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "shared"}, "spec": head()}))
         instance.wait_raycluster("alice", "shared", ALICE, workers=0, timeout_s=300)
         yield instance
-    finally:
-        instance.remove()
 
 
 def apply(own, text):

@@ -6,7 +6,7 @@ import json
 import threading
 
 import pytest
-from atelier import Atelier, wait_for
+from atelier import running, wait_for
 
 ALICE = "alice@example.com"
 SERVICES = "/apis/ray.io/v1/namespaces/alice/rayservices"
@@ -51,18 +51,12 @@ def service(greeting="one", version="1", most=1, **spec):
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
-    try:
-        instance.up()
-        instance.add_user(ALICE)
-        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+    with running(ALICE) as instance:
         apply(instance, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hello"},
                          "data": {"hello.py": MODULE}})
         apply(instance, service())
         wait_for("it serves", lambda: (status(instance) or {}).get("serviceStatus") == "Running", 400, 0.5)
         yield instance
-    finally:
-        instance.remove()
 
 
 def apply(own, body):
