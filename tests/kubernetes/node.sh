@@ -80,9 +80,9 @@ skeleton() { # ROOT: what every image has, beside what write_spec shows it
     chmod 777 "$1/home/atelier"
     printf 'root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/:/bin/sh\natelier:x:1000:1000::/home/atelier:/bin/bash\nnobody:x:65534:65534::/:/bin/sh\n' >"$1/etc/passwd"
     printf 'root:x:0:\npostgres:x:999:\natelier:x:1000:\nnogroup:x:65534:\n' >"$1/etc/group"
-    cp -rL /etc/ssl "$1/etc/ssl" 2>/dev/null || true
-    cp -r /etc/alternatives "$1/etc/alternatives" 2>/dev/null || true
-    cp /etc/ld.so.cache "$1/etc/" 2>/dev/null || true
+    mkdir -p "$1/etc/ssl"
+    cp -r /etc/alternatives /etc/ld.so.cache "$1/etc/"
+    cp -rL /etc/ssl/certs "$1/etc/ssl/"
 }
 
 command_image() { # REFERENCE FOLDER ENTRYPOINT-JSON

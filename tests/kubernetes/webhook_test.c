@@ -260,7 +260,7 @@ static bool is_trusted(void)
 
 #define DEFAULT                                                                                                        \
     "metadata: {name: proxy}\nspec:\n  selector: {matchLabels: {proxy: 'yes'}}\n"                                      \
-    "  env: [{name: HTTPS_PROXY, value: 'http://proxy.example.com:3128'}]\n"                                           \
+    "  env: [{name: TEAM_REGION, value: north}]\n"                                                                     \
     "  annotations: {team: blue}\n  volumes: [{name: scratch, emptyDir: {}}]\n"                                        \
     "  volumeMounts: [{name: scratch, mountPath: /scratch}]\n"
 #define POD(name, labels, env)                                                                                         \
@@ -357,7 +357,7 @@ static void pods_get_their_poddefaults(void **state)
     (void)state;
     AUTO_JSON cJSON *pod = must_create(KIND_POD, alice, POD("name: with", "proxy: 'yes'", ""));
     const cJSON *container = json_at(pod, "spec", "containers", NULL)->child;
-    assert_string_equal(json_text_or("", json_member(container, "env")->child, "name", NULL), "HTTPS_PROXY");
+    assert_string_equal(json_text_or("", json_member(container, "env")->child, "name", NULL), "TEAM_REGION");
     assert_string_equal(json_text_or("", pod, "metadata", "annotations", "team", NULL), "blue");
     assert_non_null(
         json_at(pod, "metadata", "annotations", "poddefault.admission.kubeflow.org/poddefault-proxy", NULL));
@@ -365,7 +365,7 @@ static void pods_get_their_poddefaults(void **state)
     assert_null(json_member(json_at(without, "spec", "containers", NULL)->child, "env"));
     AUTO_JSON cJSON *elsewhere = must_create(KIND_POD, plain, POD("generateName: with-", "proxy: 'yes'", ""));
     assert_null(json_member(json_at(elsewhere, "spec", "containers", NULL)->child, "env"));
-    must_refuse(KIND_POD, POD("name: own", "proxy: 'yes'", ", env: [{name: HTTPS_PROXY, value: mine}]"),
+    must_refuse(KIND_POD, POD("name: own", "proxy: 'yes'", ", env: [{name: TEAM_REGION, value: mine}]"),
                 "pods.atelier.dev", "PodDefault \"proxy\" conflicts with the pod");
 }
 
