@@ -237,3 +237,16 @@ void text_printable(struct slice raw, char *ret, size_t size)
     }
     ret[n] = '\0';
 }
+
+char *text_secret_line(const char *before, const char *base64)
+{
+    struct buffer secret = {0};
+    bool clean = base64 && text_unbase64(slice_of(base64), &secret) && secret.n;
+    for (size_t i = 0; clean && i < secret.n; i++)
+        clean = secret.p[i] > ' ' && secret.p[i] < 0x7f;
+    char *line = clean ? memory_format("%s%s", before, secret.p) : NULL;
+    if (secret.p)
+        memory_wipe(secret.p, secret.n);
+    buffer_free(&secret);
+    return line;
+}

@@ -1,6 +1,7 @@
 /*
  * One HTTP GET over a socket that is connected already: what a workload says of itself, believed no further than its
- * limits. No proxy, no redirect, no other host; blocks at most <timeout_ms>.
+ * limits. No proxy, no redirect, no other host; blocks at most <timeout_ms>. libcurl does not serve here: it calls
+ * connect(2) on a socket that it is given, which fails on the Unix ones through which a cluster's API server is passed.
  */
 #ifndef ATELIER_BASE_FETCH_H
 #define ATELIER_BASE_FETCH_H

@@ -64,6 +64,9 @@ char *text_base64(const void *bytes, size_t count);    /* RFC 4648 section 4, pa
 char *text_base64url(const void *bytes, size_t count); /* RFC 4648 section 5, unpadded; malloc'ed */
 bool text_unbase64(struct slice encoded, struct buffer *ret);
 bool text_unbase64url(struct slice encoded, struct buffer *ret);
+/* "<before><secret>", malloc'ed, to be wiped by the caller: a header line with a secret as a Secret keeps it. NULL if
+ * it is none, or holds what cannot stand in a header. */
+char *text_secret_line(const char *before, const char *base64);
 bool text_unpercent(struct slice encoded, struct buffer *ret); /* false on a bad escape or an encoded NUL */
 bool text_unform(struct slice encoded, struct buffer *ret);    /* the same as forms do it: '+' is a space */
 void text_percent(struct slice raw, struct buffer *ret);       /* keeps RFC 3986 unreserved characters only */

@@ -7,16 +7,9 @@
 static char *header_line(const struct ask *ask)
 {
     AUTO_JSON cJSON *secret = NULL;
-    struct buffer token = {0};
-    bool clean = engine_get(ask->engine, KIND_SECRET, ask->namespace, ask->secret, &secret, NULL) == 0 &&
-                 text_unbase64(slice_of(json_text_or("", secret, "data", ask->key, NULL)), &token) && token.n;
-    for (size_t i = 0; clean && i < token.n; i++)
-        clean = token.p[i] > ' ' && token.p[i] < 0x7f;
-    char *line = clean ? memory_format("%s%s", ask->header, token.p) : NULL;
-    if (token.p)
-        memory_wipe(token.p, token.n);
-    buffer_free(&token);
-    return line;
+    return engine_get(ask->engine, KIND_SECRET, ask->namespace, ask->secret, &secret, NULL) == 0
+               ? text_secret_line(ask->header, json_text(secret, "data", ask->key, NULL))
+               : NULL;
 }
 
 int ask_json(const struct ask *ask, const char *path, int *ret_status, cJSON **ret, struct error *error)

@@ -30,18 +30,9 @@ char *ray_token_line(struct local *local, const struct object *cluster)
 {
     AUTO_FREE char *name = ray_secret_name(cluster);
     AUTO_OBJECT struct object *secret = objects_find(local->objects, KIND_SECRET, cluster->namespace, name);
-    struct buffer token = {0};
-    char *line = NULL;
-    const char *encoded = secret ? json_text(secret->body, "data", "auth_token", NULL) : NULL;
-    bool clean = encoded && text_unbase64(slice_of(encoded), &token) && token.n;
-    for (size_t i = 0; clean && i < token.n; i++)
-        clean = token.p[i] > ' ' && token.p[i] < 0x7f;
-    if (clean)
-        line = memory_format("X-Ray-Authorization: Bearer %s", token.p);
-    if (token.p)
-        memory_wipe(token.p, token.n);
-    buffer_free(&token);
-    return line;
+    return secret
+               ? text_secret_line("X-Ray-Authorization: Bearer ", json_text(secret->body, "data", "auth_token", NULL))
+               : NULL;
 }
 
 /* --- one exchange, over a socket that sandboxd connected ---------------------------------------------------------- */
@@ -172,14 +163,14 @@ int ray_ask(struct local *local, const struct object *cluster, const struct ray_
     const char *address = head ? json_text_or("", head->body, "status", "podIP", NULL) : "";
     struct exchange exchange = {.fd = -1, .keep_bytes = question->keep_bytes};
     char *token = ray_token_line(local, cluster);
-    if (!address[0] || !token) {
-        free(token);
-        return error_set(error, ERROR_UNAVAILABLE, NULL, "the Ray cluster %s has no running head", cluster->name);
-    }
-    if (!question->port)
+    bool runs = address[0] && token;
+    if (runs && !question->port)
         add_header(&exchange, token);
-    memory_wipe(token, strlen(token));
+    if (token)
+        memory_wipe(token, strlen(token));
     free(token);
+    if (!runs)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "the Ray cluster %s has no running head", cluster->name);
     uint16_t port = question->port ? question->port : ray_head_port(cluster, "dashboard-port", RAY_DASHBOARD);
     int r = sandbox_dial(local->sandbox, cluster->namespace, address, port, &exchange.fd, error);
     if (r == 0)

@@ -193,6 +193,17 @@ static void randomness_and_digests(void **state)
     assert_int_equal(strlen(token), 43);
 }
 
+static void secret_lines(void **state)
+{
+    static const char *const none[] = {NULL,  "", "=", "c2VjcmV0=", "YSBi" /* a blank */, "YQ0KYg==" /* a line's end */,
+                                       "w6Q=" /* beyond ASCII */};
+    (void)state;
+    AUTO_FREE char *line = text_secret_line("Authorization: token ", "c2VjcmV0");
+    assert_string_equal(line, "Authorization: token secret");
+    for (size_t i = 0; i < COUNT_OF(none); i++)
+        assert_null(text_secret_line("Authorization: token ", none[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +212,7 @@ int main(void)
         cmocka_unit_test(base64_is_canonical),
         cmocka_unit_test(base64_round_trips),
         cmocka_unit_test(percent),
+        cmocka_unit_test(secret_lines),
         cmocka_unit_test(utf8),
         cmocka_unit_test(printable),
         cmocka_unit_test(randomness_and_digests),
