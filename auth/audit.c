@@ -233,3 +233,19 @@ int audit_list(struct auth *auth, const char *namespace, int64_t before_id, int6
     }
     return 0;
 }
+
+int audit_expire(struct auth *auth, int64_t kept_s, int64_t limit, int64_t *ret_count, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_RESULT PGresult *rows = NULL;
+    int failed = store_take(auth->options.store, &c, error);
+    if (!failed) /* in the order of ids, which is that of time but for what waited: no index on at_ms is needed */
+        failed = store_run_v(c, "audit_expire",
+                             "WITH old AS (SELECT id, at_ms FROM audit ORDER BY id LIMIT $2::bigint), gone AS"
+                             " (DELETE FROM audit USING old WHERE audit.id = old.id AND old.at_ms < $1::bigint"
+                             " RETURNING audit.id) SELECT count(*) AS n FROM gone",
+                             &rows, error, STORE_I64(clock_wall_ms() - kept_s * 1000), STORE_I64(limit));
+    if (!failed)
+        *ret_count = store_number(rows, 0, "n");
+    return failed;
+}

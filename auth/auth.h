@@ -123,5 +123,7 @@ struct audit_entry {
 void audit_add(struct auth *auth, const struct audit_entry *entry);
 int audit_list(struct auth *auth, const char *namespace /* NULL: all */, int64_t before_id, int64_t limit,
                cJSON **ret_array, struct error *error);
+/* Removes at most <limit> of the entries that are older than <kept_s>, the oldest first. */
+int audit_expire(struct auth *auth, int64_t kept_s, int64_t limit, int64_t *ret_count, struct error *error);
 
 #endif

@@ -115,6 +115,13 @@
       "seconds between two looks at whether a running workload is used")                                               \
     X(sample_s, "ATELIER_SAMPLE_S", INTEGER, "15", 1, 60, false,                                                       \
       "seconds between two readings of what workloads use; their mean is kept a minute")                               \
+    X(audit_kept_s, "ATELIER_AUDIT_KEPT_S", INTEGER, "34560000", 0, 3153600000, false,                                 \
+      "seconds after which an entry of the audit log is removed (400 days); 0: never")                                 \
+    X(images_offered, "ATELIER_IMAGES_OFFERED", TEXT, "", 0, 4000, false,                                              \
+      "names of images that are always kept, separated by commas; what no object uses of the others is removed; "      \
+      "empty: nothing is removed")                                                                                     \
+    X(image_unused_s, "ATELIER_IMAGE_UNUSED_S", INTEGER, "2592000", 0, 315360000, false,                               \
+      "seconds that an image which is not in images_offered is kept after its last use")                               \
     X(workers, "ATELIER_WORKERS", INTEGER, "8", 1, 64, false, "threads that answer API requests")                      \
     X(loops, "ATELIER_LOOPS", INTEGER, "0", 0, 16, false, "event loops; 0: one a core, at most 4")                     \
     X(log_level, "ATELIER_LOG_LEVEL", LEVEL, "info", 1, 8, true, "least level that is logged: debug, info, warn, error")

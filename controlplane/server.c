@@ -11,6 +11,7 @@
 #include "controlplane/router.h"
 #include "controlplane/routes.h"
 #include "controlplane/sampler.h"
+#include "controlplane/upkeep.h"
 #include "controlplane/watch.h"
 #include "notebooks/notebooks.h"
 #include "store/store.h"
@@ -177,6 +178,7 @@ int server_start(struct server *server, struct error *error)
     server->documents = documents_new();
     server->sampler = sampler_new(server->engine, server->store, server->gateway, server->config.sample_s.number);
     server->idle = idle_start(server);
+    server->upkeep = upkeep_start(server);
     auth_on_change(server->auth, on_policy_change, server);
     gateway_start(server->gateway);
     if (server->webhook)
@@ -196,6 +198,7 @@ void server_stop(struct server *server)
     webhook_stop(server->webhook);
     if (server->gateway)
         gateway_stop(server->gateway, server->config.drain_s.number * 1000);
+    upkeep_end(server->upkeep);
     idle_end(server->idle);
     sampler_free(server->sampler);
     gateway_free(server->gateway);

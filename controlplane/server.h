@@ -20,6 +20,7 @@ struct documents;
 struct doors;
 struct idle;
 struct sampler;
+struct upkeep;
 struct webhook;
 
 /* Fixed once `server_start` has returned; the config's reloadable values are read by the main thread only. */
@@ -39,6 +40,7 @@ struct server {
     struct webhook *webhook;     /* admission on a cluster; NULL where nobody asks for it */
     struct sampler *sampler;     /* what workloads use, over time */
     struct idle *idle;           /* stops what nobody uses */
+    struct upkeep *upkeep;       /* removes what is old */
     struct gateway *gateway;
 };
 

@@ -166,6 +166,14 @@ int engine_images(struct engine *engine, cJSON **ret, struct error *error)
     return engine->operations->images(engine, ret, error);
 }
 
+int engine_prune_images(struct engine *engine, const char *offered, int64_t unused_s, cJSON **ret, struct error *error)
+{
+    if (engine->operations->prune_images)
+        return engine->operations->prune_images(engine, offered, unused_s, ret, error);
+    *ret = json_array();
+    return 0;
+}
+
 int engine_usage(struct engine *engine, cJSON **ret, struct error *error)
 {
     return engine->operations->usage(engine, ret, error);

@@ -153,6 +153,9 @@ int engine_check_quota(struct engine *engine, const cJSON *hard, const char *pat
 /* Images by name: [{"name":"ray-2.60","aliases":[...],"rayVersion":"2.60.0","ready":true,"reference":"…"}]. The
  * reference, where there is one, is what a pod must name to get that image; else the name itself is. */
 int engine_images(struct engine *engine, cJSON **ret, struct error *error);
+/* Removes images that are not <offered> (names, separated by commas), that no object names, and that nobody has wanted
+ * for <unused_s> seconds. *ret: array of the names that went. */
+int engine_prune_images(struct engine *engine, const char *offered, int64_t unused_s, cJSON **ret, struct error *error);
 /* What the machine (or cluster) has and who holds it: {"allocatable":{"cpu","memory"},"requested":{…},
  * "profiles":[{"name","cpu","memory"}]} */
 int engine_usage(struct engine *engine, cJSON **ret, struct error *error);

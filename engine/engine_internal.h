@@ -31,6 +31,8 @@ struct engine_operations {
     /* NULL: whatever Kubernetes knows is counted. */
     int (*check_quota)(struct engine *, const cJSON *hard, const char *path, struct error *);
     int (*images)(struct engine *, cJSON **ret, struct error *);
+    /* NULL: images are the cluster's, and nothing is removed. */
+    int (*prune_images)(struct engine *, const char *offered, int64_t unused_s, cJSON **ret, struct error *);
     int (*usage)(struct engine *, cJSON **ret, struct error *);
     /* NULL: METHOD. */
     int (*measure)(struct engine *, cJSON **ret, struct error *);

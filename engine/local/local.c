@@ -4,6 +4,7 @@
 #include "base/json_patch.h"
 #include "engine/local/admission.h"
 #include "engine/local/events.h"
+#include "engine/local/imageprune.h"
 #include "engine/local/images.h"
 #include "engine/local/meter.h"
 #include "engine/local/podexec.h"
@@ -267,6 +268,7 @@ static const struct engine_operations operations = {
     .check_pod_template = local_check_template,
     .check_quota = local_check_quota,
     .images = local_images,
+    .prune_images = image_prune,
     .usage = schedule_usage,
     .measure = meter_measure,
     .dial = service_dial,

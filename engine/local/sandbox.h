@@ -67,6 +67,11 @@ int sandbox_pod_list(struct sandbox_client *client, const char *sandbox, cJSON *
 /* {"pods":[{"sandbox","pod","cpu_ms":…,"memory_bytes":…}]} */
 int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *error);
 
+/* Removes the images that <keep> (names) does not hold, no pod has, and nothing has kept for <unused_s> seconds. *ret:
+ * array of the names that went. Takes as long as the files take to go: at most 10 minutes. */
+int sandbox_images_prune(struct sandbox_client *client, const cJSON *keep, int64_t unused_s, cJSON **ret,
+                         struct error *error);
+
 /* The whole /etc/hosts content of a sandbox's pods beyond the standard lines and each pod's own:
  * [{"address":"10.64.0.5","names":["rc-head-svc","rc-head-svc.alice.svc.cluster.local"]}]. */
 int sandbox_hosts(struct sandbox_client *client, const char *sandbox, const cJSON *entries, struct error *error);

@@ -13,6 +13,7 @@
 #define POOL_SIZE 8               /* idle connections kept; more are made when more threads ask at once */
 #define DEADLINE_MS 30000         /* of one call */
 #define REMOVE_DEADLINE_MS 120000 /* a sandbox with many pods and large volumes */
+#define PRUNE_DEADLINE_MS 600000  /* images of some gigabytes in tens of thousands of files */
 #define RECONNECT_MS 200
 
 struct sandbox_client {
@@ -271,6 +272,19 @@ int sandbox_pod_list(struct sandbox_client *client, const char *sandbox, cJSON *
 int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *error)
 {
     return call(client, request_for("usage", NULL, NULL), ret, NULL, error);
+}
+
+int sandbox_images_prune(struct sandbox_client *client, const cJSON *keep, int64_t unused_s, cJSON **ret,
+                         struct error *error)
+{
+    cJSON *request = request_for("images_prune", NULL, NULL);
+    AUTO_JSON cJSON *answer = NULL;
+    json_set(request, "keep", json_copy(keep));
+    json_set_i64(request, "unused_s", unused_s);
+    int failed = call_within(client, request, PRUNE_DEADLINE_MS, &answer, NULL, error);
+    if (!failed)
+        *ret = json_copy(json_member(answer, "removed"));
+    return failed;
 }
 
 int sandbox_hosts(struct sandbox_client *client, const char *sandbox, const cJSON *entries, struct error *error)

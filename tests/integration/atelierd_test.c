@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "store/store.h"
 
 #define NOBODY 65534 /* Debian's user and group of that name: atelierd refuses root */
 
@@ -249,6 +250,37 @@ static void goes_on_without_the_database_for_a_while(void **state)
 }
 
 /* As a kubelet asks a pod: by address, which the main listener does not take for one of its hosts. */
+static void removes_old_audit_entries_and_says_so(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct store *store = NULL;
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_RESULT PGresult *rows = NULL;
+    const struct store_options options = {.url = database, .connections = 1};
+    assert_int_equal(store_new(&options, &store, &error), 0);
+    assert_int_equal(store_wait(store, 10000, &error), 0);
+    assert_int_equal(store_take(store, &c, &error), 0);
+    assert_int_equal(
+        store_run(c, "old", "INSERT INTO audit(uid, at_ms, action) VALUES ('old', 1, 'test')", NULL, 0, NULL, &error),
+        0);
+    struct run run = launch(NULL, "ATELIER_AUDIT_KEPT_S=86400", false);
+    expect_ready(&run, 15000);
+    assert_true(hear(&run, "old audit entries removed", 15000));
+    assert_int_equal(finish(&run, SIGTERM), 0); /* what is to be written down is, before it ends */
+    forget(&run);
+    assert_int_equal(store_run(c, "told",
+                               "SELECT count(*) FILTER (WHERE uid = 'old') AS old,"
+                               " count(*) FILTER (WHERE action = 'expire-audit' AND actor = 'atelier'"
+                               " AND detail = '1 entries older than 86400 s') AS told FROM audit",
+                               NULL, 0, &rows, &error),
+                     0);
+    assert_int_equal(store_number(rows, 0, "old"), 0);
+    assert_int_equal(store_number(rows, 0, "told"), 1);
+    store_give(TAKE_POINTER(c));
+    store_free(store);
+}
+
 static void answers_probes_by_address(void **state)
 {
     (void)state;
@@ -296,6 +328,7 @@ int main(void)
         cmocka_unit_test(waits_for_the_database_and_gives_up),
         cmocka_unit_test(serves_and_stops),
         cmocka_unit_test(answers_probes_by_address),
+        cmocka_unit_test(removes_old_audit_entries_and_says_so),
         cmocka_unit_test(goes_on_without_the_database_for_a_while),
     };
     return cmocka_run_group_tests(tests, prepare, clean);

@@ -600,6 +600,24 @@ static int teardown(void **state)
     return 0;
 }
 
+static void old_audit_entries_go_in_portions(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    int64_t count = -1;
+    people_sql(&people, "DELETE FROM audit");
+    people_sql(&people, "INSERT INTO audit(uid, at_ms) SELECT 'aged-' || i, i FROM generate_series(1, 5) AS i");
+    people_sql(&people, "INSERT INTO audit(uid, at_ms) VALUES ('fresh', extract(epoch FROM now()) * 1000)");
+    assert_int_equal(audit_expire(people.auth, 86400, 3, &count, &error), 0);
+    assert_int_equal(count, 3);
+    assert_int_equal(audit_expire(people.auth, 86400, 3, &count, &error), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(audit_expire(people.auth, 86400, 3, &count, &error), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(people_number(&people, "SELECT count(*) AS n FROM audit WHERE uid = 'fresh'"), 1);
+    assert_int_equal(people_number(&people, "SELECT count(*) AS n FROM audit WHERE uid LIKE 'aged-%'"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,6 +639,7 @@ int main(void)
         cmocka_unit_test(a_deleted_account_leaves_no_grants),
         cmocka_unit_test(audit_survives_an_outage),
         cmocka_unit_test(no_secret_is_stored),
+        cmocka_unit_test(old_audit_entries_go_in_portions), /* after the search for secrets in them */
         cmocka_unit_test(the_database_away_is_unavailable),
     };
     return cmocka_run_group_tests_name("integration/auth", tests, setup, teardown);

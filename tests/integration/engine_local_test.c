@@ -731,6 +731,40 @@ static void test_namespace_removal(void **state)
     assert_int_equal(cJSON_GetArraySize(fake.sandboxes), 0);
 }
 
+static void add_image(struct bench *bench, const char *name, const char *description)
+{
+    AUTO_FREE char *directory = memory_format("%s/%s", bench->images, name);
+    AUTO_FREE char *file = memory_format("%s/image.json", directory);
+    assert_int_equal(file_make_directories(directory, 0755, NULL), 0);
+    assert_int_equal(file_write(file, slice_of(description), 0644, NULL), 0);
+}
+
+/* Offered ones, those of stopped workloads and of templates within templates, and what those are built from. */
+static void test_needed_images(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    AUTO_JSON cJSON *removed = NULL;
+    clock_sleep_ms(2100); /* what is installed is read again after two seconds */
+    add_image(bench, "base", "{}");
+    add_image(bench, "derived", "{\"base\": \"base\"}");
+    add_image(bench, "job", "{\"aliases\": [\"example/job:1\"]}");
+    add_image(bench, "offered", "{}");
+    add_image(bench, "unwanted", "{}");
+    make_alice(bench);
+    must_create(bench, KIND_STATEFULSET, "alice",
+                "metadata: {name: stopped}\nspec: {replicas: 0, serviceName: s, template: {metadata: {labels: {a: b}},"
+                " spec: {containers: [{name: main, image: derived, command: [sleep, '1']}]}}}");
+    must_create(bench, KIND_RAYJOB, "alice",
+                "metadata: {name: j}\nspec: {suspend: true, rayClusterSpec: {headGroupSpec: {template: {spec:"
+                " {containers: [{name: head, image: 'example/job:1-py311'}]}}}}}");
+    if (engine_prune_images(bench->engine, "offered, absent", 60, &removed, &error) < 0)
+        fail_msg("%s", error.message);
+    AUTO_FREE char *kept = json_print(fake.kept);
+    assert_string_equal(kept, "[\"base\",\"derived\",\"job\",\"offered\"]");
+    assert_int_equal(fake.unused_s, 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -754,6 +788,7 @@ int main(void)
         TEST(test_restarted_head_new_workers),
         TEST(test_poddefaults),
         TEST(test_namespace_removal),
+        TEST(test_needed_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,8 @@ static struct {
     pthread_mutex_t lock;               /* guards what follows */
     cJSON *pods;                        /* records, with the spec beside them under "spec" */
     cJSON *sandboxes, *volumes, *hosts; /* maps */
+    cJSON *kept;                        /* what the last images_prune was to keep */
+    int64_t unused_s;
     unsigned next_address, host_writes;
     _Atomic unsigned starts;
     int log; /* a memory file; 0 until first used */
@@ -36,6 +38,7 @@ static inline void fake_reset(void)
     cJSON_Delete(fake.sandboxes);
     cJSON_Delete(fake.volumes);
     cJSON_Delete(fake.hosts);
+    cJSON_Delete(TAKE_POINTER(fake.kept));
     fake.pods = json_array();
     fake.sandboxes = json_object();
     fake.volumes = json_object();
@@ -282,6 +285,22 @@ int sandbox_pod_list(struct sandbox_client *client, const char *sandbox, cJSON *
             json_push(*ret, json_copy(record));
     }
     pthread_mutex_unlock(&fake.lock);
+    return 0;
+}
+
+int sandbox_images_prune(struct sandbox_client *client, const cJSON *keep, int64_t unused_s, cJSON **ret,
+                         struct error *error)
+{
+    (void)client;
+    int r = fake_check(error);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&fake.lock);
+    cJSON_Delete(fake.kept);
+    fake.kept = json_copy(keep);
+    fake.unused_s = unused_s;
+    pthread_mutex_unlock(&fake.lock);
+    *ret = json_array();
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #define BOX_UIDS_PER_SANDBOX 16       /* the first runs everything; the others are room for later */
 #define BOX_PODS_PER_SANDBOX_MAX 1024 /* a bridge has 1024 ports (BR_MAX_PORTS) */
 #define BOX_CONTAINERS_MAX 16
+#define BOX_IMAGES_MAX 256 /* installed at once: a descriptor each while they are looked through */
 #define BOX_ARGS_MAX 512
 #define BOX_ENVS_MAX 1024
 #define BOX_ARGUMENT_BYTES_MAX (96 * 1024) /* under the kernel's 128 KiB for a single string (MAX_ARG_STRLEN) */
@@ -25,10 +26,11 @@
 #define BOX_PIDS_DEFAULT 4096
 #define BOX_MEMORY_MIN (16LL << 20) /* runc's own start needs about 8 MiB inside the limit */
 #define BOX_MEMORY_MAX (1LL << 46)
-#define BOX_SHM_DEFAULT (64LL << 20)   /* Docker's and Kubernetes' default */
-#define BOX_VOLUME_MIN (16LL << 20)    /* the least that mke2fs makes a useful ext4 of */
-#define BOX_VOLUME_MAX (16LL << 40)    /* ext4 with 4 KiB blocks */
-#define BOX_SCRATCH_BYTES (32LL << 30) /* a pod's /tmp, /var/tmp, HOME and emptyDirs together */
+#define BOX_SHM_DEFAULT (64LL << 20)     /* Docker's and Kubernetes' default */
+#define BOX_VOLUME_MIN (16LL << 20)      /* the least that mke2fs makes a useful ext4 of */
+#define BOX_VOLUME_MAX (16LL << 40)      /* ext4 with 4 KiB blocks */
+#define BOX_SCRATCH_BYTES (32LL << 30)   /* a pod's /tmp, /var/tmp, HOME and emptyDirs together */
+#define BOX_IMAGE_UNUSED_MAX_S 315360000 /* ten years */
 #define BOX_GRACE_DEFAULT_S 30
 #define BOX_GRACE_MAX_S 3600
 #define BOX_NOFILE_MAX 65536

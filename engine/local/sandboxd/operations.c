@@ -8,6 +8,8 @@
 #include "engine/local/sandboxd/address.h"
 #include "engine/local/sandboxd/cgroup.h"
 #include "engine/local/sandboxd/exec.h"
+#include "engine/local/sandboxd/image.h"
+#include "engine/local/sandboxd/image_prune.h"
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/network.h"
 #include "engine/local/sandboxd/pod.h"
@@ -212,6 +214,25 @@ static int usage_op(struct call *call, struct error *error)
     return 0;
 }
 
+static int images_prune_op(struct call *call, struct error *error)
+{
+    const cJSON *keep = json_member(call->request, "keep"), *at;
+    cJSON *removed = NULL;
+    int64_t unused_s;
+    if (!cJSON_IsArray(keep) || cJSON_GetArraySize(keep) > BOX_IMAGES_MAX)
+        return error_set(error, ERROR_INVALID, "keep", "keep: expected at most %d names of images", BOX_IMAGES_MAX);
+    cJSON_ArrayForEach(at, keep)
+    {
+        if (!cJSON_IsString(at) || !box_image_name_ok(slice_of(at->valuestring)))
+            return error_set(error, ERROR_INVALID, "keep", "keep: expected names of image directories");
+    }
+    int failed = take_number(call, "unused_s", 0, BOX_IMAGE_UNUSED_MAX_S, &unused_s, error);
+    if (!failed)
+        failed = box_images_prune(call->daemon, keep, unused_s, &removed, error);
+    json_set(call->answer, "removed", removed ? removed : json_array());
+    return failed;
+}
+
 static int hosts_op(struct call *call, struct error *error)
 {
     const cJSON *entries = json_member(call->request, "entries");
@@ -327,6 +348,7 @@ static const struct operation {
     {"pod_remove", SANDBOX | POD, pod_remove_op},
     {"pod_list", 0, pod_list_op},
     {"usage", 0, usage_op},
+    {"images_prune", 0, images_prune_op},
     {"hosts", SANDBOX, hosts_op},
     {"dial", SANDBOX, dial_op},
     {"listen", SANDBOX, listen_op},
