@@ -48,6 +48,8 @@ int verb_job_list(struct call *call, struct error *error);
 int verb_job_logs(struct call *call, struct error *error);
 int verb_ray_stop(struct call *call, struct error *error);
 int verb_ray_scale(struct call *call, struct error *error);
+int verb_ray_publish(struct call *call, struct error *error);
+int verb_ray_unpublish(struct call *call, struct error *error);
 int verb_ray_open(struct call *call, struct error *error);
 int verb_ray_forward(struct call *call, struct error *error);
 int verb_ray_env(struct call *call, struct error *error);

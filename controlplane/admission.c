@@ -6,6 +6,7 @@
 #include "controlplane/metadata.h"
 #include "engine/poddefault.h"
 #include "notebooks/notebooks.h"
+#include "ray/public.h"
 #include "ray/ray.h"
 #include "tenancy/tenancy.h"
 
@@ -204,12 +205,34 @@ static int admit_secret(const cJSON *old, cJSON *object, struct error *error)
     return check_immutable(old, object, error);
 }
 
+/* --- applications for anybody ------------------------------------------------------------------------------------- */
+/* Whoever may let people in may let everybody in; whoever may change the cluster may only close it again. */
+static int check_public(struct call *call, const cJSON *old, const cJSON *object, struct error *error)
+{
+    static const char field[] = "metadata.annotations[" RAY_PUBLIC "]";
+    int status = ray_public_check(object, error);
+    if (status < 0 || !ray_public_widens(ray_public(old), ray_public(object)))
+        return status;
+    if (call->server->config.public_apps.number == 0)
+        return error_set(error, ERROR_INVALID, field,
+                         "this platform opens no application to everybody; its administrator allows it with "
+                         "ATELIER_PUBLIC_APPS=true");
+    struct decision decision =
+        call_decide(call, json_text_or("", object, "metadata", "namespace", NULL), NULL, NULL, VERB_MEMBERS_WRITE);
+    if (decision.allowed)
+        return 0;
+    return error_set(error, ERROR_FORBIDDEN, field,
+                     "only the profile's owner and its admins open an application to everybody");
+}
+
 int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, cJSON *object, struct error *error)
 {
     struct server *server = call->server;
     int status = 0;
     if (kind == KIND_CLAIM || kind == KIND_CONFIGMAP || kind == KIND_SECRET)
         status = check_own_labels(old, object, error);
+    else if (kind == KIND_RAYCLUSTER || kind == KIND_RAYJOB || kind == KIND_RAYSERVICE)
+        status = check_public(call, old, object, error);
     if (status < 0)
         return status;
     switch (kind) {

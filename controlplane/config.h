@@ -104,6 +104,8 @@
       "seconds to wait for PostgreSQL at start")                                                                       \
     X(drain_s, "ATELIER_DRAIN_S", INTEGER, "5", 0, 600, true,                                                          \
       "seconds that running requests get to finish after SIGTERM")                                                     \
+    X(public_apps, "ATELIER_PUBLIC_APPS", BOOL, "false", 1, 5, false,                                                  \
+      "owners may let anybody use applications of their Ray clusters without signing in (atelier.dev/public-apps)")    \
     X(idle_notebook_s, "ATELIER_IDLE_NOTEBOOK_S", INTEGER, "0", 0, 31536000, false,                                    \
       "seconds after which a notebook that nobody uses is stopped, unless it or its profile says otherwise; 0: never") \
     X(idle_cluster_s, "ATELIER_IDLE_CLUSTER_S", INTEGER, "0", 0, 31536000, false,                                      \

@@ -101,6 +101,22 @@ static void find_access(struct call *call, const struct route *route, const stru
     }
 }
 
+/* An application that anybody may use: its pages are at home on its own host. */
+static bool lead_to_open(struct call *call, const struct route *route, const struct resource *resource)
+{
+    struct target target;
+    char label[64];
+    if (route->kind != ROUTE_SERVE || !server_resolve(call->server, route, &target) || !target.open[0])
+        return false;
+    const char *next = arena_text_n(call->request->arena, call->request->target.p, call->request->target.n);
+    resource_label(resource->label_kind, route->namespace, route->name, label);
+    if (!handoff_is_safe_next(next, label))
+        return false;
+    call_redirect(call, arena_format(call->request->arena, "%s%s", resource_origin(call, label), next));
+    call->silent = true;
+    return true;
+}
+
 int handoff_tenant_path(struct call *call, const struct route *route, struct error *error)
 {
     const struct request *request = call->request;
@@ -109,7 +125,10 @@ int handoff_tenant_path(struct call *call, const struct route *route, struct err
     const char *kind, *name;
     bool reading = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
     bool has_host = find_resource(route->kind, &resource);
-    if (request->identity->kind == IDENTITY_ANONYMOUS || request->identity->kind == IDENTITY_RESOURCE)
+    bool anonymous = request->identity->kind == IDENTITY_ANONYMOUS;
+    if (anonymous && reading && lead_to_open(call, route, &resource))
+        return 0;
+    if (anonymous || request->identity->kind == IDENTITY_RESOURCE)
         return error_set(error, ERROR_UNAUTHENTICATED, NULL, "%s", error_text(ERROR_UNAUTHENTICATED));
     find_access(call, route, &resource, &target, &kind, &name);
     call->namespace = arena_text(request->arena, route->namespace);
@@ -117,6 +136,8 @@ int handoff_tenant_path(struct call *call, const struct route *route, struct err
     call->name = arena_text(request->arena, name);
     struct decision decision =
         call_decide(call, route->namespace, call->kind, call->name, reading ? VERB_CONNECT_READ : VERB_CONNECT);
+    if (!decision.allowed && reading && lead_to_open(call, route, &resource))
+        return 0;
     int status = call_refuse(&decision, error);
     if (status < 0)
         return status;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "ray/public.h"
 #include "tenancy/tenancy.h"
 
 #define PORTS_MAX 16  /* more ports of one service are not reachable by path */
@@ -29,8 +30,13 @@ struct service {
     struct port ports[PORTS_MAX];
     size_t port_count;
 };
-enum { FOLLOW_SERVICES, FOLLOW_SECRETS, FOLLOW_CLUSTERS, FOLLOW_COUNT };
-static const enum engine_kind followed[FOLLOW_COUNT] = {KIND_SERVICE, KIND_SECRET, KIND_RAYCLUSTER};
+struct cluster {
+    char secret[64];      /* with its token */
+    char ray_service[64]; /* that made it, or "" */
+    char *public;         /* what its own annotation opens; owned */
+};
+static const enum engine_kind followed[] = {KIND_SERVICE, KIND_SECRET, KIND_RAYCLUSTER, KIND_RAYSERVICE};
+enum { FOLLOW_COUNT = COUNT_OF(followed) };
 
 struct source { /* one watched kind */
     struct routes *routes;
@@ -44,7 +50,8 @@ struct routes {
     struct map *services;  /* "ns/service" -> struct service */
     struct map *heads;     /* "ns/cluster" -> name of its head service */
     struct map *tokens;    /* "ns/secret" -> token */
-    struct map *clusters;  /* "ns/cluster" -> name of its Secret */
+    struct map *clusters;  /* "ns/cluster" -> struct cluster */
+    struct map *opened;    /* "ns/RayService" -> what its annotation opens */
     struct source sources[FOLLOW_COUNT];
     pthread_t thread;
     pthread_mutex_t mutex; /* guards lost and stopping */
@@ -71,15 +78,16 @@ static void copy_text(char *ret, size_t size, const char *text)
     snprintf(ret, size, "%.*s", (int)size - 1, text ? text : "");
 }
 
-static bool has_controller(const cJSON *object, const char *kind)
+/* The name of the controller of that kind, in <object>; NULL if it has none. */
+static const char *controller_name(const cJSON *object, const char *kind)
 {
     const cJSON *item;
     cJSON_ArrayForEach(item, json_at(object, "metadata", "ownerReferences", NULL))
     {
         if (json_true(item, "controller", NULL) && strcmp(json_text_or("", item, "kind", NULL), kind) == 0)
-            return true;
+            return json_text(item, "name", NULL);
     }
-    return false;
+    return NULL;
 }
 
 static struct service *read_service(const cJSON *object)
@@ -93,8 +101,8 @@ static struct service *read_service(const cJSON *object)
     copy_text(service->owner_name, sizeof(service->owner_name), name);
     service->head = strcmp(json_text_or("", object, "metadata", "labels", "ray.io/node-type", NULL), "head") == 0 ||
                     strcmp(json_text_or("", object, "spec", "selector", "ray.io/node-type", NULL), "head") == 0;
-    service->ray_service = has_controller(object, "RayService");
-    service->clusters = service->head && has_controller(object, "RayCluster");
+    service->ray_service = controller_name(object, "RayService") != NULL;
+    service->clusters = service->head && controller_name(object, "RayCluster") != NULL;
     cJSON_ArrayForEach(item, json_at(object, "spec", "ports", NULL))
     {
         if (service->port_count == PORTS_MAX)
@@ -153,15 +161,42 @@ static const char *own_secret(const char *cluster, char ret[64])
     return ret;
 }
 
+static void free_cluster(struct cluster *cluster)
+{
+    if (cluster)
+        free(cluster->public);
+    free(cluster);
+}
+
+static struct cluster *read_cluster(const struct routes *routes, const cJSON *object)
+{
+    struct cluster *cluster = memory_get(sizeof(*cluster));
+    const char *name = json_text(object, "metadata", "name", NULL);
+    const char *secret = json_text_or("", object, "spec", "authOptions", "secretName", NULL);
+    if (*secret)
+        copy_text(cluster->secret, sizeof(cluster->secret), secret);
+    else if (engine_traits(routes->engine)->ray_by_kuberay)
+        own_secret(name, cluster->secret);
+    else
+        copy_text(cluster->secret, sizeof(cluster->secret), "ray-auth");
+    copy_text(cluster->ray_service, sizeof(cluster->ray_service), controller_name(object, "RayService"));
+    cluster->public = memory_text(ray_public(object));
+    return cluster;
+}
+
 static void put_cluster(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
     char key[KEY_SIZE];
     struct slice at = make_key(key, namespace, name);
-    char own[64];
-    const char *secret = json_text_or("", object, "spec", "authOptions", "secretName", NULL);
-    if (!*secret)
-        secret = engine_traits(routes->engine)->ray_by_kuberay ? own_secret(name, own) : "ray-auth";
-    free(object ? map_put(routes->clusters, at, memory_text(secret)) : map_remove(routes->clusters, at));
+    free_cluster(object ? map_put(routes->clusters, at, read_cluster(routes, object))
+                        : map_remove(routes->clusters, at));
+}
+
+static void put_ray_service(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
+{
+    char key[KEY_SIZE];
+    struct slice at = make_key(key, namespace, name);
+    free(object ? map_put(routes->opened, at, memory_text(ray_public(object))) : map_remove(routes->opened, at));
 }
 
 /* <gone>: the object has been removed. The caller holds the lock for writing. */
@@ -175,8 +210,10 @@ static void put(struct routes *routes, enum engine_kind kind, const cJSON *objec
         put_service(routes, namespace, name, gone ? NULL : object);
     else if (kind == KIND_SECRET)
         put_token(routes, namespace, name, gone ? NULL : object);
-    else
+    else if (kind == KIND_RAYCLUSTER)
         put_cluster(routes, namespace, name, gone ? NULL : object);
+    else
+        put_ray_service(routes, namespace, name, gone ? NULL : object);
 }
 
 static void clear_map(struct map **map, void (*release)(void *value))
@@ -195,6 +232,11 @@ static void release_token(void *value)
     free_token(value);
 }
 
+static void release_cluster(void *value)
+{
+    free_cluster(value);
+}
+
 static void clear_kind(struct routes *routes, enum engine_kind kind)
 {
     if (kind == KIND_SERVICE) {
@@ -205,9 +247,12 @@ static void clear_kind(struct routes *routes, enum engine_kind kind)
     } else if (kind == KIND_SECRET) {
         clear_map(&routes->tokens, release_token);
         routes->tokens = map_new();
-    } else {
-        clear_map(&routes->clusters, free);
+    } else if (kind == KIND_RAYCLUSTER) {
+        clear_map(&routes->clusters, release_cluster);
         routes->clusters = map_new();
+    } else {
+        clear_map(&routes->opened, free);
+        routes->opened = map_new();
     }
 }
 
@@ -364,7 +409,8 @@ void routes_free(struct routes *routes)
     clear_map(&routes->services, free);
     clear_map(&routes->heads, free);
     clear_map(&routes->tokens, release_token);
-    clear_map(&routes->clusters, free);
+    clear_map(&routes->clusters, release_cluster);
+    clear_map(&routes->opened, free);
     pthread_cond_destroy(&routes->changed);
     pthread_mutex_destroy(&routes->mutex);
     pthread_rwlock_destroy(&routes->lock);
@@ -404,8 +450,8 @@ static void add_token(struct routes *routes, const char *namespace, const char *
 static void add_ray_token(struct routes *routes, const char *namespace, const char *cluster, struct target *ret)
 {
     char key[KEY_SIZE];
-    const char *secret = map_get(routes->clusters, make_key(key, namespace, cluster));
-    add_token(routes, namespace, secret ? secret : "ray-auth", "X-Ray-Authorization", "Bearer", ret);
+    const struct cluster *known = map_get(routes->clusters, make_key(key, namespace, cluster));
+    add_token(routes, namespace, known ? known->secret : "ray-auth", "X-Ray-Authorization", "Bearer", ret);
 }
 
 static void add_notebook_token(struct routes *routes, const char *namespace, const char *notebook, struct target *ret)
@@ -472,6 +518,20 @@ static bool resolve_waiting(struct routes *routes, const struct route *route, st
     return true;
 }
 
+/* A cluster of a RayService opens what that opens: what KubeRay copied from it, once, says nothing. */
+static void note_public(struct routes *routes, const struct route *route, struct target *ret)
+{
+    char key[KEY_SIZE];
+    const struct cluster *cluster = map_get(routes->clusters, make_key(key, route->namespace, ret->owner_name));
+    const char *opened = cluster ? cluster->public : NULL;
+    if (cluster && *cluster->ray_service)
+        opened = map_get(routes->opened, make_key(key, route->namespace, cluster->ray_service));
+    if (!opened)
+        return;
+    struct slice prefix = ray_public_prefix(opened, route->tail);
+    snprintf(ret->open, sizeof(ret->open), "%.*s", (int)prefix.n, prefix.n ? prefix.p : "");
+}
+
 static bool resolve(struct routes *routes, const struct route *route, struct target *ret)
 {
     const struct service *service = find_service(routes, route);
@@ -485,6 +545,8 @@ static bool resolve(struct routes *routes, const struct route *route, struct tar
     snprintf(target.port, sizeof(target.port), "%lld", (long long)port->number);
     copy_text(target.owner_kind, sizeof(target.owner_kind), service->owner_kind);
     copy_text(target.owner_name, sizeof(target.owner_name), service->owner_name);
+    if (route->kind == ROUTE_SERVE)
+        note_public(routes, route, &target);
     bool carries_http = route->kind != ROUTE_TUNNEL && route->kind != ROUTE_SERVE;
     if (carries_http && service->head && is_dashboard(port))
         add_ray_token(routes, route->namespace, service->owner_name, &target);

@@ -96,9 +96,17 @@ static int open_rooms(struct server *server, struct error *error)
     return status;
 }
 
+bool server_resolve(const struct server *server, const struct route *route, struct target *ret)
+{
+    bool found = routes_resolve(server->routes, route, ret);
+    if (found && server->config.public_apps.number == 0)
+        ret->open[0] = '\0';
+    return found;
+}
+
 static bool resolve(void *context, const struct route *route, struct target *ret)
 {
-    return routes_resolve(((struct server *)context)->routes, route, ret);
+    return server_resolve(context, route, ret);
 }
 
 static bool pod_owner(void *context, const char *namespace, const char *pod, struct target *ret)

@@ -47,6 +47,9 @@ struct server {
 /* Starts everything in the order in which it depends on each other and serves; <server>->config is filled already.
  * On failure everything started is stopped again. */
 int server_start(struct server *server, struct error *error);
+/* Where a tenant's path leads here, by this platform's settings too: the gateway's resolver. Any thread, never blocks
+ * for long. */
+bool server_resolve(const struct server *server, const struct route *route, struct target *ret);
 void server_stop(struct server *server); /* drains, then releases all but the config */
 
 #endif

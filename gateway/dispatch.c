@@ -186,6 +186,17 @@ static void note_opened(struct connection *connection, const char *action, const
                                     .request_id = exchange->id});
 }
 
+/* The owner lets anybody in: whoever this is comes as nobody, and the application does not learn who. */
+static void become_nobody(struct exchange *exchange)
+{
+    struct opening *opening = &exchange->permit.opening;
+    exchange->permit.identity = (struct identity){.kind = IDENTITY_ANONYMOUS};
+    exchange->read_only = true;
+    memcpy(opening->namespace, exchange->route.namespace, sizeof(opening->namespace));
+    memcpy(opening->name, exchange->route.name, sizeof(opening->name));
+    memcpy(opening->prefix, exchange->target.open, sizeof(opening->prefix));
+}
+
 /* Allowed: to the workload, if it is not already busy with as many as it may have. */
 static enum step connect_workload(struct connection *connection)
 {
@@ -238,18 +249,27 @@ static enum step connect_pod(struct connection *connection, const struct policy 
     return pod_begin(connection, role_name(role > ROLE_ADMIN ? ROLE_ADMIN : role));
 }
 
-static struct decision decide_on_target(struct connection *connection, const struct policy *policy)
+static void take_resource(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     struct resource_table *resources = connection->io.loop->gateway->resources;
     resource_give(resources, exchange->resource);
     exchange->resource =
         resource_take(resources, exchange->route.namespace, exchange->target.owner_kind, exchange->target.owner_name);
-    return decide(exchange, policy);
+}
+
+static struct decision decide_on_target(struct connection *connection, const struct policy *policy)
+{
+    take_resource(connection);
+    return decide(connection->exchange, policy);
 }
 
 static enum step follow_decision(struct connection *connection, const struct policy *policy, struct decision decision)
 {
+    if (!decision.allowed && connection->exchange->target.open[0]) {
+        become_nobody(connection->exchange);
+        return connect_workload(connection);
+    }
     if (!decision.visible)
         return reply_not_found(connection);
     if (!decision.allowed)
@@ -296,19 +316,35 @@ static enum step find_pod_owner(struct connection *connection)
     return STEP_WAIT;
 }
 
-static enum step authorize(struct connection *connection, const struct policy *policy)
+static bool find_target(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     const struct gateway_options *options = &connection->io.loop->gateway->options;
+    exchange->target = (struct target){.owner_kind = "Pod"};
+    return exchange->route.kind == ROUTE_POD ||
+           options->resolver(options->context, &exchange->route, &exchange->target);
+}
+
+static enum step authorize(struct connection *connection, const struct policy *policy)
+{
+    struct exchange *exchange = connection->exchange;
     bool pod = exchange->route.kind == ROUTE_POD;
-    if (pod)
-        exchange->target = (struct target){.owner_kind = "Pod"};
-    else if (!options->resolver(options->context, &exchange->route, &exchange->target))
+    if (!find_target(connection))
         return reply_not_found(connection);
     struct decision decision = decide_on_target(connection, policy);
     if (pod && depends_on_owner(exchange, policy, decision))
         return find_pod_owner(connection);
     return follow_decision(connection, policy, decision);
+}
+
+/* Somebody without a credential, where an application is open to anybody. On the main host a browser is led to the
+ * application's own host first, where its pages may be pages. */
+static bool is_open_to_nobody(struct connection *connection)
+{
+    const struct exchange *exchange = connection->exchange;
+    return exchange->route.kind == ROUTE_SERVE && exchange->permit.identity.kind == IDENTITY_ANONYMOUS &&
+           (exchange->host.kind == HOST_RESOURCE || !guard_is_navigation(&exchange->request)) &&
+           find_target(connection) && exchange->target.open[0];
 }
 
 /* The console lists, submits and stops a cluster's jobs. What it is answered cannot become a page of ours: it was
@@ -326,6 +362,11 @@ static enum step tenant(struct connection *connection, const struct policy *poli
     bool anonymous = exchange->permit.identity.kind == IDENTITY_ANONYMOUS;
     if (exchange->host.kind == HOST_RESOURCE && !is_at_home(exchange))
         return reply_not_found(connection);
+    if (is_open_to_nobody(connection)) {
+        take_resource(connection);
+        become_nobody(exchange);
+        return connect_workload(connection);
+    }
     if (anonymous && guard_is_navigation(request))
         return api_begin(connection); /* to sign-in, or for a resource's host through the hand-over */
     if (anonymous)

@@ -14,8 +14,20 @@ void permit_close(struct permit *permit)
     link_remove(&permit->link);
 }
 
-static bool still_allowed(const struct policy *policy, const struct permit *permit)
+static bool still_open(const struct gateway_options *options, const struct opening *opening)
 {
+    struct route route = {.kind = ROUTE_SERVE, .tail = slice_of(opening->prefix)};
+    struct target target;
+    memcpy(route.namespace, opening->namespace, sizeof(route.namespace));
+    memcpy(route.name, opening->name, sizeof(route.name));
+    return options->resolver(options->context, &route, &target) && target.open[0];
+}
+
+static bool still_allowed(const struct gateway_options *options, const struct policy *policy,
+                          const struct permit *permit)
+{
+    if (permit->opening.prefix[0])
+        return still_open(options, &permit->opening);
     if (permit->identity.kind == IDENTITY_ANONYMOUS)
         return true; /* nothing to lose: what needed an identity had one */
     if (!policy_still_valid(policy, &permit->identity))
@@ -36,7 +48,7 @@ void permits_review(struct loop *loop)
     for (struct link *link = loop->permits.next, *next; link != &loop->permits; link = next) {
         struct permit *permit = OWNER_OF(link, struct permit, link);
         next = link->next;
-        if (!still_allowed(policy, permit))
+        if (!still_allowed(&loop->gateway->options, policy, permit))
             permit->revoked(permit);
     }
     policy_release(policy);

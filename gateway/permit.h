@@ -8,12 +8,18 @@
 
 #include "gateway/loop.h"
 
+/* An application that anybody may use: who it is does not count, only whether it is still open. */
+struct opening {
+    char namespace[64], name[64]; /* as in /serve/{namespace}/{name} */
+    char prefix[129];             /* "": the policy decides */
+};
 struct permit {
     struct link link;
     struct identity identity;
     struct access access; /* its texts live as long as the permit is open */
     bool decide;          /* false: only the credential is looked at */
-    bool in_part;         /* every item is decided by itself: it goes on while any may be seen */
+    struct opening opening;
+    bool in_part; /* every item is decided by itself: it goes on while any may be seen */
     void (*revoked)(struct permit *permit);
 };
 void permit_open(struct loop *loop, struct permit *permit);

@@ -417,6 +417,9 @@ static bool find_pod_owner(void *context, const char *namespace, const char *pod
     return true;
 }
 
+/* Whether /app of clusters whose name begins with "open" is open to anybody. */
+static _Atomic bool apps_open = true;
+
 static bool resolve(void *context, const struct route *route, struct target *ret)
 {
     (void)context;
@@ -430,6 +433,9 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     snprintf(ret->owner_kind, sizeof(ret->owner_kind), ray ? "RayCluster" : "Notebook");
     snprintf(ret->owner_name, sizeof(ret->owner_name), "%.63s", route->name);
     ret->strip_prefix = route->kind != ROUTE_NOTEBOOK;
+    if (route->kind == ROUTE_SERVE && strncmp(route->name, "open", 4) == 0 && slice_starts(route->tail, "/app") &&
+        apps_open)
+        snprintf(ret->open, sizeof(ret->open), "/app");
     snprintf(ret->header_name, sizeof(ret->header_name), ray ? "X-Ray-Authorization" : "Authorization");
     snprintf(ret->header_value, sizeof(ret->header_value), ray ? "Bearer raysecret" : "token jupytersecret");
     return true;

@@ -139,6 +139,15 @@ def test_dry_runs_print_the_object_and_change_nothing(own):
     assert own.cli("get", "notebooks", "-n", "alice", "-o", "json", user=ALICE).stdout == before
 
 
+def test_an_application_is_opened_only_where_the_platform_allows_it(own):
+    cluster = yaml.safe_load(own.cli("ray", "create", "rc1", "-n", "alice", "--dry-run", user=ALICE).stdout)
+    cluster["metadata"]["annotations"] = {"atelier.dev/public-apps": "/hello"}
+    refused = own.cli("apply", "-n", "alice", "-f", "-", "--dry-run=server", user=ALICE, check=False, input=json.dumps(cluster))
+    assert refused.returncode != 0 and "ATELIER_PUBLIC_APPS=true" in refused.stderr, refused
+    absent = own.cli("ray", "publish", "rc1", "/hello", "-n", "alice", user=ALICE, check=False)
+    assert absent.returncode != 0 and 'rayclusters.ray.io "rc1" not found' in absent.stderr, absent
+
+
 def test_volumes_say_who_mounts_them(own):
     own.cli("volume", "create", "data", "-n", "alice", "--size", "1Gi", user=ALICE)
     assert "data" in complete(own, "volume", "delete", "d")

@@ -9,6 +9,7 @@ import pytest
 from atelier import running, wait_for
 
 ALICE = "alice@example.com"
+BOB = "bob@example.com"
 SERVICES = "/apis/ray.io/v1/namespaces/alice/rayservices"
 PROXY = "/api/v1/namespaces/alice/services/http:hello-serve-svc:8000/proxy/hello"
 MODULE = """
@@ -51,7 +52,7 @@ def service(greeting="one", version="1", most=1, **spec):
 
 @pytest.fixture(scope="module")
 def own():
-    with running(ALICE) as instance:
+    with running(ALICE, BOB, ATELIER_PUBLIC_APPS="true") as instance:
         apply(instance, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hello"},
                          "data": {"hello.py": MODULE}})
         apply(instance, service())
@@ -139,6 +140,31 @@ def test_it_serves_and_says_so(own):
     assert "1/1" in own.cli("ray", "services", "-n", "alice", user=ALICE).stdout
     shown = own.cli("ray", "service", "hello", "-n", "alice", user=ALICE).stdout
     assert "RUNNING" in shown and "HEALTHY" in shown and active(own) in shown
+
+
+def test_the_owner_opens_an_application_to_anybody_and_closes_it_again(own):
+    """Only the application: nothing else of the cluster; and only the profile's admins may."""
+    own.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
+    refused = own.cli("ray", "publish", "hello", "/hello", "-n", "alice", user=BOB, check=False)
+    assert refused.returncode != 0 and "only the profile's owner" in refused.stderr, refused
+    assert own.get("/serve/alice/hello/hello").status == 401
+    own.cli("ray", "publish", "hello", "/hello", "-n", "alice", user=ALICE)
+    wait_for("it is open", lambda: own.get("/serve/alice/hello/hello").status == 200, 10)
+    for path in ("/serve/alice/hello/hello", f"/serve/alice/{active(own)}/hello"):
+        assert own.get(path).json == {"greeting": "one", "version": "1"}, path
+    for path in ("/serve/alice/hello/-/routes", "/serve/alice/hello/hellos", "/ray/alice/hello/hello", PROXY,
+                 f"{SERVICES}/hello"):
+        assert own.get(path).status == 401, path
+    at_home = {"Host": f"serve-hello--alice.localhost:{own.port}", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    assert own.get("/serve/alice/hello/hello", headers=at_home).json["greeting"] == "one"
+    led = own.get("/serve/alice/hello/hello?x=1", headers={**at_home, "Host": f"localhost:{own.port}"})
+    assert led.status in (302, 303)
+    assert led.headers["location"] == f"http://serve-hello--alice.localhost:{own.port}/serve/alice/hello/hello?x=1"
+    wrong = own.cli("ray", "publish", "hello", "hello/", "-n", "alice", user=ALICE, check=False)
+    assert wrong.returncode != 0 and "atelier.dev/public-apps must list prefixes" in wrong.stderr, wrong
+    own.cli("ray", "unpublish", "hello", "-n", "alice", user=BOB)
+    wait_for("it is closed", lambda: own.get("/serve/alice/hello/hello").status == 401, 10)
+    own.cli("unshare", "alice", BOB, user=ALICE)
 
 
 def test_nobody_notices_a_change_in_place_nor_a_switch_to_another_cluster(own):

@@ -38,6 +38,7 @@ static int reset(void **state)
     for (size_t i = 0; i < COUNT_OF(people); i++)
         person_revoked[i] = grant_revoked[i] = false;
     stream_gone_calls = 0;
+    apps_open = true;
     return 0;
 }
 
@@ -65,6 +66,7 @@ CORPUS(paths)
 CORPUS(identity)
 CORPUS(guard)
 CORPUS(upstream)
+CORPUS(open)
 
 /* --- bodies ------------------------------------------------------------------------------------------------------- */
 
@@ -298,6 +300,27 @@ static void revocation_closes_answers_under_way(void **state)
         got += n;
     assert_true(got < workload.big_bytes / 2);
     close(fd);
+}
+
+/* Nobody's identity is behind these: only the owner's word, which may be taken back. */
+static void what_is_closed_again_ends(void **state)
+{
+    (void)state;
+    AUTO_BUFFER struct buffer answer = {0};
+    int fd = client_connect();
+    static const char head[] = "GET /serve/alice/open1/app HTTP/1.1\r\n" HOST WS "\r\n";
+    send_all(fd, head, sizeof(head) - 1);
+    client_read(fd, &answer, "\r\n\r\n", 3000);
+    assert_non_null(answer.p);
+    assert_non_null(strstr(answer.p, "101 Switching"));
+    policy_changed(); /* of somebody else: it goes on */
+    assert_echoes(fd);
+    apps_open = false;
+    policy_changed();
+    assert_closes_within(fd, 100);
+    close(fd);
+    buffer_clear(&answer);
+    assert_int_equal(ask("GET /serve/alice/open1/app HTTP/1.1\r\n" HOST "\r\n", &answer), 401);
 }
 
 static int open_api_stream(void)
@@ -797,6 +820,7 @@ int main(int argc, char **argv)
         TEST(wire_identity),
         TEST(wire_guard),
         TEST(wire_upstream),
+        TEST(wire_open),
         TEST(large_upload_is_streamed),
         TEST(large_download_waits_for_its_reader),
         TEST(expect_continue_is_answered),
@@ -808,6 +832,7 @@ int main(int argc, char **argv)
         TEST(a_dead_session_closes_websockets),
         TEST(expiry_is_noticed_without_a_change),
         TEST(revocation_closes_answers_under_way),
+        TEST(what_is_closed_again_ends),
         TEST(revocation_closes_streams),
         TEST(streams_end_properly),
         TEST(a_reader_that_leaves_is_noticed),

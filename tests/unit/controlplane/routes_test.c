@@ -320,6 +320,38 @@ static void kuberays_own_secret_is_found(void **state)
     assert_string_equal(target.header_value, "Bearer own");
 }
 
+#define ANNOTATED(name, prefixes, more)                                                                                \
+    "{\"metadata\":{\"name\":\"" name                                                                                  \
+    "\",\"namespace\":\"alice\",\"annotations\":{\"atelier.dev/public-apps\":\"" prefixes "\"}" more "}}"
+
+/* Of a cluster by its own word, or by that of the RayService which made it; never more than Serve's paths. */
+static void applications_are_opened_and_closed(void **state)
+{
+    (void)state;
+    struct target target;
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, ANNOTATED("rc", "/mnist", ""));
+    assert_true(resolve("/serve/alice/rc/mnist/x", &target));
+    assert_string_equal(target.open, "/mnist");
+    assert_true(resolve("/serve/alice/rc/other", &target));
+    assert_string_equal(target.open, "");
+    assert_true(resolve("/ray/alice/rc/mnist", &target));
+    assert_string_equal(target.open, "");
+    assert_true(resolve("/api/v1/namespaces/alice/services/rc-head-svc:serve/proxy/mnist", &target));
+    assert_string_equal(target.open, "");
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, ANNOTATED("rc", "/mnist", "," OWNED("RayService", "s1")));
+    assert_true(resolve("/serve/alice/rc/mnist", &target));
+    assert_string_equal(target.open, "");
+    tell(KIND_RAYSERVICE, ENGINE_ADDED, ANNOTATED("s1", "/iris", ""));
+    assert_true(resolve("/serve/alice/rc/iris", &target));
+    assert_string_equal(target.open, "/iris");
+    tell(KIND_RAYSERVICE, ENGINE_DELETED, ANNOTATED("s1", "/iris", ""));
+    assert_true(resolve("/serve/alice/rc/iris", &target));
+    assert_string_equal(target.open, "");
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, CLUSTER);
+    assert_true(resolve("/serve/alice/rc/mnist", &target));
+    assert_string_equal(target.open, "");
+}
+
 static void notebooks_lead_somewhere_without_ray(void **state)
 {
     (void)state;
@@ -359,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_watch_is_made_up_for, start, stop),
         cmocka_unit_test_setup_teardown(ray_services_lead_to_their_cluster, start, stop),
         cmocka_unit_test_setup_teardown(kuberays_own_secret_is_found, start, stop),
+        cmocka_unit_test_setup_teardown(applications_are_opened_and_closed, start, stop),
         cmocka_unit_test_setup_teardown(notebooks_lead_somewhere_without_ray, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

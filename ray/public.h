@@ -1,0 +1,24 @@
+/*
+ * Applications of Ray Serve that anybody may use, without signing in: the annotation atelier.dev/public-apps of a
+ * RayCluster, RayJob or RayService, a list such as "/mnist, /iris". Each is a prefix of paths below /serve/{ns}/{name},
+ * taken by whole segments: /mnist is /mnist and all below it, not /mnistx; "/" is everything.
+ *
+ * Whether any of it counts is the platform's setting public_apps. Functions are pure: any thread.
+ */
+#ifndef ATELIER_RAY_PUBLIC_H
+#define ATELIER_RAY_PUBLIC_H
+
+#include "base/json.h"
+
+#define RAY_PUBLIC "atelier.dev/public-apps"
+
+enum { RAY_PUBLIC_MAX = 128 };               /* bytes of a prefix */
+const char *ray_public(const cJSON *object); /* the annotation's text, in <object>; "" if there is none */
+/* INVALID unless the annotation, if any, is such a list. */
+int ray_public_check(const cJSON *object, struct error *error);
+/* The prefix in <text> that opens a path, of which <tail> begins with '/'; empty if none does. */
+struct slice ray_public_prefix(const char *text, struct slice tail);
+/* Does <now> open anything that <before> does not? */
+bool ray_public_widens(const char *before, const char *now);
+
+#endif
