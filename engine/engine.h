@@ -157,7 +157,7 @@ int engine_images(struct engine *engine, cJSON **ret, struct error *error);
  * for <unused_s> seconds. *ret: array of the names that went. */
 int engine_prune_images(struct engine *engine, const char *offered, int64_t unused_s, cJSON **ret, struct error *error);
 /* What the machine (or cluster) has and who holds it: {"allocatable":{"cpu","memory"},"requested":{…},
- * "profiles":[{"name","cpu","memory"}]} */
+ * "profiles":[{"name","cpu","memory"}]}; with "nvidia.com/gpu", a number, beside them where there are any. */
 int engine_usage(struct engine *engine, cJSON **ret, struct error *error);
 /* What running pods use: [{"namespace","name","cpu","memory"}], cpu in cores, the mean since the call before (or of the
  * window that the engine has), memory in bytes. A pod that cannot be told about yet is left out. METHOD with a sentence

@@ -147,7 +147,7 @@ static const char *const *atelierd_environment(const struct services *services)
 static const char *const *sandboxd_arguments(const struct layout *layout, bool down, uid_t uid, gid_t gid,
                                              struct arena *arena)
 {
-    const char **arguments = arena_get(arena, 16 * sizeof(char *));
+    const char **arguments = arena_get(arena, 24 * sizeof(char *));
     size_t count = 0;
     arguments[count++] = "atelier-sandboxd";
     arguments[count++] = "--run-dir";
@@ -162,6 +162,15 @@ static const char *const *sandboxd_arguments(const struct layout *layout, bool d
     if (process_is_in_user_namespace() && file_read(ROOTLESS_GROUP_FILE, PATH_MAX, &group, NULL) == 0) {
         arguments[count++] = "--cgroup-parent";
         arguments[count++] = arena_text_n(arena, group.p, group.n);
+    }
+    const char *devices = getenv("ATELIER_GPU_DEVICES"), *driver = getenv("ATELIER_GPU_DRIVER");
+    if (devices && *devices) {
+        arguments[count++] = "--gpu-devices";
+        arguments[count++] = devices;
+    }
+    if (driver && *driver) {
+        arguments[count++] = "--gpu-driver";
+        arguments[count++] = driver;
     }
     if (down) {
         arguments[count++] = "--down";

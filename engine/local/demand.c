@@ -27,7 +27,7 @@ static int64_t devices_of(const cJSON *container)
     const cJSON *limit;
     cJSON_ArrayForEach(limit, json_at(container, "resources", "limits", NULL))
     {
-        if (strchr(limit->string, '/'))
+        if (strchr(limit->string, '/') && strcmp(limit->string, RESOURCE_GPU) != 0)
             devices += quantity(container, "limits", limit->string, false);
     }
     return devices;
@@ -39,6 +39,7 @@ void container_demand(const cJSON *container, struct demand *ret)
                            .limit_cpu_milli = quantity(container, "limits", "cpu", true),
                            .request_memory_bytes = quantity(container, "requests", "memory", false),
                            .limit_memory_bytes = quantity(container, "limits", "memory", false),
+                           .gpus = quantity(container, "limits", RESOURCE_GPU, false),
                            .devices = devices_of(container)};
     complete(&ret->request_cpu_milli, &ret->limit_cpu_milli, DEFAULT_CPU_MILLI);
     complete(&ret->request_memory_bytes, &ret->limit_memory_bytes, default_memory_bytes);
@@ -60,6 +61,7 @@ void pod_demand(const cJSON *pod_spec, struct demand *ret)
         sum.limit_cpu_milli += one.limit_cpu_milli;
         sum.request_memory_bytes += one.request_memory_bytes;
         sum.limit_memory_bytes += one.limit_memory_bytes;
+        sum.gpus += one.gpus;
         sum.devices += one.devices;
     }
     cJSON_ArrayForEach(container, json_member(pod_spec, "initContainers"))
@@ -69,6 +71,7 @@ void pod_demand(const cJSON *pod_spec, struct demand *ret)
         sum.limit_cpu_milli = larger(sum.limit_cpu_milli, one.limit_cpu_milli);
         sum.request_memory_bytes = larger(sum.request_memory_bytes, one.request_memory_bytes);
         sum.limit_memory_bytes = larger(sum.limit_memory_bytes, one.limit_memory_bytes);
+        sum.gpus = larger(sum.gpus, one.gpus);
         sum.devices = larger(sum.devices, one.devices);
     }
     *ret = sum;

@@ -4,10 +4,13 @@
 
 #include "base/json.h"
 
+#define RESOURCE_GPU "nvidia.com/gpu"
+
 struct demand {
     int64_t request_cpu_milli, limit_cpu_milli;
     int64_t request_memory_bytes, limit_memory_bytes;
-    int64_t devices; /* GPUs and other extended resources, of which this engine has none */
+    int64_t gpus;    /* RESOURCE_GPU */
+    int64_t devices; /* of other extended resources, which this engine does not have */
 };
 /* A container's: a missing limit is the request, a missing request the limit, and with neither the defaults of
  * design.md's Contracts (500m, 1Gi). Malformed quantities count as missing: admission refuses them. */

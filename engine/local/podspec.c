@@ -2,6 +2,7 @@
 #include "engine/local/podspec.h"
 
 #include "engine/local/demand.h"
+#include "engine/local/gpus.h"
 #include "engine/local/images.h"
 #include "engine/local/podvolumes.h"
 
@@ -14,6 +15,8 @@ struct render {
     struct local *local;
     const struct object *pod;
     struct error *error;
+    cJSON *gpus;     /* names of those that the pod was given */
+    int gpus_handed; /* of them, to the containers so far */
 };
 
 /* --- expansion ---------------------------------------------------------------------------------------------------- */
@@ -168,6 +171,20 @@ static const char *restart_policy(const cJSON *pod_spec, bool init)
     return policy;
 }
 
+/* Init containers are over before the others begin: all may have the same ones. */
+static void hand_gpus(struct render *render, int64_t count, bool init, cJSON *out)
+{
+    cJSON *gpus = count > 0 ? json_set(out, "gpus", json_array()) : NULL;
+    int from = init ? 0 : render->gpus_handed;
+    for (int64_t i = 0; i < count; i++) {
+        const cJSON *gpu = cJSON_GetArrayItem(render->gpus, from + (int)i);
+        if (gpu)
+            json_push_text(gpus, gpu->valuestring);
+    }
+    if (!init)
+        render->gpus_handed += (int)count;
+}
+
 static int render_container(struct render *render, const cJSON *container, bool init, cJSON *containers)
 {
     const char *name = json_text_or("", container, "name", NULL);
@@ -197,6 +214,7 @@ static int render_container(struct render *render, const cJSON *container, bool 
     json_set_i64(out, "cpu_milli", demand.limit_cpu_milli);
     json_set_i64(out, "memory_bytes", demand.limit_memory_bytes);
     json_set_i64(out, "pids", PIDS_MAX);
+    hand_gpus(render, demand.gpus, init, out);
     json_set_text(out, "restart", restart_policy(json_member(render->pod->body, "spec"), init));
     json_set(out, "mounts", podvolumes_mounts(render->pod->body, container));
     return 0;
@@ -222,7 +240,8 @@ static int render_containers(struct render *render, cJSON *spec)
 
 int podspec_render(struct local *local, const struct object *pod, cJSON **ret, cJSON **ret_claims, struct error *error)
 {
-    struct render render = {.local = local, .pod = pod, .error = error};
+    AUTO_JSON cJSON *gpus = gpus_of_pod(pod);
+    struct render render = {.local = local, .pod = pod, .error = error, .gpus = gpus};
     AUTO_JSON cJSON *spec = json_object();
     AUTO_JSON cJSON *claims = json_array();
     char hostname[64];

@@ -13,6 +13,7 @@ enum {
     ENV_MAX = 256,
     ARGS_MAX = 256,
     GRACE_MAX_S = 600,
+    DEVICES_MAX = 64,
     PROBE_NUMBER_MAX = 3600
 };
 
@@ -272,6 +273,8 @@ static int check_amounts(struct check *check, const cJSON *value, const char *pa
             return check_fail(check, field, "is not known: cpu, memory and ephemeral-storage are");
         if (!quantity_value(amount, &milli))
             return check_fail(check, field, "must be a quantity such as \"500m\", \"2\" or \"4Gi\"");
+        if (strchr(amount->string, '/') && (milli % 1000 != 0 || milli > DEVICES_MAX * 1000LL))
+            return check_fail(check, field, "must be a whole number of at most 64");
     }
     return 0;
 }
@@ -287,7 +290,15 @@ static int check_resources(struct check *check, const cJSON *value, const char *
     int r = check_fields(check, value, path, resource_fields);
     if (r < 0)
         return r;
-    const cJSON *limit;
+    const cJSON *limit, *amount;
+    cJSON_ArrayForEach(amount, json_member(value, "requests"))
+    {
+        int64_t most = 0, wanted = 0;
+        (void)quantity_value(amount, &wanted);
+        limit = json_at(value, "limits", amount->string, NULL);
+        if (strchr(amount->string, '/') && (!limit || !quantity_value(limit, &most) || most != wanted))
+            return check_fail(check, path, "a device's request must be its limit: give the limit alone, or both alike");
+    }
     cJSON_ArrayForEach(limit, json_member(value, "limits"))
     {
         int64_t most = 0, wanted = 0;

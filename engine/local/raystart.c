@@ -89,8 +89,8 @@ static void set_resources(cJSON *parameters, const cJSON *group, const cJSON *co
     set_default_number(parameters, "object-store-memory", store);
     if (memory > 0)
         set_default_number(parameters, "memory", memory);
-    if (demand.devices > 0)
-        set_default_number(parameters, "num-gpus", demand.devices);
+    if (demand.gpus > 0)
+        set_default_number(parameters, "num-gpus", demand.gpus);
 }
 
 static cJSON *copy_parameters(const cJSON *given)

@@ -20,12 +20,14 @@ static void set_desired(cJSON *status, const struct ray_seen *seen)
         pod_demand(json_at(group, "template", "spec", NULL), &one);
         sum.limit_cpu_milli += replicas * one.limit_cpu_milli;
         sum.limit_memory_bytes += replicas * one.limit_memory_bytes;
+        sum.gpus += replicas * one.gpus;
     }
     quantity_format_cpu(sum.limit_cpu_milli, text, sizeof(text));
     json_set_text(status, "desiredCPU", text);
     quantity_format_bytes(sum.limit_memory_bytes, text, sizeof(text));
     json_set_text(status, "desiredMemory", text);
-    json_set_text(status, "desiredGPU", "0");
+    (void)snprintf(text, sizeof(text), "%lld", (long long)sum.gpus);
+    json_set_text(status, "desiredGPU", text);
     json_set_text(status, "desiredTPU", "0");
     json_set_i64(status, "desiredWorkerReplicas", seen->desired);
     json_set_i64(status, "minWorkerReplicas", seen->minimum);

@@ -41,7 +41,7 @@ int sandbox_volume_remove(struct sandbox_client *client, const char *sandbox, co
  *  {"hostname":"nb1-0", "uid":"<the Pod object's uid>", "address":"10.64.0.5" (optional: else the next free one),
  *   "containers":[{"name":"notebook","image":"ray-2.60"(image directory name),"init":false,
  *      "args":["/abs/or/PATH/program",…], "env":{"K":"V",…}, "workdir":"/home/atelier",
- *      "cpu_milli":500, "memory_bytes":…, "pids":4096,
+ *      "cpu_milli":500, "memory_bytes":…, "pids":4096, "gpus":["nvidia0",…],
  * "mounts":[{"volume":"home","path":"/home/atelier","subpath":"","readonly":false}],
  *      "restart":"Always|OnFailure|Never"}],
  *   "volumes":{"home":{"type":"named","volume":"home"}, "tmp":{"type":"empty","memory":false,"bytes":0},
@@ -95,7 +95,8 @@ int sandbox_exec(struct sandbox_client *client, const char *sandbox, const char 
 typedef void (*sandbox_changed)(void *context, const char *sandbox, const char *pod);
 int sandbox_subscribe(struct sandbox_client *client, sandbox_changed changed, void *context, struct error *error);
 
-/* {"version","root":bool,"cgroup":"v1|v2|hybrid","runtime":"runc","volumes_enforced":bool,"missing":[texts]} */
+/* {"version","root":bool,"cgroup":"v1|v2|hybrid","runtime":"runc","volumes_enforced":bool,"missing":[texts],
+ * "gpus":["nvidia0",…]} */
 int sandbox_hello(struct sandbox_client *client, cJSON **ret, struct error *error);
 
 #endif

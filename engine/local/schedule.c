@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "engine/local/gpus.h"
 #include "engine/local/quota.h"
 #include "engine/local/status.h"
 
@@ -73,7 +74,7 @@ static int check_room(const struct scheduler *scheduler, const struct demand *de
     int64_t cpu, memory;
     char wanted[32], left[32], all[32];
     if (demand->devices > 0)
-        return error_set(error, ERROR_LIMITED, NULL, "this machine offers no GPUs or other devices to pods");
+        return error_set(error, ERROR_LIMITED, NULL, "this machine offers no devices to pods but " RESOURCE_GPU);
     sum_held(scheduler->local, &cpu, &memory);
     if (demand->limit_memory_bytes > scheduler->memory_bytes - memory) {
         int64_t unused = scheduler->memory_bytes - memory;
@@ -92,13 +93,15 @@ static int check_room(const struct scheduler *scheduler, const struct demand *de
     return 0;
 }
 
-static cJSON *waiting_status(const struct object *pod, const char *reason, const char *message)
+static cJSON *waiting_status(const struct object *pod, const char *reason, const char *message, const char *gpus)
 {
     cJSON *status = json_copy(json_member(pod->body, "status"));
     if (!status)
         status = json_object();
     json_set_text(status, "phase", "Pending");
     status_set_condition(status, "PodScheduled", !message, message ? reason : NULL, message);
+    if (gpus && !message)
+        status_set_condition(status, CONDITION_GPUS, true, "Assigned", gpus);
     return status;
 }
 
@@ -107,6 +110,7 @@ int schedule_pod(struct local *local, const struct object *pod, bool *ret_placed
     struct scheduler *scheduler = local->scheduler;
     struct demand demand;
     struct error why = {0};
+    AUTO_FREE char *gpus = NULL;
     const char *reason = "QuotaExceeded";
     pod_demand(json_member(pod->body, "spec"), &demand);
     pthread_mutex_lock(&scheduler->lock);
@@ -115,8 +119,15 @@ int schedule_pod(struct local *local, const struct object *pod, bool *ret_placed
         reason = "Unschedulable";
         r = check_room(scheduler, &demand, &why);
     }
+    if (r == 0 && demand.gpus > 0)
+        r = gpus_choose(local, pod, demand.gpus, &gpus, &why);
+    if (r == -ERROR_UNAVAILABLE || r == -ERROR_TIMEOUT) { /* sandboxd is away: it says nothing about room */
+        pthread_mutex_unlock(&scheduler->lock);
+        *error = why;
+        return r;
+    }
     bool placed = r == 0;
-    r = objects_set_status(local->objects, pod, waiting_status(pod, reason, placed ? NULL : why.message), error);
+    r = objects_set_status(local->objects, pod, waiting_status(pod, reason, placed ? NULL : why.message, gpus), error);
     pthread_mutex_unlock(&scheduler->lock);
     *ret_placed = placed && r == 0;
     if (!placed && r == 0)
@@ -128,7 +139,8 @@ int schedule_pod(struct local *local, const struct object *pod, bool *ret_placed
 
 /* --- usage -------------------------------------------------------------------------------------------------------- */
 
-static cJSON *amounts(int64_t cpu_milli, int64_t memory_bytes)
+/* GPUs only where there are any: most machines have none. */
+static cJSON *amounts(int64_t cpu_milli, int64_t memory_bytes, int64_t gpus, bool show_gpus)
 {
     cJSON *ret = json_object();
     char text[32];
@@ -136,6 +148,8 @@ static cJSON *amounts(int64_t cpu_milli, int64_t memory_bytes)
     json_set_text(ret, "cpu", text);
     quantity_format_bytes(memory_bytes, text, sizeof(text));
     json_set_text(ret, "memory", text);
+    if (show_gpus)
+        json_set_i64(ret, RESOURCE_GPU, gpus);
     return ret;
 }
 
@@ -143,7 +157,9 @@ int schedule_usage(struct engine *engine, cJSON **ret, struct error *error)
 {
     struct local *local = local_of(engine);
     AUTO_OBJECT_LIST struct object_list pods = {0};
-    int64_t cpu = 0, memory = 0, own_cpu = 0, own_memory = 0;
+    int64_t cpu = 0, memory = 0, gpus = 0, own_cpu = 0, own_memory = 0, own_gpus = 0;
+    int64_t machine_gpus = gpus_of_machine(local);
+    bool show = machine_gpus > 0;
     (void)error;
     objects_select(local->objects, KIND_POD, NULL, NULL, &pods);
     cJSON *profiles = json_array();
@@ -153,17 +169,20 @@ int schedule_usage(struct engine *engine, cJSON **ret, struct error *error)
             pod_demand(json_member(pods.items[i]->body, "spec"), &demand);
         own_cpu += demand.limit_cpu_milli;
         own_memory += demand.limit_memory_bytes;
+        own_gpus += demand.gpus;
         if (i + 1 < pods.count && strcmp(pods.items[i]->namespace, pods.items[i + 1]->namespace) == 0)
             continue;
-        cJSON *profile = json_push(profiles, amounts(own_cpu, own_memory));
+        cJSON *profile = json_push(profiles, amounts(own_cpu, own_memory, own_gpus, show));
         json_set_text(profile, "name", pods.items[i]->namespace);
         cpu += own_cpu;
         memory += own_memory;
-        own_cpu = own_memory = 0;
+        gpus += own_gpus;
+        own_cpu = own_memory = own_gpus = 0;
     }
     *ret = json_object();
-    json_set(*ret, "allocatable", amounts(local->scheduler->cpu_milli, local->scheduler->memory_bytes));
-    json_set(*ret, "requested", amounts(cpu, memory));
+    json_set(*ret, "allocatable",
+             amounts(local->scheduler->cpu_milli, local->scheduler->memory_bytes, machine_gpus, show));
+    json_set(*ret, "requested", amounts(cpu, memory, gpus, show));
     json_set(*ret, "profiles", profiles);
     return 0;
 }

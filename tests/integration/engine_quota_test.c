@@ -86,8 +86,69 @@ static void test_capacity_and_quota(void **state)
     assert_string_equal(json_text(usage, "requested", "memory", NULL), "512Mi");
 }
 
+#define GPU_POD(name, count)                                                                                           \
+    "metadata: {name: " name "}\nspec:\n  containers:\n  - name: main\n    image: ray-2.60\n"                          \
+    "    command: [sleep]\n    resources: {limits: {memory: 64Mi, nvidia.com/gpu: " count "}}\n"
+
+/* What sandboxd was told to give the pod. */
+static char *gpus_given(const char *sandbox, const char *pod)
+{
+    pthread_mutex_lock(&fake.lock);
+    char *text = json_print(json_member(json_at(fake_find(sandbox, pod), "spec", "containers", NULL)->child, "gpus"));
+    pthread_mutex_unlock(&fake.lock);
+    return text;
+}
+
+static void expect_gpus(const char *sandbox, const char *pod, const char *expected)
+{
+    AUTO_FREE char *given = gpus_given(sandbox, pod);
+    assert_string_equal(given, expected);
+}
+
+static void test_gpus_are_one_pods_at_a_time(void **state)
+{
+    struct bench *bench = *state;
+    AUTO_JSON cJSON *usage = NULL;
+    make_alice(bench);
+    must_create(bench, KIND_NAMESPACE, NULL, "{metadata: {name: bob}}");
+    fake.gpus = 3;
+    must_create(bench, KIND_POD, "alice", GPU_POD("one", "1"));
+    WAIT(is(bench, KIND_POD, "alice", "one", "phase", "Running"));
+    must_create(bench, KIND_POD, "bob", GPU_POD("two", "2"));
+    WAIT(is(bench, KIND_POD, "bob", "two", "phase", "Running"));
+    expect_gpus("alice", "one", "[\"nvidia0\"]");
+    expect_gpus("bob", "two", "[\"nvidia1\",\"nvidia2\"]");
+    must_create(bench, KIND_POD, "alice", GPU_POD("late", "1"));
+    WAIT(condition_is(bench, KIND_POD, "late", "PodScheduled", "False"));
+    AUTO_JSON cJSON *late = get(bench, KIND_POD, "alice", "late");
+    assert_string_equal(json_text(json_condition(late, "PodScheduled"), "message", NULL),
+                        "not enough nvidia.com/gpu: the pod needs 1, 0 of 3 are free; of this profile, one has 1");
+    assert_int_equal(engine_usage(bench->engine, &usage, NULL), 0);
+    int64_t all = 0, asked = 0;
+    assert_true(json_i64(json_at(usage, "allocatable", "nvidia.com/gpu", NULL), &all) && all == 3);
+    assert_true(json_i64(json_at(usage, "requested", "nvidia.com/gpu", NULL), &asked) && asked == 3);
+
+    /* Neither a restart of atelierd nor the loss of all processes changes whose they are. */
+    restart_engine(bench);
+    fake_restart();
+    WAIT(is(bench, KIND_POD, "alice", "one", "phase", "Running") &&
+         is(bench, KIND_POD, "bob", "two", "phase", "Running"));
+    assert_true(condition_is(bench, KIND_POD, "late", "PodScheduled", "False"));
+    assert_int_equal(engine_delete(bench->engine, KIND_POD, "bob", "two", NULL, NULL), 0);
+    WAIT(is(bench, KIND_POD, "alice", "late", "phase", "Running"));
+    expect_gpus("alice", "one", "[\"nvidia0\"]");
+    expect_gpus("alice", "late", "[\"nvidia1\"]");
+    must_create(bench, KIND_POD, "alice", GPU_POD("four", "4"));
+    WAIT(condition_is(bench, KIND_POD, "four", "PodScheduled", "False"));
+    AUTO_JSON cJSON *four = get(bench, KIND_POD, "alice", "four");
+    assert_string_equal(
+        json_text(json_condition(four, "PodScheduled"), "message", NULL),
+        "not enough nvidia.com/gpu: the pod needs 4, 1 of 3 are free; of this profile, late has 1, one has 1");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_capacity_and_quota), TEST(test_quota_counts_objects_and_devices)};
+    const struct CMUnitTest tests[] = {TEST(test_capacity_and_quota), TEST(test_quota_counts_objects_and_devices),
+                                       TEST(test_gpus_are_one_pods_at_a_time)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

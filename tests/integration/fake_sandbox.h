@@ -24,8 +24,8 @@ static struct {
     cJSON *kept;                        /* what the last images_prune was to keep */
     int64_t unused_s;
     unsigned next_address, host_writes;
-    _Atomic unsigned starts;
-    int log; /* a memory file; 0 until first used */
+    _Atomic unsigned starts, gpus; /* gpus: how many the machine has */
+    int log;                       /* a memory file; 0 until first used */
     sandbox_changed changed;
     void *context;
     _Atomic bool away, silent; /* silent: nothing listens in the pods */
@@ -44,6 +44,7 @@ static inline void fake_reset(void)
     fake.volumes = json_object();
     fake.hosts = json_object();
     fake.starts = 0;
+    fake.gpus = 0;
     fake.host_writes = 0;
     pthread_mutex_unlock(&fake.lock);
 }
@@ -412,6 +413,12 @@ int sandbox_hello(struct sandbox_client *client, cJSON **ret, struct error *erro
 {
     (void)client;
     *ret = json_object();
+    cJSON *gpus = json_set(*ret, "gpus", json_array());
+    for (unsigned i = 0; i < fake.gpus; i++) {
+        char name[24];
+        snprintf(name, sizeof(name), "nvidia%u", i);
+        json_push_text(gpus, name);
+    }
     return fake_check(error);
 }
 

@@ -55,6 +55,8 @@ static inline pid_t bench_spawn(bool down)
     AUTO_FREE char *run = bench_path("run");
     AUTO_FREE char *data = bench_path("data");
     AUTO_FREE char *images = bench_path("images");
+    AUTO_FREE char *gpus = bench_path("gpus");
+    AUTO_FREE char *driver = bench_path("driver");
     pid_t pid = fork();
     if (pid != 0)
         return pid;
@@ -65,7 +67,7 @@ static inline pid_t bench_spawn(bool down)
         execl(bench.program, "atelier-sandboxd", "--down", "--run-dir", run, "--data-dir", data, "--grace", "1", NULL);
     else
         execl(bench.program, "atelier-sandboxd", "--run-dir", run, "--data-dir", data, "--images-dir", images,
-              "--socket", bench.socket, "--socket-user", "0:0", NULL);
+              "--socket", bench.socket, "--socket-user", "0:0", "--gpu-devices", gpus, "--gpu-driver", driver, NULL);
     _exit(127);
 }
 

@@ -101,6 +101,14 @@ static void add_private(cJSON *mounts, const struct box_bundle *bundle)
     }
 }
 
+static void add_gpu_files(cJSON *mounts, const struct box_gpus *gpus)
+{
+    for (size_t i = 0; gpus && i < gpus->file_count; i++) {
+        AUTO_FREE char *destination = memory_format(BOX_GPU_FILES "%s", strrchr(gpus->files[i], '/'));
+        add_bind(mounts, destination, gpus->files[i], true);
+    }
+}
+
 static int depth_of(const cJSON *mount)
 {
     int depth = 0;
@@ -129,6 +137,7 @@ static cJSON *render_mounts(const struct box_bundle *bundle)
     add_kernel(mounts, bundle);
     add_system(mounts, bundle);
     add_private(mounts, bundle);
+    add_gpu_files(mounts, bundle->gpus);
     /* The image comes after the volumes of its depth, so that none can hide it. */
     add_bind(mounts, bundle->image, bundle->image, true);
     return parents_first(mounts);
@@ -140,9 +149,34 @@ static void add_env(cJSON *env, const char *name, const char *value)
     json_push_text(env, line);
 }
 
+/* Numbers of the machine for those who ask the driver, and of the container for CUDA, which sees no others. A tenant
+ * may narrow what CUDA sees; what there is he cannot change. */
+static void add_gpu_env(cJSON *env, const struct box_gpus *gpus, const cJSON *wanted)
+{
+    AUTO_BUFFER struct buffer own = {0};
+    const char *libraries = json_text(wanted, "LD_LIBRARY_PATH", NULL);
+    for (size_t i = 0; i < gpus->gpu_count; i++)
+        buffer_add_format(&own, "%s%zu", i ? "," : "", i);
+    add_env(env, "NVIDIA_VISIBLE_DEVICES", gpus->indices);
+    if (!json_member(wanted, "CUDA_VISIBLE_DEVICES"))
+        add_env(env, "CUDA_VISIBLE_DEVICES", own.p);
+    AUTO_FREE char *path = memory_format(BOX_GPU_FILES "%s%s", libraries ? ":" : "", libraries ? libraries : "");
+    if (gpus->file_count > 0)
+        add_env(env, "LD_LIBRARY_PATH", path);
+}
+
+static bool is_set_for_gpus(const struct box_gpus *gpus, const char *name)
+{
+    return gpus && gpus->gpu_count > 0 &&
+           (strcmp(name, "NVIDIA_VISIBLE_DEVICES") == 0 ||
+            (gpus->file_count > 0 && strcmp(name, "LD_LIBRARY_PATH") == 0));
+}
+
 static cJSON *render_env(const struct box_bundle *bundle)
 {
-    AUTO_FREE char *path = memory_format("%s/bin:/usr/bin:/usr/sbin:/bin:/sbin", bundle->image);
+    bool driver = bundle->gpus && bundle->gpus->file_count > 0;
+    AUTO_FREE char *path =
+        memory_format("%s/bin:/usr/bin:/usr/sbin:/bin:/sbin%s", bundle->image, driver ? ":" BOX_GPU_FILES : "");
     const struct {
         const char *name, *value;
     } defaults[] = {{"PATH", path},      {"VIRTUAL_ENV", bundle->image}, {"HOME", BOX_HOME},
@@ -153,8 +187,12 @@ static cJSON *render_env(const struct box_bundle *bundle)
     for (size_t i = 0; i < COUNT_OF(defaults); i++)
         if (!json_member(wanted, defaults[i].name))
             add_env(env, defaults[i].name, defaults[i].value);
+    if (bundle->gpus && bundle->gpus->gpu_count > 0)
+        add_gpu_env(env, bundle->gpus, wanted);
     cJSON_ArrayForEach(value, wanted)
     {
+        if (is_set_for_gpus(bundle->gpus, value->string))
+            continue;
         AUTO_FREE char *expanded = box_expand_address(value->valuestring, bundle->address);
         add_env(env, value->string, expanded);
     }
@@ -209,12 +247,49 @@ static int64_t number(const struct box_bundle *bundle, const char *key, int64_t 
     return json_i64(json_member(bundle->container, key), &value) && value ? value : fallback;
 }
 
+static void set_device(cJSON *entry, const struct box_device *device)
+{
+    json_set_text(entry, "type", "c");
+    json_set_i64(entry, "major", device->major);
+    json_set_i64(entry, "minor", device->minor);
+}
+
+/* Nothing but what the runtime itself allows everybody (null, zero, …), and this container's GPUs. */
+static cJSON *render_device_rules(const struct box_gpus *gpus)
+{
+    cJSON *rules = json_array();
+    cJSON *rule = json_push(rules, json_object());
+    json_set_bool(rule, "allow", false);
+    json_set_text(rule, "access", "rwm");
+    for (size_t i = 0; gpus && i < gpus->device_count; i++) {
+        rule = json_push(rules, json_object());
+        json_set_bool(rule, "allow", true);
+        json_set_text(rule, "access", "rw");
+        set_device(rule, &gpus->devices[i]);
+    }
+    return rules;
+}
+
+/* The nodes of them, in the container's own /dev. */
+static cJSON *render_devices(const struct box_gpus *gpus)
+{
+    cJSON *devices = json_array();
+    for (size_t i = 0; gpus && i < gpus->device_count; i++) {
+        cJSON *device = json_push(devices, json_object());
+        AUTO_FREE char *path = memory_format("/dev/%s", gpus->devices[i].name);
+        json_set_text(device, "path", path);
+        set_device(device, &gpus->devices[i]);
+        json_set_i64(device, "fileMode", 0666); /* as NVIDIA's driver makes them: the container's user opens them */
+        json_set_i64(device, "uid", 0);
+        json_set_i64(device, "gid", 0);
+    }
+    return devices;
+}
+
 static cJSON *render_resources(const struct box_bundle *bundle)
 {
     cJSON *resources = json_object();
-    cJSON *device = json_push(json_set(resources, "devices", json_array()), json_object());
-    json_set_bool(device, "allow", false);
-    json_set_text(device, "access", "rwm");
+    json_set(resources, "devices", render_device_rules(bundle->gpus));
     int64_t memory = number(bundle, "memory_bytes", 0), cpu = number(bundle, "cpu_milli", 0);
     if (memory) {
         cJSON *limit = json_set(resources, "memory", json_object());
@@ -246,6 +321,7 @@ static cJSON *render_linux(const struct box_bundle *bundle)
         json_set_text(system, "cgroupsPath", bundle->cgroup);
         json_set(system, "resources", render_resources(bundle));
     }
+    json_set(system, "devices", render_devices(bundle->gpus));
     json_set(system, "seccomp", box_seccomp_profile());
     json_set(system, "maskedPaths",
              TEXTS("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",

@@ -6,6 +6,7 @@
 #define ATELIER_SANDBOXD_BUNDLE_H
 
 #include "base/json.h"
+#include "engine/local/sandboxd/gpu.h"
 
 #define BOX_INIT_PATH "/run/.atelier/init" /* where a container sees the pid 1 that we bring */
 #define BOX_HOME "/home/atelier"
@@ -28,6 +29,7 @@ struct box_bundle {
     const char *tmp, *var_tmp, *home; /* private directories on the host */
     const struct box_bind *binds;     /* the pod's volumes */
     size_t bind_count;
+    const struct box_gpus *gpus; /* NULL: none */
     int64_t nofile;
     bool swap_limited; /* the kernel accounts swap: limit it to none */
 };

@@ -13,6 +13,7 @@
 #include "engine/local/sandboxd/bundle.h"
 #include "engine/local/sandboxd/cgroup.h"
 #include "engine/local/sandboxd/etc.h"
+#include "engine/local/sandboxd/gpu.h"
 #include "engine/local/sandboxd/image.h"
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/monitor.h"
@@ -98,7 +99,8 @@ static int make_bundle(struct box_daemon *daemon, struct box_pod *pod, const str
     AUTO_FREE char *image = NULL;
     AUTO_FREE char *exits = memory_format("%s/exit", directory);
     AUTO_FREE char *persist = memory_format("%s/persist", directory);
-    struct box_bundle bundle = {.container = spec};
+    struct box_gpus gpus = {0};
+    struct box_bundle bundle = {.container = spec, .gpus = &gpus};
     struct box_bind *binds = NULL;
     box_mounts_detach(directory);
     int failed = file_remove_tree(directory, error);
@@ -109,12 +111,14 @@ static int make_bundle(struct box_daemon *daemon, struct box_pod *pod, const str
     if (!failed)
         failed = box_image_path(daemon->paths.images, json_text(spec, "image", NULL), &image, error);
     if (!failed)
+        failed = box_gpus_take(&daemon->paths, json_member(spec, "gpus"), &gpus, error);
+    if (!failed)
         failed = box_container_binds(daemon, pod, spec, &binds, &bundle.bind_count, error);
-    if (failed)
-        return failed;
     bundle.image = image;
     bundle.binds = binds;
-    failed = render(daemon, pod, container, directory, &bundle, error);
+    if (!failed)
+        failed = render(daemon, pod, container, directory, &bundle, error);
+    box_gpus_free(&gpus);
     box_binds_free(binds, bundle.bind_count);
     return failed;
 }

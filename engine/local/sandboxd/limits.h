@@ -11,7 +11,9 @@
 #define BOX_UIDS_PER_SANDBOX 16       /* the first runs everything; the others are room for later */
 #define BOX_PODS_PER_SANDBOX_MAX 1024 /* a bridge has 1024 ports (BR_MAX_PORTS) */
 #define BOX_CONTAINERS_MAX 16
-#define BOX_IMAGES_MAX 256 /* installed at once: a descriptor each while they are looked through */
+#define BOX_IMAGES_MAX 256    /* installed at once: a descriptor each while they are looked through */
+#define BOX_GPU_INDEX_MAX 63  /* the largest machines have 16 */
+#define BOX_GPU_FILES_MAX 128 /* a driver has about 40 */
 #define BOX_ARGS_MAX 512
 #define BOX_ENVS_MAX 1024
 #define BOX_ARGUMENT_BYTES_MAX (96 * 1024) /* under the kernel's 128 KiB for a single string (MAX_ARG_STRLEN) */

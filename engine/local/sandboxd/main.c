@@ -21,7 +21,7 @@
 
 static const char usage_text[] =
     "usage: atelier-sandboxd --run-dir DIR --data-dir DIR --images-dir DIR --socket PATH --socket-user UID[:GID]\n"
-    "                        [--name TAG] [--cgroup-parent PATH]\n"
+    "                        [--name TAG] [--cgroup-parent PATH] [--gpu-devices DIR] [--gpu-driver DIR]\n"
     "       atelier-sandboxd --down --run-dir DIR --data-dir DIR [--name TAG] [--cgroup-parent PATH]\n"
     "                        [--grace SECONDS]\n"
     "\n"
@@ -71,6 +71,8 @@ static int parse(int argc, char **argv, struct options *options)
                                           {"down", no_argument, NULL, 'D'},
                                           {"grace", required_argument, NULL, 'g'},
                                           {"cgroup-parent", required_argument, NULL, 'c'},
+                                          {"gpu-devices", required_argument, NULL, 'G'},
+                                          {"gpu-driver", required_argument, NULL, 'V'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int option;
@@ -94,6 +96,12 @@ static int parse(int argc, char **argv, struct options *options)
             break;
         case 'c':
             options->places.cgroup_parent = optarg;
+            break;
+        case 'G':
+            options->places.gpu_devices = optarg;
+            break;
+        case 'V':
+            options->places.gpu_driver = optarg;
             break;
         case 'D':
             options->down = true;

@@ -8,6 +8,7 @@
 #include "engine/local/sandboxd/address.h"
 #include "engine/local/sandboxd/cgroup.h"
 #include "engine/local/sandboxd/exec.h"
+#include "engine/local/sandboxd/gpu.h"
 #include "engine/local/sandboxd/image.h"
 #include "engine/local/sandboxd/image_prune.h"
 #include "engine/local/sandboxd/limits.h"
@@ -65,6 +66,7 @@ static int hello(struct call *call, struct error *error)
     json_set_text(call->answer, "runtime", slash ? slash + 1 : call->daemon->runtime.runc);
     json_set_bool(call->answer, "volumes_enforced", box_volume_enforced());
     json_set_text(call->answer, "tag", call->daemon->paths.tag);
+    json_set(call->answer, "gpus", box_gpu_names(&call->daemon->paths));
     json_set(call->answer, "missing", box_daemon_missing(call->daemon));
     return 0;
 }

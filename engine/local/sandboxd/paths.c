@@ -36,6 +36,8 @@ int box_paths_open(struct box_paths *paths, const struct box_places *places, str
         return failed;
     /* Images are built by others and may come later: only the path is fixed here. */
     paths->images = places->images ? memory_text(places->images) : memory_format("%s/images", paths->data);
+    paths->gpu_devices = memory_text(places->gpu_devices ? places->gpu_devices : "/dev");
+    paths->gpu_driver = places->gpu_driver ? memory_text(places->gpu_driver) : NULL;
     paths->state = memory_format("%s/state", paths->run);
     box_tag_derive(paths->data, paths->tag);
     if (tag && (!name_is_label(slice_of(tag)) || strlen(tag) >= BOX_TAG_SIZE))
@@ -53,6 +55,8 @@ void box_paths_close(struct box_paths *paths)
     free(paths->state);
     free(paths->data);
     free(paths->images);
+    free(paths->gpu_devices);
+    free(paths->gpu_driver);
     free(paths->cgroup);
 }
 

@@ -24,13 +24,16 @@
 struct box_places {
     const char *run, *data;
     const char *images;        /* NULL: <data>/images */
+    const char *gpu_devices;   /* where nvidia0, nvidiactl, … are; NULL: /dev */
+    const char *gpu_driver;    /* libcuda.so* and the like, if not below /usr; NULL: they are there */
     const char *tag;           /* NULL: derived from <data> */
     const char *cgroup_parent; /* below the root of each hierarchy; NULL: the root */
 };
 
 struct box_paths {
     char *run, *state, *data, *images;
-    char *cgroup; /* "/atelier-TAG" in its parent */
+    char *gpu_devices, *gpu_driver; /* the latter may be NULL */
+    char *cgroup;                   /* "/atelier-TAG" in its parent */
     char tag[BOX_TAG_SIZE];
 };
 

@@ -12,6 +12,7 @@
 #include "engine/local/sandboxd/address.h"
 #include "engine/local/sandboxd/cgroup.h"
 #include "engine/local/sandboxd/etc.h"
+#include "engine/local/sandboxd/gpu.h"
 #include "engine/local/sandboxd/image.h"
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/mounts.h"
@@ -275,8 +276,13 @@ int box_pod_start(struct box_daemon *daemon, const char *sandbox_name, const cha
     if (!sandbox)
         return error_set(error, ERROR_NOT_FOUND, "sandbox", "there is no sandbox \"%s\"", sandbox_name);
     struct box_pod *existing = box_pod_find(daemon, sandbox_name, name);
-    failed = existing ? answer_existing(daemon, existing, json_text(spec, "uid", NULL), ret, error)
-                      : start_new(daemon, sandbox, name, spec, ret, error);
+    if (existing) {
+        failed = answer_existing(daemon, existing, json_text(spec, "uid", NULL), ret, error);
+    } else {
+        failed = box_gpus_check_free(daemon, sandbox_name, name, spec, error);
+        if (!failed)
+            failed = start_new(daemon, sandbox, name, spec, ret, error);
+    }
     box_pod_put(daemon, existing);
     box_sandbox_put(daemon, sandbox);
     return failed;

@@ -2,6 +2,7 @@
 #include "engine/local/sandboxd/spec.h"
 
 #include "engine/local/sandboxd/address.h"
+#include "engine/local/sandboxd/gpu.h"
 #include "engine/local/sandboxd/image.h"
 #include "engine/local/sandboxd/limits.h"
 
@@ -192,10 +193,25 @@ static int check_limits(const cJSON *container, const char *path, struct error *
                : refuse(error, path, "restart", "Always, OnFailure or Never");
 }
 
+static int check_gpus(const cJSON *container, const char *path, struct error *error)
+{
+    const cJSON *gpus = json_member(container, "gpus"), *gpu;
+    if (!gpus)
+        return 0;
+    if (!cJSON_IsArray(gpus) || cJSON_GetArraySize(gpus) > BOX_GPU_INDEX_MAX + 1)
+        return refuse(error, path, "gpus", "a list of at most 64 GPUs");
+    cJSON_ArrayForEach(gpu, gpus)
+    {
+        if (!cJSON_IsString(gpu) || !box_gpu_name_ok(slice_of(gpu->valuestring)))
+            return refuse(error, path, "gpus", "names such as nvidia0");
+    }
+    return 0;
+}
+
 static int check_container(const cJSON *container, const cJSON *spec, const char *path, struct error *error)
 {
-    static const char *const known[] = {"name",      "image",        "init", "args",   "env",     "workdir",
-                                        "cpu_milli", "memory_bytes", "pids", "mounts", "restart", NULL};
+    static const char *const known[] = {"name",         "image", "init",   "args",    "env",  "workdir", "cpu_milli",
+                                        "memory_bytes", "pids",  "mounts", "restart", "gpus", NULL};
     const char *name, *image, *workdir;
     if (!cJSON_IsObject(container))
         return refuse(error, path, "", "an object");
@@ -221,6 +237,8 @@ static int check_container(const cJSON *container, const cJSON *spec, const char
         failed = check_env(container, path, error);
     if (!failed)
         failed = check_mounts(container, json_member(spec, "volumes"), path, error);
+    if (!failed)
+        failed = check_gpus(container, path, error);
     return failed ? failed : check_limits(container, path, error);
 }
 

@@ -63,6 +63,18 @@ static void test_head(void **state)
     assert_in_range(store, 1200LL << 20, 1300LL << 20);
 }
 
+static void test_gpus(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *group = parse("rayStartParams: {}");
+    AUTO_JSON cJSON *given = parse("rayStartParams: {num-gpus: '1'}");
+    AUTO_JSON cJSON *container = parse("{resources: {limits: {nvidia.com/gpu: 2, example.com/other: 4}}}");
+    AUTO_JSON cJSON *counted = ray_start_arguments(group, container, NULL, 0);
+    AUTO_JSON cJSON *said = ray_start_arguments(given, container, NULL, 0);
+    assert_true(has(counted, "--num-gpus=2"));
+    assert_true(has(said, "--num-gpus=1"));
+}
+
 static void test_worker(void **state)
 {
     (void)state;
@@ -142,8 +154,11 @@ static void test_own_command(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_head), cmocka_unit_test(test_worker), cmocka_unit_test(test_shm_bounds_the_store),
-        cmocka_unit_test(test_head_life_names_and_service), cmocka_unit_test(test_own_command)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_head),
+                                       cmocka_unit_test(test_gpus),
+                                       cmocka_unit_test(test_worker),
+                                       cmocka_unit_test(test_shm_bounds_the_store),
+                                       cmocka_unit_test(test_head_life_names_and_service),
+                                       cmocka_unit_test(test_own_command)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
