@@ -88,6 +88,8 @@ int auth_user_disable(struct auth *auth, const char *email, bool disabled, struc
 int auth_user_delete(struct auth *auth, const char *email, struct error *error);
 int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
                       cJSON **ret, struct error *error);
+/* The same token as a name and a secret, "token-ID:SECRET", for clients that know only that form. */
+void auth_token_named(int64_t id, const char *token, char ret[96]);
 int auth_token_list(struct auth *auth, int64_t user_id /* 0: all */, cJSON **ret_array, struct error *error);
 int auth_token_delete(struct auth *auth, int64_t user_id /* 0: any */, int64_t id, struct error *error);
 int auth_session_list(struct auth *auth, int64_t user_id, cJSON **ret_array, struct error *error);

@@ -63,15 +63,37 @@ static bool identify_session(const struct policy *policy, struct slice cookie, s
     return true;
 }
 
+/* "atl_SECRET", or "token-7:SECRET", which must then be token 7 (*ret_id; else 0). */
+static bool read_token(struct slice bearer, uint8_t ret_digest[DIGEST_SIZE], int64_t *ret_id)
+{
+    enum { BEFORE = sizeof(TOKEN_PREFIX) - 1 };
+    char plain[BEFORE + SECRET_LENGTH] = TOKEN_PREFIX;
+    struct slice secret, name = slice_split(bearer, ':', &secret);
+    *ret_id = 0;
+    if (slice_starts(name, TOKEN_NAME) &&
+        !text_parse_i64(slice_skip(name, sizeof(TOKEN_NAME) - 1), 1, INT64_MAX, ret_id))
+        return false;
+    if (!*ret_id && slice_starts(bearer, TOKEN_PREFIX))
+        secret = slice_skip(bearer, BEFORE);
+    else if (!*ret_id)
+        return false;
+    if (!secret_well_formed(secret))
+        return false;
+    memcpy(plain + BEFORE, secret.p, SECRET_LENGTH);
+    digest_sha256((struct slice){plain, sizeof(plain)}, ret_digest);
+    memory_wipe(plain, sizeof(plain));
+    return true;
+}
+
 static bool identify_token(const struct policy *policy, struct slice bearer, struct identity *ret)
 {
     uint8_t digest[DIGEST_SIZE];
-    if (!slice_starts(bearer, "atl_") || !secret_well_formed(slice_skip(bearer, 4)))
+    int64_t id;
+    if (!read_token(bearer, digest, &id))
         return false;
-    digest_sha256(bearer, digest);
     struct policy_token *token = map_get(policy->tokens, (struct slice){(const char *)digest, sizeof(digest)});
     int64_t now_ms = clock_wall_ms();
-    if (!token || !token_alive(token, now_ms))
+    if (!token || (id && token->id != id) || !token_alive(token, now_ms))
         return false;
     touch(&token->used_ms, now_ms);
     fill_user(ret, token->user);

@@ -259,6 +259,10 @@ extern const char session_user_sql[]; /* SELECT of a user by id, as session_iden
 int link_insert(struct store_connection *c, int64_t user_id, const char *purpose, char ret_code[64],
                 struct error *error);
 
+/* How a token is written: "atl_SECRET", or as name and secret "token-ID:SECRET", the form of Rancher and LLMOS. What is
+ * stored is the SHA-256 of the first. */
+#define TOKEN_PREFIX "atl_"
+#define TOKEN_NAME "token-"
 /* token.c: what a token's name and life may be (ttl_s 0: for ever), and one more token within the caller's transaction;
  * on failure <ret_token> and <ret> (may be NULL) say nothing. */
 int token_check(const char *name, int64_t ttl_s, struct error *error);

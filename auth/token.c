@@ -53,13 +53,13 @@ int token_add(struct store_connection *c, const char *email, const char *name, i
               cJSON **ret, struct error *error)
 {
     AUTO_RESULT PGresult *made = NULL;
-    char secret[SECRET_SIZE], token[SECRET_SIZE + 4], hash[SHA256_HEX_SIZE];
+    char secret[SECRET_SIZE], token[SECRET_SIZE + sizeof(TOKEN_PREFIX)], hash[SHA256_HEX_SIZE];
     int64_t user_id = 0, now_ms = clock_wall_ms();
     int failed = find_user(c, email, &user_id, error);
     if (failed)
         return failed;
     secret_new(secret);
-    snprintf(token, sizeof(token), "atl_%s", secret);
+    snprintf(token, sizeof(token), TOKEN_PREFIX "%s", secret);
     digest_sha256_hex(slice_of(token), hash);
     failed = store_run_v(c, "token_insert",
                          "WITH t AS (INSERT INTO tokens(user_id, name, secret_sha256, created_ms, expires_ms)"
@@ -100,6 +100,11 @@ int auth_token_create(struct auth *auth, const char *email, const char *name, in
     }
     memory_wipe(token, sizeof(token));
     return failed;
+}
+
+void auth_token_named(int64_t id, const char *token, char ret[96])
+{
+    snprintf(ret, 96, TOKEN_NAME "%lld:%.*s", (long long)id, SECRET_LENGTH, token + sizeof(TOKEN_PREFIX) - 1);
 }
 
 int auth_token_list(struct auth *auth, int64_t user_id, cJSON **ret_array, struct error *error)

@@ -116,7 +116,7 @@ int verb_token_create(struct call *call, struct error *error)
         return call_usage(error, "--ttl: expected a duration such as 90d or 12h");
     if (ttl)
         json_set_i64(body, "ttlSeconds", seconds);
-    return send_and_print(call, "POST", API "/tokens", body, "token", error);
+    return send_and_print(call, "POST", API "/tokens", body, call_flag(call, "named") ? "named" : "token", error);
 }
 
 /* An id is a number or a text, as the service likes. */

@@ -37,7 +37,8 @@ int tokens_create(struct call *call, struct error *error)
     AUTO_JSON cJSON *body = NULL, *created = NULL;
     const char *name = NULL, *user = NULL;
     int64_t ttl_s = 0;
-    char email[255], token[96];
+    char email[255], token[96], named[96];
+    int64_t id = 0;
     int status = call_body(call, known, &body, error);
     if (status == 0)
         status = body_text(body, "name", false, &name, error);
@@ -57,9 +58,13 @@ int tokens_create(struct call *call, struct error *error)
         auth_token_create(call->server->auth, email, name && *name ? name : "token", ttl_s, token, &created, error);
     if (status < 0)
         return status;
+    json_i64(json_member(created, "id"), &id);
+    auth_token_named(id, token, named);
     json_set_text(created, "token", token);
+    json_set_text(created, "named", named);
     call_json(call, 201, created);
     memory_wipe(token, sizeof(token));
+    memory_wipe(named, sizeof(named));
     return 0;
 }
 

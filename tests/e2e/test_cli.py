@@ -54,6 +54,14 @@ def test_accounts_and_tokens_print_only_what_a_script_wants(own):
     listed = own.cli("token", "list", "-o", "json", user=ALICE)
     items = json.loads(listed.stdout)["items"]
     assert [t["name"] for t in items] == ["laptop"] and own.tokens[ALICE] not in listed.stdout
+    named = own.cli("token", "create", "--named", user=ALICE).stdout.strip()  # as Rancher and LLMOS write theirs
+    name, secret = named.split(":")
+    assert own.get("/api/atelier/v1/whoami", token=named).json["email"] == ALICE
+    assert own.get("/api/atelier/v1/whoami", token=f"atl_{secret}").json["email"] == ALICE
+    for wrong in (f"token-1{name[6:]}:{secret}", f"{name}:{secret[:-1]}", f"{name}:", secret, f"other:{secret}"):
+        assert own.get("/api/atelier/v1/whoami", token=wrong).status == 401, wrong
+    own.cli("token", "delete", name.removeprefix("token-"), user=ALICE)
+    assert own.get("/api/atelier/v1/whoami", token=named).status == 401
     second = own.cli("token", "create", user=ALICE).stdout.strip()
     ids = {t["name"]: t["id"] for t in json.loads(own.cli("token", "list", "-o", "json", user=ALICE).stdout)["items"]}
     other = next(i for name, i in ids.items() if name != "laptop")

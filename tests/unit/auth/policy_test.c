@@ -310,7 +310,7 @@ static void identifies_by_host_and_credential(void **state)
 {
     (void)state;
     char main_secret[SECRET_SIZE], resource_secret[SECRET_SIZE], token[64], token_secret[SECRET_SIZE];
-    char hash[SHA256_HEX_SIZE], csrf[SECRET_SIZE];
+    char hash[SHA256_HEX_SIZE], csrf[SECRET_SIZE], named[96], misnamed[96], nameless[96];
     struct policy policy = {.fresh_until_ms = &fresh_until_ms};
     struct identity identity;
     int64_t now_ms = clock_wall_ms();
@@ -318,6 +318,9 @@ static void identifies_by_host_and_credential(void **state)
     secret_new(resource_secret);
     secret_new(token_secret);
     snprintf(token, sizeof(token), "atl_%s", token_secret);
+    auth_token_named(3, token, named);
+    auth_token_named(4, token, misnamed);
+    snprintf(nameless, sizeof(nameless), "token-:%s", token_secret);
     atomic_store(&fresh_until_ms, clock_monotonic_ms() + HOUR);
     assert_false(auth_identify(&policy, &(struct credentials){.cookie = slice_of(main_secret)}, &identity));
     snapshot_start(&policy, now_ms, SESSION_IDLE_MS);
@@ -359,6 +362,13 @@ static void identifies_by_host_and_credential(void **state)
         {{none, slice_of(token), none}, IDENTITY_TOKEN},
         {{none, slice_of(token), host}, IDENTITY_TOKEN},
         {{none, slice_of(token_secret), none}, IDENTITY_ANONYMOUS},
+        {{none, slice_of(named), none}, IDENTITY_TOKEN},
+        {{none, slice_of(misnamed), none}, IDENTITY_ANONYMOUS}, /* the right secret of another name */
+        {{none, slice_of(nameless), none}, IDENTITY_ANONYMOUS},
+        {{none, slice_skip(slice_of(named), 8), none}, IDENTITY_ANONYMOUS},
+        {{none, {named, strlen(named) - 1}, none}, IDENTITY_ANONYMOUS},
+        {{none, {named, 8}, none}, IDENTITY_ANONYMOUS},
+        {{slice_of(named), none, none}, IDENTITY_ANONYMOUS},
         {{none, main_cookie, none}, IDENTITY_ANONYMOUS},
         {{slice_of(token), none, none}, IDENTITY_ANONYMOUS},
         {{main_cookie, SLICE("wrong"), none}, IDENTITY_ANONYMOUS}, /* a wrong token is not made good by a cookie */
