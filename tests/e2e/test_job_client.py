@@ -1,0 +1,57 @@
+"""The Jobs client of Ray's own documentation, from outside, over TLS: unverified as people write it, and with the CA."""
+import subprocess
+
+import pytest
+from atelier import IMAGE_BIN, Atelier
+
+ALICE = "alice@example.com"
+CLIENT = """
+import sys, time
+from ray.job_submission import JobStatus, JobSubmissionClient
+address, token, verify = sys.argv[1:]
+verify = False if verify == "False" else verify
+client = JobSubmissionClient(address=address, headers={"Authorization": "Bearer " + token}, verify=verify)
+job = client.submit_job(entrypoint="python script.py", runtime_env={"working_dir": "./"})
+for _ in range(600):
+    status = client.get_job_status(job)
+    if status in {JobStatus.SUCCEEDED, JobStatus.STOPPED, JobStatus.FAILED}:
+        break
+    time.sleep(0.5)
+print(status, client.get_job_logs(job))
+"""
+
+
+@pytest.fixture(scope="module")
+def own():
+    instance = Atelier()
+    try:
+        instance.up()
+        instance.add_user(ALICE)
+        instance.cli("profile", "create", "alice", "--wait", user=ALICE)
+        instance.cli("-n", "alice", "ray", "create", "ml-cluster1", "--replicas", "0", user=ALICE)
+        instance.wait_raycluster("alice", "ml-cluster1", ALICE, workers=0, timeout_s=300)
+        yield instance
+    finally:
+        instance.remove()
+
+
+@pytest.mark.parametrize("trust", ["nothing verified", "the CA's file"])
+def test_submit_poll_and_logs_over_tls(own, tmp_path, trust):
+    (tmp_path / "script.py").write_text("print('ran', 6 * 7)\n")
+    verify = "False"
+    if trust == "the CA's file":
+        verify = str(tmp_path.parent / "ca.crt")
+        with open(verify, "w") as file:
+            file.write(own.cli("ca").stdout)
+    address = f"https://localhost:{own.tls_port}/api/v1/namespaces/alice/services/http:ml-cluster1-head-svc:dashboard/proxy/"
+    done = subprocess.run([IMAGE_BIN / "python", "-c", CLIENT, address, own.tokens[ALICE], verify], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=400, stdin=subprocess.DEVNULL, check=False)
+    assert "SUCCEEDED" in done.stdout and "ran 42" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_token_that_is_not_one_is_refused(own, tmp_path):
+    (tmp_path / "script.py").write_text("print('ran')\n")
+    address = f"https://localhost:{own.tls_port}/api/v1/namespaces/alice/services/http:ml-cluster1-head-svc:dashboard/proxy/"
+    done = subprocess.run([IMAGE_BIN / "python", "-c", CLIENT, address, own.tokens[ALICE][:-1] + "!", "False"], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=400, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode != 0 and "401" in done.stderr and "ran" not in done.stdout, done.stdout + done.stderr
