@@ -123,7 +123,9 @@ static int list_options(struct call *call, struct engine_list_options *ret, stru
     };
     if (ret->continue_token && !*ret->continue_token)
         ret->continue_token = NULL;
-    int status = call_query_i64(call, "limit", 0, INT64_MAX, &ret->limit, error);
+    int status = call_query_i64(call, "limit", INT64_MIN, INT64_MAX, &ret->limit, error);
+    if (ret->limit < 0) /* as many as there are, as kube-apiserver has it */
+        ret->limit = 0;
     if (ret->limit > LIMIT_LIST)
         ret->limit = LIMIT_LIST;
     return status;

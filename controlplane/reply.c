@@ -21,6 +21,24 @@ static struct subject subject_of(const struct call *call)
     return subject;
 }
 
+/* A refused object, which has a name also where the path that it was sent to has none. kubectl writes: The Notebook
+ * "nb1" is invalid. */
+static struct subject refused_subject(const struct call *call, const struct error *error)
+{
+    struct subject subject = {call_parameter(call, "group"), call_parameter(call, "plural"),
+                              call_parameter(call, "name")};
+    bool invalid = error->code == ERROR_INVALID;
+    enum engine_kind kind;
+    if ((!invalid && error->code != ERROR_EXISTS && error->code != ERROR_CONFLICT) ||
+        !engine_kind_by_plural(slice_of(subject.group), slice_of(subject.plural), &kind))
+        return subject_of(call);
+    if (invalid)
+        subject.plural = engine_kinds[kind].kind;
+    if (!*subject.name && call->name)
+        subject.name = call->name;
+    return subject;
+}
+
 /* The gateway answers for tenant paths in the same words, so these bytes are made in one place. */
 static void print_not_found(const struct call *call, struct buffer *ret)
 {
@@ -68,7 +86,7 @@ static const char *message_of(const struct error *error)
 
 cJSON *reply_status(const struct call *call, const struct error *error)
 {
-    struct subject subject = subject_of(call);
+    struct subject subject = refused_subject(call, error);
     cJSON *status = json_object();
     json_set_text(status, "kind", "Status");
     json_set_text(status, "apiVersion", "v1");

@@ -116,6 +116,7 @@ def test_lists_come_in_pages_and_by_selector(platform):
         if not token:
             break
     assert seen == [f"page-{index}" for index in range(5)]
+    assert names(platform.get(f"{CONFIGMAPS}?labelSelector=set%3Dpages&limit=-1", ALICE)) == seen  # all of them
     for selector, wanted in (("odd%3D1", ["page-1", "page-3"]), ("odd+in+%280%29%2Cset", ["page-0", "page-2", "page-4"]),
                              ("set%3Dpages%2Codd%21%3D0", ["page-1", "page-3"]), ("odd%2C%21set", [])):
         assert names(platform.get(f"{CONFIGMAPS}?labelSelector={selector}", ALICE)) == wanted, selector

@@ -84,6 +84,17 @@ def test_mistakes_are_named(alice, manifest, text, words):
     assert refused.returncode == 1 and words in refused.stderr, refused.stderr
 
 
+def test_a_refused_object_is_named(alice, manifest):
+    """By its kind and name, also where it does not exist yet and the path is that of its namespace."""
+    wrong = manifest(NOTEBOOK.replace("name: kept", "name: wrong", 1) % ("much", ""))
+    for command in (("create", "--validate=false"), ("apply", "--validate=false")):
+        said = alice(*command, "-f", wrong, check=False).stderr
+        assert 'The Notebook "wrong" is invalid' in said and "limits" in said, said
+    alice("create", "configmap", "twice")
+    assert 'configmaps "twice" already exists' in alice("create", "configmap", "twice", check=False).stderr
+    alice("delete", "configmap", "twice")
+
+
 def test_who_may_not_write_applies_nothing(viewed, alice, manifest):
     viewer = Kubectl(viewed, CAROL, "alice")
     refused = viewer("apply", "-f", manifest(configmap("carols", a="1")), check=False)
