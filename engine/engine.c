@@ -192,6 +192,14 @@ int engine_dial(struct engine *engine, const char *namespace, const char *servic
     return engine->operations->dial(engine, namespace, service, port, ret_fd, error);
 }
 
+int engine_dial_pod(struct engine *engine, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
+                    struct error *error)
+{
+    if (!engine->operations->dial_pod)
+        return error_set(error, ERROR_METHOD, NULL, "the cluster's own API forwards ports of pods here");
+    return engine->operations->dial_pod(engine, namespace, pod, port, ret_fd, error);
+}
+
 int engine_exec(struct engine *engine, const char *namespace, const char *pod, const struct engine_exec *wanted,
                 int *ret_fd, struct error *error)
 {

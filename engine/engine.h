@@ -171,6 +171,11 @@ int engine_measure(struct engine *engine, cJSON **ret, struct error *error);
 int engine_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *error);
 
+/* The same to a port of one pod, where the engine itself runs it. METHOD where the engine forwards (engine_dial_api);
+ * NOT_FOUND: no such pod; UNAVAILABLE: it has no address yet, or nothing listens there. */
+int engine_dial_pod(struct engine *engine, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
+                    struct error *error);
+
 /* A command in a running container of a pod, where the engine itself runs it. *ret_fd: a SOCK_SEQPACKET socket, the
  * caller's; closing it ends the command. Each packet is one message of Kubernetes' remote-command channels
  * (v5.channel.k8s.io): a byte that names the channel, then data, ENGINE_PACKET_BYTES at most in all. METHOD where the

@@ -39,6 +39,9 @@ struct engine_operations {
     int (*dial)(struct engine *, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *);
     /* NULL: METHOD. */
+    int (*dial_pod)(struct engine *, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
+                    struct error *);
+    /* NULL: METHOD. */
     int (*exec)(struct engine *, const char *namespace, const char *pod, const struct engine_exec *, int *ret_fd,
                 struct error *);
     /* NULL: METHOD. */

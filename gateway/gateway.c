@@ -10,6 +10,7 @@
 #include "gateway/exchange.h"
 #include "gateway/forward.h"
 #include "gateway/permit.h"
+#include "gateway/port_forward.h"
 #include "gateway/upstream.h"
 
 /* --- following the policy ----------------------------------------------------------------------------------------- */
@@ -195,6 +196,7 @@ int gateway_new(const struct gateway_options *options, struct gateway **ret, str
     copy_options(gateway, options);
     gateway->connections_max = connections_max();
     gateway->resources = resource_table_new();
+    gateway->port_forwards = port_forwards_new(gateway->options.engine);
     pthread_mutex_init(&gateway->doors_lock, NULL);
     for (unsigned i = 0; i < LOOPS_MAX; i++)
         gateway->loops[i].epoll = gateway->loops[i].event = -1;
@@ -323,6 +325,7 @@ void gateway_free(struct gateway *gateway)
         listener_close(&gateway->listeners[i]);
     for (unsigned i = 0; i < gateway->loop_count; i++)
         free_loop(&gateway->loops[i]);
+    port_forwards_free(gateway->port_forwards); /* nobody begins another: the dialers have stopped */
     crew_free(gateway->workers);
     crew_free(gateway->dialers);
     crew_free(gateway->admitters);

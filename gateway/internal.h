@@ -23,6 +23,7 @@ struct gateway {
     struct crew *dialers, *workers;
     struct crew *admitters; /* the webhook's own: workers may wait for the cluster, which waits for it */
     struct resource_table *resources;
+    struct port_forwards *port_forwards;
     int64_t connections_max;
     _Atomic int64_t connections, body_bytes;
     _Atomic bool review_due[LOOPS_MAX]; /* a review message is on its way to that loop */

@@ -21,12 +21,15 @@ static bool offers(const struct http_fields *fields, const char *protocol)
     return false;
 }
 
-static const char *choose_protocol(const struct http_fields *fields)
+static const char *choose_protocol(const struct http_fields *fields, bool ports)
 {
-    static const char *const known[] = {"v5.channel.k8s.io", "v4.channel.k8s.io"};
-    for (size_t i = 0; i < COUNT_OF(known); i++)
-        if (offers(fields, known[i]))
-            return known[i];
+    static const char *const channels[] = {"v5.channel.k8s.io", "v4.channel.k8s.io"};
+    static const char spdy[] = "SPDY/3.1+portforward.k8s.io";
+    if (ports)
+        return offers(fields, spdy) ? spdy : NULL;
+    for (size_t i = 0; i < COUNT_OF(channels); i++)
+        if (offers(fields, channels[i]))
+            return channels[i];
     return NULL;
 }
 
@@ -79,17 +82,20 @@ static void take_name(struct pod_request *request, struct slice path)
 bool pod_request_parse(const struct http_request *request, struct slice part, struct pod_request **ret,
                        const char **ret_subprotocol, struct http_fault *fault)
 {
-    const char *protocol = choose_protocol(&request->fields);
-    if (!slice_is(part, "exec"))
-        return refuse(fault, "only exec is served here");
+    bool ports = slice_is(part, "portforward");
+    const char *protocol = choose_protocol(&request->fields, ports);
+    if (!ports && !slice_is(part, "exec"))
+        return refuse(fault, "attach is not served here: exec starts a program of your own, log shows the container's");
     if (!protocol)
-        return refuse(fault, "the WebSocket's subprotocol must be v5.channel.k8s.io or v4.channel.k8s.io");
+        return refuse(fault, ports ? "the WebSocket's subprotocol must be SPDY/3.1+portforward.k8s.io"
+                                   : "the WebSocket's subprotocol must be v5.channel.k8s.io or v4.channel.k8s.io");
     struct pod_request *wanted = memory_get(sizeof(*wanted));
+    wanted->ports = ports;
     wanted->exec.command = json_array();
     wanted->exec.container = wanted->container;
     take_name(wanted, request->path);
     bool good = take_options(wanted, request->query);
-    if (!good || !wanted->exec.command->child) {
+    if (!good || (!ports && !wanted->exec.command->child)) {
         pod_request_free(wanted);
         return refuse(fault, good ? "command: expected a program to run"
                                   : "the query is malformed: expected command, container, stdin, stdout, stderr, tty");

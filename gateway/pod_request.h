@@ -1,7 +1,11 @@
 /*
- * What a WebSocket into a pod asks for, where the engine itself runs the pod: a command, in the words of Kubernetes'
- * PodExecOptions (?command=…&command=…&container=…&stdin=&stdout=&stderr=&tty=), over v5.channel.k8s.io or
- * v4.channel.k8s.io (which knows no end of stdin). What is said on the channels is the engine's (engine_exec).
+ * What a WebSocket into a pod asks for, where the engine itself runs the pod.
+ *
+ * exec: a command, in the words of Kubernetes' PodExecOptions
+ * (?command=…&command=…&container=…&stdin=&stdout=&stderr=&tty=), over v5.channel.k8s.io or v4.channel.k8s.io (which
+ * knows no end of stdin). What is said on the channels is the engine's (engine_exec).
+ *
+ * portforward: its ports, over SPDY/3.1+portforward.k8s.io (port_forward.h).
  */
 #ifndef ATELIER_GATEWAY_POD_REQUEST_H
 #define ATELIER_GATEWAY_POD_REQUEST_H
@@ -12,10 +16,12 @@
 #define POD_COMMAND_MAX 512 /* texts of one command; the request's target bounds their size */
 
 struct pod_request {
+    bool ports; /* it is its ports that are asked for; else a command */
     char pod[254], container[64];
     struct engine_exec exec; /* its container is <container>, its command ours */
 };
-/* <part>: the path's last segment, "exec". *ret_subprotocol is static. False with <fault>: what is wrong with it. */
+/* <part>: the path's last segment, "exec" or "portforward". *ret_subprotocol is static. False with <fault>: what is
+ * wrong with it. */
 bool pod_request_parse(const struct http_request *request, struct slice part, struct pod_request **ret,
                        const char **ret_subprotocol, struct http_fault *fault);
 void pod_request_free(struct pod_request *request); /* NULL is fine */

@@ -202,6 +202,22 @@ int service_dial(struct engine *engine, const char *namespace, const char *servi
     return r;
 }
 
+int service_dial_pod(struct engine *engine, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
+                     struct error *error)
+{
+    struct local *local = local_of(engine);
+    AUTO_OBJECT struct object *object = NULL;
+    int r = objects_get(local->objects, KIND_POD, namespace, pod, &object, error);
+    if (r < 0)
+        return r;
+    if (!pod_serves(object, true))
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "pod \"%s\" does not run", pod);
+    r = sandbox_dial(local->sandbox, namespace, pod_address(object), port, ret_fd, error);
+    if (r < 0 && r != -ERROR_UNAVAILABLE)
+        r = error_set(error, ERROR_UNAVAILABLE, NULL, "pod \"%s\" cannot be reached", pod);
+    return r;
+}
+
 int service_listen(struct engine *engine, const char *namespace, int *ret_fd, struct error *error)
 {
     int r = sandbox_listen(local_of(engine)->sandbox, namespace, API_PORT, ret_fd, error);
