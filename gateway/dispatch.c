@@ -1,5 +1,6 @@
 /* What does this request become? Host, path, identity and policy, in this order; nothing here blocks. */
 #include "gateway/api.h"
+#include "gateway/bearer.h"
 #include "gateway/body.h"
 #include "gateway/cookie.h"
 #include "gateway/dial.h"
@@ -23,13 +24,6 @@ static enum step fault(struct connection *connection, int status, const char *wh
 
 /* --- identify ----------------------------------------------------------------------------------------------------- */
 
-static bool parse_bearer(struct slice value, struct slice *ret)
-{
-    struct slice token, scheme = slice_split(value, ' ', &token);
-    *ret = slice_trim(token);
-    return slice_is_nocase(scheme, "Bearer") && ret->n > 0;
-}
-
 static bool door_identify(const struct connection *connection, struct slice token, struct identity *ret)
 {
     const struct gateway_options *options = &connection->io.loop->gateway->options;
@@ -45,13 +39,15 @@ static bool identify(struct connection *connection, const struct policy *policy)
     struct identity *identity = &exchange->permit.identity;
     bool resource_host = exchange->host.kind == HOST_RESOURCE;
     struct credentials credentials = {.host_resource = slice_of(exchange->host.label)};
+    AUTO_BUFFER struct buffer decoded = {0};
     const struct header *authorization =
         resource_host ? NULL : http_fields_find(&exchange->request.fields, "Authorization");
     if (connection->listener == LISTENER_DOOR)
-        return authorization && parse_bearer(authorization->value, &credentials.bearer) &&
+        return authorization && bearer_parse(authorization->value, &credentials.bearer) &&
                door_identify(connection, credentials.bearer, identity);
     if (authorization)
-        return parse_bearer(authorization->value, &credentials.bearer) && auth_identify(policy, &credentials, identity);
+        return bearer_of(&exchange->request.fields, authorization, &decoded, &credentials.bearer) &&
+               auth_identify(policy, &credentials, identity);
     if (connection->listener == LISTENER_ADMIN) {
         *identity = (struct identity){.kind = IDENTITY_LOCAL, .platform_admin = true, .email = "local"};
         return true;

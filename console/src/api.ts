@@ -127,6 +127,7 @@ export interface Token {
   expiresAt?: string | null;
   lastUsedAt?: string | null;
   token?: string;
+  named?: string;
 }
 export interface User {
   email: string;

@@ -469,6 +469,8 @@ def test_a_token_is_shown_once_and_revoked_after_a_question(house, visit):
     expect(box).to_be_visible()
     token = box.input_value()
     assert house.get("/api/atelier/v1/whoami", token=token).json["email"] == FRANK
+    named = page.get_by_label("The same for clients that want name:secret").input_value()
+    assert named.split(":")[1] == token[4:] and house.get("/api/atelier/v1/whoami", token=named).json["email"] == FRANK
     shot(page, "23-token")
     page.reload()
     settled(page)

@@ -286,6 +286,54 @@ static void tokens_are_shown_once(void **state)
     assert_int_equal(dead.status, 401);
 }
 
+static int status_with(const char *scheme, const char *credentials, const char *more)
+{
+    AUTO_FREE char *header = memory_format("Authorization: %s %s\r\n%s", scheme, credentials, more);
+    AUTO_ANSWER struct answer answer = ask_with(ANONYMOUS, "GET", PEOPLE "/whoami", header, NULL);
+    return answer.status;
+}
+
+static int basic_status(const char *text, const char *more)
+{
+    AUTO_FREE char *encoded = text_base64(text, strlen(text));
+    return status_with("Basic", encoded, more);
+}
+
+static char *pair_of(const char *named, const char *secret)
+{
+    return memory_format("%.*s:%s", (int)(strchr(named, ':') - named), named, secret);
+}
+
+/* A name opens nothing by itself, and a secret nothing under another's name. */
+static void tokens_have_a_name(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *made = EXPECT(201, BOB, "POST", PEOPLE "/tokens", "{\"name\":\"a: b\"}");
+    AUTO_JSON cJSON *other = EXPECT(201, ALICE, "POST", PEOPLE "/tokens", "{}");
+    const char *token = json_text(made, "token", NULL), *named = json_text(made, "named", NULL);
+    const char *others = json_text(other, "named", NULL), *secret = strchr(named, ':') + 1;
+    AUTO_FREE char *as_other = pair_of(others, secret);
+    AUTO_FREE char *other_secret = pair_of(named, strchr(others, ':') + 1);
+    AUTO_FREE char *name_only = pair_of(named, "");
+    AUTO_FREE char *longer = memory_format("x%s", named);
+    AUTO_FREE char *twice = memory_format("%s:%s", named, secret);
+    AUTO_FREE char *unnamed = memory_format(":%s", secret);
+    const char *const wrong[] = {as_other, other_secret, name_only, longer, twice, unnamed};
+    assert_int_equal(status_with("Bearer", token, ""), 200);
+    assert_int_equal(status_with("Bearer", named, ""), 200);
+    assert_int_equal(basic_status(named, ""), 200);
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        assert_int_equal(status_with("Bearer", wrong[i], ""), 401);
+        assert_int_equal(basic_status(wrong[i], ""), 401);
+    }
+    assert_int_equal(basic_status(token, ""), 401);
+    assert_int_equal(status_with("Basic", named, ""), 401); /* not base64 */
+    assert_int_equal(basic_status(named, "Sec-Fetch-Site: cross-site\r\n"), 401);
+    assert_int_equal(basic_status(named, "Origin: http://evil.example\r\n"), 401);
+    AUTO_ANSWER struct answer list = ask(BOB, "GET", PEOPLE "/tokens", NULL);
+    assert_null(strstr(list.body, secret));
+}
+
 /* The browser of a signed-in person approves, with Origin and CSRF value; nothing else can. */
 static void a_command_line_is_let_in_by_a_browser(void **state)
 {
@@ -583,6 +631,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_problems),
         cmocka_unit_test(accounts_come_and_go),
         cmocka_unit_test(tokens_are_shown_once),
+        cmocka_unit_test(tokens_have_a_name),
         cmocka_unit_test(a_command_line_is_let_in_by_a_browser),
         cmocka_unit_test(the_admin_socket_is_an_admin),
         cmocka_unit_test(members_come_and_go),

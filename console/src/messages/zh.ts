@@ -99,7 +99,7 @@ export const zh: Messages = {
   },
   tokens: {
     title: "令牌", lead: (email) => `脚本或命令行可以用令牌以 ${email} 的身份操作，权限与您相同：请像密码一样保管。`, what: "用途", noName: "（未命名）", whose: "所属", made: "创建于", until: "有效至", used: "上次使用", valid: "有效期",
-    week: "一周", month: "一个月", quarter: "90 天", year: "一年", create: "创建令牌", fresh: "您的新令牌，只在此时显示。", none: "还没有令牌。", revoke: "吊销", revokeOf: (name) => `吊销 ${name}`, noNameToken: "未命名的令牌",
+    week: "一周", month: "一个月", quarter: "90 天", year: "一年", create: "创建令牌", fresh: "您的新令牌，只在此时显示。", named: "同一令牌，供要求 name:secret 形式的客户端使用", none: "还没有令牌。", revoke: "吊销", revokeOf: (name) => `吊销 ${name}`, noNameToken: "未命名的令牌",
     revokeTitle: "吊销令牌", revokeText: (name) => `使用“${name}”的一切立即被拒绝，无法撤销；可以另建新令牌。`, form: "新令牌",
   },
   account: {

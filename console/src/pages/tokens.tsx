@@ -16,11 +16,11 @@ export function Tokens({ me }: { me: Me }) {
   const tokens = useData(() => get<{ items: Token[] }>(path), path, { every_ms: again_ms });
   const [name, setName] = useState("");
   const [days, setDays] = useState("90");
-  const [fresh, setFresh] = useState<string | null>(null);
+  const [fresh, setFresh] = useState<Token | null>(null);
   const [ask, setAsk] = useState<Token | null>(null);
   const form = useForm(async () => {
     const made = await post<Token>(path, { name, ttlSeconds: Number(days) * 86400 });
-    setFresh(made.token ?? null);
+    setFresh(made);
     setName("");
     tokens.again();
   });
@@ -41,7 +41,8 @@ export function Tokens({ me }: { me: Me }) {
         <Rest problem={form.problem} fields={["name", "ttlSeconds"]} />
       </section>
       <Alert problem={tokens.problem} />
-      {fresh ? <Once label={t.tokens.fresh} value={fresh} /> : null}
+      {fresh?.token ? <Once label={t.tokens.fresh} value={fresh.token} /> : null}
+      {fresh?.named ? <Once label={t.tokens.named} value={fresh.named} /> : null}
       {tokens.data && tokens.data.items.length > 0 ? <Table label={t.tokens.title} heads={heads} rows={tokens.data.items.map(row)} />
         : tokens.data ? <Empty>{t.tokens.none}</Empty> : tokens.problem ? null : <Loading />}
       {ask ? (
