@@ -18,7 +18,7 @@ static struct metric dialled = METRIC_COUNTER("atelier_gateway_upstreams_total",
 static struct metric reused =
     METRIC_COUNTER("atelier_gateway_upstream_reuses_total", "Requests sent on a pooled connection.");
 
-#define POOL_KEY_SIZE 384 /* four names of at most 63 bytes; the namespace is a label */
+#define POOL_KEY_SIZE 384 /* four names of at most 63 bytes and a kind; the namespace is a label */
 
 /* --- pools -------------------------------------------------------------------------------------------------------- */
 
@@ -26,8 +26,8 @@ static struct metric reused =
  */
 static size_t key_of(char key[POOL_KEY_SIZE], const char *namespace, const struct target *target)
 {
-    return (size_t)snprintf(key, POOL_KEY_SIZE, "%s/%s/%s/%s", namespace, target->service, target->port,
-                            target->owner_name);
+    return (size_t)snprintf(key, POOL_KEY_SIZE, "%s/%s/%s/%s/%s", namespace, target->service, target->port,
+                            target->owner_kind, target->owner_name);
 }
 
 static struct pool *pool_find(struct loop *loop, const char *namespace, const struct target *target, bool make)
