@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "base/file.h"
+#include "base/outbound.h"
 
 #define CONFIG_FILE_MAX 65536 /* a secret's file: longer is surely another file */
 
@@ -162,6 +163,9 @@ static int check_value(const struct config_key *key, struct config_value *value,
         return refuse(key, "a name of lower-case letters, digits and '-', at most 63", text, error);
     if ((strcmp(type, "BOOL") == 0 || strcmp(type, "ENGINE") == 0) && !check_choice(type, value, &expected))
         return refuse(key, expected, text, error);
+    struct outbound_policy policy;
+    if (strcmp(type, "OUTBOUND") == 0 && outbound_parse(slice_of(text), key->name, &policy, NULL) < 0)
+        return refuse(key, OUTBOUND_EXPECTED ", none of them private, link-local or reserved", text, error);
     if (strcmp(type, "LEVEL") == 0 && !check_level(text, &value->number))
         return refuse(key, "debug, info, warn or error", text, error);
     return 0;

@@ -96,6 +96,9 @@
       "how many times each CPU of the machine may be promised")                                                        \
     X(memory_reserved, "ATELIER_MEMORY_RESERVED", SIZE, "2Gi", 0, 1125899906842624, false,                             \
       "memory of the machine that is never promised to pods")                                                          \
+    X(outbound, "ATELIER_OUTBOUND", OUTBOUND, "on", 2, 2000, false,                                                    \
+      "local: what pods may reach outside: on (the internet, never this machine or private ranges), off, or "          \
+      "RANGE:PORT,... such as 203.0.113.0/24:443; a profile's annotation atelier.dev/outbound narrows it")             \
     X(session_ttl_s, "ATELIER_SESSION_TTL_S", INTEGER, "2592000", 60, 31536000, false,                                 \
       "seconds after which a sign-in ends in any case")                                                                \
     X(max_stale_s, "ATELIER_MAX_STALE_S", INTEGER, "300", 5, 86400, false,                                             \

@@ -76,6 +76,7 @@ struct engine_traits {
     bool ray_autoscaling; /* a RayCluster may change its own number of workers */
     bool ray_fault_tolerance; /* a head may come back with what it knew (gcsFaultToleranceOptions) */
     bool ray_store;           /* the engine has a store for that itself: redisAddress may be left out */
+    bool outbound;            /* the engine decides itself what pods reach outside; ENGINE_OUTBOUND narrows it */
 };
 const struct engine_traits *engine_traits(struct engine *engine);
 /* True while this process is the one that reconciles (always, where there can be only one). A reconciler asks before
@@ -93,6 +94,10 @@ void engine_reconciling(bool yes);
 
 /* On a RayCluster: the generation in which it was suspended because nobody used it (ray/idle.c). */
 #define ENGINE_SUSPENDED_IDLE "atelier.dev/suspended-idle"
+
+/* On a Profile and its Namespace: what its pods may reach outside, within what the installation allows
+ * (base/outbound.h). */
+#define ENGINE_OUTBOUND "atelier.dev/outbound"
 
 /* Which subtree a write may change: spec and metadata, or only status (the status subresource). */
 enum engine_part { ENGINE_SPEC, ENGINE_STATUS };

@@ -60,6 +60,9 @@ static cJSON *namespace_render(const struct pass *pass, bool made)
     for (const cJSON *label = settings->labels ? settings->labels->child : NULL; label; label = label->next)
         json_set_text(labels, label->string, label->valuestring);
     json_set_text(annotations, "owner", pass->owner);
+    if (engine_traits(pass->tenancy->engine)->outbound) /* said in any case: what a profile no longer says is undone */
+        json_set_text(annotations, ENGINE_OUTBOUND,
+                      json_text_or("on", pass->profile, "metadata", "annotations", ENGINE_OUTBOUND, NULL));
     if (made)
         json_set(metadata, "ownerReferences", status_owner_reference(KIND_PROFILE, pass->profile));
     else

@@ -2,6 +2,7 @@
 #include "tenancy/internal.h"
 
 #include "base/log.h"
+#include "base/outbound.h"
 #include "tenancy/idle.h"
 #include "tenancy/shape.h"
 
@@ -110,6 +111,14 @@ static int profile_check_owner(const struct identity *identity, const cJSON *old
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
+/* It can only narrow what the installation allows, so whoever may change the profile may set it. */
+static int check_outbound(const cJSON *profile, struct error *error)
+{
+    const char *asked = json_text(profile, "metadata", "annotations", ENGINE_OUTBOUND, NULL);
+    struct outbound_policy policy;
+    return asked ? outbound_parse(slice_of(asked), "metadata.annotations[" ENGINE_OUTBOUND "]", &policy, error) : 0;
+}
+
 int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *old, cJSON *profile,
                           struct error *error)
 {
@@ -129,6 +138,8 @@ int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identi
         r = shape_texts(metadata, "metadata", "annotations", error);
     if (r == 0)
         r = idle_check_annotations(profile, error);
+    if (r == 0)
+        r = check_outbound(profile, error);
     if (r == 0)
         r = shape_finalizers(old, profile, TENANCY_FINALIZER, error);
     if (r == 0 && tenancy_adopts(profile) && !tenancy_adopts(old) && !identity->platform_admin)

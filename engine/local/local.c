@@ -245,14 +245,19 @@ static bool local_has(struct engine *engine, enum engine_kind kind)
 
 static const struct engine_traits *local_traits(struct engine *engine)
 {
-    static const struct engine_traits traits = {
-        .name = "local", .reconcilers = 2, .api_within = true, .ray_autoscaling = true, .ray_fault_tolerance = true};
+    static const struct engine_traits traits = {.name = "local",
+                                                .reconcilers = 2,
+                                                .api_within = true,
+                                                .ray_autoscaling = true,
+                                                .ray_fault_tolerance = true,
+                                                .outbound = true};
     static const struct engine_traits with_store = {.name = "local",
                                                     .reconcilers = 2,
                                                     .api_within = true,
                                                     .ray_autoscaling = true,
                                                     .ray_fault_tolerance = true,
-                                                    .ray_store = true};
+                                                    .ray_store = true,
+                                                    .outbound = true};
     return local_of(engine)->ray_store ? &with_store : &traits;
 }
 
@@ -314,7 +319,9 @@ static struct local *local_make(const struct local_options *options)
 int local_engine_new(const struct local_options *options, struct engine **ret, struct error *error)
 {
     struct local *local = local_make(options);
-    int r = objects_load(local->objects, error);
+    int r = options->outbound ? outbound_parse(slice_of(options->outbound), "outbound", &local->outbound, error) : 0;
+    if (r == 0)
+        r = objects_load(local->objects, error);
     if (r == 0) {
         local->reconciler = reconciler_new(local);
         reconciler_start(local->reconciler);

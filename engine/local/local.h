@@ -17,6 +17,7 @@ struct local_options {
     const char *images_directory;  /* each directory in it with an image.json is an installed image */
     int64_t memory_reserved_bytes; /* RAM that is never promised to pods (default 2 GiB) */
     double cpu_overcommit;         /* default 8 */
+    const char *outbound;          /* what pods may reach outside, as base/outbound.h reads it; NULL: nothing */
 };
 /* Loads all objects, starts the controllers. */
 int local_engine_new(const struct local_options *options, struct engine **ret, struct error *error);

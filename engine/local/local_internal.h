@@ -4,6 +4,7 @@
 #ifndef ATELIER_ENGINE_LOCAL_LOCAL_INTERNAL_H
 #define ATELIER_ENGINE_LOCAL_LOCAL_INTERNAL_H
 
+#include "base/outbound.h"
 #include "engine/engine_internal.h"
 #include "engine/local/local.h"
 #include "engine/local/objects.h"
@@ -35,6 +36,7 @@ struct local {
     struct ray_serve_memory *serves; /* rayserve.h */
     struct meter *meter;             /* meter.h */
     bool ray_store;                  /* raystore.h: one can be run here */
+    struct outbound_policy outbound; /* the installation's; a namespace's annotation narrows it */
 };
 
 static inline struct local *local_of(struct engine *engine)

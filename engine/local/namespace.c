@@ -48,6 +48,18 @@ static int64_t namespace_end(struct local *local, const struct object *object, s
     return r;
 }
 
+/* What both the installation and the namespace allow. An annotation that cannot be read allows nothing. */
+static int set_outbound(struct local *local, const struct object *object, struct error *error)
+{
+    const char *asked = json_text_or("on", object->body, "metadata", "annotations", ENGINE_OUTBOUND, NULL);
+    struct outbound_policy own = {0}, both;
+    AUTO_BUFFER struct buffer text = {0};
+    (void)outbound_parse(slice_of(asked), ENGINE_OUTBOUND, &own, NULL);
+    outbound_meet(&local->outbound, &own, &both);
+    outbound_print(&both, &text);
+    return sandbox_outbound(local->sandbox, object->name, text.p, error);
+}
+
 int64_t namespace_reconcile(struct local *local, const char *namespace, const char *name, struct error *error)
 {
     (void)namespace;
@@ -58,6 +70,8 @@ int64_t namespace_reconcile(struct local *local, const char *namespace, const ch
         return namespace_end(local, object, error);
     AUTO_JSON cJSON *answer = NULL;
     int made = sandbox_ensure(local->sandbox, name, &answer, error);
+    if (made == 0)
+        made = set_outbound(local, object, error);
     cJSON *status = json_object();
     status_keep_conditions(status, object->body);
     json_set_text(status, "phase", "Active");

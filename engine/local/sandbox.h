@@ -76,6 +76,9 @@ int sandbox_images_prune(struct sandbox_client *client, const cJSON *keep, int64
  * [{"address":"10.64.0.5","names":["rc-head-svc","rc-head-svc.alice.svc.cluster.local"]}]. */
 int sandbox_hosts(struct sandbox_client *client, const char *sandbox, const cJSON *entries, struct error *error);
 
+/* What the sandbox's pods may reach outside, as base/outbound.h reads it; in force when this returns. */
+int sandbox_outbound(struct sandbox_client *client, const char *sandbox, const char *policy, struct error *error);
+
 /* A non-blocking TCP socket connected from inside the sandbox to address:port; at most 5 s. */
 int sandbox_dial(struct sandbox_client *client, const char *sandbox, const char *address, uint16_t port, int *ret_fd,
                  struct error *error);

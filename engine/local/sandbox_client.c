@@ -294,6 +294,13 @@ int sandbox_hosts(struct sandbox_client *client, const char *sandbox, const cJSO
     return call(client, request, NULL, NULL, error);
 }
 
+int sandbox_outbound(struct sandbox_client *client, const char *sandbox, const char *policy, struct error *error)
+{
+    cJSON *request = request_for("outbound", sandbox, NULL);
+    json_set_text(request, "policy", policy);
+    return call(client, request, NULL, NULL, error);
+}
+
 int sandbox_dial(struct sandbox_client *client, const char *sandbox, const char *address, uint16_t port, int *ret_fd,
                  struct error *error)
 {

@@ -186,7 +186,8 @@ class Atelier(Client):
         self.env = dict(os.environ, ATELIER_DATA=str(self.data), ATELIER_IMAGES=str(IMAGES),
                         ATELIER_LISTEN=f"127.0.0.1:{self.port}",
                         ATELIER_TLS_LISTEN=f"127.0.0.1:{self.tls_port}",
-                        ATELIER_METRICS_LISTEN=f"127.0.0.1:{self.metrics_port}")
+                        ATELIER_METRICS_LISTEN=f"127.0.0.1:{self.metrics_port}",
+                        ATELIER_OUTBOUND="off")
         for name in ("ATELIER_URL", "ATELIER_TOKEN"):
             self.env.pop(name, None)
         self.process = None

@@ -46,7 +46,7 @@ static int begin(void **state)
     write_image();
     fake_reset();
     tenants_begin("domain", 3);
-    OK(local_engine_new(&(struct local_options){store, "/nonexistent", images, 0, 8}, &engine, &error));
+    OK(local_engine_new(&(struct local_options){store, "/nonexistent", images, 0, 8, NULL}, &engine, &error));
     start_tenancy();
     OK(notebooks_new(&(struct notebooks_options){.engine = engine}, &notebooks, &error));
     return 0;

@@ -18,10 +18,10 @@
 #include "engine/local/sandbox.h"
 
 static struct {
-    pthread_mutex_t lock;               /* guards what follows */
-    cJSON *pods;                        /* records, with the spec beside them under "spec" */
-    cJSON *sandboxes, *volumes, *hosts; /* maps */
-    cJSON *kept;                        /* what the last images_prune was to keep */
+    pthread_mutex_t lock;                          /* guards what follows */
+    cJSON *pods;                                   /* records, with the spec beside them under "spec" */
+    cJSON *sandboxes, *volumes, *hosts, *outbound; /* maps */
+    cJSON *kept;                                   /* what the last images_prune was to keep */
     int64_t unused_s;
     unsigned next_address, host_writes;
     _Atomic unsigned starts, gpus; /* gpus: how many the machine has */
@@ -39,10 +39,12 @@ static inline void fake_reset(void)
     cJSON_Delete(fake.volumes);
     cJSON_Delete(fake.hosts);
     cJSON_Delete(TAKE_POINTER(fake.kept));
+    cJSON_Delete(fake.outbound);
     fake.pods = json_array();
     fake.sandboxes = json_object();
     fake.volumes = json_object();
     fake.hosts = json_object();
+    fake.outbound = json_object();
     fake.starts = 0;
     fake.gpus = 0;
     fake.host_writes = 0;
@@ -325,6 +327,18 @@ int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *erro
         json_set_i64(entry, "cpu_ms", (clock_wall_ms() - started_ms) / 4);
         json_set_i64(entry, "memory_bytes", INT64_C(100) << 20);
     }
+    pthread_mutex_unlock(&fake.lock);
+    return 0;
+}
+
+int sandbox_outbound(struct sandbox_client *client, const char *sandbox, const char *policy, struct error *error)
+{
+    (void)client;
+    int r = fake_check(error);
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&fake.lock);
+    json_set_text(fake.outbound, sandbox, policy);
     pthread_mutex_unlock(&fake.lock);
     return 0;
 }

@@ -16,6 +16,8 @@
 #include "engine/local/sandboxd/monitor.h"
 #include "engine/local/sandboxd/mounts.h"
 #include "engine/local/sandboxd/network.h"
+#include "engine/local/sandboxd/outbound.h"
+#include "engine/local/sandboxd/outside.h"
 #include "engine/local/sandboxd/pod.h"
 #include "engine/local/sandboxd/volume.h"
 
@@ -83,6 +85,12 @@ static void raise_own_limit(void)
     }
 }
 
+/* A key is a pod's, "sandbox/pod", or a sandbox's. */
+static int64_t step(void *context, const char *key)
+{
+    return strchr(key, '/') ? box_pod_step(context, key) : box_outbound_step(context, key);
+}
+
 int box_daemon_open(struct box_daemon *daemon, const struct box_places *places, struct error *error)
 {
     memset(daemon, 0, sizeof(*daemon));
@@ -99,7 +107,9 @@ int box_daemon_open(struct box_daemon *daemon, const struct box_places *places, 
     AUTO_FREE char *cgroup = box_path_cgroup(&daemon->paths, NULL, NULL, NULL);
     box_cgroup_start(cgroup);
     daemon->swap_limited = box_cgroup_limits() && swap_is_limited();
-    failed = box_network_start(error);
+    failed = box_outside_start(error);
+    if (!failed)
+        failed = box_network_start(error);
     if (!failed)
         failed = open_state(daemon, error);
     if (!failed)
@@ -110,9 +120,12 @@ int box_daemon_open(struct box_daemon *daemon, const struct box_places *places, 
     failed = box_runtime_open(&daemon->runtime, root, cgroup, error);
     if (failed)
         return failed;
-    daemon->queue = queue_new("sandboxd", BOX_STEP_WORKERS, box_pod_step, daemon);
+    daemon->queue = queue_new("sandboxd", BOX_STEP_WORKERS, step, daemon);
     daemon->monitor = box_monitor_new(daemon->queue);
-    return daemon->monitor ? 0 : error_set(error, ERROR_INTERNAL, NULL, "epoll: %s", strerrordesc_np(errno));
+    if (!daemon->monitor)
+        return error_set(error, ERROR_INTERNAL, NULL, "epoll: %s", strerrordesc_np(errno));
+    box_outbound_open(daemon);
+    return 0;
 }
 
 cJSON *box_daemon_missing(const struct box_daemon *daemon)
@@ -127,6 +140,9 @@ cJSON *box_daemon_missing(const struct box_daemon *daemon)
                                 "given no control group");
     else if (!daemon->swap_limited)
         json_push_text(missing, "swap is not limited: the kernel has no swap accounting (swapaccount=1)");
+    if (!box_outbound_offered(daemon))
+        json_push_text(missing, "pods reach nothing outside (no pip install): pasta and nft are needed; install the "
+                                "packages passt and nftables");
     return missing;
 }
 
@@ -152,6 +168,7 @@ void box_daemon_close(struct box_daemon *daemon)
 {
     if (daemon->queue)
         queue_stop(daemon->queue);
+    box_outbound_close(daemon);
     box_monitor_free(daemon->monitor);
     queue_free(daemon->queue);
     forget_everything(daemon);

@@ -9,12 +9,22 @@
 #define ATELIER_SANDBOXD_DAEMON_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/map.h"
+#include "base/outbound.h"
 #include "base/queue.h"
 #include "engine/local/sandboxd/paths.h"
 #include "engine/local/sandboxd/runtime.h"
 #include "engine/local/sandboxd/state.h"
+
+/* How a sandbox's pods reach the outside (outbound.h). */
+struct box_way {
+    struct outbound_policy policy;               /* in sandbox.json, too */
+    char *loaded;                                /* what nft was told, or NULL */
+    struct box_process pasta;                    /* pid 0: none */
+    int64_t started_at, start_after, backoff_ms; /* monotonic ms */
+};
 
 struct box_sandbox {
     char *name;
@@ -27,6 +37,8 @@ struct box_sandbox {
     int netns;             /* lock for writing; valid while the sandbox is not gone */
     uint32_t last_address; /* daemon->lock */
     cJSON *hosts;          /* hosts_lock */
+    struct box_way way;    /* lock */
+    atomic_bool open;      /* written with lock held: whether pods have a way out */
 };
 
 struct box_pod {
@@ -46,6 +58,7 @@ struct box_daemon {
     struct box_runtime runtime;
     int64_t nofile;
     bool swap_limited;
+    char *pasta, *nft;           /* absolute paths, or NULL */
     struct queue *queue;         /* steps of pods, keyed "sandbox/pod" */
     struct box_monitor *monitor; /* wakes the queue when a container's monitor ends */
     /* Called after a pod's record changed or it is gone; any thread, must not block. */

@@ -121,6 +121,18 @@ static int make_mount_points(const char *directory, struct error *error)
     return 0;
 }
 
+int box_etc_set_resolver(const char *directory, const char *resolver, struct error *error)
+{
+    AUTO_FREE char *order =
+        memory_format("passwd: files\ngroup: files\nshadow: files\nhosts: files%s\nservices: files\n"
+                      "protocols: files\nnetworks: files\n",
+                      resolver ? " dns" : "");
+    AUTO_FREE char *server = resolver ? memory_format("nameserver %s\n", resolver)
+                                      : memory_text("# no name server: /etc/hosts names what this pod can reach\n");
+    int failed = put(directory, "nsswitch.conf", slice_of(order), error);
+    return failed ? failed : put(directory, "resolv.conf", slice_of(server), error);
+}
+
 int box_etc_make(const char *directory, const char *hostname, uint32_t uid, struct error *error)
 {
     AUTO_BUFFER struct buffer passwd = {0}, group = {0};
@@ -135,18 +147,13 @@ int box_etc_make(const char *directory, const char *hostname, uint32_t uid, stru
         const char *name;
         struct slice text;
     } files[] = {
-        {"passwd", buffer_slice(&passwd)},
-        {"group", buffer_slice(&group)},
-        {"hostname", slice_of(name)},
-        {"nsswitch.conf", SLICE("passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\n"
-                                "protocols: files\nnetworks: files\n")},
-        /* Names come from the hosts file alone. */
-        {"resolv.conf", SLICE("# no name server: /etc/hosts names what this pod can reach\n")},
-        {"host.conf", SLICE("multi on\n")},
-        {"timezone", SLICE("Etc/UTC\n")},
+        {"passwd", buffer_slice(&passwd)},  {"group", buffer_slice(&group)},  {"hostname", slice_of(name)},
+        {"host.conf", SLICE("multi on\n")}, {"timezone", SLICE("Etc/UTC\n")},
     };
     for (size_t i = 0; !failed && i < COUNT_OF(files); i++)
         failed = put(directory, files[i].name, files[i].text, error);
+    if (!failed)
+        failed = box_etc_set_resolver(directory, NULL, error);
     for (size_t i = 0; !failed && i < COUNT_OF(copied); i++)
         copy(directory, copied[i]);
     link_in(directory, "localtime", "/usr/share/zoneinfo/Etc/UTC");

@@ -13,6 +13,8 @@ void box_passwd_render(uint32_t uid, struct buffer *passwd, struct buffer *group
 int box_etc_make(const char *directory, const char *hostname, uint32_t uid, struct error *error);
 /* Replaces /etc/hosts at once: containers look the name up in the same directory, so they see the new file. */
 int box_etc_set_hosts(const char *directory, struct slice text, struct error *error);
+/* Whom names are asked of that the hosts file does not know: an address, or NULL for nobody. */
+int box_etc_set_resolver(const char *directory, const char *resolver, struct error *error);
 /* Host directories mounted read-only over their empty namesakes in the pod's /etc; NULL-ended. */
 extern const char *const box_etc_directories[];
 

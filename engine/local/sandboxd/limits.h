@@ -7,9 +7,13 @@
     (4 * 1024 * 1024)           /* a larger request or answer travels in a memfd: 1 MiB ConfigMaps fit */
 #define BOX_CONNECTIONS_MAX 256 /* a thread each; the one client keeps about ten */
 #define BOX_SANDBOXES_MAX                                                                                              \
-    3900 /* uid blocks of BOX_UIDS_PER_SANDBOX in one block of 65536, less a user namespace's own */
-#define BOX_UIDS_PER_SANDBOX 16       /* the first runs everything; the others are room for later */
-#define BOX_PODS_PER_SANDBOX_MAX 1024 /* a bridge has 1024 ports (BR_MAX_PORTS) */
+    3900                   /* uid blocks of BOX_UIDS_PER_SANDBOX in one block of 65536, less a user namespace's own */
+#define BOX_UID_OF_PASTA 1 /* the second of a sandbox's uids */
+#define BOX_PASTA_BACKOFF_FIRST_MS 1000
+#define BOX_PASTA_BACKOFF_MAX_MS 10000 /* how late a laptop that comes back online is noticed */
+#define BOX_PASTA_SETTLED_MS 60000     /* one that ran so long is started again at once */
+#define BOX_UIDS_PER_SANDBOX 16        /* the first runs everything; the others are room for later */
+#define BOX_PODS_PER_SANDBOX_MAX 1024  /* a bridge has 1024 ports (BR_MAX_PORTS) */
 #define BOX_CONTAINERS_MAX 16
 #define BOX_IMAGES_MAX 256    /* installed at once: a descriptor each while they are looked through */
 #define BOX_GPU_INDEX_MAX 63  /* the largest machines have 16 */

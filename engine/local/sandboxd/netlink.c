@@ -162,3 +162,18 @@ int box_address_add(int netlink, const char *name, uint32_t address, unsigned pr
     attribute(&request, IFA_BROADCAST, &broadcast, sizeof(broadcast));
     return talk(netlink, &request);
 }
+
+int box_default_route(int netlink, uint32_t gateway, bool wanted)
+{
+    struct rtmsg body = {.rtm_family = AF_INET,
+                         .rtm_table = RT_TABLE_MAIN,
+                         .rtm_protocol = RTPROT_STATIC,
+                         .rtm_scope = RT_SCOPE_UNIVERSE,
+                         .rtm_type = RTN_UNICAST};
+    uint32_t network = htonl(gateway);
+    union request request;
+    begin(&request, wanted ? RTM_NEWROUTE : RTM_DELROUTE, wanted ? NLM_F_CREATE | NLM_F_EXCL : 0, &body, sizeof(body));
+    attribute(&request, RTA_GATEWAY, &network, sizeof(network));
+    int failed = talk(netlink, &request);
+    return failed == -EEXIST || failed == -ESRCH ? 0 : failed;
+}

@@ -199,6 +199,42 @@ void box_network_unplug(const char *bridge_path, uint32_t address)
     go_home();
 }
 
+int box_network_route_pod(const char *path, bool wanted, struct error *error)
+{
+    AUTO_CLOSE int netns = open(path, O_RDONLY | O_CLOEXEC);
+    if (netns < 0 || setns(netns, CLONE_NEWNET) < 0)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "pod network: %s", strerrordesc_np(errno));
+    AUTO_CLOSE int netlink = box_netlink_open();
+    int failed = netlink < 0 ? netlink : box_default_route(netlink, BOX_BRIDGE_ADDRESS, wanted);
+    go_home();
+    return failed ? error_set(error, ERROR_UNAVAILABLE, NULL, "pod network: %s", strerrordesc_np(-failed)) : 0;
+}
+
+int box_network_forward(int netns_fd, bool wanted, const char *link, struct error *error)
+{
+    int failed = 0;
+    if (setns(netns_fd, CLONE_NEWNET) < 0)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "sandbox network: %s", strerrordesc_np(errno));
+    set_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "1"); /* a source address is answered where it came from */
+    set_sysctl("/proc/sys/net/ipv4/conf/all/send_redirects", "0");
+    set_sysctl("/proc/sys/net/ipv4/ip_forward", wanted ? "1" : "0");
+    if (!wanted) {
+        AUTO_CLOSE int netlink = box_netlink_open();
+        failed = netlink < 0 ? netlink : box_link_delete(netlink, link);
+    }
+    go_home();
+    return failed ? error_set(error, ERROR_UNAVAILABLE, NULL, "sandbox network: %s", strerrordesc_np(-failed)) : 0;
+}
+
+int box_network_run(int netns_fd, const char *const *argv, int64_t timeout_ms, struct error *error)
+{
+    if (setns(netns_fd, CLONE_NEWNET) < 0)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "sandbox network: %s", strerrordesc_np(errno));
+    int failed = process_run(argv, timeout_ms, NULL, error);
+    go_home();
+    return failed;
+}
+
 void box_network_remove(const char *path)
 {
     while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)

@@ -19,6 +19,12 @@ int box_network_make_bridge(const char *path, struct error *error);
 int box_network_make_pod(const char *path, const char *bridge_path, uint32_t address, struct error *error);
 /* Takes the pod's link out of the bridge's namespace, whether or not it is there. */
 void box_network_unplug(const char *bridge_path, uint32_t address);
+/* Gives the pod at <path> a way out through the bridge, or takes it away. */
+int box_network_route_pod(const char *path, bool wanted, struct error *error);
+/* Whether the sandbox's namespace passes on what its pods send elsewhere; off, <link> is deleted, too. */
+int box_network_forward(int netns_fd, bool wanted, const char *link, struct error *error);
+/* process_run (base/file.h) within the namespace. */
+int box_network_run(int netns_fd, const char *const *argv, int64_t timeout_ms, struct error *error);
 void box_network_remove(const char *path); /* unmounts and unlinks; absent is fine */
 bool box_network_exists(const char *path);
 

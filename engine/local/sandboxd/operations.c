@@ -13,6 +13,7 @@
 #include "engine/local/sandboxd/image_prune.h"
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/network.h"
+#include "engine/local/sandboxd/outbound.h"
 #include "engine/local/sandboxd/pod.h"
 #include "engine/local/sandboxd/sandbox.h"
 #include "engine/local/sandboxd/spec.h"
@@ -242,6 +243,11 @@ static int hosts_op(struct call *call, struct error *error)
     return failed ? failed : box_sandbox_set_hosts(call->daemon, call->sandbox, entries, error);
 }
 
+static int outbound_op(struct call *call, struct error *error)
+{
+    return box_outbound_set(call->daemon, call->sandbox, json_text_or("", call->request, "policy", NULL), error);
+}
+
 /* The namespace's descriptor for the length of a call: a removal meanwhile does not pull it away. */
 static int borrow_netns(const struct call *call, int *ret_fd, struct error *error)
 {
@@ -352,6 +358,7 @@ static const struct operation {
     {"usage", 0, usage_op},
     {"images_prune", 0, images_prune_op},
     {"hosts", SANDBOX, hosts_op},
+    {"outbound", SANDBOX, outbound_op},
     {"dial", SANDBOX, dial_op},
     {"listen", SANDBOX, listen_op},
     {"log", SANDBOX | POD | CONTAINER, log_op},

@@ -17,6 +17,7 @@
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/mounts.h"
 #include "engine/local/sandboxd/network.h"
+#include "engine/local/sandboxd/outbound.h"
 #include "engine/local/sandboxd/sandbox.h"
 #include "engine/local/sandboxd/spec.h"
 #include "engine/local/sandboxd/volume.h"
@@ -71,6 +72,8 @@ static int make(struct box_daemon *daemon, struct box_pod *pod, struct error *er
         failed = file_make_directories(logs, 0700, error);
     if (!failed)
         failed = box_etc_make(etc, json_text_or(pod->name, pod->spec, "hostname", NULL), pod->sandbox->uid, error);
+    if (!failed && pod->sandbox->open)
+        failed = box_outbound_pod(daemon, pod, error);
     if (!failed)
         failed = box_pod_write_hosts(daemon, pod, error);
     if (!failed)
@@ -104,6 +107,7 @@ static void throw_away(struct box_daemon *daemon, struct box_pod *pod)
     box_pod_clean(daemon, pod->sandbox->name, pod->name, pod->address);
     pod->removed = true;
     box_pod_forget(daemon, pod);
+    box_outbound_look(daemon, pod->sandbox->name); /* nothing is kept up for a sandbox without pods */
 }
 
 /* --- steps ---------------------------------------------------------------------------------------------------------
@@ -234,6 +238,7 @@ static int start_new(struct box_daemon *daemon, struct box_sandbox *sandbox, con
         failed = admit(daemon, sandbox, name, spec, &pod, error);
     if (failed)
         return failed;
+    box_outbound_look(daemon, sandbox->name);
     failed = make(daemon, pod, error); /* its lock came to us taken */
     if (failed) {
         throw_away(daemon, pod);

@@ -13,6 +13,7 @@
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/mounts.h"
 #include "engine/local/sandboxd/network.h"
+#include "engine/local/sandboxd/outbound.h"
 #include "engine/local/sandboxd/pod.h"
 #include "engine/local/sandboxd/sandbox.h"
 #include "engine/local/sandboxd/spec.h"
@@ -196,6 +197,12 @@ void box_begin(struct box_daemon *daemon)
         box_pod_put(daemon, pods[i]);
     }
     free(pods);
+    struct box_sandbox **all = box_sandboxes(daemon, &count);
+    for (size_t i = 0; i < count; i++) {
+        box_outbound_look(daemon, all[i]->name);
+        box_sandbox_put(daemon, all[i]);
+    }
+    free(all);
 }
 
 void box_recover(struct box_daemon *daemon)

@@ -22,6 +22,7 @@ static void sandbox_free(struct box_sandbox *sandbox)
 {
     if (sandbox->netns >= 0)
         close(sandbox->netns);
+    free(sandbox->way.loaded);
     pthread_mutex_destroy(&sandbox->lock);
     pthread_mutex_destroy(&sandbox->volume_lock);
     pthread_mutex_destroy(&sandbox->hosts_lock);

@@ -95,7 +95,7 @@ static _Noreturn void become(const struct box_launch *launch)
     int kept = fcntl(launch->fd, F_DUPFD, BOX_LAUNCH_FD + 1);
     dup2(kept, BOX_LAUNCH_FD);
     syscall(SYS_close_range, BOX_LAUNCH_FD + 1, ~0u, 0);
-    if (chdir("/") == 0)
+    if (chdir("/") == 0 && (!launch->prepare || launch->prepare(launch->prepare_context)))
         execve(launch->argv[0], (char *const *)(uintptr_t)launch->argv, (char *const *)(uintptr_t)launch->environment);
     _exit(127);
 }

@@ -30,6 +30,10 @@ struct box_launch {
     int fd;
     int groups[BOX_CGROUP_HIERARCHIES_MAX];
     size_t group_count;
+    /* The last thing before it becomes the program (NULL: nothing); false: it does not. After fork: no memory, no
+     * locks. */
+    bool (*prepare)(void *context);
+    void *prepare_context;
 };
 pid_t box_launch(const struct box_launch *launch); /* the caller's to wait for; a negative errno */
 

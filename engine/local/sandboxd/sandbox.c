@@ -14,6 +14,7 @@
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/mounts.h"
 #include "engine/local/sandboxd/network.h"
+#include "engine/local/sandboxd/outbound.h"
 #include "engine/local/sandboxd/pod.h"
 #include "engine/local/sandboxd/volume.h"
 
@@ -37,17 +38,20 @@ static uint32_t uid_of(const char *tag, int64_t index)
 /* --- sandbox.json --------------------------------------------------------------------------------------------------
  */
 
-static int save(struct box_daemon *daemon, const struct box_sandbox *sandbox, struct error *error)
+int box_sandbox_save(struct box_daemon *daemon, const struct box_sandbox *sandbox, struct error *error)
 {
     AUTO_FREE char *directory = box_path_sandbox_data(&daemon->paths, sandbox->name);
     AUTO_FREE char *path = memory_format("%s/sandbox.json", directory);
     AUTO_JSON cJSON *json = json_object();
+    AUTO_BUFFER struct buffer outbound = {0};
     int failed = file_make_directories(directory, 0700, error);
     if (failed)
         return failed;
     json_set_i64(json, "index", sandbox->index);
     json_set_i64(json, "uid", sandbox->uid);
     json_set_text(json, "removing", !sandbox->removing ? NULL : sandbox->remove_volumes ? "everything" : "runtime");
+    outbound_print(&sandbox->way.policy, &outbound);
+    json_set_text(json, "outbound", outbound.p);
     AUTO_FREE char *text = json_print_pretty(json);
     return file_write(path, slice_of(text), 0600, error);
 }
@@ -67,6 +71,8 @@ static struct box_sandbox *load(struct box_daemon *daemon, const char *name)
     const char *removing = json_text(json, "removing", NULL);
     sandbox->removing = removing != NULL;
     sandbox->remove_volumes = removing && !strcmp(removing, "everything");
+    outbound_parse(slice_of(json_text_or("off", json, "outbound", NULL)), "outbound", &sandbox->way.policy, NULL);
+    sandbox->open = sandbox->way.policy.count && box_outbound_offered(daemon);
     return sandbox;
 }
 
@@ -113,7 +119,7 @@ static struct box_sandbox *find_or_create(struct box_daemon *daemon, const char 
             error_set(error, ERROR_LIMITED, NULL, "this installation holds at most %d sandboxes", BOX_SANDBOXES_MAX);
         } else {
             sandbox = box_sandbox_new(name, index, uid_of(daemon->paths.tag, index));
-            if (save(daemon, sandbox, error)) {
+            if (box_sandbox_save(daemon, sandbox, error)) {
                 box_sandbox_put(daemon, sandbox);
                 sandbox = NULL;
             } else {
@@ -195,6 +201,10 @@ static int stop_runtime(struct box_daemon *daemon, struct box_sandbox *sandbox, 
     int failed = remove_pods(daemon, sandbox, error);
     if (failed)
         return failed;
+    if (!box_outbound_end(daemon, sandbox))
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "pasta of the sandbox does not end");
+    free(sandbox->way.loaded); /* goes with the namespace */
+    sandbox->way.loaded = NULL;
     if (!box_cgroup_remove(cgroup, BOX_KILL_TIMEOUT_MS))
         return error_set(error, ERROR_UNAVAILABLE, NULL, "processes of the sandbox do not end");
     if (sandbox->netns >= 0)
@@ -235,7 +245,7 @@ static int finish_removal(struct box_daemon *daemon, struct box_sandbox *sandbox
         return failed;
     if (!sandbox->remove_volumes) {
         mark(sandbox, false, false);
-        return save(daemon, sandbox, error);
+        return box_sandbox_save(daemon, sandbox, error);
     }
     /* The volumes go first and sandbox.json last: while anything is left, the index is not given to another. */
     AUTO_FREE char *directory = box_path_sandbox_data(&daemon->paths, sandbox->name);
@@ -260,7 +270,7 @@ int box_sandbox_remove(struct box_daemon *daemon, const char *name, bool volumes
     if (!sandbox->gone) {
         sandbox->remove_volumes = volumes || (sandbox->removing && sandbox->remove_volumes);
         mark(sandbox, true, false);
-        failed = save(daemon, sandbox, error);
+        failed = box_sandbox_save(daemon, sandbox, error);
         if (!failed)
             failed = finish_removal(daemon, sandbox, error);
     }
@@ -279,6 +289,7 @@ static void load_one(struct box_daemon *daemon, const char *name)
     if (!sandbox)
         return;
     load_hosts(daemon, sandbox);
+    box_outbound_adopt(daemon, sandbox);
     box_sandbox_enter(daemon, sandbox);
     AUTO_FREE char *netns = box_path_netns(&daemon->paths, name, NULL);
     pthread_mutex_lock(&sandbox->lock);

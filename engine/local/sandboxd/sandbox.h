@@ -9,6 +9,8 @@ int box_sandbox_ensure(struct box_daemon *daemon, const char *name, cJSON **ret,
 int box_sandbox_remove(struct box_daemon *daemon, const char *name, bool volumes, struct error *error);
 /* What box_sandbox_remove does for what runs, without touching what is stored: at shutdown. */
 int box_sandbox_stop(struct box_daemon *daemon, struct box_sandbox *sandbox, struct error *error);
+int box_sandbox_save(struct box_daemon *daemon, const struct box_sandbox *sandbox,
+                     struct error *error); /* sandbox.json */
 /* Makes the namespace if it is not there (after a reboot) and opens it. With sandbox->lock held. */
 int box_sandbox_connect(struct box_daemon *daemon, struct box_sandbox *sandbox, struct error *error);
 /* Enters every sandbox the data directory holds; finishes removals that were interrupted. At start, single-threaded. */
