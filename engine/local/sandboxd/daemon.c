@@ -140,9 +140,8 @@ cJSON *box_daemon_missing(const struct box_daemon *daemon)
                                 "given no control group");
     else if (!daemon->swap_limited)
         json_push_text(missing, "swap is not limited: the kernel has no swap accounting (swapaccount=1)");
-    if (!box_outbound_offered(daemon))
-        json_push_text(missing, "pods reach nothing outside (no pip install): pasta and nft are needed; install the "
-                                "packages passt and nftables");
+    if (box_outbound_missing(daemon))
+        json_push_text(missing, box_outbound_missing(daemon));
     return missing;
 }
 

@@ -43,9 +43,15 @@ void box_outbound_close(struct box_daemon *daemon)
     free(daemon->nft);
 }
 
-bool box_outbound_offered(const struct box_daemon *daemon)
+const char *box_outbound_missing(const struct box_daemon *daemon)
 {
-    return daemon->pasta && daemon->nft;
+    if (!daemon->pasta || !daemon->nft)
+        return "pods reach nothing outside (no pip install): pasta and nft are needed; install the packages passt and "
+               "nftables";
+    /* As root pasta gets a device of its own. */
+    if (process_is_in_user_namespace() && access("/dev/net/tun", R_OK | W_OK) < 0)
+        return "pods reach nothing outside (no pip install): /dev/net/tun cannot be opened; its mode is 0666 on Debian";
+    return NULL;
 }
 
 void box_outbound_look(struct box_daemon *daemon, const char *sandbox)
@@ -258,7 +264,7 @@ static int take(struct box_daemon *daemon, struct box_sandbox *sandbox, const st
         sandbox->way.policy = before;
         return failed;
     }
-    bool open = policy->count && box_outbound_offered(daemon), changed = open != sandbox->open;
+    bool open = policy->count && !box_outbound_missing(daemon), changed = open != sandbox->open;
     sandbox->open = open;
     int64_t wait_ms = step(daemon, sandbox);
     if (wait_ms)

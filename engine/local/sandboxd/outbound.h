@@ -11,7 +11,7 @@
 
 void box_outbound_open(struct box_daemon *daemon); /* finds pasta and nft */
 void box_outbound_close(struct box_daemon *daemon);
-bool box_outbound_offered(const struct box_daemon *daemon);
+const char *box_outbound_missing(const struct box_daemon *daemon); /* what keeps pods in, in words; NULL: nothing */
 
 /* Takes <policy> (as base/outbound.h reads it) for the sandbox and its running pods; in force when this returns. */
 int box_outbound_set(struct box_daemon *daemon, const char *sandbox, const char *policy, struct error *error);

@@ -72,7 +72,7 @@ static struct box_sandbox *load(struct box_daemon *daemon, const char *name)
     sandbox->removing = removing != NULL;
     sandbox->remove_volumes = removing && !strcmp(removing, "everything");
     outbound_parse(slice_of(json_text_or("off", json, "outbound", NULL)), "outbound", &sandbox->way.policy, NULL);
-    sandbox->open = sandbox->way.policy.count && box_outbound_offered(daemon);
+    sandbox->open = sandbox->way.policy.count && !box_outbound_missing(daemon);
     return sandbox;
 }
 
