@@ -55,7 +55,7 @@ static struct map *held_gpus(struct local *local, const char *namespace, struct 
             continue;
         AUTO_JSON cJSON *names = gpus_of_pod(pods.items[i]);
         cJSON_ArrayForEach(name, names) map_put(held, slice_of(name->valuestring), held);
-        if (names->child && strcmp(pods.items[i]->namespace, namespace) == 0)
+        if (cJSON_GetArraySize(names) > 0 && strcmp(pods.items[i]->namespace, namespace) == 0)
             add_holder(pods.items[i], cJSON_GetArraySize(names), ret_holders);
     }
     return held;

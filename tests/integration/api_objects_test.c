@@ -156,7 +156,7 @@ static void mistakes_are_named(void **state)
     refused("DELETE", SECRETS "/ray-auth", NULL, NULL, 403, "managed by Atelier");
     refused("PATCH", SECRETS "/notebook-nb1", MERGE, "{\"data\":{\"token\":\"eA==\"}}", 403, "managed by Atelier");
     refused("PATCH", NOTEBOOKS "/nb1/status", MERGE, "{\"status\":{\"phase\":\"Failed\"}}", 403, "written by Atelier");
-    refused("GET", CONFIGMAPS "?limit=-1", NULL, NULL, 400, "limit");
+    refused("GET", CONFIGMAPS "?limit=few", NULL, NULL, 400, "limit");
     refused("GET", CONFIGMAPS "?labelSelector=%3D%3D%3D", NULL, NULL, 400, "");
     refused("GET", CONFIGMAPS "?fieldSelector=spec.x%3D1", NULL, NULL, 400, "");
     refused("GET", CONFIGMAPS "?continue=forged", NULL, NULL, 400, "");

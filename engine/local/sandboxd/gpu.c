@@ -8,27 +8,8 @@
 
 #include "engine/local/sandboxd/limits.h"
 
-#define PREFIX "nvidia"
-
 /* Of the driver as a whole: CUDA opens them all, as far as they are there. */
 static const char *const shared_devices[] = {"nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset"};
-
-/* -1: not the name of a GPU. */
-static int64_t index_of(struct slice name)
-{
-    int64_t index = -1;
-    if (!slice_starts(name, PREFIX))
-        return -1;
-    struct slice digits = slice_skip(name, strlen(PREFIX));
-    if (digits.n > 1 && digits.p[0] == '0')
-        return -1;
-    return text_parse_i64(digits, 0, BOX_GPU_INDEX_MAX, &index) ? index : -1;
-}
-
-bool box_gpu_name_ok(struct slice name)
-{
-    return index_of(name) >= 0;
-}
 
 static bool find_device(const struct box_paths *paths, const char *name, struct box_device *ret)
 {
@@ -47,7 +28,7 @@ cJSON *box_gpu_names(const struct box_paths *paths)
     for (int64_t index = 0; index <= BOX_GPU_INDEX_MAX; index++) {
         struct box_device device;
         char name[32];
-        snprintf(name, sizeof(name), PREFIX "%lld", (long long)index);
+        snprintf(name, sizeof(name), BOX_GPU_PREFIX "%lld", (long long)index);
         if (find_device(paths, name, &device))
             json_push_text(names, name);
     }
@@ -121,7 +102,7 @@ int box_gpus_take(const struct box_paths *paths, const cJSON *names, struct box_
                              name->valuestring);
         }
         buffer_add_format(&indices, "%s%lld", ret->device_count ? "," : "",
-                          (long long)index_of(slice_of(name->valuestring)));
+                          (long long)box_gpu_index(slice_of(name->valuestring)));
         ret->device_count++;
     }
     ret->gpu_count = ret->device_count;

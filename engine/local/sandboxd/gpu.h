@@ -8,6 +8,7 @@
 
 #include "engine/local/sandboxd/daemon.h"
 
+#define BOX_GPU_PREFIX "nvidia"
 #define BOX_GPU_FILES "/run/.atelier/gpu" /* where a container sees the driver's libraries and programs */
 
 struct box_device {
@@ -24,7 +25,7 @@ struct box_gpus {
     size_t file_count;
 };
 
-bool box_gpu_name_ok(struct slice name); /* "nvidia0" */
+int64_t box_gpu_index(struct slice name); /* "nvidia0": 0; -1: no name of a GPU */
 /* Names of all GPUs that are there now, in the order of their numbers. */
 cJSON *box_gpu_names(const struct box_paths *paths);
 /* <names> NULL: none. NOT_FOUND if one is not there. */

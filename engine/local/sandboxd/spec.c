@@ -202,7 +202,7 @@ static int check_gpus(const cJSON *container, const char *path, struct error *er
         return refuse(error, path, "gpus", "a list of at most 64 GPUs");
     cJSON_ArrayForEach(gpu, gpus)
     {
-        if (!cJSON_IsString(gpu) || !box_gpu_name_ok(slice_of(gpu->valuestring)))
+        if (!cJSON_IsString(gpu) || box_gpu_index(slice_of(gpu->valuestring)) < 0)
             return refuse(error, path, "gpus", "names such as nvidia0");
     }
     return 0;
