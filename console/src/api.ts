@@ -27,7 +27,7 @@ function problemOf(status: number, body: unknown): Problem {
   return new Problem(status, message, String(record.field ?? details?.causes?.[0]?.field ?? ""));
 }
 
-export async function call<T>(method: string, path: string, body?: unknown, type = "application/json"): Promise<T> {
+async function ask(method: string, path: string, body?: unknown, type = "application/json"): Promise<{ text: string; parsed: unknown }> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = type;
   if (csrf) headers["X-Atelier-CSRF"] = csrf;
@@ -53,10 +53,13 @@ export async function call<T>(method: string, path: string, body?: unknown, type
     if (response.status === 401 || (method !== "GET" && (response.status === 403 || response.status === 404))) refused();
     throw problemOf(response.status, parsed);
   }
-  return parsed as T;
+  return { text, parsed };
 }
+export const call = async <T>(method: string, path: string, body?: unknown, type?: string): Promise<T> => (await ask(method, path, body, type)).parsed as T;
 
 export const get = <T>(path: string) => call<T>("GET", path);
+// What is answered as it stands, such as a log.
+export const getText = async (path: string) => (await ask("GET", path)).text;
 export const post = <T>(path: string, body: unknown) => call<T>("POST", path, body);
 export const remove = (path: string) => call<unknown>("DELETE", path);
 export const mergePatch = <T>(path: string, patch: unknown) => call<T>("PATCH", path, patch, "application/merge-patch+json");
@@ -90,6 +93,7 @@ export interface List {
 export const paths = {
   notebooks: (ns: string) => `/apis/kubeflow.org/v1/namespaces/${encodeURIComponent(ns)}/notebooks`,
   rayclusters: (ns: string) => `/apis/ray.io/v1/namespaces/${encodeURIComponent(ns)}/rayclusters`,
+  rayjobs: (ns: string) => `/apis/ray.io/v1/namespaces/${encodeURIComponent(ns)}/rayjobs`,
   profiles: "/apis/kubeflow.org/v1/profiles",
   core: (ns: string, plural: string) => `/api/v1/namespaces/${encodeURIComponent(ns)}/${plural}`,
 };

@@ -15,6 +15,8 @@ import { Notebooks } from "./pages/notebooks";
 import { Profiles } from "./pages/profiles";
 import { RayClusters } from "./pages/ray";
 import { ClusterPage } from "./pages/ray_cluster";
+import { RayJobPage } from "./pages/rayjob";
+import { RayJobs } from "./pages/rayjobs";
 import { Shared } from "./pages/shared";
 import { SetPassword, SignIn } from "./pages/signin";
 import { Tokens } from "./pages/tokens";
@@ -64,6 +66,7 @@ function OfProfile({ me, profile, path, refresh }: Shown & { profile: ProfileEnt
   if (more !== undefined) return <Missing />;
   if (page === "notebooks" && shows(profile, "Notebook")) return name ? <NotebookPage entry={profile} name={name} /> : <Notebooks entry={profile} />;
   if (page === "ray" && shows(profile, "RayCluster")) return name ? <ClusterPage entry={profile} name={name} /> : <RayClusters entry={profile} />;
+  if (page === "rayjobs" && member) return name ? <RayJobPage entry={profile} name={name} /> : <RayJobs entry={profile} />;
   if (name !== undefined) return <Missing />;
   if (page === "") return member ? <Home me={me} entry={profile} /> : <Shared entry={profile} />;
   if (page === "volumes" && member) return <Volumes entry={profile} />;

@@ -28,14 +28,15 @@ function match(commands: Command[], typed: string): Command[] {
   return commands.map((command) => ({ command, at: score(command) })).filter(({ at }) => at > 0).sort((a, b) => b.at - a.at).map(({ command }) => command);
 }
 
+const kinds: Record<string, [string, string]> = { Notebook: [t.palette.notebook, "notebook"], RayCluster: [t.palette.cluster, "ray"], RayJob: [t.rayJobs.what, "job"] };
 function objectCommands(entry: ProfileEntry, items: KubeObject[]): Command[] {
   return items.flatMap((item) => {
     const { name } = item.metadata;
     const notebook = item.kind === "Notebook";
-    const [kind, icon] = notebook ? [t.palette.notebook, "notebook"] : [t.palette.cluster, "ray"];
+    const [kind = "", icon = ""] = kinds[item.kind] ?? [];
     const list: Command[] = [{ text: name, kind, icon, run: () => go(pageOf(item)) }];
-    if (phaseOf(item) === "Running" && may("open", entry, item.kind, name))
-      list.push({ text: notebook ? t.palette.openIt(name) : t.palette.dashboard(name), kind: t.palette.action, icon, run: () => window.open(doorOf(item), "_blank", "noopener") });
+    if (doorOf(item) && phaseOf(item) === "Running" && may("open", entry, item.kind, name))
+      list.push({ text: notebook ? t.palette.openIt(name) : t.palette.dashboard(name), kind: t.palette.action, icon, run: () => window.open(doorOf(item) ?? "", "_blank", "noopener") });
     if (notebook && may("change", entry, item.kind, name)) {
       const off = item.metadata.annotations?.[stopped] !== undefined;
       const mark = () => void mergePatch(`${paths.notebooks(entry.name)}/${name}`, { metadata: { annotations: { [stopped]: off ? null : new Date().toISOString() } } });
@@ -51,6 +52,7 @@ function commandsOf(me: Me, entry: ProfileEntry | undefined, items: KubeObject[]
   const making = entry && may("create", entry) ? [
     page(t.notebooks.new, `${base}/notebooks?new`, "notebook", t.palette.action),
     page(t.ray.new, `${base}/ray?new`, "ray", t.palette.action),
+    page(t.rayJobs.new, `${base}/rayjobs?new`, "job", t.palette.action),
     page(t.volumes.new, `${base}/volumes?new`, "volume", t.palette.action),
   ] : [];
   return [
@@ -70,7 +72,7 @@ export function Palette({ me, entry, close }: { me: Me; entry: ProfileEntry | un
   useEffect(() => {
     if (!entry) return;
     const read = (kind: string, path: string) => (shows(entry, kind) ? get<List>(path).then((found) => found.items.map((item) => ({ ...item, kind }))) : Promise.resolve([]));
-    void Promise.all([read("Notebook", paths.notebooks(entry.name)), read("RayCluster", paths.rayclusters(entry.name))]).then((all) => setItems(all.flat()), () => {});
+    void Promise.all([read("Notebook", paths.notebooks(entry.name)), read("RayCluster", paths.rayclusters(entry.name)), read("RayJob", paths.rayjobs(entry.name))]).then((all) => setItems(all.flat()), () => {});
   }, [entry?.name]);
   const found = match(commandsOf(me, entry, items), typed).slice(0, shown);
   const chosen = Math.min(at, found.length - 1);

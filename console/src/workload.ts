@@ -20,6 +20,10 @@ export function phaseOf(item: KubeObject): string {
       if (item.status?.state === "suspended" || holds(item, "RayClusterSuspended")) return "Stopped";
       if (item.spec?.suspend || holds(item, "RayClusterSuspending")) return "Stopping";
       return holds(item, "HeadPodReady") ? "Running" : "Starting";
+    case "RayJob": {
+      const at = String(item.status?.jobDeploymentStatus || "Initializing"); // until somebody has looked at a new one it says nothing
+      return at === "Complete" ? String(item.status?.jobStatus || at) : at;
+    }
     default:
       return String(item.status?.phase ?? "Pending");
   }
@@ -28,6 +32,7 @@ export function phaseOf(item: KubeObject): string {
 // Why it is not what is wanted, in the server's words; nothing while all is well.
 export function reasonOf(item: KubeObject): string | undefined {
   if (phaseOf(item) === "Running") return undefined;
+  if (item.kind === "RayJob") return [item.status?.reason, item.status?.message].filter(Boolean).join(": ") || undefined;
   if (item.kind !== "RayCluster") return item.status?.message;
   const told = conditionsOf(item).find((one) => (one.type === "ReplicaFailure" && one.status === "True") || (one.type === "HeadPodReady" && one.status === "False"));
   return phaseOf(item) === "Stopped" ? undefined : (told?.message ?? item.status?.reason);
@@ -78,7 +83,8 @@ export const claimsOf = (spec: PodSpec | undefined) => (spec?.volumes ?? []).fla
 
 // --- where it is -----------------------------------------------------------------------------------------------------
 
-const folders: Record<string, string> = { Notebook: "notebooks", RayCluster: "ray" };
+const folders: Record<string, string> = { Notebook: "notebooks", RayCluster: "ray", RayJob: "rayjobs" };
 export const pageOf = (item: KubeObject) => `/p/${item.metadata.namespace}/${folders[item.kind]}/${item.metadata.name}`;
 const hosts: Record<string, string> = { Notebook: "notebook", RayCluster: "ray" };
-export const doorOf = (item: KubeObject) => `/${hosts[item.kind]}/${item.metadata.namespace}/${item.metadata.name}/`;
+// Jobs have none: what they do is seen at their cluster.
+export const doorOf = (item: KubeObject) => hosts[item.kind] && `/${hosts[item.kind]}/${item.metadata.namespace}/${item.metadata.name}/`;

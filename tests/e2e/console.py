@@ -8,6 +8,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from atelier import ROOT
 
+AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = pathlib.Path(os.environ.get("ATELIER_SHOTS", ROOT / "build" / "screenshots"))
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
@@ -78,3 +79,53 @@ def settled(page):
 
 def button(page, name):
     return page.get_by_role("button", name=re.compile(name, re.I))
+
+
+# --- for everybody -----------------------------------------------------------------------------------------------------
+
+BASICS = """() => {
+  const wrong = [];
+  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
+  for (const id of ids) if (ids.filter((other) => other === id).length > 1) wrong.push(`id ${id} is used twice`);
+  if (document.querySelectorAll('h1').length !== 1) wrong.push('there is not exactly one h1');
+  if (!document.title.includes('Atelier')) wrong.push(`the title is ${document.title}`);
+  for (const control of document.querySelectorAll('input, select, textarea')) {
+    const label = control.labels?.[0]?.textContent?.trim() || control.getAttribute('aria-label');
+    if (!label) wrong.push(`a control without a label: ${control.outerHTML}`);
+  }
+  for (const control of document.querySelectorAll('button, a[href]')) {
+    const text = control.textContent.trim(), name = control.getAttribute('aria-label') ?? text;
+    if (!name) wrong.push(`a control without a name: ${control.outerHTML}`);
+    if (/\\w/.test(text) && !name.startsWith(text)) wrong.push(`${name} does not begin with what is seen: ${text}`);
+  }
+  return wrong;
+}"""
+
+
+def violations(page):
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate(AXE.read_text())
+    # Styles may only come from files, so axe must not try to load them anew.
+    found = page.evaluate("""() => axe.run(document, {preload: false, resultTypes: ['violations'],
+        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})""")["violations"]
+    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+
+
+# WCAG 1.4.10: nothing scrolls sideways, neither the page nor what is in it; and the dialog fits.
+TOO_WIDE = """() => [...document.querySelectorAll('html, main, nav, dialog, .scroll, table, form, section')]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth + 1)
+  .map((e) => `${e.tagName}.${e.className} ${e.scrollWidth} > ${e.clientWidth}`)"""
+
+
+def check_view(page, name, whole, schemes=("dark", "light")):
+    """What everybody needs of a view, in every colour scheme, from the width of a phone to 4k; and its pictures."""
+    assert page.evaluate(BASICS) == [], name
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == [], (name, scheme)
+        page.screenshot(path=SHOTS / f"20-{name}-1280-{scheme}.png", full_page=whole)
+    for width, height in ((3840, 2160), (320, 640), (1280, 860)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(TOO_WIDE) == [], (name, width)
+        if width == 320:
+            page.screenshot(path=SHOTS / f"20-{name}-320-light.png", full_page=whole)

@@ -5,12 +5,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from atelier import ROOT, wait_for
-from console import SHOTS, browser, button, running, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
+from atelier import wait_for
+from console import (BASICS, SHOTS, browser, button, check_view, running, settled, shot,  # noqa: F401
+                     violations, visit)  # browser and visit are fixtures
 
 FRANK, GINA, HEIDI, IVAN, JUDY = (f"{name}@example.com" for name in ("frank", "gina", "heidi", "ivan", "judy"))
 ADMIN = "root@example.com"
-AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 LONG = "a-notebook-whose-name-fills-forty-chars1"
 MEMBERS = "/api/atelier/v1/profiles/frank/members"
 COMPRESSED_BYTES = 150_000
@@ -74,11 +74,12 @@ def remove_member(house, email):
 # Every page, and every dialog that opens without changing anything: (name, path, what to click).
 VIEWS = [
     ("home", "/p/frank", None), ("notebooks", "/p/frank/notebooks", None), ("notebook", "/p/frank/notebooks/nb", None),
-    ("ray", "/p/frank/ray", None), ("cluster", "/p/frank/ray/huge", None), ("volumes", "/p/frank/volumes", None),
-    ("members", "/p/frank/members", None), ("activity", "/p/frank/activity", None), ("tokens", "/tokens", None),
+    ("ray", "/p/frank/ray", None), ("cluster", "/p/frank/ray/huge", None), ("rayjobs", "/p/frank/rayjobs", None),
+    ("volumes", "/p/frank/volumes", None), ("members", "/p/frank/members", None), ("activity", "/p/frank/activity", None), ("tokens", "/tokens", None),
     ("account", "/account", None), ("new-profile", "/new", None), ("missing", "/p/nobody", None),
     ("new-notebook", "/p/frank/notebooks", "new notebook"), ("resize", "/p/frank/notebooks", "resize nb"),
     ("logs", "/p/frank/notebooks", "logs of nb"), ("new-cluster", "/p/frank/ray", "new ray cluster"),
+    ("new-rayjob", "/p/frank/rayjobs", "new ray job"),
     ("scale", "/p/frank/ray", "scale huge"), ("connect", "/p/frank/ray", "connect to huge"),
     ("new-volume", "/p/frank/volumes", "new volume"), ("delete-profile", "/p/frank/members", "delete this profile"),
     ("transfer", "/p/frank/members", "transfer ownership"), ("remove-member", "/p/frank/members", f"remove {GINA}"),
@@ -123,54 +124,6 @@ def test_the_console_is_small(house, cookies):
 
 # --- for everybody -----------------------------------------------------------------------------------------------------
 
-BASICS = """() => {
-  const wrong = [];
-  const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);
-  for (const id of ids) if (ids.filter((other) => other === id).length > 1) wrong.push(`id ${id} is used twice`);
-  if (document.querySelectorAll('h1').length !== 1) wrong.push('there is not exactly one h1');
-  if (!document.title.includes('Atelier')) wrong.push(`the title is ${document.title}`);
-  for (const control of document.querySelectorAll('input, select, textarea')) {
-    const label = control.labels?.[0]?.textContent?.trim() || control.getAttribute('aria-label');
-    if (!label) wrong.push(`a control without a label: ${control.outerHTML}`);
-  }
-  for (const control of document.querySelectorAll('button, a[href]')) {
-    const text = control.textContent.trim(), name = control.getAttribute('aria-label') ?? text;
-    if (!name) wrong.push(`a control without a name: ${control.outerHTML}`);
-    if (/\\w/.test(text) && !name.startsWith(text)) wrong.push(`${name} does not begin with what is seen: ${text}`);
-  }
-  return wrong;
-}"""
-
-
-def violations(page):
-    if not page.evaluate("() => Boolean(window.axe)"):
-        page.evaluate(AXE.read_text())
-    # Styles may only come from files, so axe must not try to load them anew.
-    found = page.evaluate("""() => axe.run(document, {preload: false, resultTypes: ['violations'],
-        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})""")["violations"]
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
-
-
-# WCAG 1.4.10: nothing scrolls sideways, neither the page nor what is in it; and the dialog fits.
-TOO_WIDE = """() => [...document.querySelectorAll('html, main, nav, dialog, .scroll, table, form, section')]
-  .filter((e) => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth + 1)
-  .map((e) => `${e.tagName}.${e.className} ${e.scrollWidth} > ${e.clientWidth}`)"""
-
-
-def check_view(page, name, whole, schemes=("dark", "light")):
-    """What everybody needs of a view, in every colour scheme, from the width of a phone to 4k; and its pictures."""
-    assert page.evaluate(BASICS) == [], name
-    for scheme in schemes:
-        page.emulate_media(color_scheme=scheme)
-        assert violations(page) == [], (name, scheme)
-        page.screenshot(path=SHOTS / f"20-{name}-1280-{scheme}.png", full_page=whole)
-    for width, height in ((3840, 2160), (320, 640), (1280, 860)):
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate(TOO_WIDE) == [], (name, width)
-        if width == 320:
-            page.screenshot(path=SHOTS / f"20-{name}-320-light.png", full_page=whole)
-
-
 def test_every_view_is_for_everybody(house, visit):
     page = visit(FRANK)
     for name, path, click in VIEWS:
@@ -193,7 +146,7 @@ def test_every_page_is_for_every_role(house, visit, role, email):
             found.add(name)
             check_view(page, f"{role}-{name}", whole=True, schemes=("light",))
     own = {"tokens", "account", "new-profile"}  # everybody has these, whatever they were given
-    of_profile = {"home", "notebooks", "notebook", "ray", "cluster", "volumes", "members"}
+    of_profile = {"home", "notebooks", "notebook", "ray", "cluster", "rayjobs", "volumes", "members"}
     assert found == own | {"outsider": set(), "guest": {"home", "notebooks", "notebook"}}.get(role, of_profile)
 
 

@@ -324,7 +324,7 @@ def test_everything_is_said_in_chinese(house, visit, tables):
     expect(page.get_by_role("heading", level=1)).to_have_text("首页")
     words = {text for _, text, _ in tables["en"] if len(text) > 3 and text not in SAME | {"function"}}
     for name, path, key in (("home", "/p/nora", None), ("notebooks", "/p/nora/notebooks?new", None), ("notebook", "/p/nora/notebooks/lab", None),
-                            ("ray", "/p/nora/ray?new", None), ("cluster", "/p/nora/ray/mini", None), ("volumes", "/p/nora/volumes?new", None),
+                            ("ray", "/p/nora/ray?new", None), ("cluster", "/p/nora/ray/mini", None), ("rayjobs", "/p/nora/rayjobs?new", None), ("volumes", "/p/nora/volumes?new", None),
                             ("members", "/p/nora/members", None), ("activity", "/p/nora/activity", None), ("tokens", "/tokens", None),
                             ("account", "/account", None), ("palette", "/p/nora", "Control+k")):
         page.goto(f"http://localhost:{house.port}{path}")

@@ -19,11 +19,11 @@ export const en = {
   states: {
     Running: "Running", Ready: "Ready", Pending: "Pending", Starting: "Starting", Stopped: "Stopped", Stopping: "Stopping", Failed: "Failed", Deleting: "Deleting",
     Bound: "Ready", Lost: "Lost", active: "active", pending: "pending", invited: "invited", disabled: "disabled", allowed: "allowed", denied: "denied", failed: "failed",
-    PENDING: "Waiting", RUNNING: "Running", SUCCEEDED: "Succeeded", FAILED: "Failed", STOPPED: "Stopped", ok: "in order", wrong: "not in order",
+    PENDING: "Waiting", RUNNING: "Running", SUCCEEDED: "Succeeded", FAILED: "Failed", STOPPED: "Stopped", Initializing: "Starting", Waiting: "Waiting", Retrying: "Trying again", Suspending: "Being suspended", Suspended: "Suspended", ok: "in order", wrong: "not in order",
   },
   menu: {
     main: "Main", open: "Menu", skip: "Skip to content", profile: "Profile", choose: "Choose…", newProfile: "New profile…", shared: "shared", home: "Home",
-    sharedWithYou: "Shared with you", notebooks: "Notebooks", ray: "Ray clusters", volumes: "Volumes", members: "Members", activity: "Activity",
+    sharedWithYou: "Shared with you", notebooks: "Notebooks", ray: "Ray clusters", rayJobs: "Ray jobs", volumes: "Volumes", members: "Members", activity: "Activity",
     tokens: "Tokens", account: "Account", platform: "Platform", users: "Users", profiles: "Profiles", machine: "Machine", audit: "Audit log",
     signOut: "Sign out", language: "Language", missing: "Not found", missingText: "There is no such page, or you may no longer see it.", goHome: "Go home",
   },
@@ -85,6 +85,12 @@ export const en = {
     title: "Jobs", new: "Submit job", none: "No jobs yet.", notRunning: "Jobs can be submitted once the cluster runs.", entrypoint: "Command", entrypointHint: "What a shell on the head runs, for example: python -c \"import ray; ray.init(); print(ray.nodes())\"",
     id: "Job ID", idHint: "Left empty, Ray makes one.", pip: "Packages", pipHint: "One a line, as pip names them; installed for this job only.", job: "Job", state: "State", began: "Began", submit: "Submit",
     stop: "Stop", stopOf: (id: string) => `Stop ${id}`, logs: "Logs", logsOf: (id: string) => `Logs of ${id}`, delete: "Delete", deleteOf: (id: string) => `Delete ${id}`, what: "Job",
+  },
+  rayJobs: {
+    title: "Ray jobs", what: "Ray job", new: "New Ray job", none: "No Ray jobs yet", noneText: "A Ray job is a command with a cluster of its own: the cluster is made for it, and goes when it has ended. What it printed is kept.",
+    cluster: "Cluster", ended: "Runs that have ended", noRuns: "No run has ended yet.", run: "Run", finished: "Ended", began: "Began", failures: "Failed runs", gone: "This job has been deleted; this is what is kept of it.",
+    retries: "Retries", retriesHint: "Runs that may follow a failed one.", deadline: "At most, in seconds", deadlineHint: "Left empty: as long as it takes.", madeFor: "Its cluster is one head of this size, and goes with the job. Worker groups are written in its YAML.",
+    retry: "Run again", retryOf: (name: string) => `Run ${name} again`, suspend: "Suspend", suspendOf: (name: string) => `Suspend ${name}`, resume: "Resume", resumeOf: (name: string) => `Resume ${name}`,
   },
   volumes: {
     title: "Volumes", new: "New volume", none: "No volumes yet", noneText: "A volume keeps files apart from any one notebook.", size: "Size", sizeHint: "10Gi, 500Mi …", usedBy: "Mounted by", nobody: "nobody", own: "everybody's home files; it goes with the profile",

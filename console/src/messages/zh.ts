@@ -19,11 +19,11 @@ export const zh: Messages = {
   states: {
     Running: "运行中", Ready: "就绪", Pending: "等待中", Starting: "启动中", Stopped: "已停止", Stopping: "停止中", Failed: "失败", Deleting: "删除中",
     Bound: "就绪", Lost: "丢失", active: "有效", pending: "待生效", invited: "已邀请", disabled: "已停用", allowed: "允许", denied: "拒绝", failed: "失败",
-    PENDING: "等待中", RUNNING: "运行中", SUCCEEDED: "成功", FAILED: "失败", STOPPED: "已停止", ok: "正常", wrong: "异常",
+    PENDING: "等待中", RUNNING: "运行中", SUCCEEDED: "成功", FAILED: "失败", STOPPED: "已停止", Initializing: "启动中", Waiting: "等待中", Retrying: "正在重试", Suspending: "正在暂停", Suspended: "已暂停", ok: "正常", wrong: "异常",
   },
   menu: {
     main: "主菜单", open: "菜单", skip: "跳到正文", profile: "空间", choose: "请选择…", newProfile: "新建空间…", shared: "共享", home: "首页",
-    sharedWithYou: "与您共享", notebooks: "笔记本", ray: "Ray 集群", volumes: "存储卷", members: "成员", activity: "动态",
+    sharedWithYou: "与您共享", notebooks: "笔记本", ray: "Ray 集群", rayJobs: "Ray 作业", volumes: "存储卷", members: "成员", activity: "动态",
     tokens: "令牌", account: "账号", platform: "平台", users: "用户", profiles: "空间", machine: "机器", audit: "审计日志",
     signOut: "退出登录", language: "语言", missing: "未找到", missingText: "没有这个页面，或者您已无权查看。", goHome: "回到首页",
   },
@@ -85,6 +85,12 @@ export const zh: Messages = {
     title: "作业", new: "提交作业", none: "还没有作业。", notRunning: "集群运行后才能提交作业。", entrypoint: "命令", entrypointHint: "由头节点上的 shell 运行，例如：python -c \"import ray; ray.init(); print(ray.nodes())\"",
     id: "作业 ID", idHint: "留空则由 Ray 生成。", pip: "软件包", pipHint: "每行一个，写法同 pip；只为此作业安装。", job: "作业", state: "状态", began: "开始于", submit: "提交",
     stop: "停止", stopOf: (id) => `停止 ${id}`, logs: "日志", logsOf: (id) => `日志：${id}`, delete: "删除", deleteOf: (id) => `删除 ${id}`, what: "作业",
+  },
+  rayJobs: {
+    title: "Ray 作业", what: "Ray 作业", new: "新建 Ray 作业", none: "还没有 Ray 作业", noneText: "Ray 作业是一条带有自己集群的命令：集群为它而建，结束后随之移除。输出会保留。",
+    cluster: "集群", ended: "已结束的运行", noRuns: "还没有已结束的运行。", run: "运行", finished: "结束于", began: "开始于", failures: "失败的运行", gone: "此作业已删除；以下是保留的记录。",
+    retries: "重试次数", retriesHint: "失败后最多再运行几次。", deadline: "最长秒数", deadlineHint: "留空则不限时间。", madeFor: "集群是一个此规格的头节点，随作业移除。工作节点组请写在 YAML 中。",
+    retry: "再次运行", retryOf: (name) => `再次运行 ${name}`, suspend: "暂停", suspendOf: (name) => `暂停 ${name}`, resume: "恢复", resumeOf: (name) => `恢复 ${name}`,
   },
   volumes: {
     title: "存储卷", new: "新建存储卷", none: "还没有存储卷", noneText: "存储卷保存文件，不依附于某一个笔记本。", size: "容量", sizeHint: "10Gi、500Mi …", usedBy: "挂载者", nobody: "无", own: "大家的主目录文件；随空间一起删除",

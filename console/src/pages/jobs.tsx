@@ -1,12 +1,12 @@
 // The jobs of a Ray cluster, through its own Jobs API: list, submit, stop, delete, logs that follow.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { get, type KubeObject, post, Problem, type ProfileEntry, remove } from "../api";
 import { age, day } from "../format";
 import { later } from "../later";
 import { useData } from "../live";
 import { Dialog } from "../parts/dialog";
 import { Field, Lines, Rest, useForm } from "../parts/form";
-import { lastOf, LogBox } from "../parts/logs";
+import { FollowedLog } from "../parts/logs";
 import { Alert, Announce, Empty, Loading, State } from "../parts/page";
 import { type Row, Table } from "../parts/table";
 import { may } from "../rights";
@@ -46,39 +46,6 @@ function Submit({ path, close }: { path: string; close: () => void }) {
         <Rest problem={form.problem} />
         <footer><button class="primary" disabled={form.busy}>{t.jobs.submit}</button></footer>
       </form>
-    </Dialog>
-  );
-}
-
-// Ray hands out a job's log as a whole: it is asked for again, the less often the longer it takes to come.
-function JobLog({ path, id, over, close }: { path: string; id: string; over: boolean; close: () => void }) {
-  const [text, setText] = useState("");
-  const [problem, setProblem] = useState<Problem | null>(null);
-  useEffect(() => {
-    let timer = 0;
-    let live = true;
-    const read = async () => {
-      const began = Date.now();
-      try {
-        const { logs } = await get<{ logs?: string }>(`${path}${encodeURIComponent(id)}/logs`);
-        if (!live) return;
-        setText(lastOf(logs ?? ""));
-        setProblem(null);
-      } catch (error) {
-        if (live) setProblem(error as Problem);
-      }
-      if (live && !over) timer = setTimeout(read, Math.max(1_500, 5 * (Date.now() - began)));
-    };
-    void read();
-    return () => {
-      live = false;
-      clearTimeout(timer);
-    };
-  }, [path, id, over]);
-  return (
-    <Dialog title={t.jobs.logsOf(id)} close={close} wide>
-      <Alert problem={problem} />
-      <LogBox text={text} />
     </Dialog>
   );
 }
@@ -125,7 +92,7 @@ export function Jobs({ item, entry }: { item: KubeObject; entry: ProfileEntry })
       {!runs ? <Empty>{t.jobs.notRunning}</Empty> : !data ? (problem ? null : <Loading />) : jobs.length === 0 ? <Empty>{t.jobs.none}</Empty>
         : <Table label={t.jobs.title} heads={[t.jobs.job, t.jobs.state, t.jobs.began]} rows={jobs.map(row)} />}
       {submitting ? <Submit path={path} close={() => (setSubmitting(false), again())} /> : null}
-      {log ? <JobLog path={path} id={log} over={shown ? isOver(shown) : false} close={() => setLog("")} /> : null}
+      {log ? <FollowedLog title={t.jobs.logsOf(log)} read={() => get<{ logs?: string }>(`${path}${encodeURIComponent(log)}/logs`).then(({ logs }) => logs ?? "")} source={path + log} over={shown ? isOver(shown) : false} close={() => setLog("")} /> : null}
     </>
   );
 }

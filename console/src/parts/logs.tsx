@@ -17,7 +17,7 @@ export function LogBox({ text }: { text: string }) {
   }, [text]);
   return <pre class="log" ref={box} tabIndex={0} aria-label={t.logs.box}>{text}</pre>;
 }
-export const lastOf = (text: string) => text.slice(-kept);
+const lastOf = (text: string) => text.slice(-kept);
 
 // "pod/container" of everything that a selector finds; the container is left out where there is only one.
 const sourcesOf = (pods: KubeObject[]): [string, string][] =>
@@ -75,6 +75,46 @@ export function Logs({ namespace, selector, title, close }: { namespace: string;
   return (
     <Dialog title={title} close={close} wide>
       {sources.length > 1 ? <Choice label={t.logs.pod} options={sources} value={source} onChange={(event) => setSource(event.currentTarget.value)} /> : null}
+      <Alert problem={problem} />
+      <LogBox text={text} />
+    </Dialog>
+  );
+}
+
+// A log that is handed out as a whole is asked for again until it is <over>, the less often the longer it takes to come.
+interface Followed {
+  title: string;
+  read: () => Promise<string>;
+  source: string; // whose log it is
+  over: boolean;
+  close: () => void;
+}
+export function FollowedLog({ title, read, source, over, close }: Followed) {
+  const [text, setText] = useState("");
+  const [problem, setProblem] = useState<Problem | null>(null);
+  useEffect(() => {
+    let timer = 0;
+    let live = true;
+    const look = async () => {
+      const began = Date.now();
+      try {
+        const found = await read();
+        if (!live) return;
+        setText(lastOf(found));
+        setProblem(null);
+      } catch (error) {
+        if (live) setProblem(error as Problem);
+      }
+      if (live && !over) timer = setTimeout(look, Math.max(1_500, 5 * (Date.now() - began)));
+    };
+    void look();
+    return () => {
+      live = false;
+      clearTimeout(timer);
+    };
+  }, [source, over]);
+  return (
+    <Dialog title={title} close={close} wide>
       <Alert problem={problem} />
       <LogBox text={text} />
     </Dialog>
