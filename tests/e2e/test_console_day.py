@@ -270,7 +270,7 @@ def test_the_platform_s_pages_are_the_admin_s(house, visit):
     for part in ("Who may do what", "Database", "Workloads"):
         expect(page.get_by_role("listitem").filter(has_text=part)).to_contain_text("in order")
     expect(page.get_by_role("row", name=re.compile("^nora"))).to_be_visible()
-    expect(page.get_by_role("row", name=re.compile("^ray-2.60"))).to_contain_text("installed")
+    expect(page.get_by_role("row", name=re.compile(r"^ray-2\.60 "))).to_contain_text("installed")
     page.get_by_role("link", name="Profiles").click()
     expect(page.get_by_role("row", name=re.compile("^nora"))).to_contain_text(NORA)
     page.get_by_role("link", name="Audit log").click()
