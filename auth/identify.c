@@ -70,12 +70,10 @@ static bool read_token(struct slice bearer, uint8_t ret_digest[DIGEST_SIZE], int
     char plain[BEFORE + SECRET_LENGTH] = TOKEN_PREFIX;
     struct slice secret, name = slice_split(bearer, ':', &secret);
     *ret_id = 0;
-    if (slice_starts(name, TOKEN_NAME) &&
-        !text_parse_i64(slice_skip(name, sizeof(TOKEN_NAME) - 1), 1, INT64_MAX, ret_id))
-        return false;
-    if (!*ret_id && slice_starts(bearer, TOKEN_PREFIX))
+    if (slice_starts(bearer, TOKEN_PREFIX))
         secret = slice_skip(bearer, BEFORE);
-    else if (!*ret_id)
+    else if (!slice_starts(name, TOKEN_NAME) ||
+             !text_parse_i64(slice_skip(name, sizeof(TOKEN_NAME) - 1), 1, INT64_MAX, ret_id))
         return false;
     if (!secret_well_formed(secret))
         return false;

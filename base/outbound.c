@@ -66,33 +66,46 @@ static void add_once(struct outbound_policy *policy, struct outbound_rule rule)
         policy->rules[policy->count++] = rule;
 }
 
+static int parse_entry(struct slice entry, const char *field, struct outbound_policy *policy, struct error *error)
+{
+    struct outbound_rule rule;
+    char shown[48];
+    text_printable(entry, shown, sizeof(shown));
+    if (!parse_rule(entry, &rule))
+        return error_set(error, ERROR_INVALID, field, "%s: \"%s\": expected %s", field, shown, OUTBOUND_EXPECTED);
+    if (is_never(rule.range))
+        return error_set(error, ERROR_INVALID, field, "%s: \"%s\" is a range that is never reachable from pods", field,
+                         shown);
+    add_once(policy, rule);
+    return 0;
+}
+
+static int parse_list(struct slice rest, const char *field, struct outbound_policy *policy, struct error *error)
+{
+    int r = 0;
+    for (size_t entries = 0; r == 0 && rest.n; entries++) {
+        if (entries == OUTBOUND_ENTRIES_MAX)
+            return error_set(error, ERROR_INVALID, field, "%s: expected at most %d entries", field,
+                             OUTBOUND_ENTRIES_MAX);
+        r = parse_entry(slice_trim(slice_split(rest, ',', &rest)), field, policy, error);
+    }
+    return r;
+}
+
 int outbound_parse(struct slice text, const char *field, struct outbound_policy *ret, struct error *error)
 {
     struct outbound_policy policy = {0};
-    struct slice rest = slice_trim(text);
-    if (slice_is(rest, "on"))
-        policy = (struct outbound_policy){.count = 1};
-    else if (!rest.n)
-        return error_set(error, ERROR_INVALID, field, "%s: expected %s", field, OUTBOUND_EXPECTED);
-    else if (!slice_is(rest, "off"))
-        for (size_t entries = 0; rest.n; entries++) {
-            struct slice entry = slice_trim(slice_split(rest, ',', &rest));
-            struct outbound_rule rule;
-            char shown[48];
-            text_printable(entry, shown, sizeof(shown));
-            if (entries == OUTBOUND_ENTRIES_MAX)
-                return error_set(error, ERROR_INVALID, field, "%s: expected at most %d entries", field,
-                                 OUTBOUND_ENTRIES_MAX);
-            if (!parse_rule(entry, &rule))
-                return error_set(error, ERROR_INVALID, field, "%s: \"%s\": expected %s", field, shown,
-                                 OUTBOUND_EXPECTED);
-            if (is_never(rule.range))
-                return error_set(error, ERROR_INVALID, field, "%s: \"%s\" is a range that is never reachable from pods",
-                                 field, shown);
-            add_once(&policy, rule);
-        }
-    *ret = policy;
-    return 0;
+    struct slice words = slice_trim(text);
+    int r = 0;
+    if (!words.n)
+        r = error_set(error, ERROR_INVALID, field, "%s: expected %s", field, OUTBOUND_EXPECTED);
+    else if (slice_is(words, "on"))
+        policy.count = 1;
+    else if (!slice_is(words, "off"))
+        r = parse_list(words, field, &policy, error);
+    if (r == 0)
+        *ret = policy;
+    return r;
 }
 
 void outbound_meet(const struct outbound_policy *a, const struct outbound_policy *b, struct outbound_policy *ret)

@@ -17,6 +17,7 @@
 #define FIRST_TRIES 10
 #define ABSENT_S 15 /* until a kind that the engine has not is looked for again */
 #define KEY_SIZE 384
+_Static_assert((size_t)TARGET_OPEN_SIZE > (size_t)RAY_PUBLIC_MAX, "every prefix that may be listed fits");
 
 struct port {
     char name[64];

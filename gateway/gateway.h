@@ -84,11 +84,12 @@ bool route_parse(struct slice path, struct route *ret, struct error *error);
 bool route_parse_pod(struct slice path, struct route *ret);
 
 /* Where a route leads. Filled by the resolver, which runs on a loop: it must not block. */
+enum { TARGET_OPEN_SIZE = 129 };
 struct target {
     char service[64], port[64];          /* "": it is there, and nothing answers yet */
     char owner_kind[32], owner_name[64]; /* what authorization is about: "Notebook"/"RayCluster"; else "Service" */
     bool strip_prefix;                   /* the upstream sees only the tail */
-    char open[129];                      /* ROUTE_SERVE: the prefix of <tail> that anybody may use; "" for none */
+    char open[TARGET_OPEN_SIZE];         /* ROUTE_SERVE: the prefix of <tail> that anybody may use; "" for none */
     char header_name[32]; /* credential to inject ("Authorization", "X-Ray-Authorization"), "" for none */
     char header_value[256];
 };

@@ -10,8 +10,8 @@
 
 /* An application that anybody may use: who it is does not count, only whether it is still open. */
 struct opening {
-    char namespace[64], name[64]; /* as in /serve/{namespace}/{name} */
-    char prefix[129];             /* "": the policy decides */
+    char namespace[64], name[64];  /* as in /serve/{namespace}/{name} */
+    char prefix[TARGET_OPEN_SIZE]; /* "": the policy decides */
 };
 struct permit {
     struct link link;

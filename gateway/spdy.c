@@ -8,11 +8,6 @@ enum { FLAG_FIN = 1, FLAG_UNIDIRECTIONAL = 2 };
 enum { VERSION = 3, HEADER_BYTES = 8 };
 #define STREAM_MASK 0x7fffffffu
 
-static uint32_t read_32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 static void write_32(unsigned char *p, uint32_t value)
 {
     p[0] = (unsigned char)(value >> 24);
@@ -30,7 +25,7 @@ static enum spdy_event open_stream(struct spdy_reader *reader, const unsigned ch
     unsigned flags = reader->control[4];
     if (length < FIXED || flags & FLAG_UNIDIRECTIONAL)
         return SPDY_BROKEN;
-    reader->stream = read_32(body) & STREAM_MASK;
+    reader->stream = spdy_read_32(body) & STREAM_MASK;
     if (reader->stream % 2 == 0 || reader->stream <= reader->last_opened)
         return SPDY_BROKEN;
     reader->last_opened = reader->stream;
@@ -45,7 +40,7 @@ static enum spdy_event skip_headers(struct spdy_reader *reader, const unsigned c
     enum { FIXED = 4 };
     bool good =
         length > FIXED && spdy_unpack(reader->unpacker, (struct slice){(const char *)body + FIXED, length - FIXED});
-    reader->stream = good ? read_32(body) & STREAM_MASK : 0;
+    reader->stream = good ? spdy_read_32(body) & STREAM_MASK : 0;
     reader->fin = true;
     if (good && reader->control[4] & FLAG_FIN)
         return SPDY_DATA;
@@ -64,10 +59,10 @@ static enum spdy_event understand(struct spdy_reader *reader, size_t length)
     case HEADERS:
         return skip_headers(reader, body, length);
     case RST_STREAM:
-        reader->stream = length == 8 ? read_32(body) & STREAM_MASK : 0;
+        reader->stream = length == 8 ? spdy_read_32(body) & STREAM_MASK : 0;
         return length == 8 ? SPDY_RESET : SPDY_BROKEN;
     case PING:
-        reader->stream = length == 4 ? read_32(body) : 0;
+        reader->stream = length == 4 ? spdy_read_32(body) : 0;
         return length == 4 ? SPDY_PING : SPDY_BROKEN;
     case GOAWAY:
         return SPDY_GO_AWAY;
@@ -107,7 +102,7 @@ static enum spdy_event begin_data(struct spdy_reader *reader, uint32_t length)
     reader->in_data = true;
     reader->data_left = length;
     reader->ends = reader->control[4] & FLAG_FIN;
-    reader->stream = read_32(reader->control) & STREAM_MASK;
+    reader->stream = spdy_read_32(reader->control) & STREAM_MASK;
     return reader->stream % 2 == 0 || reader->stream > reader->last_opened ? SPDY_BROKEN : SPDY_MORE;
 }
 
@@ -117,7 +112,7 @@ static enum spdy_event begin_frame(struct spdy_reader *reader, struct slice *byt
         collect(reader, HEADER_BYTES, bytes);
     if (reader->have < HEADER_BYTES)
         return SPDY_MORE;
-    uint32_t length = read_32(reader->control + 4) & 0xffffff;
+    uint32_t length = spdy_read_32(reader->control + 4) & 0xffffff;
     if (!(reader->control[0] & 0x80))
         return begin_data(reader, length);
     if (reader->control[0] != 0x80 || reader->control[1] != VERSION || length > SPDY_CONTROL_BYTES - HEADER_BYTES)

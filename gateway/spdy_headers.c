@@ -58,7 +58,7 @@ void spdy_unpacker_free(struct spdy_unpacker *unpacker)
     free(unpacker);
 }
 
-static uint32_t read_32(const unsigned char *p)
+uint32_t spdy_read_32(const unsigned char *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
@@ -68,7 +68,7 @@ static bool take_text(struct slice *rest, struct slice *ret)
 {
     if (rest->n < 4)
         return false;
-    uint32_t length = read_32((const unsigned char *)rest->p);
+    uint32_t length = spdy_read_32((const unsigned char *)rest->p);
     if (length > rest->n - 4)
         return false;
     *ret = (struct slice){rest->p + 4, length};
@@ -78,7 +78,7 @@ static bool take_text(struct slice *rest, struct slice *ret)
 
 static struct slice block_of(const struct spdy_unpacker *unpacker, uint32_t *ret_count)
 {
-    *ret_count = unpacker->length >= 4 ? read_32(unpacker->block) : 0;
+    *ret_count = unpacker->length >= 4 ? spdy_read_32(unpacker->block) : 0;
     return slice_skip((struct slice){(const char *)unpacker->block, unpacker->length}, 4);
 }
 

@@ -13,6 +13,9 @@
 #define SPDY_BLOCK_BYTES ((size_t)4096)
 #define SPDY_BLOCK_HEADERS 32
 
+/* In network order, as every number of SPDY's. */
+uint32_t spdy_read_32(const unsigned char *p);
+
 struct spdy_unpacker;
 struct spdy_unpacker *spdy_unpacker_new(void);
 void spdy_unpacker_free(struct spdy_unpacker *unpacker); /* NULL is fine */

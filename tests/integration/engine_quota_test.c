@@ -105,6 +105,13 @@ static void expect_gpus(const char *sandbox, const char *pod, const char *expect
     assert_string_equal(given, expected);
 }
 
+static void expect_waiting(struct bench *bench, const char *pod, const char *message)
+{
+    WAIT(condition_is(bench, KIND_POD, pod, "PodScheduled", "False"));
+    AUTO_JSON cJSON *found = get(bench, KIND_POD, "alice", pod);
+    assert_string_equal(json_text(json_condition(found, "PodScheduled"), "message", NULL), message);
+}
+
 static void test_gpus_are_one_pods_at_a_time(void **state)
 {
     struct bench *bench = *state;
@@ -119,10 +126,8 @@ static void test_gpus_are_one_pods_at_a_time(void **state)
     expect_gpus("alice", "one", "[\"nvidia0\"]");
     expect_gpus("bob", "two", "[\"nvidia1\",\"nvidia2\"]");
     must_create(bench, KIND_POD, "alice", GPU_POD("late", "1"));
-    WAIT(condition_is(bench, KIND_POD, "late", "PodScheduled", "False"));
-    AUTO_JSON cJSON *late = get(bench, KIND_POD, "alice", "late");
-    assert_string_equal(json_text(json_condition(late, "PodScheduled"), "message", NULL),
-                        "not enough nvidia.com/gpu: the pod needs 1, 0 of 3 are free; of this profile, one has 1");
+    expect_waiting(bench, "late",
+                   "not enough nvidia.com/gpu: the pod needs 1, 0 of 3 are free; of this profile, one has 1");
     assert_int_equal(engine_usage(bench->engine, &usage, NULL), 0);
     int64_t all = 0, asked = 0;
     assert_true(json_i64(json_at(usage, "allocatable", "nvidia.com/gpu", NULL), &all) && all == 3);
@@ -139,10 +144,8 @@ static void test_gpus_are_one_pods_at_a_time(void **state)
     expect_gpus("alice", "one", "[\"nvidia0\"]");
     expect_gpus("alice", "late", "[\"nvidia1\"]");
     must_create(bench, KIND_POD, "alice", GPU_POD("four", "4"));
-    WAIT(condition_is(bench, KIND_POD, "four", "PodScheduled", "False"));
-    AUTO_JSON cJSON *four = get(bench, KIND_POD, "alice", "four");
-    assert_string_equal(
-        json_text(json_condition(four, "PodScheduled"), "message", NULL),
+    expect_waiting(
+        bench, "four",
         "not enough nvidia.com/gpu: the pod needs 4, 1 of 3 are free; of this profile, late has 1, one has 1");
 }
 

@@ -17,9 +17,8 @@
 
 /* --- what the machine has ----------------------------------------------------------------------------------------- */
 
-static void look_at_all(void *context)
+void box_outbound_look_at_all(struct box_daemon *daemon)
 {
-    struct box_daemon *daemon = context;
     size_t count;
     struct box_sandbox **all = box_sandboxes(daemon, &count);
     for (size_t i = 0; i < count; i++) {
@@ -29,11 +28,16 @@ static void look_at_all(void *context)
     free(all);
 }
 
+static void on_addresses(void *context)
+{
+    box_outbound_look_at_all(context);
+}
+
 void box_outbound_open(struct box_daemon *daemon)
 {
     daemon->pasta = box_find_program("pasta");
     daemon->nft = box_find_program("nft");
-    box_outside_follow(look_at_all, daemon);
+    box_outside_follow(on_addresses, daemon);
 }
 
 void box_outbound_close(struct box_daemon *daemon)

@@ -19,6 +19,7 @@ int box_outbound_set(struct box_daemon *daemon, const char *sandbox, const char 
  */
 int64_t box_outbound_step(struct box_daemon *daemon, const char *sandbox);
 void box_outbound_look(struct box_daemon *daemon, const char *sandbox); /* queues that */
+void box_outbound_look_at_all(struct box_daemon *daemon);
 /* Route and name server of a pod that is being made. With pod->lock held. */
 int box_outbound_pod(struct box_daemon *daemon, struct box_pod *pod, struct error *error);
 /* Ends pasta. With sandbox->lock held. False if it does not end. */

@@ -197,12 +197,7 @@ void box_begin(struct box_daemon *daemon)
         box_pod_put(daemon, pods[i]);
     }
     free(pods);
-    struct box_sandbox **all = box_sandboxes(daemon, &count);
-    for (size_t i = 0; i < count; i++) {
-        box_outbound_look(daemon, all[i]->name);
-        box_sandbox_put(daemon, all[i]);
-    }
-    free(all);
+    box_outbound_look_at_all(daemon);
 }
 
 void box_recover(struct box_daemon *daemon)
