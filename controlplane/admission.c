@@ -258,3 +258,11 @@ int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, 
         return error_set(error, ERROR_METHOD, NULL, "%s is written by Atelier only", engine_kinds[kind].kind);
     }
 }
+
+void admission_remark(struct engine *engine, enum engine_kind kind, const cJSON *stored)
+{
+    if (kind == KIND_RAYCLUSTER)
+        ray_cluster_remark(engine, stored);
+    else if (kind == KIND_NOTEBOOK)
+        ray_notebook_remark(engine, stored);
+}

@@ -5,7 +5,6 @@
 #include "controlplane/kinds.h"
 #include "controlplane/metadata.h"
 #include "controlplane/wire.h"
-#include "ray/ray.h"
 
 #define JSON_TYPE "application/json"
 
@@ -151,10 +150,12 @@ static bool succeeded(const struct passage_result *result)
 /* The last word is the cluster's. */
 static int finish(const struct change *change, const struct passage_result *result)
 {
+    enum engine_kind kind = change->place->kind;
     AUTO_JSON cJSON *stored = NULL;
-    if (succeeded(result) && !change->dry_run && change->place->kind == KIND_RAYCLUSTER &&
-        passage_json(result, &stored, NULL) == 0 && strcmp(json_text_or("", stored, "kind", NULL), "RayCluster") == 0)
-        ray_cluster_remark(change->call->server->engine, stored);
+    if ((kind == KIND_RAYCLUSTER || kind == KIND_NOTEBOOK) && succeeded(result) && !change->dry_run &&
+        passage_json(result, &stored, NULL) == 0 &&
+        strcmp(json_text_or("", stored, "kind", NULL), engine_kinds[kind].kind) == 0)
+        admission_remark(change->call->server->engine, kind, stored);
     passage_give(change->call, result);
     return 0;
 }

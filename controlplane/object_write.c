@@ -6,7 +6,6 @@
 #include "controlplane/metadata.h"
 #include "controlplane/objects.h"
 #include "controlplane/wire.h"
-#include "ray/ray.h"
 #include "tenancy/tenancy.h"
 
 static int check_writable(const struct place *place, unsigned write, struct error *error)
@@ -46,8 +45,8 @@ static int store_new_object(struct call *call, const struct place *place, const 
     if (place->kind == KIND_PROFILE)
         return tenancy_create_profile(server->tenancy, call->request->identity, object, ret, error);
     int status = engine_create(server->engine, place->kind, place->namespace, object, ret, error);
-    if (status == 0 && place->kind == KIND_RAYCLUSTER)
-        ray_cluster_remark(server->engine, *ret);
+    if (status == 0)
+        admission_remark(server->engine, place->kind, *ret);
     return status;
 }
 
@@ -102,8 +101,8 @@ static int store_change(struct call *call, const struct place *place, const cJSO
     struct server *server = call->server;
     int status =
         engine_update(server->engine, place->kind, place->namespace, place->name, ENGINE_SPEC, object, ret, error);
-    if (status == 0 && place->kind == KIND_RAYCLUSTER)
-        ray_cluster_remark(server->engine, *ret);
+    if (status == 0)
+        admission_remark(server->engine, place->kind, *ret);
     return status;
 }
 

@@ -108,4 +108,5 @@ void ray_cluster_remark(struct engine *engine, const cJSON *cluster)
 {
     remark_version(engine, cluster);
     remark_quota(engine, cluster);
+    ray_remark_skew(engine, cluster);
 }

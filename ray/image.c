@@ -61,6 +61,34 @@ static struct slice tag_version(const char *image)
     return dots == 2 && ends && isdigit((unsigned char)tag.p[0]) ? (struct slice){tag.p, length} : (struct slice){0};
 }
 
+/* "3.11" of "rayproject/ray:2.60.0-py311-gpu"; empty if the tag has none. */
+static void tag_python(const char *image, char ret[RAY_IMAGE_VERSION_SIZE])
+{
+    const char *colon = strrchr(image, ':');
+    const char *found = colon ? strstr(colon, "-py3") : NULL;
+    const char *minor = found ? found + strlen("-py3") : "";
+    size_t n = strspn(minor, "0123456789");
+    ret[0] = '\0';
+    if (n >= 1 && n <= 3)
+        snprintf(ret, RAY_IMAGE_VERSION_SIZE, "3.%.*s", (int)n, minor);
+}
+
+void ray_image_version(const cJSON *images, const char *image, struct ray_image_version *ret)
+{
+    const cJSON *entry = image_find(images, image);
+    const char *ray = json_text(entry, "rayVersion", NULL);
+    struct slice tagged = tag_version(image ? image : "");
+    const char *python = json_text(entry, "pythonVersion", NULL);
+    tag_python(image ? image : "", ret->python);
+    /* Where the list's entry is what runs, whatever the name was, it knows; a reference is pulled as it is named. */
+    if (python && (!ret->python[0] || !json_text(entry, "reference", NULL)))
+        snprintf(ret->python, sizeof(ret->python), "%s", python);
+    if (ray)
+        snprintf(ret->ray, sizeof(ret->ray), "%s", ray);
+    else
+        snprintf(ret->ray, sizeof(ret->ray), "%.*s", (int)tagged.n, tagged.n ? tagged.p : "");
+}
+
 static int check_version(const struct ray_context *context, const char *version, struct error *error)
 {
     char field[RAY_PATH_MAX];
@@ -88,15 +116,14 @@ int ray_complete_images(const struct ray_context *context, cJSON *spec, struct e
         resolve_all(images, spec);
         return check_version(context, version, error);
     }
-    const char *known = json_text(image_find(images, image), "rayVersion", NULL);
-    struct slice tagged = tag_version(image ? image : "");
-    AUTO_FREE char *found = known ? memory_text(known) : tagged.n ? memory_text_n(tagged.p, tagged.n) : NULL;
+    struct ray_image_version has;
+    ray_image_version(images, image, &has);
     resolve_all(images, spec);
-    if (!found && context->traits->ray_by_kuberay) {
+    if (!has.ray[0] && context->traits->ray_by_kuberay) {
         ray_path(field, context->base, "rayVersion");
         return error_set(error, ERROR_INVALID, field,
                          "say which Ray is in the image, in %s: its name does not tell, and KubeRay must know", field);
     }
-    json_set_text(spec, "rayVersion", found);
-    return found ? check_version(context, found, error) : 0;
+    json_set_text(spec, "rayVersion", has.ray[0] ? has.ray : NULL);
+    return has.ray[0] ? check_version(context, has.ray, error) : 0;
 }

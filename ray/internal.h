@@ -65,5 +65,14 @@ int ray_check_change(const cJSON *old, const cJSON *cluster, struct error *error
 /* image.c: names of the platform become what a pod must name; rayVersion, where it is left out, the image's. */
 int ray_complete_images(const struct ray_context *context, cJSON *spec, struct error *error);
 const char *ray_head_image(const cJSON *spec); /* or NULL */
+/* What the platform's list says of an image, or else its tag ("rayproject/ray:2.60.0-py311"); "": unknown. */
+#define RAY_IMAGE_VERSION_SIZE 33
+struct ray_image_version {
+    char ray[RAY_IMAGE_VERSION_SIZE];    /* "2.60.0" */
+    char python[RAY_IMAGE_VERSION_SIZE]; /* "3.11" */
+};
+void ray_image_version(const cJSON *images, const char *image, struct ray_image_version *ret);
+/* skew.c: a Warning event for each notebook of the profile whose Ray Client this cluster would refuse. */
+void ray_remark_skew(struct engine *engine, const cJSON *cluster);
 
 #endif

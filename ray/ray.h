@@ -15,9 +15,12 @@
 int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, struct error *error);
 int ray_job_admit(struct engine *engine, const cJSON *old, cJSON *job, struct error *error);
 int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, struct error *error);
-/* After it was stored: Warning events when rayVersion differs from the image's, or when even the fewest pods the
- * cluster can have are more than the profile's quota. */
+/* After it was stored: Warning events when rayVersion differs from the image's, when even the fewest pods the cluster
+ * can have are more than the profile's quota, or when a notebook of the profile has another Ray or Python, so that
+ * ray.init("ray://…") from it would be refused. */
 void ray_cluster_remark(struct engine *engine, const cJSON *cluster);
+/* The same last remark about a Notebook that was stored, one for each cluster of its profile. */
+void ray_notebook_remark(struct engine *engine, const cJSON *notebook);
 
 /* What the fewest pods of a RayClusterSpec request together: the head, the autoscaler's sidecar, minReplicas of each
  * group (their replicas without autoscaling). */

@@ -134,7 +134,7 @@ chmod -R a+rX "$venv"
 import json, os, sys
 source, target, wanted, venv, name = sys.argv[1:]
 image = json.load(open(source))
-image.update(name=name, path=venv, requirements=wanted)
+image.update(name=name, path=venv, requirements=wanted, pythonVersion="%d.%d.%d" % sys.version_info[:3])
 with open(target + ".new", "w") as f:
     json.dump(image, f, indent=2)
     f.write("\n")

@@ -9,8 +9,12 @@ struct fake_engine {
     const char *service; /* the one Service that exists, or NULL */
     const char *service_label, *service_label_value;
     const char *last_event_reason;
+    char last_event[512]; /* its message */
+    int events;
     const char *reference;       /* of the image ray-2.60, or NULL */
     bool restricted;             /* the namespace enforces Pod Security "restricted" */
+    const char *notebooks;       /* items of the namespace, or NULL */
+    const char *clusters;        /* RayClusters, likewise */
     const char *quota;           /* {"cpu": "4", ...}: the profile's, or NULL */
     struct engine_traits traits; /* name NULL: those of an engine that runs Ray by itself */
 };
@@ -51,7 +55,7 @@ static int fake_images(struct engine *engine, cJSON **ret, struct error *error)
     const struct fake_engine *fake = (const struct fake_engine *)engine;
     int r = json_parse(SLICE("[{\"name\":\"ray-2.9\",\"aliases\":[],\"rayVersion\":\"2.9.0\",\"ready\":true},"
                              "{\"name\":\"ray-2.60\",\"aliases\":[\"rayproject/ray:2.60.0\"],\"rayVersion\":\"2.60.0\","
-                             "\"ready\":true}]"),
+                             "\"pythonVersion\":\"3.11.2\",\"ready\":true}]"),
                        &json_limits_default, ret, error);
     if (r == 0)
         json_set_text((*ret)->child->next, "reference", fake->reference);
@@ -61,10 +65,12 @@ static int fake_images(struct engine *engine, cJSON **ret, struct error *error)
 static void fake_event(struct engine *engine, const cJSON *object, const char *type, const char *reason,
                        const char *message)
 {
+    struct fake_engine *fake = (struct fake_engine *)engine;
     (void)object;
     (void)type;
-    (void)message;
-    ((struct fake_engine *)engine)->last_event_reason = reason;
+    fake->last_event_reason = reason;
+    snprintf(fake->last_event, sizeof(fake->last_event), "%s", message);
+    fake->events++;
 }
 
 static bool fake_has(struct engine *engine, enum engine_kind kind)
@@ -87,9 +93,12 @@ static int fake_list(struct engine *engine, enum engine_kind kind, const char *n
     const struct fake_engine *fake = (const struct fake_engine *)engine;
     (void)namespace;
     (void)options;
-    AUTO_FREE char *text = memory_format("{\"items\":[{\"spec\":{\"hard\":%s}}]}", fake->quota ? fake->quota : "{}");
-    return json_parse(kind == KIND_RESOURCEQUOTA ? slice_of(text) : SLICE("{\"items\":[]}"), &json_limits_default, ret,
-                      error);
+    const char *items = kind == KIND_NOTEBOOK ? fake->notebooks : kind == KIND_RAYCLUSTER ? fake->clusters : NULL;
+    AUTO_FREE char *quota = memory_format("{\"spec\":{\"hard\":%s}}", fake->quota ? fake->quota : "{}");
+    if (kind == KIND_RESOURCEQUOTA)
+        items = quota;
+    AUTO_FREE char *text = memory_format("{\"items\":[%s]}", items ? items : "");
+    return json_parse(slice_of(text), &json_limits_default, ret, error);
 }
 
 static const struct engine_operations fake_operations = {.has = fake_has,
