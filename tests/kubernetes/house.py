@@ -1,5 +1,6 @@
 """atelierd on a cluster, with a PostgreSQL of its own; ends with close()."""
 import glob
+import itertools
 import json
 import os
 import pathlib
@@ -144,11 +145,25 @@ class House:
 
 
 def make_home(cluster, namespace):
-    """A volume for the profile's home: nothing provides one here."""
+    """A volume for the profile's home, nothing provides one here; returns when it is the claim's."""
     cluster.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"home-{namespace}"},
                    "spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "10Gi"},
                             "hostPath": {"path": "/nonexistent"}, "storageClassName": "",
                             "claimRef": {"namespace": namespace, "name": "home"}}})
+    looks = itertools.count()
+
+    def bound():
+        claim = cluster.get("pvc", "home", namespace)
+        if claim["status"].get("phase") == "Bound":
+            return claim
+        # The binder looks when a claim changes; otherwise every 15 s.
+        cluster.kubectl("annotate", "pvc", "home", "-n", namespace, f"example.com/look={next(looks)}", "--overwrite")
+        return None
+    try:
+        cluster.wait(f"the home of {namespace} is bound", bound)
+    except AssertionError as failed:
+        seen = [cluster.get("pvc", "home", namespace), cluster.get("pv", f"home-{namespace}")]
+        raise AssertionError(f"{failed}: {seen}\n{cluster.said_by('kube-controller-manager')}") from failed
 
 
 def wait_profile(cluster, name):

@@ -42,6 +42,10 @@ class Cluster:
         subprocess.run([here / "cluster.sh", "down", self.folder / "cluster"], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def said_by(self, program):
+        """The end of what one of the cluster's programs wrote."""
+        return "".join((self.folder / f"cluster/{program}.log").read_text(errors="replace").splitlines(True)[-40:])
+
     def kubectl(self, *arguments, text_in=None, fails=False):
         done = subprocess.run([self.program, "--kubeconfig", self.kubeconfig, *map(str, arguments)], input=text_in,
                               capture_output=True, text=True, timeout=60, env={**os.environ, "HOME": str(self.folder)})

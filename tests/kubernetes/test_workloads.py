@@ -46,7 +46,7 @@ def said(cluster, name, phase, reason=None):
     try:
         return cluster.wait(f"{name} is {phase} {reason}", check)
     except AssertionError as failed:
-        raise AssertionError(f"{failed}: {cluster.get('notebook', name)}") from failed
+        raise AssertionError(f"{failed}: {cluster.get('notebook', name)}\n{cluster.said_by('kube-scheduler')}") from failed
 
 
 def test_kubectls_notebook_runs_and_is_listed_and_shared(cluster, atelier, alice):
