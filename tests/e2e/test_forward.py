@@ -1,5 +1,6 @@
 """`atelier forward`: ports of a profile's services on this machine, for clients that do not speak HTTP to Atelier."""
 import http.client
+import json
 import re
 import subprocess
 
@@ -86,23 +87,58 @@ def test_an_open_stream_ends_when_access_is_taken_back(own):
         assert "taken back" in forward.process.stderr.readline()
 
 
-def test_ray_client_from_this_machine(own):
+@pytest.fixture(scope="module")
+def rc1(own):
+    """A Ray cluster of alice's whose head also has the port of Serve's gRPC."""
+    cluster = json.loads(own.cli("ray", "create", "rc1", "-n", "alice", "--head-cpu", "1", "--head-memory", "3Gi", "--replicas",
+                                 "1", "--worker-cpu", "1", "--worker-memory", "1Gi", "--dry-run", "-o", "json",
+                                 user=ALICE).stdout)
+    head = cluster["spec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+    head.setdefault("ports", []).append({"name": "serve-grpc", "containerPort": 9000})
+    own.cli("apply", "-n", "alice", "-f", "-", user=ALICE, input=json.dumps(cluster))
+    own.cli("wait", "raycluster", "rc1", "-n", "alice", "--timeout", "400s", user=ALICE, timeout=420)
+    return dict(line.removeprefix("export ").split("=", 1)
+                for line in own.cli("ray", "env", "rc1", "-n", "alice", user=ALICE).stdout.splitlines())
+
+
+def test_ray_client_from_this_machine(own, rc1):
     """ray.init("ray://127.0.0.1:...") in an ordinary process, with the token that `ray env` prints."""
-    own.cli("ray", "create", "rc1", "-n", "alice", "--head-cpu", "1", "--head-memory", "3Gi", "--replicas", "1",
-            "--worker-cpu", "1", "--worker-memory", "1Gi", "--wait", user=ALICE, timeout=400)
-    exports = dict(line.removeprefix("export ").split("=", 1)
-                   for line in own.cli("ray", "env", "rc1", "-n", "alice", user=ALICE).stdout.splitlines())
-    assert exports["RAY_AUTH_MODE"] == "token"
+    assert rc1["RAY_AUTH_MODE"] == "token"
     assert own.cli("ray", "env", "rc1", "-n", "alice", user=BOB, check=False).returncode == 1
     with Forward(own, "ray", "forward", "rc1", ":10001", "-n", "alice", user=ALICE) as forward:
         port = forward.read_port()
         code = (f"import ray; ray.init('ray://127.0.0.1:{port}')\n"
                 "print('answer', ray.get(ray.remote(lambda: 6 * 7).remote()))")
-        done = wait_for("a Ray client through the tunnel", lambda: try_ray(code, exports), 180, 1)
+        done = wait_for("a Ray client through the tunnel", lambda: try_python(code, rc1), 180, 1)
         assert "answer 42" in done
 
 
-def try_ray(code, exports):
+SERVED = """
+from ray import serve
+from ray.serve.generated.serve_pb2 import UserDefinedResponse
+serve.start(proxy_location="HeadOnly", grpc_options={"port": 9000, "grpc_servicer_functions": [
+    "ray.serve.generated.serve_pb2_grpc.add_UserDefinedServiceServicer_to_server"]})
+@serve.deployment(ray_actor_options={"num_cpus": 0.1})
+class Greeter:
+    def __call__(self, message):
+        return UserDefinedResponse(greeting="Hello " + message.name)
+serve.run(Greeter.bind(), name="greeter", route_prefix="/greeter")
+"""
+
+
+def test_serve_speaks_grpc_through_a_tunnel(own, rc1):
+    own.cli("ray", "submit", "rc1", "-n", "alice", "--", "python", "-c", SERVED, user=ALICE, timeout=240)
+    with Forward(own, "ray", "forward", "rc1", ":9000", "-n", "alice", user=ALICE) as forward:
+        code = ("import grpc; from ray.serve.generated import serve_pb2, serve_pb2_grpc\n"
+                f"channel = grpc.insecure_channel('127.0.0.1:{forward.read_port()}')\n"
+                "ask = serve_pb2_grpc.UserDefinedServiceStub(channel).__call__\n"
+                "print(ask(serve_pb2.UserDefinedMessage(name='alice'), metadata=[('application', 'greeter')], timeout=20).greeting)")
+        assert wait_for("Serve's gRPC through the tunnel", lambda: try_python(code, rc1), 120, 1) == "Hello alice\n"
+    foreign = own.cli("ray", "forward", "rc1", ":9000", "-n", "alice", user=BOB, check=False)
+    assert foreign.returncode == 1 and "not found" in foreign.stderr
+
+
+def try_python(code, exports):
     done = subprocess.run([IMAGES / "ray-2.60" / "venv" / "bin" / "python", "-c", code], capture_output=True, text=True,
                           env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "RAY_AUTH_MODE": exports["RAY_AUTH_MODE"],
                                "RAY_AUTH_TOKEN": exports["RAY_AUTH_TOKEN"].strip("'")}, timeout=120, check=False)
