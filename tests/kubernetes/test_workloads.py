@@ -215,6 +215,12 @@ def test_kubectls_ray_objects_are_listed_and_reachable(cluster, atelier, alice):
         assert status == 200 and name in [i["metadata"]["name"] for i in answer["items"]]
     for path in ("/ray/alice/rc3/api/version", "/serve/alice/rc3/", "/ray/alice/s1/api/version", "/serve/alice/s1/"):
         cluster.wait(f"{path} is a route", lambda: atelier.call("GET", path, token=alice)[0] in (502, 503, 504))
+    status, answer = atelier.call("POST", "/apis/kubeflow.org/v1/namespaces/alice/notebooks", token=alice,
+                                  body=notebook("older", image="rayproject/ray:2.55.1-py310"))
+    assert status == 201, answer
+    warned = cluster.wait("a word about the notebook's Ray", lambda: [
+        event["message"] for event in cluster.list("events") if event["reason"] == "RayVersionSkew" and "rc3" in event["message"]])
+    assert "from the notebook older" in warned[0] and "the notebook has Ray 2.55.1 with Python 3.10 and the cluster Ray 2.60.0" in warned[0]
     carol = atelier.person("carol@example.com")
     assert atelier.call("GET", "/ray/alice/rc3/api/version", token=carol)[0] == 404
     assert atelier.call("GET", "/apis/ray.io/v1/namespaces/alice/rayclusters", token=carol)[0] == 404
