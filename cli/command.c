@@ -283,12 +283,15 @@ static void help_options(const struct option *list, struct buffer *ret)
 {
     for (; list && list->name; list++) {
         char left[64];
+        char letter[5] = "    ";
+        if (list->letter)
+            snprintf(letter, sizeof(letter), "-%c, ", list->letter);
         snprintf(left, sizeof(left), "--%s%s%s", list->name, option_takes_next(list) ? " " : "",
                  list->value ? list->value : "");
-        if (list->letter)
-            buffer_add_format(ret, "  -%c, %-22s %s\n", list->letter, left, list->help);
-        else
-            buffer_add_format(ret, "      %-22s %s\n", left, list->help);
+        buffer_add_format(ret, "  %s%-22s ", letter, left);
+        if (strlen(left) > 22)
+            buffer_add_format(ret, "\n      %-22s ", "");
+        buffer_add_format(ret, "%s\n", list->help);
     }
 }
 

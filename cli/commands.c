@@ -13,6 +13,27 @@
         "timeout", 0, "TIME", "with --wait: at most (default 5m)"                                                      \
     }
 
+/* What `ray create` and `job create` share; cli/ray_create.c reads them. */
+#define RAY_OPTIONS(WORKERS)                                                                                           \
+    {"head-cpu", 0, "CPUS", "of the head (default 2)"}, {"head-memory", 0, "SIZE", "of the head (default 4Gi)"},       \
+        {"worker-cpu", 0, "CPUS", "of each worker (default 4)"},                                                       \
+        {"worker-memory", 0, "SIZE", "of each worker (default 8Gi)"},                                                  \
+        {"worker-gpus", 0, "N", "NVIDIA GPUs of each worker (default 0)"},                                             \
+        {"replicas", 'r', "N", "workers (default " WORKERS ")"}, {"min", 0, "N", "least workers (default 0)"},         \
+        {"max", 0, "N", "most workers (default 10)"},                                                                  \
+        {"group-name", 0, "NAME", "of the worker group (default workers)"},                                            \
+        {"autoscale", 0, NULL, "workers come and go with the load, between --min and --max"},                          \
+        {"idle-timeout", 0, "SECONDS", "autoscale, and an idle worker goes after this long"},                          \
+        {"fault-tolerance", 0, "[=REDIS]",                                                                             \
+         "the head comes back with what it knew; HOST:PORT where no store is built in"},                               \
+        {"env", 'e', "NAME=VALUE", "for every container; may be repeated"},                                            \
+        {"volume", 0, "VOLUME:/PATH", "mounted on every node; may be repeated"},                                       \
+        {"node-selector", 0, "NAME=VALUE", "nodes of the cluster that may run it; may be repeated"},                   \
+        {"image", 0, "IMAGE", "default: the newest with that Ray"},                                                    \
+    {                                                                                                                  \
+        "ray-version", 0, "VERSION", "such as 2.60.0"                                                                  \
+    }
+
 #define EXEC_OPTIONS                                                                                                   \
     OPTIONS({"stdin", 'i', NULL, "pass on what is typed or piped in"}, {"tty", 't', NULL, "on a terminal; with -i"},   \
             {"container", 'c', "NAME", "of a pod with several"})
@@ -90,6 +111,9 @@ const struct command commands[] = {
      "  atelier notebook start nb1 -n alice --wait\n", verb_notebook_start},
     {"notebook stop", "NAME", "Stop a notebook; its files stay", OPTIONS(DRY_RUN_OPTION), 1, 1, false,
      "  atelier notebook stop nb1 -n alice\n", verb_notebook_stop},
+    {"notebook resize", "NAME", "Change what a notebook may use; one that runs is started again, and its files stay",
+     OPTIONS({"cpu", 0, "CPUS", "limit"}, {"memory", 0, "SIZE", "limit"}, DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
+     "  atelier notebook resize nb1 -n alice --cpu 2 --memory 4Gi --wait\n", verb_notebook_resize},
     {"notebook open", "NAME", "Print where a browser opens it", NULL, 1, 1, false,
      "  atelier notebook open nb1 -n alice\n", verb_notebook_open},
     {"notebook exec", "NAME", "Run a command in a notebook; its exit code is the command's", EXEC_OPTIONS, 1, 1, true,
@@ -121,17 +145,12 @@ const struct command commands[] = {
      1, CALL_ARGUMENTS_MAX - 1, false, "  atelier volume delete data -n alice\n", verb_volume_delete},
 
     {"ray create", "NAME", "Start a Ray cluster",
-     OPTIONS(
-         {"head-cpu", 0, "CPUS", "of the head (default 2)"}, {"head-memory", 0, "SIZE", "of the head (default 4Gi)"},
-         {"worker-cpu", 0, "CPUS", "of each worker (default 4)"},
-         {"worker-memory", 0, "SIZE", "of each worker (default 8Gi)"}, {"replicas", 'r', "N", "workers (default 1)"},
-         {"min", 0, "N", "least workers (default 0)"}, {"max", 0, "N", "most workers (default 10)"},
-         {"group-name", 0, "NAME", "of the worker group (default workers)"},
-         {"image", 0, "IMAGE", "default: the newest with that Ray"}, {"ray-version", 0, "VERSION", "such as 2.60.0"},
-         DRY_RUN_OPTION, WAIT_OPTIONS),
+     OPTIONS(RAY_OPTIONS("1"), {"label", 0, "NAME=VALUE", "of the RayCluster; may be repeated"},
+             {"schedule-on-head", 0, NULL, "the head takes tasks and actors too"}, DRY_RUN_OPTION, WAIT_OPTIONS),
      1, 1, false,
      "  atelier ray create example-cluster -n alice --wait\n"
-     "  atelier ray create small -n alice --worker-cpu 1 --worker-memory 2Gi --replicas 2\n",
+     "  atelier ray create small -n alice --worker-cpu 1 --worker-memory 2Gi --replicas 2\n"
+     "  atelier ray create elastic -n alice --replicas 0 --max 4 --autoscale --idle-timeout 120\n",
      verb_ray_create},
     {"ray up", "FILE", "Start or change the cluster of a file of Ray's cluster launcher (GCP, Azure)",
      OPTIONS(DRY_RUN_OPTION, {"image", 0, "IMAGE", "instead of the file's; without either, the newest with Ray"},
@@ -171,6 +190,10 @@ const struct command commands[] = {
      OPTIONS({"group", 'g', "NAME", "worker group (default: the only one)"}, {"replicas", 'r', "N", "workers wanted"},
              DRY_RUN_OPTION, WAIT_OPTIONS),
      1, 1, false, "  atelier ray scale example-cluster -n alice -g workers -r 3\n", verb_ray_scale},
+    {"ray suspend", "CLUSTER", "Let a cluster's pods go; it, its name and its settings stay", OPTIONS(DRY_RUN_OPTION),
+     1, 1, false, "  atelier ray suspend example-cluster -n alice\n", verb_ray_suspend},
+    {"ray resume", "CLUSTER", "Start a suspended cluster again", OPTIONS(DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
+     "  atelier ray resume example-cluster -n alice --wait\n", verb_ray_resume},
     {"ray publish", "CLUSTER|RAYSERVICE PREFIX...",
      "Let anybody use applications below these paths, without signing in; replaces what was open",
      OPTIONS(DRY_RUN_OPTION), 2, CALL_ARGUMENTS_MAX, false,
@@ -204,6 +227,28 @@ const struct command commands[] = {
              {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),
      1, CALL_ARGUMENTS_MAX - 1, false, "  atelier ray delete example-cluster -n alice\n", verb_ray_delete},
 
+    {"job create", "NAME", "Run a command as a RayJob, on a cluster made for it, which goes when it ends",
+     OPTIONS({"cluster", 0, "NAME", "on this one instead, which stays"},
+             {"retries", 0, "N", "of one that fails (default 0)"},
+             {"deadline", 0, "SECONDS", "it is stopped after this long"},
+             {"keep-cluster", 0, "SECONDS", "its cluster stays for so long after the end"},
+             RAY_OPTIONS("0: the head does the work"), DRY_RUN_OPTION),
+     1, 1, true,
+     "  atelier job create train -n alice --head-cpu 4 --volume data:/data -- python /data/train.py --epochs 3\n"
+     "  atelier job create report -n alice --cluster example-cluster --retries 2 -- python report.py\n",
+     verb_job_create},
+    {"job stop", "JOB", "Stop the command of a RayJob that runs", NULL, 1, 1, false,
+     "  atelier job stop train -n alice\n", verb_job_stop},
+    {"job suspend", "JOB", "Let the cluster of a RayJob go; resumed, the job begins afresh", OPTIONS(DRY_RUN_OPTION), 1,
+     1, false, "  atelier job suspend train -n alice\n", verb_job_suspend},
+    {"job resume", "JOB", "Start a suspended RayJob again", OPTIONS(DRY_RUN_OPTION), 1, 1, false,
+     "  atelier job resume train -n alice\n", verb_job_resume},
+    {"job rerun", "JOB", "Make the same RayJob once more, as JOB-2 and so on", OPTIONS(DRY_RUN_OPTION), 1, 1, false,
+     "  atelier job rerun train -n alice\n", verb_job_rerun},
+    {"job delete", "JOB...", "Delete RayJobs and the clusters made for them; what is kept of their runs stays",
+     OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},
+             {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),
+     1, CALL_ARGUMENTS_MAX - 1, false, "  atelier job delete train -n alice\n", verb_job_delete},
     {"job list", "[JOB]", "Show the runs of RayJobs that have ended, also when job and cluster are gone", watch_options,
      0, 1, false, "  atelier job list -n alice\n  atelier job list train -n alice -o json\n", verb_job_list},
     {"job logs", "JOB", "Print what a RayJob's driver has printed, also when its cluster is gone",

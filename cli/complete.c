@@ -115,7 +115,7 @@ static bool offer_value(struct call *call, const char *option, const char *prefi
         offer_objects(call, "profiles", "", prefix);
     else if (strcmp(option, "notebook") == 0)
         offer_objects(call, "notebooks", "", prefix);
-    else if (strcmp(option, "ray") == 0)
+    else if (strcmp(option, "ray") == 0 || strcmp(option, "cluster") == 0)
         offer_objects(call, "rayclusters", "", prefix);
     else if (strcmp(option, "context") == 0)
         offer_contexts(prefix);
@@ -134,6 +134,8 @@ static const char *kind_at(const struct call *call)
         return call->argument_count == 0 && strcmp(words, "profile create") != 0 ? "profiles" : NULL;
     if (strncmp(words, "notebook ", 9) == 0 && strcmp(words, "notebook create") != 0)
         return "notebooks";
+    if (strncmp(words, "job ", 4) == 0 && strcmp(words, "job create") != 0)
+        return call->argument_count == 0 || strcmp(words, "job delete") == 0 ? "rayjobs" : NULL;
     if (strcmp(words, "volume delete") == 0)
         return "persistentvolumeclaims";
     if (strncmp(arguments, "SERVICE", 7) == 0)

@@ -5,6 +5,7 @@
 #include "cli/object.h"
 #include "cli/package.h"
 #include "cli/progress.h"
+#include "cli/ray.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 
@@ -88,7 +89,7 @@ static int upload(struct call *call, const char *directory, char ret_uri[64], st
 }
 
 /* One shell line, as the Jobs API wants it: every word quoted, so that what was typed is what runs. */
-static char *entrypoint_of(const struct call *call)
+char *ray_entrypoint(const struct call *call)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
     AUTO_BUFFER struct buffer line = {0};
@@ -226,7 +227,7 @@ int verb_ray_submit(struct call *call, struct error *error)
     char uri[64];
     AUTO_JSON cJSON *body = json_object();
     AUTO_JSON cJSON *answer = NULL;
-    AUTO_FREE char *entrypoint = entrypoint_of(call);
+    AUTO_FREE char *entrypoint = ray_entrypoint(call);
     cJSON *runtime_env = json_object_in(body, "runtime_env");
     json_set_text(body, "entrypoint", entrypoint);
     json_set_text(body, "submission_id", call_option(call, "submission-id"));

@@ -6,6 +6,8 @@
 
 #define STOPPED "kubeflow-resource-stopped" /* Kubeflow's annotation; its value is when */
 
+#define CONTAINER "/spec/template/spec/containers/0"
+
 static cJSON *render(const struct call *call, const char *name)
 {
     const char *cpu = call_option(call, "cpu"), *memory = call_option(call, "memory");
@@ -56,6 +58,38 @@ int verb_notebook_stop(struct call *call, struct error *error)
     char now[CLOCK_TEXT_SIZE];
     clock_format(clock_wall_ms(), now);
     return set_stopped(call, now, "stopped", error);
+}
+
+/* By index and checked by name, so that a concurrent edit cannot change another container. */
+int verb_notebook_resize(struct call *call, struct error *error)
+{
+    static const char *const sizes[] = {"cpu", "memory"};
+    static const char *const parts[] = {"requests", "limits"};
+    const struct resource *resource = resource_by_word("notebooks");
+    AUTO_JSON cJSON *notebook = NULL;
+    if (!call_option(call, "cpu") && !call_option(call, "memory"))
+        return call_usage(error, "notebook resize needs --cpu, --memory or both");
+    int failed = object_get(call, resource, call->arguments[0], &notebook, error);
+    const cJSON *containers = json_at(notebook, "spec", "template", "spec", "containers", NULL);
+    if (failed)
+        return failed;
+    AUTO_JSON cJSON *patch = json_array();
+    cJSON *test = json_push(patch, json_object());
+    json_set_text(test, "op", "test");
+    json_set_text(test, "path", CONTAINER "/name");
+    json_set_text(test, "value", json_text_or("", containers ? containers->child : NULL, "name", NULL));
+    cJSON *resources = json_copy(json_member(containers ? containers->child : NULL, "resources"));
+    resources = resources ? resources : json_object();
+    for (size_t i = 0; i < COUNT_OF(parts) * COUNT_OF(sizes); i++) {
+        const char *wanted = call_option(call, sizes[i % 2]);
+        if (wanted)
+            json_set_text(json_object_in(resources, parts[i / 2]), sizes[i % 2], wanted);
+    }
+    cJSON *add = json_push(patch, json_object());
+    json_set_text(add, "op", "add");
+    json_set_text(add, "path", CONTAINER "/resources");
+    json_set(add, "value", resources);
+    return patch_object(call, resource, call->arguments[0], patch, "resized", error);
 }
 
 int verb_notebook_open(struct call *call, struct error *error)

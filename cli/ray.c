@@ -1,117 +1,8 @@
-/* How is a Ray cluster made, scaled and opened? */
-#include "cli/client.h"
+/* How is a Ray cluster scaled, suspended, resumed and opened? */
 #include "cli/object.h"
-#include "cli/ray.h"
 #include "cli/verbs.h"
 
 #define REPLICAS_MAX 1000 /* of one group; the service has its own limits */
-
-/* Requests equal limits: Ray counts a node's CPUs and memory from the limits (KubeRay's pod builder). */
-static void add_resources(cJSON *container, const char *cpu, const char *memory)
-{
-    static const char *const parts[] = {"requests", "limits"};
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        cJSON *part = json_object_in(json_object_in(container, "resources"), parts[i]);
-        json_set_text(part, "cpu", cpu);
-        json_set_text(part, "memory", memory);
-    }
-}
-
-static cJSON *add_container(cJSON *group, const char *name, const char *image)
-{
-    cJSON *pod = json_object_in(json_object_in(group, "template"), "spec");
-    cJSON *container = json_push(json_set(pod, "containers", json_array()), json_object());
-    json_set_text(container, "name", name);
-    json_set_text(container, "image", image);
-    return container;
-}
-
-static void add_head(const struct call *call, cJSON *spec, const char *image)
-{
-    static const struct {
-        const char *name;
-        int number;
-    } ports[] = {{"gcs-server", 6379}, {"dashboard", 8265}, {"client", 10001}, {"serve", 8000}};
-    cJSON *head = json_object_in(spec, "headGroupSpec");
-    json_set_text(json_object_in(head, "rayStartParams"), "num-cpus",
-                  "0"); /* tasks belong on workers, not beside GCS */
-    cJSON *container = add_container(head, "ray-head", image);
-    add_resources(container, call_option_or(call, "head-cpu", "2"), call_option_or(call, "head-memory", "4Gi"));
-    cJSON *list = json_set(container, "ports", json_array());
-    for (size_t i = 0; i < COUNT_OF(ports); i++) {
-        cJSON *port = json_push(list, json_object());
-        json_set_text(port, "name", ports[i].name);
-        json_set_i64(port, "containerPort", ports[i].number);
-    }
-}
-
-static int add_workers(const struct call *call, cJSON *spec, const char *image, struct error *error)
-{
-    int64_t replicas, least, most;
-    int failed = call_number(call, "replicas", 0, REPLICAS_MAX, 1, &replicas, error);
-    if (!failed)
-        failed = call_number(call, "min", 0, REPLICAS_MAX, 0, &least, error);
-    if (!failed)
-        failed = call_number(call, "max", 0, REPLICAS_MAX, replicas > 10 ? replicas : 10, &most, error);
-    if (failed)
-        return failed;
-    if (least > replicas || replicas > most)
-        return call_usage(error, "--min, --replicas and --max must rise in that order: %lld, %lld, %lld",
-                          (long long)least, (long long)replicas, (long long)most);
-    cJSON *group = json_push(json_set(spec, "workerGroupSpecs", json_array()), json_object());
-    json_set_text(group, "groupName", call_option_or(call, "group-name", "workers"));
-    json_set_i64(group, "replicas", replicas);
-    json_set_i64(group, "minReplicas", least);
-    json_set_i64(group, "maxReplicas", most);
-    json_object_in(group, "rayStartParams");
-    cJSON *container = add_container(group, "ray-worker", image);
-    add_resources(container, call_option_or(call, "worker-cpu", "4"), call_option_or(call, "worker-memory", "8Gi"));
-    return 0;
-}
-
-int ray_choose_image(struct call *call, char ret_image[RAY_IMAGE_SIZE], char ret_version[RAY_VERSION_SIZE],
-                     struct error *error)
-{
-    const char *image = call_option(call, "image"), *version = call_option(call, "ray-version");
-    AUTO_JSON cJSON *list = NULL;
-    const cJSON *item;
-    snprintf(ret_image, RAY_IMAGE_SIZE, "%s", image ? image : "");
-    snprintf(ret_version, RAY_VERSION_SIZE, "%s", version ? version : "");
-    if (image)
-        return 0;
-    int failed = client_json(call, "GET", "/api/atelier/v1/images", NULL, &list, error);
-    if (failed)
-        return failed;
-    cJSON_ArrayForEach(item, json_member(list, "items"))
-    {
-        const char *has = json_text(item, "rayVersion", NULL);
-        if (!has || (version && strcmp(has, version) != 0))
-            continue;
-        snprintf(ret_image, RAY_IMAGE_SIZE, "%s", json_text_or("", item, "name", NULL));
-        snprintf(ret_version, RAY_VERSION_SIZE, "%s", has);
-        return 0;
-    }
-    return error_set(error, ERROR_INVALID, "--ray-version",
-                     "no installed image has Ray%s%s: `atelier images` lists them", version ? " " : "",
-                     version ? version : "");
-}
-
-int verb_ray_create(struct call *call, struct error *error)
-{
-    char image[RAY_IMAGE_SIZE], version[RAY_VERSION_SIZE];
-    AUTO_JSON cJSON *object = json_object();
-    int failed = ray_choose_image(call, image, version, error);
-    if (failed)
-        return failed;
-    json_set_text(object, "apiVersion", "ray.io/v1");
-    json_set_text(object, "kind", "RayCluster");
-    json_set_text(json_object_in(object, "metadata"), "name", call->arguments[0]);
-    cJSON *spec = json_object_in(object, "spec");
-    json_set_text(spec, "rayVersion", version[0] ? version : NULL);
-    add_head(call, spec, image);
-    failed = add_workers(call, spec, image, error);
-    return failed ? failed : create_object(call, resource_by_word("rayclusters"), object, error);
-}
 
 /* The index of the group meant: the one named, or the only one. */
 static int find_group(const cJSON *groups, const char *name, int *ret, struct error *error)
@@ -170,6 +61,23 @@ int verb_ray_scale(struct call *call, struct error *error)
     AUTO_JSON cJSON *patch = scale_patch(index, group, replicas);
     AUTO_FREE char *done = memory_format("scaled: %s to %lld", group, (long long)replicas);
     return patch_object(call, resource, call->arguments[0], patch, done, error);
+}
+
+static int set_suspended(struct call *call, bool suspended, const char *done, struct error *error)
+{
+    AUTO_JSON cJSON *patch = json_object();
+    json_set_bool(json_object_in(patch, "spec"), "suspend", suspended);
+    return patch_object(call, resource_by_word("rayclusters"), call->arguments[0], patch, done, error);
+}
+
+int verb_ray_suspend(struct call *call, struct error *error)
+{
+    return set_suspended(call, true, "suspended", error);
+}
+
+int verb_ray_resume(struct call *call, struct error *error)
+{
+    return set_suspended(call, false, "resumed", error);
 }
 
 int verb_ray_open(struct call *call, struct error *error)

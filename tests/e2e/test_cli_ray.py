@@ -1,0 +1,108 @@
+"""What the command line does with Ray clusters and RayJobs that stand: suspended, resumed, stopped, run again."""
+import json
+
+import pytest
+from atelier import running, wait_for
+
+ALICE = "alice@example.com"
+
+
+@pytest.fixture(scope="module")
+def own():
+    with running(ALICE) as instance:
+        alice = Alice(instance)
+        alice("ray", "create", "rc1", "--head-cpu", "1", "--head-memory", "2Gi", "--replicas", "0", "--schedule-on-head", "--label",
+              "team=a", "--env", "GREETING=hello there", "--wait", timeout=400)
+        yield alice
+
+
+class Alice:
+    """The command line as alice, in her profile; returns what it printed."""
+
+    def __init__(self, instance):
+        self.instance = instance
+
+    def __call__(self, *words, fails=False, timeout=120):
+        done = self.instance.cli(*words, "-n", "alice", user=ALICE, check=not fails, timeout=timeout) if "--" not in words else \
+            self.instance.cli("-n", "alice", *words, user=ALICE, check=not fails, timeout=timeout)
+        assert not fails or done.returncode in (1, 2), done
+        return done.stderr if fails else done.stdout
+
+    def object(self, kind, name):
+        return json.loads(self("get", kind, name, "-o", "json"))
+
+    def wait_job(self, name, check):
+        return wait_for(f"rayjob {name}", lambda: (lambda job: job if check(job.get("status", {})) else None)(self.object("rayjob", name)), 120, 1)
+
+
+def rendered(alice, *words):
+    return json.loads(alice(*words[:3], "--dry-run", "-o", "json", *words[3:]))
+
+
+def test_options_become_the_manifest(own):
+    made = rendered(own, "ray", "create", "big", "--replicas", "1", "--max", "4", "--idle-timeout", "90", "--fault-tolerance", "--worker-gpus",
+                    "2", "--volume", "data:/data", "--node-selector", "pool=gpu", "--env", "A=b=c")
+    spec = made["spec"]
+    group = spec["workerGroupSpecs"][0]
+    worker = group["template"]["spec"]["containers"][0]
+    assert (group["minReplicas"], group["replicas"], group["maxReplicas"]) == (0, 1, 4)
+    assert spec["enableInTreeAutoscaling"] and spec["autoscalerOptions"]["idleTimeoutSeconds"] == 90
+    assert spec["gcsFaultToleranceOptions"] == {} and spec["headGroupSpec"]["rayStartParams"] == {"num-cpus": "0"}
+    assert worker["resources"]["limits"]["nvidia.com/gpu"] == worker["resources"]["requests"]["nvidia.com/gpu"] == "2"
+    assert worker["env"] == [{"name": "A", "value": "b=c"}]
+    assert worker["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
+    assert group["template"]["spec"]["nodeSelector"] == {"pool": "gpu"}
+    for words, said in ((("--volume", "data"), "--volume: expected VOLUME:/PATH"), (("--env", "=x"), "--env: expected NAME=VALUE"),
+                        (("--label", "x"), "--label: expected NAME=VALUE"), (("--idle-timeout", "0"), "idle-timeout"),
+                        (("--min", "3"), "must rise in that order")):
+        assert said in own("ray", "create", "big", *words, "--dry-run", fails=True)
+
+
+def test_a_job_runs_on_a_standing_cluster_and_once_more(own):
+    assert own.object("raycluster", "rc1")["metadata"]["labels"]["team"] == "a"
+    own("job", "create", "greet", "--cluster", "rc1", "--", "python", "-c", "import os; print(os.environ['GREETING'])")
+    own.wait_job("greet", lambda status: status.get("jobStatus") == "SUCCEEDED")
+    wait_for("the job's log is kept", lambda: "hello there" in own("job", "logs", "greet"), 60, 1)
+    assert own("job", "rerun", "greet") == "rayjob.ray.io/greet-2 created\n"
+    own.wait_job("greet-2", lambda status: status.get("jobStatus") == "SUCCEEDED")
+    assert own("job", "rerun", "greet-2", "-o", "name") == "rayjob.ray.io/greet-3\n"
+    assert "does not run now" in own("job", "stop", "greet", fails=True)
+    own("job", "delete", "greet", "greet-2", "greet-3", "--wait")
+    assert "not found" in own("job", "rerun", "greet", fails=True)
+
+
+def test_a_running_job_is_stopped(own):
+    own("job", "create", "long", "--cluster", "rc1", "--", "sleep", "1000")
+    own.wait_job("long", lambda status: status.get("jobDeploymentStatus") == "Running" and status.get("jobStatus") == "RUNNING")
+    assert own("job", "stop", "long") == "rayjob.ray.io/long stopping\n"
+    own.wait_job("long", lambda status: status.get("jobStatus") == "STOPPED")
+
+
+def test_a_job_with_a_cluster_of_its_own_waits_suspended(own):
+    assert "after --" in own("job", "create", "own", fails=True)
+    own("job", "create", "own", "--head-cpu", "1", "--head-memory", "2Gi", "--deadline", "600", "--", "true")
+    own("job", "suspend", "own")
+    own.wait_job("own", lambda status: status.get("jobDeploymentStatus") == "Suspended")
+    assert own.object("rayjob", "own")["spec"]["activeDeadlineSeconds"] == 600
+    assert own("job", "resume", "own") == "rayjob.ray.io/own resumed\n"
+    own.wait_job("own", lambda status: status.get("jobDeploymentStatus") != "Suspended")
+    own("job", "delete", "own", "--wait")
+
+
+def test_a_cluster_is_suspended_and_resumed(own):
+    own("ray", "suspend", "rc1")
+    wait_for("no pod of it is left", lambda: not json.loads(own("get", "pods", "-o", "json"))["items"], 120, 1)
+    wait_for("it says so", lambda: own.object("raycluster", "rc1")["status"].get("state") == "suspended", 60, 1)
+    own("ray", "resume", "rc1", "--wait", timeout=400)
+    assert len(json.loads(own("get", "pods", "-o", "json"))["items"]) == 1
+
+
+def test_a_notebook_is_given_more(own):
+    own("notebook", "create", "nb1", "--wait", timeout=200)
+    assert "--cpu, --memory or both" in own("notebook", "resize", "nb1", fails=True)
+    own("notebook", "resize", "nb1", "--memory", "1536Mi", "--wait", timeout=200)
+    resources = own.object("notebook", "nb1")["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert resources["limits"]["memory"] == resources["requests"]["memory"] == "1536Mi" and resources["limits"]["cpu"] == "500m"
+    wait_for("its pod has them", lambda: [container["resources"]["limits"]["memory"] for pod in json.loads(
+        own("get", "pods", "-o", "json"))["items"] if pod["metadata"]["name"] == "nb1-0" for container in pod["spec"]["containers"]
+        ] == ["1536Mi"], 60, 0.5)
