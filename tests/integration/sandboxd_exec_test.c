@@ -121,6 +121,21 @@ static void it_is_as_caged_as_its_container(void **state)
     assert_string_equal(seen, "0000000000000000 0000000000000000 1 2 1\n4\nread-only\n");
 }
 
+/* Sizes around what socket, packet and pipe hold together: the command ends while some of it still waits in each. */
+static void a_slow_reader_gets_it_all(void **state)
+{
+    (void)state;
+    for (int size = 100000; size <= 400000; size += 25000) {
+        AUTO_JSON cJSON *status = NULL;
+        AUTO_FREE char *script = memory_format("head -c %d /dev/zero | tr '\\0' x", size);
+        int fd = begin(script, false, false);
+        clock_sleep_ms(250); /* it ends meanwhile, if what it writes has room */
+        AUTO_FREE char *output = hear_all(fd, 1, &status);
+        assert_int_equal(strlen(output), size);
+        assert_string_equal(json_text(status, "status", NULL), "Success");
+    }
+}
+
 static void input_ends_when_it_is_closed(void **state)
 {
     (void)state;
@@ -234,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_tells_how_it_ended),
         cmocka_unit_test(it_is_as_caged_as_its_container),
+        cmocka_unit_test(a_slow_reader_gets_it_all),
         cmocka_unit_test(input_ends_when_it_is_closed),
         cmocka_unit_test(a_terminal_has_a_size_and_signals),
         cmocka_unit_test(what_cannot_be_started_says_why),

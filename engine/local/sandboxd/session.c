@@ -353,11 +353,10 @@ static bool pass(struct session *session)
 {
     for (;;) {
         short news = 0;
-        /* What a command left running may hold its output open: after its end what is there is taken, and no more. */
-        bool more = take_output(session, &session->out, STDOUT) || take_output(session, &session->err, STDERR);
-        if (!flush(session))
+        if (!flush(session)) /* first: a packet that waited would hide that there is more behind it */
             return false;
-        if (more)
+        /* What a command left running may hold its output open: after its end what is there is taken, and no more. */
+        if (take_output(session, &session->out, STDOUT) || take_output(session, &session->err, STDERR))
             continue;
         if (session->ended && !waits(&session->output))
             return true;
