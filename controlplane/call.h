@@ -23,7 +23,8 @@ struct call {
     size_t parameter_count;
     /* For the audit log: handlers complete what the path does not tell. Texts live as long as the request. */
     const char *actor, *action, *namespace, *kind, *name, *detail; /* actor NULL: the caller */
-    bool silent; /* nothing worth an audit entry happened (a dry run) */
+    bool silent;   /* nothing worth an audit entry happened (a dry run) */
+    cJSON *causes; /* of a refusal that has several: details.causes of its Status; the router frees it */
 };
 typedef int (*call_handler)(struct call *call, struct error *error);
 

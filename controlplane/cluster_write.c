@@ -371,7 +371,7 @@ static int patch_object(const struct change *change, struct error *error)
     AUTO_JSON cJSON *patch = NULL;
     enum wire_type type;
     bool outrun = false;
-    int status = wire_patch_type(change->call->request, &type, error);
+    int status = wire_type(change->call->request, &type, error);
     if (status == 0)
         status = wire_read(change->call->request, type, &patch, error);
     if (status < 0)

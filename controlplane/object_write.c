@@ -1,8 +1,10 @@
 /* What becomes of a write to an object? */
 #include "auth/auth.h"
+#include "base/clock.h"
 #include "base/json_patch.h"
 #include "controlplane/admission.h"
 #include "controlplane/kinds.h"
+#include "controlplane/managed.h"
 #include "controlplane/metadata.h"
 #include "controlplane/objects.h"
 #include "controlplane/wire.h"
@@ -83,9 +85,23 @@ int place_create(struct call *call, const struct place *place, struct error *err
 }
 
 /* --- change ------------------------------------------------------------------------------------------------------- */
-/* Everything between the wanted object and its storage. <guarded>: the client named the version it saw. */
-static int admit_change(struct call *call, const struct place *place, const cJSON *old, cJSON *object,
-                        struct error *error)
+int change_begin(struct call *call, const struct place *place, struct object_change *ret, struct error *error)
+{
+    int status = place_read(call, place, VERB_UPDATE, &ret->old, error);
+    if (status == 0)
+        status = check_writable(place, KIND_CHANGE, error);
+    if (status == 0)
+        status = read_dry_run(call, &ret->dry_run, error);
+    return status;
+}
+
+int change_begin_new(struct call *call, const struct place *place, struct object_change *ret, struct error *error)
+{
+    int status = check_writable(place, KIND_CREATE, error);
+    return status == 0 ? read_dry_run(call, &ret->dry_run, error) : status;
+}
+
+int change_admit(struct call *call, const struct place *place, const cJSON *old, cJSON *object, struct error *error)
 {
     int status = metadata_admit(place->kind, place->namespace, place->name, old, object, error);
     if (status == 0)
@@ -93,6 +109,41 @@ static int admit_change(struct call *call, const struct place *place, const cJSO
     if (status == 0)
         status = admission_admit(call, place->kind, old, object, error);
     return status;
+}
+
+const char *change_manager(const struct call *call)
+{
+    struct slice rest;
+    const char *given = request_query(call->request, "fieldManager");
+    struct slice agent = slice_split(request_header(call->request, "User-Agent"), '/', &rest);
+    if (given && *given)
+        return given;
+    return agent.n ? arena_format(call->request->arena, "%.*s",
+                                  (int)(agent.n < MANAGED_NAME_MAX ? agent.n : MANAGED_NAME_MAX), agent.p)
+                   : "unknown";
+}
+
+/* As above, with who owns what of it now. */
+static int admit_change(struct call *call, const struct place *place, const cJSON *old, cJSON *object,
+                        struct error *error)
+{
+    char now[CLOCK_TEXT_SIZE];
+    AUTO_JSON cJSON *given = json_copy(json_at(object, "metadata", "managedFields", NULL));
+    bool replaced =
+        given && !cJSON_IsNull(given) && !json_equal(given, json_at(old, "metadata", "managedFields", NULL));
+    int status = replaced ? managed_check(given, error) : 0;
+    if (status == 0)
+        status = change_admit(call, place, old, object, error);
+    if (status < 0)
+        return status;
+    cJSON *metadata = json_member(object, "metadata");
+    if (replaced)
+        json_set(metadata, "managedFields", given->child ? TAKE_POINTER(given) : NULL);
+    clock_format(clock_wall_ms(), now);
+    cJSON *managed = managed_update(old, object, change_manager(call), now);
+    if (managed)
+        json_set(metadata, "managedFields", managed);
+    return 0;
 }
 
 static int store_change(struct call *call, const struct place *place, const cJSON *object, cJSON **ret,
@@ -106,34 +157,32 @@ static int store_change(struct call *call, const struct place *place, const cJSO
     return status;
 }
 
-/* Reads what is to be changed, once the caller may change it and the kind can be changed at all. */
-static int begin_change(struct call *call, const struct place *place, cJSON **ret_old, bool *ret_dry_run,
-                        struct error *error)
+int change_finish(struct call *call, const struct place *place, const struct object_change *change, const cJSON *object,
+                  struct error *error)
 {
-    int status = place_read(call, place, VERB_UPDATE, ret_old, error);
+    AUTO_JSON cJSON *stored = NULL;
+    int status = 0;
+    if (!change->dry_run)
+        status = change->old ? store_change(call, place, object, &stored, error)
+                             : store_new_object(call, place, object, &stored, error);
     if (status == 0)
-        status = check_writable(place, KIND_CHANGE, error);
-    if (status == 0)
-        status = read_dry_run(call, ret_dry_run, error);
+        wire_answer(call, change->old ? 200 : 201, change->dry_run ? object : stored);
     return status;
 }
 
 int place_replace(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *old = NULL, *object = NULL, *stored = NULL;
-    bool dry_run = false;
+    struct object_change change = {0};
+    AUTO_JSON cJSON *object = NULL;
     call->action = "replace";
-    int status = begin_change(call, place, &old, &dry_run, error);
+    int status = change_begin(call, place, &change, error);
     if (status == 0)
         status = read_body(call, &object, error);
     if (status == 0)
-        status = admit_change(call, place, old, object, error);
-    if (status < 0)
-        return status;
-    if (!dry_run)
-        status = store_change(call, place, object, &stored, error);
+        status = admit_change(call, place, change.old, object, error);
     if (status == 0)
-        wire_answer(call, 200, dry_run ? object : stored);
+        status = change_finish(call, place, &change, object, error);
+    cJSON_Delete(change.old);
     return status;
 }
 
@@ -178,30 +227,30 @@ static int apply_patch(enum wire_type type, const cJSON *old, const cJSON *patch
 static int patch_once(struct call *call, const struct place *place, enum wire_type type, const cJSON *patch,
                       struct error *error)
 {
-    AUTO_JSON cJSON *old = NULL, *object = NULL, *stored = NULL;
-    bool dry_run = false;
-    int status = begin_change(call, place, &old, &dry_run, error);
+    struct object_change change = {0};
+    AUTO_JSON cJSON *object = NULL;
+    int status = change_begin(call, place, &change, error);
     if (status == 0)
-        status = apply_patch(type, old, patch, &object, error);
+        status = apply_patch(type, change.old, patch, &object, error);
     if (status == 0)
-        status = admit_change(call, place, old, object, error);
-    if (status < 0)
-        return status;
-    if (!dry_run)
-        status = store_change(call, place, object, &stored, error);
+        status = admit_change(call, place, change.old, object, error);
     if (status == 0)
-        wire_answer(call, 200, dry_run ? object : stored);
+        status = change_finish(call, place, &change, object, error);
+    cJSON_Delete(change.old);
     return status;
 }
 
 int place_patch(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *old = NULL, *patch = NULL;
+    struct object_change seen = {0};
+    AUTO_JSON cJSON *patch = NULL;
     enum wire_type type;
-    bool dry_run = false;
+    if (wire_type(call->request, &type, NULL) == 0 && type == WIRE_APPLY_PATCH)
+        return place_apply(call, place, error);
     call->action = "patch";
     /* Nothing about the body is told to who may not change the object. */
-    int status = begin_change(call, place, &old, &dry_run, error);
+    int status = change_begin(call, place, &seen, error);
+    cJSON_Delete(seen.old);
     if (status == 0)
         status = wire_check_accept(call->request, error);
     if (status == 0)

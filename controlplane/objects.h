@@ -23,6 +23,24 @@ struct place {
 int place_read(struct call *call, const struct place *place, enum verb verb, cJSON **ret, struct error *error);
 
 /* object_write.c */
+struct object_change {
+    cJSON *old;   /* what is there; NULL: nothing yet */
+    bool dry_run; /* check everything, store nothing */
+};
+/* Reads what is to be changed, once the caller may change it and the kind can be changed at all. */
+int change_begin(struct call *call, const struct place *place, struct object_change *ret, struct error *error);
+/* The same for an object that is to be made; that the caller may is known. */
+int change_begin_new(struct call *call, const struct place *place, struct object_change *ret, struct error *error);
+/* Everything between the wanted object and its storage, but who owns its fields. */
+int change_admit(struct call *call, const struct place *place, const cJSON *old, cJSON *object, struct error *error);
+/* Stores and answers. */
+int change_finish(struct call *call, const struct place *place, const struct object_change *change, const cJSON *object,
+                  struct error *error);
+/* Who writes, as managedFields call it: the query's fieldManager, else the User-Agent up to its "/". */
+const char *change_manager(const struct call *call);
+/* object_apply.c: a PATCH of the type application/apply-patch+yaml */
+int place_apply(struct call *call, const struct place *place, struct error *error);
+/* object_write.c */
 int place_create(struct call *call, const struct place *place, struct error *error);
 int place_replace(struct call *call, const struct place *place, struct error *error);
 int place_patch(struct call *call, const struct place *place, struct error *error);

@@ -56,7 +56,8 @@ static void print_not_found(const struct call *call, struct buffer *ret)
         status_print(ret, 404, "NotFound", "the server could not find the requested resource");
 }
 
-static void add_details(cJSON *status, const struct subject *subject, const struct error *error)
+static void add_details(const struct call *call, cJSON *status, const struct subject *subject,
+                        const struct error *error)
 {
     cJSON *details = json_object();
     if (*subject->name)
@@ -65,7 +66,9 @@ static void add_details(cJSON *status, const struct subject *subject, const stru
         json_set_text(details, "group", subject->group);
     if (*subject->plural)
         json_set_text(details, "kind", subject->plural);
-    if (error->field[0]) {
+    if (call->causes) {
+        json_set(details, "causes", json_copy(call->causes));
+    } else if (error->field[0]) {
         cJSON *cause = json_push(json_set(details, "causes", json_array()), json_object());
         json_set_text(cause, "reason", "FieldValueInvalid");
         json_set_text(cause, "message", error->message);
@@ -97,7 +100,7 @@ cJSON *reply_status(const struct call *call, const struct error *error)
         message = arena_format(call->request->arena, "%s: %s", error->field, message);
     json_set_text(status, "message", message);
     json_set_text(status, "reason", error_reason(error->code));
-    add_details(status, &subject, error);
+    add_details(call, status, &subject, error);
     json_set_i64(status, "code", error_status(error->code));
     return status;
 }

@@ -323,4 +323,5 @@ void router_handle(void *context, const struct request *request, struct response
                      LOG_FAULT(&error));
     }
     write_audit(&call, status, &error);
+    cJSON_Delete(call.causes);
 }

@@ -22,6 +22,7 @@ int wire_type(const struct request *request, enum wire_type *ret, struct error *
         {"application/merge-patch+json", WIRE_MERGE_PATCH, true},
         {"application/json-patch+json", WIRE_JSON_PATCH, true},
         {"application/strategic-merge-patch+json", WIRE_STRATEGIC_PATCH, true},
+        {"application/apply-patch+yaml", WIRE_APPLY_PATCH, true},
     };
     bool patching = slice_is(request->method, "PATCH");
     struct slice essence = essence_of(request_header(request, "Content-Type"));
@@ -37,29 +38,8 @@ int wire_type(const struct request *request, enum wire_type *ret, struct error *
     }
     return error_set(
         error, ERROR_MEDIA_TYPE, NULL, "the Content-Type must be %s",
-        patching ? "application/merge-patch+json or application/json-patch+json"
+        patching ? "application/merge-patch+json, application/json-patch+json or application/apply-patch+yaml"
                  : "application/json, application/yaml or, for some kinds, application/vnd.kubernetes.protobuf");
-}
-
-int wire_patch_type(const struct request *request, enum wire_type *ret, struct error *error)
-{
-    static const struct {
-        const char *name;
-        enum wire_type type;
-    } types[] = {{"application/merge-patch+json", WIRE_MERGE_PATCH},
-                 {"application/json-patch+json", WIRE_JSON_PATCH},
-                 {"application/strategic-merge-patch+json", WIRE_STRATEGIC_PATCH},
-                 {"application/apply-patch+yaml", WIRE_APPLY_PATCH}};
-    struct slice essence = essence_of(request_header(request, "Content-Type"));
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        if (slice_is_nocase(essence, types[i].name)) {
-            *ret = types[i].type;
-            return 0;
-        }
-    }
-    return error_set(error, ERROR_MEDIA_TYPE, NULL,
-                     "the Content-Type must be application/merge-patch+json, application/json-patch+json, "
-                     "application/strategic-merge-patch+json or application/apply-patch+yaml");
 }
 
 bool wire_names_version(enum wire_type type, const cJSON *patch)

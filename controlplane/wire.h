@@ -17,8 +17,6 @@ enum wire_type {
 /* By Content-Type; none means JSON. MEDIA_TYPE for anything else. Patches are allowed for PATCH only, and nothing else.
  */
 int wire_type(const struct request *request, enum wire_type *ret, struct error *error);
-/* The same for a PATCH that a cluster's API will carry out: it knows more kinds of them. */
-int wire_patch_type(const struct request *request, enum wire_type *ret, struct error *error);
 /* True for a patch that names the version it was made for: it must not be tried on another one. */
 bool wire_names_version(enum wire_type type, const cJSON *patch);
 int wire_read(const struct request *request, enum wire_type type, cJSON **ret, struct error *error);

@@ -152,7 +152,7 @@ struct patching {
     const cJSON *patch;
 };
 
-/* Server-side apply is a merge here: managedFields are not kept, so what an applier leaves out stays as it is. */
+/* The reconcilers' apply is a merge here: it keeps no managedFields, so that what one leaves out stays as it is. */
 static int apply_patch(void *context, const cJSON *current, cJSON **ret, struct error *error)
 {
     const struct patching *patching = context;

@@ -5,9 +5,8 @@
 
 /* Set by the engine alone: a client's values are ignored. */
 static const char *const server_fields[] = {
-    "uid",           "creationTimestamp",          "generation", "resourceVersion",
-    "selfLink",      "deletionGracePeriodSeconds", "namespace",  "name",
-    "managedFields", "deletionTimestamp"};
+    "uid",  "creationTimestamp", "generation", "resourceVersion", "selfLink", "deletionGracePeriodSeconds", "namespace",
+    "name", "deletionTimestamp"};
 
 static int check_type(enum engine_kind kind, cJSON *body, struct error *error)
 {

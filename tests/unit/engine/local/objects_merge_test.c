@@ -34,7 +34,7 @@ static const struct {
      "apiVersion: kubeflow.org/v1\nkind: Notebook\nmetadata: {name: n, namespace: alice, uid: u1, generation: 3, "
      "creationTimestamp: t, resourceVersion: '7'}\nspec: {a: 2}\nstatus: {phase: Running}"},
     {"metadata: {name: n, uid: u1, resourceVersion: '7', generation: 99, creationTimestamp: x, selfLink: y, "
-     "deletionTimestamp: z, managedFields: []}\nstatus: {phase: Forged}",
+     "deletionTimestamp: z}\nstatus: {phase: Forged}",
      ENGINE_SPEC, 0,
      "apiVersion: kubeflow.org/v1\nkind: Notebook\nmetadata: {name: n, namespace: alice, uid: u1, generation: 3, "
      "creationTimestamp: t, resourceVersion: '7'}\nstatus: {phase: Running}"},
