@@ -94,6 +94,7 @@ export const paths = {
   notebooks: (ns: string) => `/apis/kubeflow.org/v1/namespaces/${encodeURIComponent(ns)}/notebooks`,
   rayclusters: (ns: string) => `/apis/ray.io/v1/namespaces/${encodeURIComponent(ns)}/rayclusters`,
   rayjobs: (ns: string) => `/apis/ray.io/v1/namespaces/${encodeURIComponent(ns)}/rayjobs`,
+  rayservices: (ns: string) => `/apis/ray.io/v1/namespaces/${encodeURIComponent(ns)}/rayservices`,
   profiles: "/apis/kubeflow.org/v1/profiles",
   core: (ns: string, plural: string) => `/api/v1/namespaces/${encodeURIComponent(ns)}/${plural}`,
 };

@@ -14,6 +14,7 @@ const paths: Record<string, string> = {
   audit: "M6 3h9l4 4v14H6zM14 3v5h5M9 12h7M9 16h7",
   search: "M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM20 20l-4.8-4.8",
   menu: "M4 7h16M4 12h16M4 17h16",
+  service: "M4 12h5M15 6h5M15 12h5M15 18h5M9 12l6-6M9 12h6M9 12l6 6",
   job: "M8 5l11 7-11 7z",
 };
 export function Icon({ name }: { name: string }) {

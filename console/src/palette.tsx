@@ -28,7 +28,7 @@ function match(commands: Command[], typed: string): Command[] {
   return commands.map((command) => ({ command, at: score(command) })).filter(({ at }) => at > 0).sort((a, b) => b.at - a.at).map(({ command }) => command);
 }
 
-const kinds: Record<string, [string, string]> = { Notebook: [t.palette.notebook, "notebook"], RayCluster: [t.palette.cluster, "ray"], RayJob: [t.rayJobs.what, "job"] };
+const kinds: Record<string, [string, string]> = { Notebook: [t.palette.notebook, "notebook"], RayCluster: [t.palette.cluster, "ray"], RayJob: [t.rayJobs.what, "job"], RayService: [t.rayServices.what, "service"] };
 function objectCommands(entry: ProfileEntry, items: KubeObject[]): Command[] {
   return items.flatMap((item) => {
     const { name } = item.metadata;
@@ -53,6 +53,7 @@ function commandsOf(me: Me, entry: ProfileEntry | undefined, items: KubeObject[]
     page(t.notebooks.new, `${base}/notebooks?new`, "notebook", t.palette.action),
     page(t.ray.new, `${base}/ray?new`, "ray", t.palette.action),
     page(t.rayJobs.new, `${base}/rayjobs?new`, "job", t.palette.action),
+    page(t.rayServices.new, `${base}/rayservices?new`, "service", t.palette.action),
     page(t.volumes.new, `${base}/volumes?new`, "volume", t.palette.action),
   ] : [];
   return [
@@ -72,7 +73,7 @@ export function Palette({ me, entry, close }: { me: Me; entry: ProfileEntry | un
   useEffect(() => {
     if (!entry) return;
     const read = (kind: string, path: string) => (shows(entry, kind) ? get<List>(path).then((found) => found.items.map((item) => ({ ...item, kind }))) : Promise.resolve([]));
-    void Promise.all([read("Notebook", paths.notebooks(entry.name)), read("RayCluster", paths.rayclusters(entry.name)), read("RayJob", paths.rayjobs(entry.name))]).then((all) => setItems(all.flat()), () => {});
+    void Promise.all([read("Notebook", paths.notebooks(entry.name)), read("RayCluster", paths.rayclusters(entry.name)), read("RayJob", paths.rayjobs(entry.name)), read("RayService", paths.rayservices(entry.name))]).then((all) => setItems(all.flat()), () => {});
   }, [entry?.name]);
   const found = match(commandsOf(me, entry, items), typed).slice(0, shown);
   const chosen = Math.min(at, found.length - 1);

@@ -17,6 +17,7 @@ export function profilePlaces(entry: ProfileEntry | undefined): Place[] {
     shows(entry, "Notebook") && { href: `${base}/notebooks`, text: t.menu.notebooks, icon: "notebook" },
     shows(entry, "RayCluster") && { href: `${base}/ray`, text: t.menu.ray, icon: "ray" },
     member && { href: `${base}/rayjobs`, text: t.menu.rayJobs, icon: "job" },
+    member && { href: `${base}/rayservices`, text: t.menu.rayServices, icon: "service" },
     member && { href: `${base}/volumes`, text: t.menu.volumes, icon: "volume" },
     member && { href: `${base}/members`, text: t.menu.members, icon: "members" },
     may("manage", entry) && { href: `${base}/activity`, text: t.menu.activity, icon: "activity" },

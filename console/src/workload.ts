@@ -24,6 +24,9 @@ export function phaseOf(item: KubeObject): string {
       const at = String(item.status?.jobDeploymentStatus || "Initializing"); // until somebody has looked at a new one it says nothing
       return at === "Complete" ? String(item.status?.jobStatus || at) : at;
     }
+    case "RayService":
+      if (item.spec?.suspend) return holds(item, "Suspended") ? "Stopped" : "Stopping";
+      return item.status?.serviceStatus === "Running" ? "Running" : "Starting";
     default:
       return String(item.status?.phase ?? "Pending");
   }
@@ -31,6 +34,11 @@ export function phaseOf(item: KubeObject): string {
 
 // Why it is not what is wanted, in the server's words; nothing while all is well.
 export function reasonOf(item: KubeObject): string | undefined {
+  if (item.kind === "RayService") {
+    const ready = conditionsOf(item).find((one) => one.type === "Ready");
+    const well = ready?.status === "True" && ready.reason !== "NotAllApplicationsRunning"; // it may serve, and yet not all that is wanted
+    return well || phaseOf(item) === "Stopped" ? undefined : ready?.message || undefined;
+  }
   if (phaseOf(item) === "Running") return undefined;
   if (item.kind === "RayJob") return [item.status?.reason, item.status?.message].filter(Boolean).join(": ") || undefined;
   if (item.kind !== "RayCluster") return item.status?.message;
@@ -83,7 +91,7 @@ export const claimsOf = (spec: PodSpec | undefined) => (spec?.volumes ?? []).fla
 
 // --- where it is -----------------------------------------------------------------------------------------------------
 
-const folders: Record<string, string> = { Notebook: "notebooks", RayCluster: "ray", RayJob: "rayjobs" };
+const folders: Record<string, string> = { Notebook: "notebooks", RayCluster: "ray", RayJob: "rayjobs", RayService: "rayservices" };
 export const pageOf = (item: KubeObject) => `/p/${item.metadata.namespace}/${folders[item.kind]}/${item.metadata.name}`;
 const hosts: Record<string, string> = { Notebook: "notebook", RayCluster: "ray" };
 // Jobs have none: what they do is seen at their cluster.

@@ -3,6 +3,8 @@
 // What YAML would read as something else than a text, or not as one scalar.
 const plain = /^[A-Za-z_/][A-Za-z0-9_./()@ -]*(:[A-Za-z0-9_./@-]+)*$/;
 const special = /^(true|false|yes|no|on|off|null|y|n|~)$/i;
+// What can stand line by line, as it was written.
+const block = /^[!-~][ -~]*(\n[ -~]*)*[!-~]\n$/;
 const scalar = (value: string) => (plain.test(value) && !special.test(value) && !/\s$/.test(value) ? value : JSON.stringify(value));
 
 const isEmpty = (value: unknown) =>
@@ -22,6 +24,7 @@ function lines(value: unknown, indent: string): string[] {
     const inner = lines(item, indent);
     const nested = typeof item === "object" && item !== null && !isEmpty(item);
     const name = scalar(key);
+    if (typeof item === "string" && block.test(item)) return [`${name}: |`, ...item.slice(0, -1).split("\n").map((line) => (line ? `${indent}${line}` : ""))];
     if (!nested) return [`${name}: ${inner[0] ?? ""}`];
     return [`${name}:`, ...inner.map((line) => `${indent}${line}`)];
   });

@@ -19,11 +19,11 @@ export const en = {
   states: {
     Running: "Running", Ready: "Ready", Pending: "Pending", Starting: "Starting", Stopped: "Stopped", Stopping: "Stopping", Failed: "Failed", Deleting: "Deleting",
     Bound: "Ready", Lost: "Lost", active: "active", pending: "pending", invited: "invited", disabled: "disabled", allowed: "allowed", denied: "denied", failed: "failed",
-    PENDING: "Waiting", RUNNING: "Running", SUCCEEDED: "Succeeded", FAILED: "Failed", STOPPED: "Stopped", Initializing: "Starting", Waiting: "Waiting", Retrying: "Trying again", Suspending: "Being suspended", Suspended: "Suspended", ok: "in order", wrong: "not in order",
+    PENDING: "Waiting", RUNNING: "Running", SUCCEEDED: "Succeeded", FAILED: "Failed", STOPPED: "Stopped", Initializing: "Starting", Waiting: "Waiting", Retrying: "Trying again", Suspending: "Being suspended", Suspended: "Suspended", HEALTHY: "Healthy", UPDATING: "Updating", UNHEALTHY: "Unhealthy", DEPLOYING: "Being deployed", DEPLOY_FAILED: "Could not be deployed", DELETING: "Deleting", NOT_STARTED: "Not started", ok: "in order", wrong: "not in order",
   },
   menu: {
     main: "Main", open: "Menu", skip: "Skip to content", profile: "Profile", choose: "Choose…", newProfile: "New profile…", shared: "shared", home: "Home",
-    sharedWithYou: "Shared with you", notebooks: "Notebooks", ray: "Ray clusters", rayJobs: "Ray jobs", volumes: "Volumes", members: "Members", activity: "Activity",
+    sharedWithYou: "Shared with you", notebooks: "Notebooks", ray: "Ray clusters", rayJobs: "Ray jobs", rayServices: "Ray services", volumes: "Volumes", members: "Members", activity: "Activity",
     tokens: "Tokens", account: "Account", platform: "Platform", users: "Users", profiles: "Profiles", machine: "Machine", audit: "Audit log",
     signOut: "Sign out", language: "Language", missing: "Not found", missingText: "There is no such page, or you may no longer see it.", goHome: "Go home",
   },
@@ -91,6 +91,12 @@ export const en = {
     cluster: "Cluster", ended: "Runs that have ended", noRuns: "No run has ended yet.", run: "Run", finished: "Ended", began: "Began", failures: "Failed runs", gone: "This job has been deleted; this is what is kept of it.",
     retries: "Retries", retriesHint: "Runs that may follow a failed one.", deadline: "At most, in seconds", deadlineHint: "Left empty: as long as it takes.", madeFor: "Its cluster is one head of this size, and goes with the job. Worker groups are written in its YAML.",
     retry: "Run again", retryOf: (name: string) => `Run ${name} again`, suspend: "Suspend", suspendOf: (name: string) => `Suspend ${name}`, resume: "Resume", resumeOf: (name: string) => `Resume ${name}`,
+  },
+  rayServices: {
+    title: "Ray services", what: "Ray service", new: "New Ray service", none: "No Ray services yet", noneText: "A Ray service keeps applications of Ray Serve running, and changes to another cluster without failing a request.",
+    applications: "Applications", application: "Application", deployment: "Deployment", cluster: "Cluster", noApplications: "Serve has no application yet.", active: "Serves", pending: "Will take over", open: "Open to everybody",
+    address: (route: string) => `Address of ${route}`, config: "Serve configuration (serveConfigV2)", configHint: "import_path names a module on PYTHONPATH, or in the application's runtime_env.working_dir.", madeFor: "Its cluster is one head of this size. Worker groups are written in its YAML.",
+    edit: "Configure", editOf: (name: string) => `Configure ${name}`, editHint: "It is applied to the cluster that serves; replicas are replaced one after another.", apply: "Apply",
   },
   volumes: {
     title: "Volumes", new: "New volume", none: "No volumes yet", noneText: "A volume keeps files apart from any one notebook.", size: "Size", sizeHint: "10Gi, 500Mi …", usedBy: "Mounted by", nobody: "nobody", own: "everybody's home files; it goes with the profile",

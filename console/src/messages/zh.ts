@@ -19,11 +19,11 @@ export const zh: Messages = {
   states: {
     Running: "运行中", Ready: "就绪", Pending: "等待中", Starting: "启动中", Stopped: "已停止", Stopping: "停止中", Failed: "失败", Deleting: "删除中",
     Bound: "就绪", Lost: "丢失", active: "有效", pending: "待生效", invited: "已邀请", disabled: "已停用", allowed: "允许", denied: "拒绝", failed: "失败",
-    PENDING: "等待中", RUNNING: "运行中", SUCCEEDED: "成功", FAILED: "失败", STOPPED: "已停止", Initializing: "启动中", Waiting: "等待中", Retrying: "正在重试", Suspending: "正在暂停", Suspended: "已暂停", ok: "正常", wrong: "异常",
+    PENDING: "等待中", RUNNING: "运行中", SUCCEEDED: "成功", FAILED: "失败", STOPPED: "已停止", Initializing: "启动中", Waiting: "等待中", Retrying: "正在重试", Suspending: "正在暂停", Suspended: "已暂停", HEALTHY: "健康", UPDATING: "更新中", UNHEALTHY: "不健康", DEPLOYING: "部署中", DEPLOY_FAILED: "部署失败", DELETING: "正在删除", NOT_STARTED: "未开始", ok: "正常", wrong: "异常",
   },
   menu: {
     main: "主菜单", open: "菜单", skip: "跳到正文", profile: "空间", choose: "请选择…", newProfile: "新建空间…", shared: "共享", home: "首页",
-    sharedWithYou: "与您共享", notebooks: "笔记本", ray: "Ray 集群", rayJobs: "Ray 作业", volumes: "存储卷", members: "成员", activity: "动态",
+    sharedWithYou: "与您共享", notebooks: "笔记本", ray: "Ray 集群", rayJobs: "Ray 作业", rayServices: "Ray 服务", volumes: "存储卷", members: "成员", activity: "动态",
     tokens: "令牌", account: "账号", platform: "平台", users: "用户", profiles: "空间", machine: "机器", audit: "审计日志",
     signOut: "退出登录", language: "语言", missing: "未找到", missingText: "没有这个页面，或者您已无权查看。", goHome: "回到首页",
   },
@@ -91,6 +91,12 @@ export const zh: Messages = {
     cluster: "集群", ended: "已结束的运行", noRuns: "还没有已结束的运行。", run: "运行", finished: "结束于", began: "开始于", failures: "失败的运行", gone: "此作业已删除；以下是保留的记录。",
     retries: "重试次数", retriesHint: "失败后最多再运行几次。", deadline: "最长秒数", deadlineHint: "留空则不限时间。", madeFor: "集群是一个此规格的头节点，随作业移除。工作节点组请写在 YAML 中。",
     retry: "再次运行", retryOf: (name) => `再次运行 ${name}`, suspend: "暂停", suspendOf: (name) => `暂停 ${name}`, resume: "恢复", resumeOf: (name) => `恢复 ${name}`,
+  },
+  rayServices: {
+    title: "Ray 服务", what: "Ray 服务", new: "新建 Ray 服务", none: "还没有 Ray 服务", noneText: "Ray 服务让 Ray Serve 的应用持续运行，并可在不中断请求的情况下切换到另一个集群。",
+    applications: "应用", application: "应用", deployment: "部署", cluster: "集群", noApplications: "Serve 还没有应用。", active: "正在服务", pending: "即将接替", open: "对所有人开放",
+    address: (route) => `${route} 的地址`, config: "Serve 配置（serveConfigV2）", configHint: "import_path 指 PYTHONPATH 上的模块，或应用的 runtime_env.working_dir 中的模块。", madeFor: "集群是一个此规格的头节点。工作节点组请写在 YAML 中。",
+    edit: "配置", editOf: (name) => `配置 ${name}`, editHint: "将应用到正在服务的集群；副本逐个替换。", apply: "应用",
   },
   volumes: {
     title: "存储卷", new: "新建存储卷", none: "还没有存储卷", noneText: "存储卷保存文件，不依附于某一个笔记本。", size: "容量", sizeHint: "10Gi、500Mi …", usedBy: "挂载者", nobody: "无", own: "大家的主目录文件；随空间一起删除",

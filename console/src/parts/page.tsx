@@ -49,8 +49,8 @@ export function Blank({ title, text, children }: { title: string; text: string; 
 }
 
 const tones: Record<string, string> = {
-  Running: "good", Ready: "good", active: "good", Bound: "good", SUCCEEDED: "good", Complete: "good", Healthy: "good", allowed: "good", ok: "good",
-  Failed: "bad", FAILED: "bad", Lost: "bad", denied: "bad", failed: "bad", UNHEALTHY: "bad",
+  Running: "good", Ready: "good", active: "good", Bound: "good", SUCCEEDED: "good", Complete: "good", Healthy: "good", HEALTHY: "good", allowed: "good", ok: "good",
+  Failed: "bad", FAILED: "bad", Lost: "bad", denied: "bad", failed: "bad", UNHEALTHY: "bad", DEPLOY_FAILED: "bad",
   Stopped: "off", Stopping: "off", STOPPED: "off", disabled: "off", Suspended: "off",
 };
 export function State({ phase, text }: { phase: string; text?: string }) {

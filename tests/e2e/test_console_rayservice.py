@@ -1,0 +1,83 @@
+"""Ray services in the console: made by a form, followed by application and deployment, changed, and taken back from deletion."""
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from atelier import wait_for
+from console import browser, button, check_view, running, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
+from test_rayservice import MODULE, serve_config, service
+
+RITA, EDDA, VERA, OTTO = (f"{name}@example.com" for name in ("rita", "edda", "vera", "otto"))
+SERVICES = "/apis/ray.io/v1/namespaces/rita/rayservices"
+
+
+@pytest.fixture(scope="module")
+def cookies(house):
+    """Rita owns a profile; edda edits, vera views, otto has nothing to do with it."""
+    running(house)
+    found = {email: house.add_user(email) for email in (RITA, EDDA, VERA, OTTO)}
+    house.cli("profile", "create", "rita", "--wait", user=RITA)
+    house.cli("share", "rita", EDDA, user=RITA)
+    house.cli("share", "rita", VERA, "--role", "viewer", user=RITA)
+    module = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hello"}, "data": {"hello.py": MODULE}}
+    house.cli("apply", "-f", "-", "-n", "rita", user=RITA, input=json.dumps(module))
+    return found
+
+
+def test_a_service_is_made_and_followed(house, visit):
+    page = visit(EDDA, "/p/rita/rayservices")
+    expect(page.get_by_role("heading", name="No Ray services yet")).to_be_visible()
+    button(page, "^new ray service$").click()
+    dialog = page.get_by_role("dialog", name="New Ray service")
+    dialog.get_by_label("Name", exact=True).fill("hello")
+    dialog.get_by_label("Memory", exact=True).fill("lots")
+    expect(dialog.get_by_role("alert")).to_contain_text("Memory must be a quantity")
+    dialog.get_by_label("Memory", exact=True).fill("2Gi")
+    expect(dialog.get_by_text("The server would accept this.")).to_be_visible()
+    check_view(page, "rayservice-form", whole=True)
+    dialog.get_by_role("button", name="Show YAML").click()
+    manifest = dialog.get_by_label("Manifest (YAML or JSON)")
+    assert "serveConfigV2: |\n    applications:\n    - name: hello\n" in manifest.input_value()
+    manifest.fill(json.dumps(service()))  # the module comes from a ConfigMap, which the fields have no place for
+    dialog.get_by_role("button", name="Create").click()
+    row = page.get_by_role("table", name="Ray services").get_by_role("row", name=re.compile("^hello"))
+    expect(row).to_contain_text("Starting")
+    expect(row).to_contain_text("hello Running", timeout=400000)
+    check_view(page, "rayservices", whole=True)
+
+
+def test_who_may_only_look_sees_it_and_does_nothing(visit):
+    vera = visit(VERA, "/p/rita/rayservices/hello")
+    table = vera.get_by_role("table", name="Applications")
+    expect(table.get_by_role("row", name=re.compile("Hello.*Healthy"))).to_be_visible()
+    expect(vera.get_by_label("Address of /hello")).to_have_value(re.compile("/serve/rita/hello/hello$"))
+    for name in ("configure hello", "stop hello", "delete hello"):
+        assert button(vera, f"^{name}$").count() == 0, name
+    settled(vera)
+    check_view(vera, "rayservice", whole=True)
+    otto = visit(OTTO, "/p/rita/rayservices/hello")
+    expect(otto.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+def test_it_is_configured_and_its_deletion_taken_back(house, visit):
+    page = visit(EDDA, "/p/rita/rayservices/hello")
+    button(page, "^configure hello$").click()
+    dialog = page.get_by_role("dialog", name="Configure hello")
+    box = dialog.get_by_label("Serve configuration (serveConfigV2)")
+    box.fill("[1, 2")
+    dialog.get_by_role("button", name="Apply").click()
+    expect(box).to_have_attribute("aria-invalid", "true")
+    box.fill(serve_config("two"))
+    dialog.get_by_role("button", name="Apply").click()
+    expect(dialog).to_have_count(0)
+    wait_for("the new configuration answers", lambda: house.get("/serve/rita/hello/hello", EDDA).json.get("greeting") == "two", 120)
+    button(page, "^logs of hello$").click()
+    expect(page.get_by_label("log", exact=True)).not_to_be_empty(timeout=60000)
+    page.keyboard.press("Escape")
+    button(page, "^delete hello$").click()
+    button(page, "^undo$").click()
+    expect(button(page, "^delete hello$")).to_be_visible()  # nothing was sent
+    assert house.get(f"{SERVICES}/hello", EDDA).status == 200
+    shot(page, "55-rayservice")
