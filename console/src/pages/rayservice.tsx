@@ -59,7 +59,7 @@ export function RayServicePage({ entry, name }: { entry: ProfileEntry; name: str
             [t.rayServices.active, <Cluster item={item} part="activeServiceStatus" />], [t.rayServices.pending, clusterOf(item, "pendingServiceStatus") ? <Cluster item={item} part="pendingServiceStatus" /> : null],
             [t.rayServices.open, item.metadata.annotations?.["atelier.dev/public-apps"]], [t.notebooks.made, t.time.ago(age(item.metadata.creationTimestamp))],
           ]} />
-          {routesOf(item).map((route) => <Once key={route} label={t.rayServices.address(route)} value={`${location.origin}/serve/${profile}/${name}${route === "/" ? "/" : route}`} />)}
+          {routesOf(item).map((route) => <Once key={route} label={t.rayServices.address(route)} value={`${location.origin}/serve/${profile}/${name}${route}`} />)}
         </section>
         <Events profile={profile} kind="RayService" name={name} />
       </div>

@@ -15,19 +15,19 @@ interface Stands {
   status?: string;
   message?: string;
 }
-const standOf = ([name, one]: [string, Stands]) => ({ name, status: one.status || "NOT_STARTED", message: one.message || undefined });
+// An application that Serve calls RUNNING is as it should be; a job that is RUNNING has yet to end.
+const standOf = ([name, one]: [string, Stands]) => ({ name, status: one.status === "RUNNING" ? "Running" : one.status || "NOT_STARTED", message: one.message || undefined });
 
 export const clusterOf = (item: KubeObject, part: Part): string => item.status?.[part]?.rayClusterName ?? "";
 export const applicationsOf = (item: KubeObject, part: Part) =>
   Object.entries((item.status?.[part]?.applicationStatuses ?? {}) as Record<string, Stands & { serveDeploymentStatuses?: Record<string, Stands> }>)
     .map(([name, one]) => ({ ...standOf([name, one]), deployments: Object.entries(one.serveDeploymentStatuses ?? {}).map(standOf) }));
 
-// The configuration is YAML, or JSON that is YAML too; an application that names no route has Serve's own, "/".
+// The configuration is YAML, or JSON that is YAML too. Where no application names a route, it is Serve's own, "/"; one that is null has none.
 export function routesOf(item: KubeObject): string[] {
-  const found = [...String(item.spec?.serveConfigV2 ?? "").matchAll(/^(?!\s*#).*?["']?\broute_prefix["']?\s*:\s*["']?(\/[^\s"',}#]*)/gm)].map((match) => match[1] ?? "/");
-  const more = [...String(item.spec?.serveConfigV2 ?? "").matchAll(/[,{]\s*"route_prefix"\s*:\s*"(\/[^"]*)"/g)].map((match) => match[1] ?? "/");
-  const all = [...new Set([...found, ...more])];
-  return all.length ? all : ["/"];
+  const config = String(item.spec?.serveConfigV2 ?? "").replace(/^\s*#.*$/gm, "");
+  const named = [...config.matchAll(/\broute_prefix["']?\s*:\s*["']?([^\s"',}#]*)/g)].map((match) => match[1] ?? "");
+  return named.length ? [...new Set(named.filter((route) => route.startsWith("/")))] : ["/"];
 }
 
 export type ServiceAsk = { what: "logs" | "edit"; item: KubeObject } | null;
