@@ -66,8 +66,8 @@ static void many_writers_become_one(void **state)
     AUTO_JSON cJSON *object = applied(NULL, "{\"data\":{\"own\":\"1\"}}", "m");
     for (int i = 0; i < 30; i++) {
         AUTO_JSON cJSON *old = json_copy(object);
-        char manager[16];
-        char key[16];
+        char manager[32];
+        char key[32];
         snprintf(manager, sizeof(manager), "writer-%d", i);
         snprintf(key, sizeof(key), "k%d", i);
         json_set_text(json_object_in(object, "data"), key, "v");
@@ -112,7 +112,7 @@ static void managers_are_bounded(void **state)
     (void)state;
     cJSON *object = NULL;
     for (int i = 0; i < 32; i++) {
-        char manager[16];
+        char manager[32];
         snprintf(manager, sizeof(manager), "m%d", i);
         object = applied(object, "{\"data\":{\"a\":\"1\"}}", manager);
     }
