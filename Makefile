@@ -114,7 +114,7 @@ test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
 .PHONY: test-rootless
 test-rootless: $(PROGRAMS) images $(TEST_VENV)/.ready
 	ATELIER_TEST_PLATFORM=rootless $(PYTEST) $(or $(PYTEST_ARGS),tests/conformance/test_main_job.py)
-# What docs/ray-air.md says of Ray, asked of the larger image that Ray Data, Train and Tune need.
+# The walks of docs/examples and what docs/ray-air.md says, on the larger image that Ray Data, Train and Tune need.
 .PHONY: test-examples
 test-examples: $(PROGRAMS) $(TEST_VENV)/.ready
 	scripts/image-build.sh ray-2.60-ml "$(IMAGES)"
@@ -232,7 +232,7 @@ help:
 	@echo 'make demo        walk the main job against a running service'
 	@echo 'make test        unit, integration and end-to-end tests; test-fast leaves out the last'
 	@echo 'make test-rootless  the main job as an ordinary user (root, who makes one)'
-	@echo 'make test-examples  what the docs say of Ray, on the image ray-2.60-ml, which it makes'
+	@echo 'make test-examples  the walks of docs/examples, on the image ray-2.60-ml, which it makes'
 	@echo 'make test-kubernetes  the Kubernetes engine, the chart and the roles on a real control plane, built at first'
 	@echo 'make test-kubernetes-node  real notebooks and Ray clusters as pods of a real node (root)'
 	@echo 'make check       format, layers, types of the console, static analysis, tests under sanitizers'
