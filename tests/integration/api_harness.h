@@ -178,7 +178,7 @@ static const char *api_variable(const char *name)
         return listen;
     if (strcmp(name, "ATELIER_METRICS_LISTEN") == 0)
         return metrics;
-    if (strcmp(name, "ATELIER_RUN_DIR") == 0)
+    if (strcmp(name, "ATELIER_RUN_DIR") == 0 || strcmp(name, "ATELIER_DATA") == 0)
         return api.directory;
     if (strcmp(name, "ATELIER_TLS_LISTEN") == 0)
         return "";
