@@ -5,7 +5,6 @@
 
 #include "gateway/internal.h"
 #include "gateway/pod_request.h"
-#include "gateway/port_forward.h"
 
 struct dial {
     struct crew_job job;
@@ -49,9 +48,9 @@ static void on_result(struct loop *loop, struct message *message)
 static int reach(struct dial *dial)
 {
     struct engine *engine = dial->loop->gateway->options.engine;
-    if (dial->pod && dial->pod->ports)
-        return port_forward_open(dial->loop->gateway->port_forwards, dial->namespace, dial->pod->pod, &dial->fd,
-                                 &dial->error);
+    if (dial->pod && dial->pod->forward)
+        return port_forward_open(dial->loop->gateway->port_forwards, dial->namespace, dial->pod->pod, &dial->pod->ports,
+                                 &dial->fd, &dial->error);
     if (dial->pod)
         return engine_exec(engine, dial->namespace, dial->pod->pod, &dial->pod->exec, &dial->fd, &dial->error);
     if (!*dial->role)

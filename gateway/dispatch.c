@@ -237,7 +237,7 @@ static enum step connect_pod(struct connection *connection, const struct policy 
     snprintf(action, sizeof(action), "%.*s", (int)exchange->route.tail.n, exchange->route.tail.p);
     note_opened(connection, action, exchange->route.name, NULL);
     if (!forwards) {
-        exchange->packets = !request->ports;
+        exchange->packets = pod_request_has_channels(request);
         return forward_begin(connection, request);
     }
     if (role < ROLE_EDITOR)

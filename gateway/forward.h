@@ -7,7 +7,8 @@
  * revoked; 1011: the workload broke off; 1001: the gateway stops.
  *
  * And a command in a pod that the engine itself runs (pod_request.h): there each message, text or binary, is one
- * message for the engine, and a long one is several with the same channel. Or its ports: bytes again, which are SPDY.
+ * message for the engine, and a long one is several with the same channel. Or its ports: messages likewise, or bytes
+ * again, which are SPDY.
  */
 #ifndef ATELIER_GATEWAY_FORWARD_H
 #define ATELIER_GATEWAY_FORWARD_H

@@ -34,6 +34,8 @@
 #define LIMIT_FRAME_BYTES ((uint64_t)16 * 1024 * 1024)
 /* Connections through one port-forward: a browser opens 6 and one for each kernel and terminal. */
 #define LIMIT_FORWARD_PAIRS ((size_t)128)
+/* Ports of one port-forward in numbered channels: two of a byte's 256 numbers each, and people name one to three. */
+#define LIMIT_FORWARD_PORTS ((size_t)32)
 /* What a port-forward holds for pods that do not take it, or for a client that does not. */
 #define LIMIT_FORWARD_BYTES ((size_t)256 * 1024)
 /* Events taken from the kernel at a time, and steps one connection runs before others get their turn. */
@@ -62,7 +64,7 @@
     X(connections, 20000, "open client connections in all; also at most a third of RLIMIT_NOFILE")                     \
     X(resource_requests, 512, "requests in flight to one workload: one tenant cannot take every connection")           \
     X(resource_tunnels, 1024, "WebSockets and tunnels to one workload")                                                \
-    X(port_forwards, 256, "kubectl port-forward: a thread each, for as long as it runs")                               \
+    X(port_forwards, 256, "port-forwards into pods: a thread each, for as long as it runs")                            \
     X(tenant_port_forwards, 32, "of those in one namespace")                                                           \
     X(tenant_dials, 4, "dials running for one namespace, of dial_threads")                                             \
     X(dial_threads, 16, "engine_dial blocks; a hanging sandbox must not stop others")                                  \

@@ -1,6 +1,8 @@
 /* What is asked of a pod, and in which of the protocols that both sides speak? */
 #include "gateway/pod_request.h"
 
+#define POD_SPDY "SPDY/3.1+portforward.k8s.io"
+
 static bool refuse(struct http_fault *fault, const char *what)
 {
     *fault = (struct http_fault){400, what};
@@ -21,19 +23,31 @@ static bool offers(const struct http_fields *fields, const char *protocol)
     return false;
 }
 
-static const char *choose_protocol(const struct http_fields *fields, bool ports)
+static const char *choose_protocol(const struct http_fields *fields, bool forward)
 {
-    static const char *const channels[] = {"v5.channel.k8s.io", "v4.channel.k8s.io"};
-    static const char spdy[] = "SPDY/3.1+portforward.k8s.io";
-    if (ports)
-        return offers(fields, spdy) ? spdy : NULL;
-    for (size_t i = 0; i < COUNT_OF(channels); i++)
-        if (offers(fields, channels[i]))
-            return channels[i];
+    static const char *const commands[] = {"v5.channel.k8s.io", "v4.channel.k8s.io"};
+    static const char *const ports[] = {POD_SPDY, "v4.channel.k8s.io"};
+    const char *const *known = forward ? ports : commands;
+    for (size_t i = 0; i < 2; i++)
+        if (offers(fields, known[i]))
+            return known[i];
     return NULL;
 }
 
 /* --- the options -------------------------------------------------------------------------------------------------- */
+
+/* "8888" or "8888,8889". */
+static bool take_ports(struct port_list *ports, const char *value)
+{
+    struct slice rest = slice_of(value);
+    do {
+        int64_t port;
+        if (ports->count == LIMIT_FORWARD_PORTS || !text_parse_i64(slice_split(rest, ',', &rest), 1, UINT16_MAX, &port))
+            return false;
+        ports->at[ports->count++] = (uint16_t)port;
+    } while (rest.n > 0);
+    return true;
+}
 
 static bool take_option(struct pod_request *request, struct slice key, const char *value)
 {
@@ -47,6 +61,8 @@ static bool take_option(struct pod_request *request, struct slice key, const cha
     for (size_t i = 0; i < COUNT_OF(flags); i++)
         if (slice_is(key, flags[i].name))
             *flags[i].flag = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+    if (slice_is(key, "ports") && request->forward)
+        return take_ports(&request->ports, value);
     if (slice_is(key, "command")) {
         cJSON *command = (cJSON *)(uintptr_t)request->exec.command;
         json_push_text(command, value);
@@ -79,30 +95,49 @@ static void take_name(struct pod_request *request, struct slice path)
     snprintf(request->pod, sizeof(request->pod), "%.*s", (int)name.n, name.p);
 }
 
+/* What is wrong with options that could be read; NULL: nothing. */
+static const char *find_fault(struct pod_request *request, const char *protocol)
+{
+    if (!request->forward)
+        return request->exec.command->child ? NULL : "command: expected a program to run";
+    if (strcmp(protocol, POD_SPDY) == 0)
+        request->ports.count = 0; /* it names them as it goes */
+    else if (request->ports.count == 0)
+        return "ports: expected the ports to reach";
+    return NULL;
+}
+
 bool pod_request_parse(const struct http_request *request, struct slice part, struct pod_request **ret,
                        const char **ret_subprotocol, struct http_fault *fault)
 {
-    bool ports = slice_is(part, "portforward");
-    const char *protocol = choose_protocol(&request->fields, ports);
-    if (!ports && !slice_is(part, "exec"))
+    bool forward = slice_is(part, "portforward");
+    const char *protocol = choose_protocol(&request->fields, forward);
+    if (!forward && !slice_is(part, "exec"))
         return refuse(fault, "attach is not served here: exec starts a program of your own, log shows the container's");
     if (!protocol)
-        return refuse(fault, ports ? "the WebSocket's subprotocol must be SPDY/3.1+portforward.k8s.io"
-                                   : "the WebSocket's subprotocol must be v5.channel.k8s.io or v4.channel.k8s.io");
+        return refuse(fault, forward ? "the WebSocket's subprotocol must be " POD_SPDY " or v4.channel.k8s.io"
+                                     : "the WebSocket's subprotocol must be v5.channel.k8s.io or v4.channel.k8s.io");
     struct pod_request *wanted = memory_get(sizeof(*wanted));
-    wanted->ports = ports;
+    wanted->forward = forward;
     wanted->exec.command = json_array();
     wanted->exec.container = wanted->container;
     take_name(wanted, request->path);
-    bool good = take_options(wanted, request->query);
-    if (!good || (!ports && !wanted->exec.command->child)) {
+    const char *wrong = !take_options(wanted, request->query)
+                            ? "the query is malformed: expected command, container, stdin, stdout, stderr, tty; or "
+                              "ports, 32 at most"
+                            : find_fault(wanted, protocol);
+    if (wrong) {
         pod_request_free(wanted);
-        return refuse(fault, good ? "command: expected a program to run"
-                                  : "the query is malformed: expected command, container, stdin, stdout, stderr, tty");
+        return refuse(fault, wrong);
     }
     *ret = wanted;
     *ret_subprotocol = protocol;
     return true;
+}
+
+bool pod_request_has_channels(const struct pod_request *request)
+{
+    return !request->forward || request->ports.count > 0;
 }
 
 void pod_request_free(struct pod_request *request)

@@ -1,11 +1,13 @@
-"""The Kubernetes Python client, unmodified, against the local engine: typed and dynamic, watches, exec."""
+"""The Kubernetes Python client, unmodified, against the local engine: typed and dynamic, watches, exec, ports."""
+import json
 import threading
+import time
 
 import pytest
 from atelier import wait_for
 from kubernetes import client, config, dynamic, watch
 from kubernetes.client.rest import ApiException
-from kubernetes.stream import stream
+from kubernetes.stream import portforward, stream
 
 ALICE, CAROL = "alice@example.com", "carol@example.com"
 
@@ -100,6 +102,74 @@ def test_logs_and_a_command_in_its_pod(alice):
     shell.run_forever(timeout=30)
     assert shell.read_stdout() == "to-2\n" and shell.returncode == 3
     shell.close()
+
+
+def forwarded(api, ports):
+    return portforward(client.CoreV1Api(api).connect_get_namespaced_pod_portforward, "nb1-0", "alice", ports=ports)
+
+
+def asked(connection, path="/notebook/alice/nb1/api"):
+    """The body of what the notebook's server answers on this connection."""
+    connection.settimeout(30)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: nb1\r\nConnection: close\r\n\r\n".encode())
+    answer = b""
+    while piece := connection.recv(65536):
+        answer += piece
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), answer
+    return body
+
+
+def test_a_port_of_its_pod(alice):
+    for _ in range(3):
+        ports = forwarded(alice, "8888")
+        assert "version" in json.loads(asked(ports.socket(8888))) and ports.error(8888) is None
+        wait_for("it ends with its only port", lambda: not ports.connected, 10)
+
+
+def test_several_ports_at_once_and_one_where_nobody_listens(alice):
+    ports = forwarded(alice, "9,8888")
+    wait_for("it says so", lambda: ports.error(9), 10)
+    assert ports.error(9).startswith("error forwarding port 9 to pod nb1-0: ")
+    assert "version" in json.loads(asked(ports.socket(8888))) and ports.error(8888) is None
+
+
+def test_much_through_a_port(alice):
+    """A program in the pod says back what it hears, through a connection that is not read for a while."""
+    echo = ("import socket; server = socket.create_server(('', 9912)); print('listens', flush=True)\n"
+            "peer, _ = server.accept()\nwhile piece := peer.recv(65536): peer.sendall(piece)")
+    running = stream(client.CoreV1Api(alice).connect_get_namespaced_pod_exec, "nb1-0", "alice",
+                     command=["python3", "-c", echo], stdout=True, stderr=True, stdin=False, tty=False,
+                     _preload_content=False)
+    assert running.readline_stdout(timeout=30) == "listens"
+    ports = forwarded(alice, "9912")
+    content, answer = bytes(range(256)) * 20000, b""
+    sending = threading.Thread(target=ports.socket(9912).sendall, args=(content,), daemon=True)
+    sending.start()
+    time.sleep(1)
+    while len(answer) < len(content):
+        piece = ports.socket(9912).recv(65536)
+        assert piece, len(answer)
+        answer += piece
+    sending.join(10)
+    assert answer == content
+    ports.close()
+    running.run_forever(timeout=30)
+    assert running.returncode == 0 and running.read_stderr() == ""
+    running.close()
+
+
+def test_ports_are_for_those_who_may_change_the_profile(viewed, alice):
+    carol = connect(viewed, CAROL)
+    for api, ports in ((carol, "8888"), (alice, ",".join(map(str, range(8000, 8033))))):
+        with pytest.raises(ApiException):
+            forwarded(api, ports)
+    viewed.cli("share", "alice", CAROL, "--role", "editor", user=ALICE)
+    connection = forwarded(carol, "8888").socket(8888)
+    connection.sendall(b"GET /notebook/alice/nb1/api HTTP/1.1\r\n")
+    viewed.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
+    connection.settimeout(10)
+    assert connection.recv(1) == b""
 
 
 def test_what_one_may(viewed, alice):
