@@ -172,6 +172,11 @@ static const char *const *sandboxd_arguments(const struct layout *layout, bool d
         arguments[count++] = "--gpu-driver";
         arguments[count++] = driver;
     }
+    const char *start = getenv("ATELIER_CPU_START_S");
+    if (start && *start && !down) {
+        arguments[count++] = "--cpu-start";
+        arguments[count++] = start;
+    }
     if (down) {
         arguments[count++] = "--down";
     } else {

@@ -67,7 +67,8 @@ static inline pid_t bench_spawn(bool down)
         execl(bench.program, "atelier-sandboxd", "--down", "--run-dir", run, "--data-dir", data, "--grace", "1", NULL);
     else
         execl(bench.program, "atelier-sandboxd", "--run-dir", run, "--data-dir", data, "--images-dir", images,
-              "--socket", bench.socket, "--socket-user", "0:0", "--gpu-devices", gpus, "--gpu-driver", driver, NULL);
+              "--socket", bench.socket, "--socket-user", "0:0", "--gpu-devices", gpus, "--gpu-driver", driver,
+              "--cpu-start", "2", NULL);
     _exit(127);
 }
 

@@ -430,6 +430,45 @@ static void usage_is_measured(void **state)
     bench_remove("alice", "busy");
 }
 
+/* The limit that the kernel holds a process to: cgroup v1's or v2's file, as a number of microseconds. */
+static int64_t quota_of(int64_t pid)
+{
+    AUTO_BUFFER struct buffer groups = {0}, text = {0};
+    AUTO_FREE char *name = memory_format("/proc/%lld/cgroup", (long long)pid);
+    int64_t quota = 0;
+    assert_int_equal(file_read(name, 65536, &groups, NULL), 0);
+    struct slice rest = buffer_slice(&groups), unused;
+    while (rest.n && !quota) {
+        struct slice line = slice_split(rest, '\n', &rest), path = {0};
+        slice_split(line, ':', &line);
+        slice_split(line, ':', &path);
+        AUTO_FREE char *v1 = memory_format("/sys/fs/cgroup/cpu%.*s/cpu.cfs_quota_us", (int)path.n, path.p);
+        AUTO_FREE char *v2 = memory_format("/sys/fs/cgroup%.*s/cpu.max", (int)path.n, path.p);
+        if (file_read(v1, 64, &text, NULL) == 0)
+            text_parse_i64(slice_split(buffer_slice(&text), '\n', &unused), 1, INT64_MAX, &quota);
+        else if (file_read(v2, 64, &text, NULL) == 0)
+            text_parse_i64(slice_split(buffer_slice(&text), ' ', &unused), 1, INT64_MAX, &quota);
+    }
+    return quota;
+}
+
+static void a_start_may_take_more_than_the_limit_of_cpu(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *spec = bench_pod("u", "echo up; sleep 60");
+    json_set_i64(bench_container(spec), "cpu_milli", 300);
+    cJSON_Delete(bench_start("alice", "begins", json_copy(spec)));
+    AUTO_JSON cJSON *record = bench_wait("alice", "begins", "running");
+    int64_t pid = bench_number(bench_container(record), "pid");
+    assert_int_equal(quota_of(pid), 200000);
+    bench_end(SIGKILL); /* whoever comes after it ends it all the same */
+    bench_up();
+    for (int i = 0; i < 400 && quota_of(pid) != 30000; i++)
+        clock_sleep_ms(25);
+    assert_int_equal(quota_of(pid), 30000);
+    bench_remove("alice", "begins");
+}
+
 static void strangers_cannot_connect(void **state)
 {
     (void)state;
@@ -735,6 +774,7 @@ int main(void)
         cmocka_unit_test(a_listener_inside_is_reached_by_pods_only),
         cmocka_unit_test(changes_are_told),
         cmocka_unit_test(usage_is_measured),
+        cmocka_unit_test(a_start_may_take_more_than_the_limit_of_cpu),
         cmocka_unit_test(strangers_cannot_connect),
         cmocka_unit_test(nonsense_is_answered_and_survived),
         cmocka_unit_test(pods_outlive_a_killed_daemon),

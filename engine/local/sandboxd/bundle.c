@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "engine/local/sandboxd/cgroup.h"
 #include "engine/local/sandboxd/etc.h"
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/seccomp.h"
@@ -300,8 +301,9 @@ static cJSON *render_resources(const struct box_bundle *bundle)
     if (cpu) {
         cJSON *limit = json_set(resources, "cpu", json_object());
         json_set_i64(limit, "shares", cpu * 1024 / 1000 < 2 ? 2 : cpu * 1024 / 1000); /* as kubelet converts */
-        json_set_i64(limit, "quota", cpu * 100 < 1000 ? 1000 : cpu * 100);            /* the kernel's least is 1 ms */
-        json_set_i64(limit, "period", 100000);
+        json_set_i64(limit, "quota",
+                     box_cgroup_quota_us(cpu < bundle->cpu_first_milli ? bundle->cpu_first_milli : cpu));
+        json_set_i64(limit, "period", BOX_CGROUP_PERIOD_US);
     }
     json_set_i64(json_set(resources, "pids", json_object()), "limit", number(bundle, "pids", BOX_PIDS_DEFAULT));
     return resources;

@@ -27,6 +27,7 @@ struct box_bundle {
     const char *rootfs, *etc, *shm, *init;
     const char *empty;                /* an empty directory, to hide /usr/local */
     const char *tmp, *var_tmp, *home; /* private directories on the host */
+    int64_t cpu_first_milli;          /* what it may take of the CPUs at first, if that is more than its limit */
     const struct box_bind *binds;     /* the pod's volumes */
     size_t bind_count;
     const struct box_gpus *gpus; /* NULL: none */

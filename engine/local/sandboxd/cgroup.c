@@ -160,6 +160,31 @@ bool box_cgroup_usage(const char *path, struct box_usage *ret)
     return found;
 }
 
+int64_t box_cgroup_quota_us(int64_t milli)
+{
+    int64_t quota = milli * (BOX_CGROUP_PERIOD_US / 1000);
+    return quota < 1000 ? 1000 : quota; /* the kernel's least is 1 ms */
+}
+
+static bool write_group(const struct hierarchy *hierarchy, const char *path, const char *file, const char *text)
+{
+    AUTO_FREE char *name = memory_format("%s%s/%s", hierarchy->mount, path, file);
+    AUTO_CLOSE int fd = open(name, O_WRONLY | O_CLOEXEC); /* one that is not there is another hierarchy's */
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+bool box_cgroup_set_cpu(const char *path, int64_t milli)
+{
+    char quota[32], maximum[64];
+    bool done = false;
+    snprintf(quota, sizeof(quota), "%lld", (long long)box_cgroup_quota_us(milli));
+    snprintf(maximum, sizeof(maximum), "%s %d", quota, BOX_CGROUP_PERIOD_US);
+    for (size_t i = 0; i < groups.count && !done; i++)
+        done = write_group(&groups.list[i], path, "cpu.cfs_quota_us", quota) ||
+               write_group(&groups.list[i], path, "cpu.max", maximum);
+    return done;
+}
+
 int64_t box_cgroup_oom_kills(const char *path)
 {
     int64_t kills = 0, value;

@@ -24,6 +24,10 @@ struct box_usage {
     int64_t cpu_ms, memory_bytes; /* working set: usage minus inactive page cache, as kubelet counts it */
 };
 bool box_cgroup_usage(const char *path, struct box_usage *ret);
+/* The most that the group may take of the CPUs from now on, in thousandths of one (cpu.cfs_quota_us, cpu.max). */
+bool box_cgroup_set_cpu(const char *path, int64_t milli);
+int64_t box_cgroup_quota_us(int64_t milli); /* of BOX_CGROUP_PERIOD_US */
+#define BOX_CGROUP_PERIOD_US 100000
 /* How many processes of the group the kernel killed for memory so far. */
 int64_t box_cgroup_oom_kills(const char *path);
 /* Value of the line "<key> <number>"; false if absent. Pure. */

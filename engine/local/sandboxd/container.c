@@ -86,6 +86,7 @@ static int render(struct box_daemon *daemon, struct box_pod *pod, const struct b
     bundle->var_tmp = var_tmp;
     bundle->home = home;
     bundle->nofile = daemon->nofile;
+    bundle->cpu_first_milli = daemon->cpu_start_ms ? BOX_CPU_START_MILLI : 0;
     bundle->swap_limited = daemon->swap_limited;
     AUTO_JSON cJSON *json = box_bundle_render(bundle);
     AUTO_FREE char *text = json_print(json);
@@ -151,7 +152,7 @@ static void decide(struct box_pod *pod, struct box_container *container)
 {
     container->state = BOX_EXITED;
     container->pid = container->monitor_pid = 0;
-    container->asked_to_end = container->watched = false;
+    container->asked_to_end = container->watched = container->cpu_settled = false;
     if (pod->state.stopping || !box_container_restarts(container))
         return;
     int64_t ran = container->started_at ? container->finished_at - container->started_at : 0;
@@ -288,4 +289,20 @@ void box_container_watch(struct box_daemon *daemon, struct box_pod *pod, struct 
         return;
     container->watched = true;
     box_monitor_watch(daemon->monitor, &monitor, pod->sandbox->name, pod->key);
+}
+
+int64_t box_container_settle_cpu(struct box_daemon *daemon, const struct box_pod *pod, struct box_container *container)
+{
+    if (container->state != BOX_RUNNING || container->cpu_settled)
+        return 0;
+    int64_t milli = 0, left = container->started_at + daemon->cpu_start_ms - clock_wall_ms();
+    if (left > 0 && left <= daemon->cpu_start_ms) /* a clock that stepped back gives no one more */
+        return left;
+    AUTO_FREE char *cgroup = box_path_cgroup(&daemon->paths, pod->sandbox->name, pod->name, container->name);
+    (void)json_i64(json_member(container_spec(pod, container->name), "cpu_milli"), &milli);
+    if (milli > 0 && milli < BOX_CPU_START_MILLI && box_cgroup_limits() && !box_cgroup_set_cpu(cgroup, milli))
+        log_line(LOG_WARN, "a container's limit of CPU could not be set after its start", LOG_TEXT("pod", pod->key),
+                 LOG_TEXT("container", container->name));
+    container->cpu_settled = true;
+    return 0;
 }

@@ -101,6 +101,7 @@ int box_daemon_open(struct box_daemon *daemon, const struct box_places *places, 
     daemon->nofile = file_limit();
     raise_own_limit();
     box_volume_start();
+    daemon->cpu_start_ms = places->cpu_start_s * 1000;
     int failed = box_paths_open(&daemon->paths, places, error);
     if (failed)
         return failed;

@@ -57,6 +57,7 @@ struct box_daemon {
     struct box_paths paths;
     struct box_runtime runtime;
     int64_t nofile;
+    int64_t cpu_start_ms; /* how long a container that has begun may take more than its limit; 0: never */
     bool swap_limited;
     char *pasta, *nft;           /* absolute paths, or NULL */
     struct queue *queue;         /* steps of pods, keyed "sandbox/pod" */

@@ -28,6 +28,11 @@
 #define BOX_HOSTS_MAX 8192
 #define BOX_HOST_NAMES_MAX 16
 #define BOX_CPU_MILLI_MAX 1024000
+#define BOX_CPU_START_MILLI                                                                                            \
+    2000                           /* what a container that has just begun may take at least, whatever its limit: an   \
+                                      import of Ray or Jupyter takes 10 s of a CPU, and Ray waits 30 s for itself */
+#define BOX_CPU_START_DEFAULT_S 60 /* for so long; its share among those who want more stays its own */
+#define BOX_CPU_START_MAX_S 3600
 #define BOX_PIDS_MAX 32768
 #define BOX_PIDS_DEFAULT 4096
 #define BOX_MEMORY_MIN (16LL << 20) /* runc's own start needs about 8 MiB inside the limit */

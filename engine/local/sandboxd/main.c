@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "engine/local/sandboxd/daemon.h"
 #include "engine/local/sandboxd/init.h"
+#include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/recover.h"
 #include "engine/local/sandboxd/server.h"
 #include "engine/local/sandboxd/session.h"
@@ -22,11 +23,13 @@
 static const char usage_text[] =
     "usage: atelier-sandboxd --run-dir DIR --data-dir DIR --images-dir DIR --socket PATH --socket-user UID[:GID]\n"
     "                        [--name TAG] [--cgroup-parent PATH] [--gpu-devices DIR] [--gpu-driver DIR]\n"
+    "                        [--cpu-start SECONDS]\n"
     "       atelier-sandboxd --down --run-dir DIR --data-dir DIR [--name TAG] [--cgroup-parent PATH]\n"
     "                        [--grace SECONDS]\n"
     "\n"
     "Runs the sandboxes of one Atelier installation. Ended by SIGTERM; pods go on and are adopted by the next start.\n"
-    "--down ends every pod and removes namespaces, mounts and cgroups of the installation; volumes stay.\n";
+    "--down ends every pod and removes namespaces, mounts and cgroups of the installation; volumes stay.\n"
+    "--cpu-start is how long a container that has begun may take two CPUs although its limit is less (60; 0: never).\n";
 
 struct options {
     struct box_places places;
@@ -73,10 +76,12 @@ static int parse(int argc, char **argv, struct options *options)
                                           {"cgroup-parent", required_argument, NULL, 'c'},
                                           {"gpu-devices", required_argument, NULL, 'G'},
                                           {"gpu-driver", required_argument, NULL, 'V'},
+                                          {"cpu-start", required_argument, NULL, 'C'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     int option;
     options->grace_s = 10;
+    options->places.cpu_start_s = BOX_CPU_START_DEFAULT_S;
     while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         switch (option) {
         case 'r':
@@ -113,6 +118,10 @@ static int parse(int argc, char **argv, struct options *options)
         case 'g':
             if (!text_parse_i64(slice_of(optarg), 0, 3600, &options->grace_s))
                 return wrong_usage("--grace: expected seconds from 0 to 3600");
+            break;
+        case 'C':
+            if (!text_parse_i64(slice_of(optarg), 0, BOX_CPU_START_MAX_S, &options->places.cpu_start_s))
+                return wrong_usage("--cpu-start: expected seconds from 0 to 3600");
             break;
         case 'h':
             dprintf(STDOUT_FILENO, "%s", usage_text);

@@ -28,6 +28,7 @@ struct box_places {
     const char *gpu_driver;    /* libcuda.so* and the like, if not below /usr; NULL: they are there */
     const char *tag;           /* NULL: derived from <data> */
     const char *cgroup_parent; /* below the root of each hierarchy; NULL: the root */
+    int64_t cpu_start_s;       /* BOX_CPU_START_MILLI for so long */
 };
 
 struct box_paths {

@@ -153,6 +153,9 @@ static bool start_due(struct box_daemon *daemon, struct box_pod *pod, struct box
             *ret_wait_ms = left < 1 ? 1 : left;
     }
     box_container_watch(daemon, pod, container);
+    int64_t settles_ms = box_container_settle_cpu(daemon, pod, container);
+    if (settles_ms && (!*ret_wait_ms || settles_ms < *ret_wait_ms))
+        *ret_wait_ms = settles_ms;
     return container->state == BOX_EXITED && !container->exit_code;
 }
 

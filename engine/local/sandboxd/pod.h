@@ -22,6 +22,9 @@ void box_container_start(struct box_daemon *daemon, struct box_pod *pod, struct 
 /* If it ended: takes exit code and reason over, decides on a restart. */
 void box_container_collect(struct box_daemon *daemon, struct box_pod *pod, struct box_container *container);
 void box_container_watch(struct box_daemon *daemon, struct box_pod *pod, struct box_container *container);
+/* Lets its limit of CPU hold once it has had its time to start; milliseconds until then, 0 if there is nothing to do.
+ */
+int64_t box_container_settle_cpu(struct box_daemon *daemon, const struct box_pod *pod, struct box_container *container);
 
 /* --- mounting.c, pod->lock held: where a container's mounts come from --- */
 struct box_bind;

@@ -32,6 +32,7 @@ struct box_container {
     int64_t backoff_ms, start_after; /* monotonic ms: state does not outlive a boot */
     bool asked_to_end;               /* SIGTERM was sent */
     bool watched;                    /* not saved: its monitor's end wakes us */
+    bool cpu_settled;                /* not saved: its first minute is over, and its limit holds */
 };
 
 struct box_state {
