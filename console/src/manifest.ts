@@ -1,6 +1,7 @@
-// What a form's lines mean in a manifest: a container's size, its environment, the volumes it mounts.
+// What a form's lines mean in a manifest: a container's size, its environment, the volumes it mounts, the nodes it may stand on.
 import { Problem } from "./api";
 import { t } from "./text";
+import { toYaml } from "./yaml";
 
 export interface Box {
   cpu: string;
@@ -46,4 +47,46 @@ export function lineProblem(env: string, mounts: string): Problem | null {
   if (wrongEnv) return new Problem(422, t.form.envLine(wrongEnv), "form.env");
   const wrongMount = linesOf(mounts).find((line) => !/^[^:\s]+:\/\S*$/.test(line));
   return wrongMount ? new Problem(422, t.form.volumeLine(wrongMount), "form.volumes") : null;
+}
+
+// --- where pods may stand, and what they are called by ------------------------------------------------------------------
+
+export interface Place {
+  labels: string;
+  selector: string;
+  tolerations: string;
+}
+export const nowhere: Place = { labels: "", selector: "", tolerations: "" };
+
+// "team=vision" a line, as a map.
+export function pairs(text: string): Record<string, string> | undefined {
+  const list = environment(text)?.map(({ name, value }) => [name.trim(), value.trim()]);
+  return list && Object.fromEntries(list);
+}
+
+// A taint as kubectl writes it: key=value:Effect; without a value any value is tolerated, without an effect any effect.
+const taint = /^([^=:\s]+)(?:=([^=:\s]*))?(?::(NoSchedule|PreferNoSchedule|NoExecute))?$/;
+export function tolerations(text: string): unknown[] | undefined {
+  const list = linesOf(text).map((line) => {
+    const [, key = line, value, effect] = taint.exec(line) ?? [];
+    return { key, operator: value === undefined ? "Exists" : "Equal", value, effect };
+  });
+  return list.length ? list : undefined;
+}
+
+// What Kubernetes takes as a label; the server looks at those of pods only when it makes them, which a form comes before.
+const label = /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
+export function placeProblem(place: Place, at: string): Problem | null {
+  for (const key of ["labels", "selector"] as const) {
+    const wrong = linesOf(place[key]).find((line) => !label.test(line));
+    if (wrong) return new Problem(422, t.form.labelLine(wrong), `form.${at}.${key}`);
+  }
+  const wrong = linesOf(place.tolerations).find((line) => !taint.test(line));
+  return wrong ? new Problem(422, t.form.taintLine(wrong), `form.${at}.tolerations`) : null;
+}
+
+// Packages as pip names them, as a runtime environment of Ray.
+export function packages(text: string): string | undefined {
+  const pip = linesOf(text);
+  return pip.length ? toYaml({ pip }) : undefined;
 }

@@ -1,4 +1,5 @@
-"""Ray jobs in the console: made, followed, stopped, run again, and what is kept of them when cluster and job are gone."""
+"""A Ray cluster's form, with what few people say; Ray jobs in the console: made, followed, stopped, run again, and what is kept of them when cluster and job are gone."""
+import pathlib
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from atelier import wait_for
 from console import browser, button, check_view, running, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
 
 RITA, EDDA, VERA, OTTO = (f"{name}@example.com" for name in ("rita", "edda", "vera", "otto"))
+REDIS = pathlib.Path("/usr/bin/redis-server")  # where the local engine looks for it
 JOBS = "/apis/ray.io/v1/namespaces/rita/rayjobs"
 COUNT = "python -c \"import time; [(print('step', i, flush=True), time.sleep(1)) for i in range(900)]\""
 
@@ -30,6 +32,82 @@ def status(house, name):
 
 def row_of(page, name, table="Ray jobs"):
     return page.get_by_role("table", name=table).get_by_role("row", name=re.compile(f"^{name}"))
+
+
+def test_the_form_of_a_cluster_says_where_pods_run_and_what_a_head_remembers(house, visit):
+    """Judged by the server while it is written; what is stored is what was said. It fits nowhere, so nothing of it runs."""
+    page = visit(RITA, "/p/rita/ray")
+    button(page, "^new ray cluster$").click()
+    dialog = page.get_by_role("dialog", name="New Ray cluster")
+    more = dialog.locator("summary", has_text="More")
+    expect(dialog.get_by_label("Node selector: Head")).to_be_hidden()  # the simple case is as short as ever
+    fill = {"Name": "placed", "Head memory": "800Gi", "Worker memory": "800Gi"}
+    for label, value in fill.items():
+        dialog.get_by_label(label, exact=True).fill(value)
+    more.click()
+    wrong = [("Labels of the cluster", "team vision", "is not NAME=value", "team=vision\ntier=batch"),
+             ("Node selector: Head", "pool=", None, "pool=system"),
+             ("Tolerations: Workers, group 1", "gpu=a100:Never", "the effect is NoSchedule", "gpu=a100:NoSchedule\nspot"),
+             ("Labels of pods: Workers, group 1", "notebook-name=x", "is the platform's", "team=vision"),
+             ("Node selector: Workers, group 1", "a b=c", "is not NAME=value", "pool=gpu"),
+             ("Environment", "RAY_AUTH_MODE=none", "authentication is set by the platform", "STAGE=trial")]
+    for label, first, says, then in wrong:
+        box = dialog.get_by_label(label, exact=True)
+        box.fill(first)
+        if says:
+            expect(dialog.get_by_role("alert").filter(has_text=says).first).to_be_visible()
+            expect(box).to_have_attribute("aria-invalid", "true")
+        box.fill(then)
+        expect(box).to_be_visible()  # nothing folds under somebody's hands
+        expect(dialog.get_by_text("The server would accept this.")).to_be_visible()
+    dialog.get_by_label("A head that comes back").check()
+    secret = dialog.get_by_label("Redis password")
+    secret.fill("redis")
+    expect(dialog.get_by_role("alert")).to_contain_text('"redis" is not SECRET:key')
+    secret.fill("redis:password")  # a password of no Redis: the server's own rule, at the field it is about
+    expect(dialog.get_by_role("alert")).to_contain_text("it belongs to a redisAddress")
+    expect(secret).to_have_attribute("aria-invalid", "true")
+    dialog.get_by_label("Redis address").fill("redis:6379")
+    expect(dialog.get_by_text("The server would accept this.")).to_be_visible()
+    check_view(page, "cluster-form-more", whole=False)
+    more.scroll_into_view_if_needed()
+    shot(page, "49-cluster-form-more")
+    dialog.get_by_role("button", name="Show YAML").click()
+    text = dialog.get_by_label("Manifest (YAML or JSON)").input_value()
+    for line in ("gcsFaultToleranceOptions:", "nodeSelector:", "key: gpu", "effect: NoSchedule", "team: vision"):
+        assert line in text, line
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog).to_have_count(0)
+    made = house.raycluster("rita", "placed", RITA)
+    spec, head = made["spec"], made["spec"]["headGroupSpec"]["template"]
+    worker = spec["workerGroupSpecs"][0]["template"]
+    assert made["metadata"]["labels"] == {"team": "vision", "tier": "batch"}
+    assert spec["gcsFaultToleranceOptions"] == {
+        "redisAddress": "redis:6379", "redisPassword": {"valueFrom": {"secretKeyRef": {"name": "redis", "key": "password"}}}}
+    assert head["spec"]["nodeSelector"] == {"pool": "system"} and "tolerations" not in head["spec"]
+    assert worker["spec"]["nodeSelector"] == {"pool": "gpu"} and worker["metadata"]["labels"]["team"] == "vision"
+    assert worker["spec"]["tolerations"] == [{"key": "gpu", "operator": "Equal", "value": "a100", "effect": "NoSchedule"},
+                                             {"key": "spot", "operator": "Exists"}]
+    for template in (head, worker):
+        assert {"name": "STAGE", "value": "trial"} in template["spec"]["containers"][0]["env"]
+    house.cli("delete", "raycluster", "placed", "-n", "rita", user=RITA)
+
+
+def test_a_head_is_remembered_by_the_profiles_own_redis(house, visit):
+    page = visit(RITA, "/p/rita/ray")
+    button(page, "^new ray cluster$").click()
+    dialog = page.get_by_role("dialog", name="New Ray cluster")
+    for label, value in {"Name": "lasting", "Head memory": "800Gi", "Replicas": "0"}.items():
+        dialog.get_by_label(label, exact=True).fill(value)
+    dialog.locator("summary", has_text="More").click()
+    dialog.get_by_label("A head that comes back").check()
+    if REDIS.exists():
+        dialog.get_by_role("button", name="Create").click()
+        expect(dialog).to_have_count(0)
+        assert house.raycluster("rita", "lasting", RITA)["spec"]["gcsFaultToleranceOptions"] == {}
+        house.cli("delete", "raycluster", "lasting", "-n", "rita", user=RITA)
+    else:
+        expect(dialog.get_by_role("alert")).to_contain_text("Redis address is missing; expected such as redis:6379")
 
 
 def test_a_job_is_made_followed_and_stopped(house, visit):

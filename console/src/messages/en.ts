@@ -62,6 +62,7 @@ export const en = {
     name: "Name", nameHint: "Lower-case letters, digits and '-', a letter first.", image: "Image", cpu: "CPU", cpuHint: "0.5, 2 …", memory: "Memory", memoryHint: "1Gi, 512Mi …", gpu: "GPUs", state: "State", size: "Size", age: "Age",
     env: "Environment", envHint: "One a line: NAME=value", volumes: "Volumes", volumesHint: "One a line: name:/where/it/appears", more: "More",
     envLine: (line: string) => `"${line}" is not NAME=value`, volumeLine: (line: string) => `"${line}" is not name:/path`, exists: "exists already in this profile",
+    labelsHint: "One a line: NAME=value", labelLine: (line: string) => `"${line}" is not NAME=value as labels are written: letters, digits, '-', '_' and '.', at most 63 each; NAME may begin with a domain and '/'`, taintLine: (line: string) => `"${line}" is not key=value:Effect; the effect is NoSchedule, PreferNoSchedule or NoExecute`,
   },
   events: { title: "Events", none: "No events of late." },
   idle: { warning: (name: string, time: string) => `Nobody uses ${name}: it is stopped at ${time}. Its files stay, what its kernels hold does not.`, keep: "Keep it for 8 hours", keepOf: (name: string) => `Keep it for 8 hours: ${name}` },
@@ -80,6 +81,10 @@ export const en = {
     replicas: "Replicas", min: "Min", max: "Max", autoscale: "Scale by itself", autoscaleHint: "Ray adds and removes workers between Min and Max, by what its tasks ask for.", idle: "Remove a worker after idle seconds", replicasOf: (name: string) => `Replicas of ${name}`, between: (min: number, max: number | string) => `between ${min} and ${max}`, any: "any",
     fromNotebook: "From a notebook of this profile", fromLaptop: "From a laptop with Ray installed", tokenFirst: "Make a token on the page Tokens first, and put it in place of TOKEN.", python: "Python", shell: "Shell command",
     nodes: "Nodes", noNodes: "No nodes at the moment.", node: "Node", restarts: "Restarts", warning: "Jobs and everything in memory are lost.",
+    envHint: "One a line: NAME=value, on every node. Packages are named with a job: a cluster has none of its own.", labels: "Labels of the cluster", labelsOf: (who: string) => `Labels of pods: ${who}`, where: (who: string) => `${who}: where it may run`,
+    selectorOf: (who: string) => `Node selector: ${who}`, selectorHint: "One a line: NAME=value, labels that a node must have. Of no effect on one machine.", tolerationsOf: (who: string) => `Tolerations: ${who}`, tolerationsHint: "One a line: key=value:Effect, as a taint is written. Of no effect on one machine.",
+    remember: "A head that comes back with what it knew", rememberHint: "Left alone, a head that ends starts afresh, and its workers with it. With this (GCS fault tolerance) actors and workers stay; Redis keeps what they need.",
+    redis: "Redis address", redisHint: "host:6379. Left empty: a Redis of the profile's own, where there can be one.", redisSecret: "Redis password", redisSecretHint: "The Secret and its key that hold it: redis:password", secretLine: (text: string) => `"${text}" is not SECRET:key`,
   },
   jobs: {
     title: "Jobs", new: "Submit job", none: "No jobs yet.", notRunning: "Jobs can be submitted once the cluster runs.", entrypoint: "Command", entrypointHint: "What a shell on the head runs, for example: python -c \"import ray; ray.init(); print(ray.nodes())\"",

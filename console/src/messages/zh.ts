@@ -62,6 +62,7 @@ export const zh: Messages = {
     name: "名称", nameHint: "小写字母、数字和“-”，以字母开头。", image: "镜像", cpu: "CPU", cpuHint: "0.5、2 …", memory: "内存", memoryHint: "1Gi、512Mi …", gpu: "GPU", state: "状态", size: "规格", age: "已存在",
     env: "环境变量", envHint: "每行一个：NAME=value", volumes: "存储卷", volumesHint: "每行一个：名称:/挂载路径", more: "更多",
     envLine: (line) => `“${line}”不是 NAME=value`, volumeLine: (line) => `“${line}”不是 名称:/路径`, exists: "本空间中已有同名对象",
+    labelsHint: "每行一个：NAME=value", labelLine: (line) => `“${line}”不是标签的写法 NAME=value：字母、数字、“-”、“_”和“.”，各不超过 63 个字符；NAME 前可加域名和“/”`, taintLine: (line) => `“${line}”不是 key=value:Effect；效果为 NoSchedule、PreferNoSchedule 或 NoExecute`,
   },
   events: { title: "事件", none: "最近没有事件。" },
   idle: { warning: (name, time) => `没有人在使用 ${name}：它将于 ${time} 停止。文件会保留，内核中的内容不会。`, keep: "保留 8 小时", keepOf: (name) => `保留 8 小时：${name}` },
@@ -80,6 +81,10 @@ export const zh: Messages = {
     replicas: "副本数", min: "最少", max: "最多", autoscale: "自动扩缩容", autoscaleHint: "Ray 按任务的需要，在最少与最多之间增减工作节点。", idle: "空闲多少秒后移除工作节点", replicasOf: (name) => `${name} 的副本数`, between: (min, max) => `介于 ${min} 和 ${max} 之间`, any: "不限",
     fromNotebook: "从本空间的笔记本", fromLaptop: "从装有 Ray 的电脑", tokenFirst: "请先在“令牌”页面创建令牌，并替换下面的 TOKEN。", python: "Python 代码", shell: "命令行",
     nodes: "节点", noNodes: "目前没有节点。", node: "节点", restarts: "重启次数", warning: "作业和内存中的一切都会丢失。",
+    envHint: "每行一个：NAME=value，对所有节点生效。软件包随作业指定：集群本身没有。", labels: "集群的标签", labelsOf: (who) => `Pod 标签：${who}`, where: (who) => `${who}：可以在哪里运行`,
+    selectorOf: (who) => `节点选择器：${who}`, selectorHint: "每行一个：NAME=value，节点必须具有的标签。在单机上不起作用。", tolerationsOf: (who) => `容忍：${who}`, tolerationsHint: "每行一个：key=value:Effect，写法同污点。在单机上不起作用。",
+    remember: "头节点恢复时保留原有状态", rememberHint: "不勾选时，头节点结束后从头开始，工作节点也随之重来。勾选后（GCS 容错），Actor 和工作节点会保留；所需信息存于 Redis。",
+    redis: "Redis 地址", redisHint: "host:6379。留空则使用本空间自己的 Redis（如果可以有）。", redisSecret: "Redis 密码", redisSecretHint: "存放密码的 Secret 及其键：redis:password", secretLine: (text) => `“${text}”不是 SECRET:key`,
   },
   jobs: {
     title: "作业", new: "提交作业", none: "还没有作业。", notRunning: "集群运行后才能提交作业。", entrypoint: "命令", entrypointHint: "由头节点上的 shell 运行，例如：python -c \"import ray; ray.init(); print(ray.nodes())\"",

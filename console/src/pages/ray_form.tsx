@@ -1,13 +1,15 @@
-// The form of a Ray cluster: head, groups of workers, scaling by itself, environment, volumes, GPUs.
+// The form of a Ray cluster: head, groups of workers, scaling by itself; folded away environment, volumes, labels, nodes, what a head remembers.
 import { useState } from "preact/hooks";
 import { paths } from "../api";
-import { type Box, environment, fieldsOf, lineProblem, resources, volumes } from "../manifest";
-import { Check, Choice, Field, Lines } from "../parts/form";
+import { type Box, environment, fieldsOf, lineProblem, nowhere, pairs, type Place, placeProblem, resources, tolerations, volumes } from "../manifest";
+import { Check, Choice, Field, Folded, Lines } from "../parts/form";
 import { Maker } from "../parts/maker";
 import { t } from "../text";
 import { useImages } from "./notebook_parts";
+import { Memory, memoryFields, memoryOf, memoryProblem, type Remembered, Where, whereFields } from "./ray_more";
 
 interface Group extends Box {
+  place: Place;
   name: string;
   replicas: number;
   min: number;
@@ -18,32 +20,37 @@ interface Form {
   image: string;
   rayVersion: string;
   head: Box;
+  headPlace: Place;
   headTasks: boolean;
   groups: Group[];
   autoscale: boolean;
   idle: number;
   env: string;
   volumes: string;
+  labels: string;
+  memory: Remembered;
 }
 const most = 1000;
-const fresh = (at: number): Group => ({ name: at === 1 ? "workers" : `workers-${at}`, replicas: 1, min: 0, max: 4, cpu: "4", memory: "8Gi", gpu: "0" });
+const fresh = (at: number): Group => ({ name: at === 1 ? "workers" : `workers-${at}`, replicas: 1, min: 0, max: 4, cpu: "4", memory: "8Gi", gpu: "0", place: nowhere });
 
 // What the form says, as it will be sent. A head that runs no tasks tells Ray it has no CPU to give.
 export function rayManifest(profile: string, form: Form) {
   const { volumes: claims, volumeMounts } = volumes(form.volumes);
-  const template = (name: string, box: Box) => ({
-    spec: { containers: [{ name, image: form.image, resources: resources(box), env: environment(form.env), volumeMounts }], volumes: claims },
+  const template = (name: string, box: Box, place: Place) => ({
+    ...(place.labels.trim() ? { metadata: { labels: pairs(place.labels) } } : {}),
+    spec: { nodeSelector: pairs(place.selector), tolerations: tolerations(place.tolerations), containers: [{ name, image: form.image, resources: resources(box), env: environment(form.env), volumeMounts }], volumes: claims },
   });
   return {
     apiVersion: "ray.io/v1",
     kind: "RayCluster",
-    metadata: { name: form.name, namespace: profile },
+    metadata: { name: form.name, namespace: profile, labels: pairs(form.labels) },
     spec: {
       rayVersion: form.rayVersion,
+      gcsFaultToleranceOptions: memoryOf(form.memory),
       ...(form.autoscale ? { enableInTreeAutoscaling: true, autoscalerOptions: { idleTimeoutSeconds: form.idle } } : {}),
-      headGroupSpec: { rayStartParams: form.headTasks ? {} : { "num-cpus": "0" }, template: template("ray-head", form.head) },
+      headGroupSpec: { rayStartParams: form.headTasks ? {} : { "num-cpus": "0" }, template: template("ray-head", form.head, form.headPlace) },
       workerGroupSpecs: form.groups.map((group) => ({
-        groupName: group.name, replicas: group.replicas, minReplicas: group.min, maxReplicas: group.max, rayStartParams: {}, template: template("ray-worker", group),
+        groupName: group.name, replicas: group.replicas, minReplicas: group.min, maxReplicas: group.max, rayStartParams: {}, template: template("ray-worker", group, group.place),
       })),
     },
   };
@@ -66,13 +73,19 @@ export function NewCluster({ profile, taken, close }: { profile: string; taken: 
   const images = useImages().filter((image) => image.rayVersion);
   const [form, setForm] = useState<Form>({
     name: "", image: "", rayVersion: "", head: { cpu: "2", memory: "4Gi", gpu: "0" }, headTasks: false, groups: [fresh(1)], autoscale: false, idle: 60, env: "", volumes: "",
+    headPlace: nowhere, labels: "", memory: { on: false, address: "", secret: "" },
   });
   const change = (part: Partial<Form>) => setForm({ ...form, ...part });
   const image = images.find((one) => one.name === form.image) ?? images[0];
   const filled = { ...form, image: image?.name ?? "", rayVersion: form.rayVersion || (image?.rayVersion ?? "") };
   const group = (at: number, part: Partial<Group>) => change({ groups: form.groups.map((old, index) => (index === at ? { ...old, ...part } : old)) });
-  const own = lineProblem(form.env, form.volumes);
+  const places: [string, Place, (part: Partial<Place>) => void][] = [
+    [t.ray.head, form.headPlace, (part) => change({ headPlace: { ...form.headPlace, ...part } })],
+    ...form.groups.map((one, at): [string, Place, (part: Partial<Place>) => void] => [t.ray.groupTitle(at + 1), one.place, (part) => group(at, { place: { ...one.place, ...part } })]),
+  ];
   const templates = ["spec.headGroupSpec", ...form.groups.map((_, at) => `spec.workerGroupSpecs[${at}]`)];
+  const own = lineProblem(form.env, form.volumes) ?? memoryProblem(form.memory) ?? placeProblem({ ...nowhere, labels: form.labels }, "spec")
+    ?? places.reduce((found: ReturnType<typeof placeProblem>, [, place], at) => found ?? placeProblem(place, templates[at] ?? ""), null);
   const inner = (key: "env" | "mounts") => templates.flatMap((at) => fieldsOf(`${at}.template.spec.containers[0]`)[key]);
   const claims = templates.map((at) => `${at}.template.spec.volumes`);
   const boxes = templates.flatMap((at) => {
@@ -80,7 +93,8 @@ export function NewCluster({ profile, taken, close }: { profile: string; taken: 
     return [...cpu, ...memory, ...gpu, named];
   });
   const groupFields = form.groups.flatMap((_, at) => ["groupName", "replicas", "minReplicas", "maxReplicas"].map((key) => `spec.workerGroupSpecs[${at}].${key}`));
-  const fields = ["metadata.name", "spec.rayVersion", "spec.autoscalerOptions.idleTimeoutSeconds", "form", ...boxes, ...groupFields, ...inner("env"), ...inner("mounts"), ...claims];
+  const folded = ["form", "metadata.labels", ...memoryFields, ...inner("env"), ...inner("mounts"), ...claims, ...templates.flatMap(whereFields)];
+  const fields = ["metadata.name", "spec.rayVersion", "spec.autoscalerOptions.idleTimeoutSeconds", ...boxes, ...groupFields, ...folded];
   return (
     <Maker title={t.ray.new} path={paths.rayclusters(profile)} manifest={rayManifest(profile, filled)} own={own} taken={taken} fields={fields} close={close}>
       {(problem) => (
@@ -116,11 +130,13 @@ export function NewCluster({ profile, taken, close }: { profile: string; taken: 
           <Check label={t.ray.autoscale} checked={form.autoscale} onChange={(event) => change({ autoscale: event.currentTarget.checked })} />
           <p class="hint">{t.ray.autoscaleHint}</p>
           {form.autoscale ? <Field label={t.ray.idle} type="number" min={1} max={31536000} required value={form.idle} problem={problem} field="spec.autoscalerOptions.idleTimeoutSeconds" onInput={(event) => change({ idle: number(event) })} /> : null}
-          <details open={own !== null || undefined}>
-            <summary>{t.form.more}</summary>
-            <Lines label={t.form.env} rows={3} value={form.env} hint={t.form.envHint} problem={problem} field={["form.env", ...inner("env")]} onInput={(event) => change({ env: event.currentTarget.value })} />
+          <Folded problem={problem} fields={folded}>
+            <Lines label={t.form.env} rows={3} value={form.env} hint={t.ray.envHint} problem={problem} field={["form.env", ...inner("env")]} onInput={(event) => change({ env: event.currentTarget.value })} />
             <Lines label={t.form.volumes} rows={2} value={form.volumes} hint={t.form.volumesHint} problem={problem} field={["form.volumes", ...inner("mounts"), ...claims]} onInput={(event) => change({ volumes: event.currentTarget.value })} />
-          </details>
+            <Lines label={t.ray.labels} rows={2} value={form.labels} hint={t.form.labelsHint} problem={problem} field={["form.spec.labels", "metadata.labels"]} onInput={(event) => change({ labels: event.currentTarget.value })} />
+            <Memory kept={form.memory} problem={problem} change={(part) => change({ memory: { ...form.memory, ...part } })} />
+            {places.map(([title, place, put], at) => <Where key={at} title={title} at={templates[at] ?? ""} place={place} problem={problem} change={put} />)}
+          </Folded>
         </>
       )}
     </Maker>

@@ -1,5 +1,5 @@
 // How is something asked of a person, and how is a mistake shown where it was made?
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useId, useState } from "preact/hooks";
 import { call, Problem } from "../api";
 import { t } from "../text";
@@ -68,6 +68,21 @@ export function Lines(props: Around & JSX.TextareaHTMLAttributes<HTMLTextAreaEle
 
 export function Check({ label, ...input }: { label: string } & JSX.InputHTMLAttributes<HTMLInputElement>) {
   return <label class="check"><input type="checkbox" {...input} /> {label}</label>;
+}
+
+// What is folded away until somebody wants it, or something in it is wrong. It never folds by itself under somebody's hands.
+export function Folded({ problem, fields, children }: { problem: Problem | null; fields: string[]; children: ComponentChildren }) {
+  const [open, setOpen] = useState(false);
+  const wrong = covers(fields, problem);
+  useEffect(() => {
+    if (wrong) setOpen(true);
+  }, [wrong]);
+  return (
+    <details open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{t.form.more}</summary>
+      {children}
+    </details>
+  );
 }
 
 // What no control of the form stands for is said at its end.
