@@ -146,11 +146,15 @@ const struct command commands[] = {
 
     {"ray create", "NAME", "Start a Ray cluster",
      OPTIONS(RAY_OPTIONS("1"), {"label", 0, "NAME=VALUE", "of the RayCluster; may be repeated"},
-             {"schedule-on-head", 0, NULL, "the head takes tasks and actors too"}, DRY_RUN_OPTION, WAIT_OPTIONS),
+             {"schedule-on-head", 0, NULL, "the head takes tasks and actors too"},
+             {"idle-after", 0, "TIME", "suspended when nobody has used it for so long, such as 2h; 0: never"},
+             {"resume-on-request", 0, "WHEN", "a request to it starts it again: idle, always or never"}, DRY_RUN_OPTION,
+             WAIT_OPTIONS),
      1, 1, false,
      "  atelier ray create example-cluster -n alice --wait\n"
      "  atelier ray create small -n alice --worker-cpu 1 --worker-memory 2Gi --replicas 2\n"
-     "  atelier ray create elastic -n alice --replicas 0 --max 4 --autoscale --idle-timeout 120\n",
+     "  atelier ray create elastic -n alice --replicas 0 --max 4 --autoscale --idle-timeout 120\n"
+     "  atelier ray create lab -n alice --idle-after 2h --resume-on-request idle\n",
      verb_ray_create},
     {"ray up", "FILE", "Start or change the cluster of a file of Ray's cluster launcher (GCP, Azure)",
      OPTIONS(DRY_RUN_OPTION, {"image", 0, "IMAGE", "instead of the file's; without either, the newest with Ray"},

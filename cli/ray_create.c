@@ -225,6 +225,16 @@ int ray_render_cluster(struct call *call, int64_t usual_workers, cJSON *spec, st
     return failed ? failed : add_autoscaling(call, spec, error);
 }
 
+/* What becomes of it when nobody uses it (docs/idle.md). */
+static void add_idle(const struct call *call, cJSON *metadata)
+{
+    static const char *const options[][2] = {{"idle-after", "atelier.dev/idle-after"},
+                                             {"resume-on-request", "atelier.dev/resume-on-request"}};
+    for (size_t i = 0; i < COUNT_OF(options); i++)
+        if (call_option(call, options[i][0]))
+            json_set_text(json_object_in(metadata, "annotations"), options[i][1], call_option(call, options[i][0]));
+}
+
 int verb_ray_create(struct call *call, struct error *error)
 {
     AUTO_JSON cJSON *object = json_object();
@@ -232,6 +242,7 @@ int verb_ray_create(struct call *call, struct error *error)
     json_set_text(object, "kind", "RayCluster");
     cJSON *metadata = json_object_in(object, "metadata");
     json_set_text(metadata, "name", call->arguments[0]);
+    add_idle(call, metadata);
     int failed = add_map(call, "label", metadata, "labels", error);
     if (!failed)
         failed = ray_render_cluster(call, 1, json_object_in(object, "spec"), error);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "ray/public.h"
+#include "ray/resume.h"
 #include "tenancy/tenancy.h"
 
 #define PORTS_MAX 16  /* more ports of one service are not reachable by path */
@@ -35,8 +36,10 @@ struct cluster {
     char secret[64];      /* with its token */
     char ray_service[64]; /* that made it, or "" */
     char *public;         /* what its own annotation opens; owned */
+    bool starting;
+    bool resumes[IDLE_RESUME_ALWAYS + 1]; /* by a request, by what its profile says */
 };
-static const enum engine_kind followed[] = {KIND_SERVICE, KIND_SECRET, KIND_RAYCLUSTER, KIND_RAYSERVICE};
+static const enum engine_kind followed[] = {KIND_SERVICE, KIND_SECRET, KIND_RAYCLUSTER, KIND_RAYSERVICE, KIND_PROFILE};
 enum { FOLLOW_COUNT = COUNT_OF(followed) };
 
 struct source { /* one watched kind */
@@ -53,6 +56,7 @@ struct routes {
     struct map *tokens;    /* "ns/secret" -> token */
     struct map *clusters;  /* "ns/cluster" -> struct cluster */
     struct map *opened;    /* "ns/RayService" -> what its annotation opens */
+    struct map *profiles;  /* name -> enum idle_resume, of those that say something */
     struct source sources[FOLLOW_COUNT];
     pthread_t thread;
     pthread_mutex_t mutex; /* guards lost and stopping */
@@ -182,6 +186,9 @@ static struct cluster *read_cluster(const struct routes *routes, const cJSON *ob
         copy_text(cluster->secret, sizeof(cluster->secret), "ray-auth");
     copy_text(cluster->ray_service, sizeof(cluster->ray_service), controller_name(object, "RayService"));
     cluster->public = memory_text(ray_public(object));
+    cluster->starting = ray_is_starting(object);
+    for (enum idle_resume profile = IDLE_RESUME_UNSAID; profile <= IDLE_RESUME_ALWAYS; profile++)
+        cluster->resumes[profile] = ray_resumes(object, profile);
     return cluster;
 }
 
@@ -200,11 +207,24 @@ static void put_ray_service(struct routes *routes, const char *namespace, const 
     free(object ? map_put(routes->opened, at, memory_text(ray_public(object))) : map_remove(routes->opened, at));
 }
 
+static void put_profile(struct routes *routes, const char *name, const cJSON *object)
+{
+    enum idle_resume said = object ? idle_resume_said(object) : IDLE_RESUME_UNSAID;
+    enum idle_resume *kept = NULL;
+    if (said != IDLE_RESUME_UNSAID) {
+        kept = memory_get(sizeof(*kept));
+        *kept = said;
+    }
+    free(kept ? map_put(routes->profiles, slice_of(name), kept) : map_remove(routes->profiles, slice_of(name)));
+}
+
 /* <gone>: the object has been removed. The caller holds the lock for writing. */
 static void put(struct routes *routes, enum engine_kind kind, const cJSON *object, bool gone)
 {
     const char *namespace = json_text(object, "metadata", "namespace", NULL);
     const char *name = json_text(object, "metadata", "name", NULL);
+    if (kind == KIND_PROFILE && name)
+        put_profile(routes, name, gone ? NULL : object);
     if (!namespace || !name)
         return;
     if (kind == KIND_SERVICE)
@@ -213,7 +233,7 @@ static void put(struct routes *routes, enum engine_kind kind, const cJSON *objec
         put_token(routes, namespace, name, gone ? NULL : object);
     else if (kind == KIND_RAYCLUSTER)
         put_cluster(routes, namespace, name, gone ? NULL : object);
-    else
+    else if (kind == KIND_RAYSERVICE)
         put_ray_service(routes, namespace, name, gone ? NULL : object);
 }
 
@@ -251,6 +271,9 @@ static void clear_kind(struct routes *routes, enum engine_kind kind)
     } else if (kind == KIND_RAYCLUSTER) {
         clear_map(&routes->clusters, release_cluster);
         routes->clusters = map_new();
+    } else if (kind == KIND_PROFILE) {
+        clear_map(&routes->profiles, free);
+        routes->profiles = map_new();
     } else {
         clear_map(&routes->opened, free);
         routes->opened = map_new();
@@ -412,6 +435,7 @@ void routes_free(struct routes *routes)
     clear_map(&routes->tokens, release_token);
     clear_map(&routes->clusters, release_cluster);
     clear_map(&routes->opened, free);
+    clear_map(&routes->profiles, free);
     pthread_cond_destroy(&routes->changed);
     pthread_mutex_destroy(&routes->mutex);
     pthread_rwlock_destroy(&routes->lock);
@@ -533,7 +557,7 @@ static void note_public(struct routes *routes, const struct route *route, struct
     snprintf(ret->open, sizeof(ret->open), "%.*s", (int)prefix.n, prefix.n ? prefix.p : "");
 }
 
-static bool resolve(struct routes *routes, const struct route *route, struct target *ret)
+static bool find_target(struct routes *routes, const struct route *route, struct target *ret)
 {
     const struct service *service = find_service(routes, route);
     const struct port *port = service ? find_port(service, wanted_port(route)) : NULL;
@@ -554,6 +578,28 @@ static bool resolve(struct routes *routes, const struct route *route, struct tar
     else if (carries_http && strcmp(service->owner_kind, "Notebook") == 0)
         add_notebook_token(routes, route->namespace, service->owner_name, &target);
     *ret = target;
+    return true;
+}
+
+/* A cluster that sleeps or is waking up. */
+static void note_state(struct routes *routes, const struct route *route, struct target *ret)
+{
+    char key[KEY_SIZE];
+    if (strcmp(ret->owner_kind, "RayCluster") != 0)
+        return;
+    const struct cluster *cluster = map_get(routes->clusters, make_key(key, route->namespace, ret->owner_name));
+    const enum idle_resume *said = map_get(routes->profiles, slice_of(route->namespace));
+    if (cluster && cluster->resumes[said ? *said : IDLE_RESUME_UNSAID])
+        ret->state = TARGET_RESUMES;
+    else if (cluster && cluster->starting)
+        ret->state = TARGET_STARTING;
+}
+
+static bool resolve(struct routes *routes, const struct route *route, struct target *ret)
+{
+    if (!find_target(routes, route, ret))
+        return false;
+    note_state(routes, route, ret);
     return true;
 }
 

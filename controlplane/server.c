@@ -14,6 +14,7 @@
 #include "controlplane/upkeep.h"
 #include "controlplane/watch.h"
 #include "notebooks/notebooks.h"
+#include "ray/resume.h"
 #include "store/store.h"
 #include "tenancy/tenancy.h"
 #include "webhook/webhook.h"
@@ -114,6 +115,12 @@ static bool pod_owner(void *context, const char *namespace, const char *pod, str
     return tenancy_pod_owner(((struct server *)context)->engine, namespace, pod, ret->owner_kind, ret->owner_name);
 }
 
+static int resume(void *context, const char *namespace, const char *cluster, const char *person, bool *ret_resumed,
+                  struct error *error)
+{
+    return ray_resume(((struct server *)context)->engine, namespace, cluster, person, ret_resumed, error);
+}
+
 static bool keep_door(void *context, const char *namespace, struct slice token, struct identity *ret)
 {
     return doors_know(((struct server *)context)->doors, namespace, token, ret);
@@ -148,6 +155,7 @@ static int open_gateway(struct server *server, struct error *error)
                                       .workers = (unsigned)config->workers.number,
                                       .handler = router_handle,
                                       .resolver = resolve,
+                                      .resume = resume,
                                       .pod_owner = pod_owner,
                                       .door_keeper = server->doors ? keep_door : NULL,
                                       .door_directory = door_directory,

@@ -20,6 +20,15 @@ const struct engine_kind_info engine_kinds[KIND_COUNT] = {
 #undef X
 };
 
+bool engine_suspended_idle(const cJSON *cluster)
+{
+    int64_t generation = 0, noted = 0;
+    const char *note = json_text(cluster, "metadata", "annotations", ENGINE_SUSPENDED_IDLE, NULL);
+    return note && json_true(cluster, "spec", "suspend", NULL) &&
+           json_i64(json_at(cluster, "metadata", "generation", NULL), &generation) &&
+           text_parse_i64(slice_of(note), 0, INT64_MAX, &noted) && noted == generation;
+}
+
 static const char *const api_versions[KIND_COUNT] = {
 /* A core kind has no group, and then no slash either. */
 #define X(id, group_, version_, kind_, plural_, singular_, namespaced_, short_)                                        \

@@ -94,6 +94,8 @@ void engine_reconciling(bool yes);
 
 /* On a RayCluster: the generation in which it was suspended because nobody used it (ray/idle.c). */
 #define ENGINE_SUSPENDED_IDLE "atelier.dev/suspended-idle"
+/* True while that is so: whoever changes its spec afterwards makes another generation. */
+bool engine_suspended_idle(const cJSON *cluster);
 
 /* On a Profile and its Namespace: what its pods may reach outside, within what the installation allows
  * (base/outbound.h). */

@@ -13,6 +13,8 @@ struct dial {
     struct connection *connection; /* NULL once abandoned; the loop's */
     dial_done done;
     char namespace[64], service[64], port[64];
+    char resumed[64];           /* a cluster; of one that starts it; else "" */
+    bool has_resumed;           /* it was this one that did */
     char owned[254];            /* a pod; of one that asks whose it is; else "" */
     struct target owner;        /* what it learnt; no kind: nobody's */
     char role[16], person[255]; /* of one to the cluster's API; else "" */
@@ -66,12 +68,22 @@ static void find_owner(struct dial *dial)
         dial->owner = (struct target){0};
 }
 
+static void start_cluster(struct dial *dial)
+{
+    const struct gateway_options *options = &dial->loop->gateway->options;
+    if (options->resume(options->context, dial->namespace, dial->resumed, dial->person, &dial->has_resumed,
+                        &dial->error) == 0)
+        dial->error = (struct error){0};
+}
+
 static void run(struct crew_job *job)
 {
     struct dial *dial = OWNER_OF(job, struct dial, job);
     dial->fd = -1;
     if (*dial->owned) {
         find_owner(dial);
+    } else if (*dial->resumed) {
+        start_cluster(dial);
     } else if (reach(dial) < 0) {
         dial->fd = -1;
         metric_add(&failures, 1);
@@ -144,6 +156,20 @@ struct dial *dial_owner_start(struct connection *connection, const char *namespa
     struct dial *dial = prepare(connection, namespace, done);
     snprintf(dial->owned, sizeof(dial->owned), "%s", pod);
     return start(dial);
+}
+
+struct dial *dial_resume_start(struct connection *connection, const char *namespace, const char *cluster,
+                               const char *person, dial_done done)
+{
+    struct dial *dial = prepare(connection, namespace, done);
+    snprintf(dial->resumed, sizeof(dial->resumed), "%s", cluster);
+    snprintf(dial->person, sizeof(dial->person), "%s", person);
+    return start(dial);
+}
+
+bool dial_has_resumed(const struct dial *dial)
+{
+    return dial->has_resumed;
 }
 
 const struct target *dial_owner(const struct dial *dial)

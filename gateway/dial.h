@@ -22,6 +22,12 @@ struct dial *dial_api_start(struct connection *connection, const char *namespace
 struct dial *dial_owner_start(struct connection *connection, const char *namespace, const char *pod, dial_done done);
 /* While `done` of that runs: the owner; NULL if the pod has none. Borrowed. */
 const struct target *dial_owner(const struct dial *dial);
+/* Nor this, which starts a suspended cluster by <person>'s request (gateway_resumer): <error> has a code if it failed.
+ */
+struct dial *dial_resume_start(struct connection *connection, const char *namespace, const char *cluster,
+                               const char *person, dial_done done);
+/* While `done` of that runs: it was this one that started it. */
+bool dial_has_resumed(const struct dial *dial);
 /* While `done` of dial_api_start runs: the header lines that go with the request; borrowed. */
 const char *dial_headers(const struct dial *dial);
 void dial_abandon(struct dial *dial); /* the result is closed when it comes; done is not called */

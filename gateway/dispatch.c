@@ -12,6 +12,7 @@
 #include "gateway/proxy.h"
 #include "gateway/ray_paths.h"
 #include "gateway/reply.h"
+#include "gateway/resume.h"
 #include "gateway/status.h"
 
 static struct metric denials =
@@ -194,7 +195,7 @@ static void become_nobody(struct exchange *exchange)
 }
 
 /* Allowed: to the workload, if it is not already busy with as many as it may have. */
-static enum step connect_workload(struct connection *connection)
+static enum step connect_workload(struct connection *connection, const struct policy *policy)
 {
     struct exchange *exchange = connection->exchange;
     struct resource *resource = exchange->resource;
@@ -204,6 +205,8 @@ static enum step connect_workload(struct connection *connection)
     if (exchange->route.kind != ROUTE_TUNNEL && exchange->route.tail.n == 0)
         return reply_redirect(connection, exchange->request.get || exchange->request.head ? 302 : 308,
                               exchange->request.path, exchange->request.query, exchange->request.has_query);
+    if (exchange->target.state == TARGET_RESUMES)
+        return resume_begin(connection, policy);
     if (!exchange->target.service[0])
         return reply_unavailable(connection, 503, "nothing answers yet: it is stopped, or being made");
     _Atomic int64_t *count = tunnel ? &resource->tunnels : &resource->requests;
@@ -264,14 +267,14 @@ static enum step follow_decision(struct connection *connection, const struct pol
 {
     if (!decision.allowed && connection->exchange->target.open[0]) {
         become_nobody(connection->exchange);
-        return connect_workload(connection);
+        return connect_workload(connection, policy);
     }
     if (!decision.visible)
         return reply_not_found(connection);
     if (!decision.allowed)
         return reply_forbidden(connection, decision.reason ? decision.reason : "your role does not allow this");
     return connection->exchange->route.kind == ROUTE_POD ? connect_pod(connection, policy)
-                                                         : connect_workload(connection);
+                                                         : connect_workload(connection, policy);
 }
 
 static void on_owner(struct connection *connection, int fd, const struct error *error)
@@ -361,7 +364,7 @@ static enum step tenant(struct connection *connection, const struct policy *poli
     if (is_open_to_nobody(connection)) {
         take_resource(connection);
         become_nobody(exchange);
-        return connect_workload(connection);
+        return connect_workload(connection, policy);
     }
     if (anonymous && guard_is_navigation(request))
         return api_begin(connection); /* to sign-in, or for a resource's host through the hand-over */

@@ -85,6 +85,11 @@ bool route_parse_pod(struct slice path, struct route *ret);
 
 /* Where a route leads. Filled by the resolver, which runs on a loop: it must not block. */
 enum { TARGET_OPEN_SIZE = 129 };
+enum target_state {
+    TARGET_AS_IT_IS, /* what answers there is the answer */
+    TARGET_STARTING, /* where nothing answers, it will */
+    TARGET_RESUMES   /* it is suspended, and whoever may change it may start it by a request */
+};
 struct target {
     char service[64], port[64];          /* "": it is there, and nothing answers yet */
     char owner_kind[32], owner_name[64]; /* what authorization is about: "Notebook"/"RayCluster"; else "Service" */
@@ -92,8 +97,13 @@ struct target {
     char open[TARGET_OPEN_SIZE];         /* ROUTE_SERVE: the prefix of <tail> that anybody may use; "" for none */
     char header_name[32]; /* credential to inject ("Authorization", "X-Ray-Authorization"), "" for none */
     char header_value[256];
+    enum target_state state;
 };
 typedef bool (*gateway_resolver)(void *context, const struct route *route, struct target *ret);
+/* Starts the RayCluster that a request of <person> went to, TARGET_RESUMES; *ret_resumed: this call did it, no other.
+ * On a thread where it may block. */
+typedef int (*gateway_resumer)(void *context, const char *namespace, const char *cluster, const char *person,
+                               bool *ret_resumed, struct error *error);
 /* To which workload does a pod belong? Fills owner_kind and owner_name; false: to none. Asked only for callers whose
  * role on the profile does not open it, on a thread where it may block. */
 typedef bool (*gateway_pod_owner)(void *context, const char *namespace, const char *pod, struct target *ret);
@@ -138,6 +148,7 @@ struct gateway_options {
     unsigned workers;         /* API worker threads, default 8 */
     gateway_handler handler;
     gateway_resolver resolver;
+    gateway_resumer resume;          /* NULL: requests start nothing */
     gateway_pod_owner pod_owner;     /* NULL: pods belong to no workload */
     gateway_door_keeper door_keeper; /* NULL: there are no doors */
     const char *door_directory;      /* where the doors' own certificate authority is kept */

@@ -6,6 +6,8 @@
 #include "gateway/internal.h"
 #include "gateway/status.h"
 
+#define STARTING "the cluster is starting: ask again in some seconds"
+
 const char *http_reason(int status)
 {
     static const struct {
@@ -204,15 +206,15 @@ enum step reply_metrics(struct connection *connection)
  */
 
 static const char page_headers[] = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
-                                   "base-uri 'none'; form-action 'none'; frame-ancestors 'self'\r\n";
+                                   "base-uri 'none'; form-action 'self'; frame-ancestors 'self'\r\n";
 
 static void print_console_link(struct buffer *page, const struct connection *connection)
 {
     const struct exchange *exchange = connection->exchange;
     const struct gateway *gateway = connection->io.loop->gateway;
     const char *port = exchange->host.text + exchange->host.name_length;
-    buffer_add_format(page, "%s://%s%s/", connection_is_secure(connection) ? "https" : "http",
-                      gateway->options.base_domain, port);
+    buffer_add_format(page, "<a href=\"%s://%s%s/\">the console</a>",
+                      connection_is_secure(connection) ? "https" : "http", gateway->options.base_domain, port);
 }
 
 static const char *what_is_meant(enum route_kind kind)
@@ -227,35 +229,90 @@ static const char *what_is_meant(enum route_kind kind)
     }
 }
 
-static void print_page(struct buffer *page, const struct connection *connection, const char *message)
+/* <reload>: the page is loaded again by itself, without a script. */
+static void print_page_head(struct buffer *page, const char *title, bool reload)
+{
+    buffer_add_text(page, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                          "content=\"width=device-width\">");
+    if (reload)
+        buffer_add_text(page, "<meta http-equiv=\"refresh\" content=\"3\">");
+    buffer_add_format(page, "<title>%s</title>", title);
+    buffer_add_text(page, "<style>body{font:16px/1.5 "
+                          "system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;color:#222;"
+                          "background:#fff}a{color:#0b57d0}button{font:inherit;padding:.4rem 1rem}"
+                          "@media(prefers-color-scheme:dark){body{color:#eee;"
+                          "background:#161616}a{color:#8ab4f8}}</style><main><h1>");
+}
+
+static void print_starting_page(struct buffer *page, const struct connection *connection)
+{
+    const struct route *route = &connection->exchange->route;
+    print_page_head(page, "Starting", true);
+    buffer_add_format(page, "The %s %s is starting", what_is_meant(route->kind), route->name);
+    buffer_add_text(page, "</h1><p>This page loads itself again until it answers. What it waits for is in ");
+    print_console_link(page, connection);
+    buffer_add_text(page, ".</p></main></html>\n");
+}
+
+/* The form is sent from here, which no other site can do: the Origin says so. */
+static void print_suspended_page(struct buffer *page, const struct connection *connection)
+{
+    const struct route *route = &connection->exchange->route;
+    print_page_head(page, "Suspended", false);
+    buffer_add_format(page, "The %s %s is suspended", what_is_meant(route->kind), route->name);
+    buffer_add_text(page, "</h1><form method=\"post\"><button>Start it</button></form><p>Or see it in ");
+    print_console_link(page, connection);
+    buffer_add_text(page, ".</p></main></html>\n");
+}
+
+static void print_silent_page(struct buffer *page, const struct connection *connection, const char *message)
 {
     const struct route *route = &connection->exchange->route;
     /* Names are DNS labels and messages ours, but both go through the one escape that knows no exceptions. */
     AUTO_BUFFER struct buffer text = {0};
     for (const char *p = message; *p; p++)
         buffer_add_format(&text, *p == '<' || *p == '>' || *p == '&' || *p == '"' ? "&#%d;" : "%c", *p);
-    buffer_add_text(page, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-                          "content=\"width=device-width\"><title>Not running</title><style>body{font:16px/1.5 "
-                          "system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;color:#222;"
-                          "background:#fff}a{color:#0b57d0}@media(prefers-color-scheme:dark){body{color:#eee;"
-                          "background:#161616}a{color:#8ab4f8}}</style><main><h1>");
+    print_page_head(page, "Not running", false);
     buffer_add_format(page, "The %s %s is not answering", what_is_meant(route->kind), route->name);
     buffer_add_format(page,
-                      "</h1><p>%s</p><p>It may be stopped or still starting. Start it, or see what it waits for, in "
-                      "<a href=\"",
+                      "</h1><p>%s</p><p>It may be stopped or still starting. Start it, or see what it waits for, in ",
                       text.p ? text.p : "");
     print_console_link(page, connection);
-    buffer_add_text(page, "\">the console</a>, then load this page again.</p></main></html>\n");
+    buffer_add_text(page, ", then load this page again.</p></main></html>\n");
+}
+
+static void print_page(struct buffer *page, const struct connection *connection, int status, const char *message)
+{
+    enum target_state state = status == 503 ? connection->exchange->target.state : TARGET_AS_IT_IS;
+    switch (state) {
+    case TARGET_STARTING:
+        print_starting_page(page, connection);
+        break;
+    case TARGET_RESUMES:
+        print_suspended_page(page, connection);
+        break;
+    case TARGET_AS_IT_IS:
+        print_silent_page(page, connection, message);
+        break;
+    }
+}
+
+/* A person's browser shows what it is answered to a form, too. */
+static bool is_shown(const struct http_request *request)
+{
+    const struct header *mode = http_fields_find(&request->fields, "Sec-Fetch-Mode");
+    return guard_is_navigation(request) || (mode && slice_is_nocase(mode->value, "navigate") && !request->websocket);
 }
 
 enum step reply_unavailable(struct connection *connection, int status, const char *message)
 {
     AUTO_BUFFER struct buffer body = {0};
-    bool person = guard_is_navigation(&connection->exchange->request);
+    bool person = is_shown(&connection->exchange->request);
+    bool starting = status == 503 && connection->exchange->target.state == TARGET_STARTING;
     if (person)
-        print_page(&body, connection, message);
+        print_page(&body, connection, status, message);
     else
-        status_print(&body, status, status_reason(status), message);
+        status_print(&body, status, status_reason(status), starting ? STARTING : message);
     return reply_send(connection, &(struct reply){.status = status,
                                                   .type = person ? "text/html; charset=utf-8" : NULL,
                                                   .headers = person ? page_headers : NULL,

@@ -20,7 +20,8 @@ enum step reply_redirect(struct connection *connection, int status, struct slice
 /* 308 to the same address on the TLS listener. */
 enum step reply_to_https(struct connection *connection);
 enum step reply_metrics(struct connection *connection);
-/* 502/503/504 for a route: JSON, or for a person's browser a page that says what to do. */
+/* 502/503/504 for a route: JSON, or for a person's browser a page that says what to do. With 503, where the target is
+ * starting, that is what is said whatever <message> is, and the page loads itself again. */
 enum step reply_unavailable(struct connection *connection, int status, const char *message);
 const char *http_reason(int status); /* RFC 9110's phrase; static */
 

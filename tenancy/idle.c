@@ -19,8 +19,19 @@ static bool read_after(const char *text, int64_t *ret_s)
     return duration_parse(slice_of(text), ret_s) && (*ret_s == 0 || *ret_s >= IDLE_AFTER_LEAST_S);
 }
 
+enum idle_resume idle_resume_said(const cJSON *object)
+{
+    const char *text = annotation(object, IDLE_RESUME);
+    if (!text)
+        return IDLE_RESUME_UNSAID;
+    if (strcmp(text, "always") == 0)
+        return IDLE_RESUME_ALWAYS;
+    return strcmp(text, "idle") == 0 ? IDLE_RESUME_IDLE : IDLE_RESUME_NEVER;
+}
+
 int idle_check_annotations(const cJSON *object, struct error *error)
 {
+    const char *resume = annotation(object, IDLE_RESUME);
     const char *after = annotation(object, IDLE_AFTER), *keep = annotation(object, IDLE_KEEP_UNTIL);
     int64_t number;
     if (after && !read_after(after, &number))
@@ -30,6 +41,10 @@ int idle_check_annotations(const cJSON *object, struct error *error)
     if (keep && !clock_parse(slice_of(keep), &number))
         return error_set(error, ERROR_INVALID, "metadata.annotations[" IDLE_KEEP_UNTIL "]",
                          IDLE_KEEP_UNTIL " must be a time such as 2026-11-23T18:00:00Z");
+    if (resume && idle_resume_said(object) == IDLE_RESUME_NEVER && strcmp(resume, "never") != 0)
+        return error_set(error, ERROR_INVALID, "metadata.annotations[" IDLE_RESUME "]",
+                         IDLE_RESUME " must be \"idle\" (what was suspended because nobody used it), \"always\" "
+                                     "(what somebody suspended, too) or \"never\"");
     return 0;
 }
 

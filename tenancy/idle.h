@@ -12,6 +12,7 @@
 
 #define IDLE_AFTER "atelier.dev/idle-after"
 #define IDLE_KEEP_UNTIL "atelier.dev/keep-until"
+#define IDLE_RESUME "atelier.dev/resume-on-request"
 #define IDLE_AFTER_LEAST_S 5 /* less would stop what is only just starting */
 
 /* When a workload was last used from outside of it or kept a CPU busy: wall clock, 0 for never. May block; fails where
@@ -32,6 +33,15 @@ struct idle_options {
 
 /* INVALID with the annotation's path if it says no duration or time. For every object that may carry them. */
 int idle_check_annotations(const cJSON *object, struct error *error);
+/* Which suspended workload a request to it starts again, as its annotation IDLE_RESUME says, or its profile's. */
+enum idle_resume {
+    IDLE_RESUME_UNSAID,
+    IDLE_RESUME_NEVER,
+    IDLE_RESUME_IDLE,  /* one that was suspended because nobody used it */
+    IDLE_RESUME_ALWAYS /* one that somebody suspended, too */
+};
+/* What cannot be read means never. */
+enum idle_resume idle_resume_said(const cJSON *object);
 /* The time for this workload in seconds; 0: never. What cannot be read means never. */
 int idle_after(struct engine *engine, const struct idle_options *options, const cJSON *workload, int64_t *ret_s,
                struct error *error);

@@ -143,16 +143,6 @@ static void set_failure(cJSON *status, const struct ray_seen *seen)
 
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
-/* Whoever changes it afterwards makes another generation. */
-static bool suspended_idle(const cJSON *cluster)
-{
-    int64_t generation = 0, noted = 0;
-    const char *note = json_text(cluster, "metadata", "annotations", ENGINE_SUSPENDED_IDLE, NULL);
-    return note && json_true(cluster, "spec", "suspend", NULL) &&
-           json_i64(json_at(cluster, "metadata", "generation", NULL), &generation) &&
-           text_parse_i64(slice_of(note), 0, INT64_MAX, &noted) && noted == generation;
-}
-
 /* Known to who looks after idle ones (ray/idle.c): kept here. A warning is for what runs. */
 static void keep_use(cJSON *status, const struct ray_seen *seen)
 {
@@ -176,7 +166,7 @@ static void set_state(cJSON *status, const struct ray_seen *seen)
     json_set_text(status, "state", state);
     if (strcmp(state, before) != 0 && state[0])
         status_set_time(kept, state, clock_wall_ms());
-    if (suspended_idle(seen->cluster->body))
+    if (engine_suspended_idle(seen->cluster->body))
         json_set_text(status, "reason", "it was suspended because nobody used it");
     else if (seen->failure)
         json_set_text(status, "reason", seen->failure);

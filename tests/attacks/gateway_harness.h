@@ -454,12 +454,28 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     snprintf(ret->owner_kind, sizeof(ret->owner_kind), ray ? "RayCluster" : "Notebook");
     snprintf(ret->owner_name, sizeof(ret->owner_name), "%.63s", route->name);
     ret->strip_prefix = route->kind != ROUTE_NOTEBOOK;
-    if (route->kind == ROUTE_SERVE && strncmp(route->name, "open", 4) == 0 && slice_starts(route->tail, "/app") &&
-        apps_open)
+    if (strncmp(route->name, "asleep", 6) == 0)
+        ret->state = TARGET_RESUMES;
+    if (route->kind == ROUTE_SERVE &&
+        (strncmp(route->name, "open", 4) == 0 || strcmp(route->name, "asleep-open") == 0) &&
+        slice_starts(route->tail, "/app") && apps_open)
         snprintf(ret->open, sizeof(ret->open), "/app");
     snprintf(ret->header_name, sizeof(ret->header_name), ray ? "X-Ray-Authorization" : "Authorization");
     snprintf(ret->header_value, sizeof(ret->header_value), ray ? "Bearer raysecret" : "token jupytersecret");
     return true;
+}
+
+/* Which started: "asleep-stuck" does not. */
+static int resume(void *context, const char *namespace, const char *cluster, const char *person, bool *ret_resumed,
+                  struct error *error)
+{
+    (void)context;
+    (void)namespace;
+    (void)person;
+    if (strcmp(cluster, "asleep-stuck") == 0)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "nothing can be written now");
+    *ret_resumed = true;
+    return 0;
 }
 
 /* --- the API handler ---------------------------------------------------------------------------------------------- */
@@ -548,6 +564,7 @@ static inline void harness_start(unsigned loops)
                                       .workers = 4,
                                       .handler = handle,
                                       .pod_owner = find_pod_owner,
+                                      .resume = resume,
                                       .resolver = resolve};
     if (gateway_new(&options, &gateway, &error) < 0) {
         fprintf(stderr, "gateway_new: %s\n", error.message);

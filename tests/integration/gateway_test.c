@@ -67,6 +67,7 @@ CORPUS(identity)
 CORPUS(guard)
 CORPUS(upstream)
 CORPUS(open)
+CORPUS(resume)
 
 /* --- bodies ------------------------------------------------------------------------------------------------------- */
 
@@ -821,6 +822,7 @@ int main(int argc, char **argv)
         TEST(wire_guard),
         TEST(wire_upstream),
         TEST(wire_open),
+        TEST(wire_resume),
         TEST(large_upload_is_streamed),
         TEST(large_download_waits_for_its_reader),
         TEST(expect_continue_is_answered),

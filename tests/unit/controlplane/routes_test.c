@@ -352,6 +352,38 @@ static void applications_are_opened_and_closed(void **state)
     assert_string_equal(target.open, "");
 }
 
+#define SLEEPING(resume, suspend)                                                                                      \
+    "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\",\"annotations\":{\"atelier.dev/"                           \
+    "resume-on-request\":" resume "}},\"spec\":{\"suspend\":" suspend "}}"
+#define ALICES(annotations) "{\"metadata\":{\"name\":\"alice\",\"annotations\":{" annotations "}}}"
+
+static int state_of(const char *path)
+{
+    struct target target;
+    assert_true(resolve(path, &target));
+    return (int)target.state;
+}
+
+/* By its own word or its profile's; on every way to it. */
+static void a_suspended_cluster_may_be_started_by_a_request(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/ray/alice/rc/", "/serve/alice/rc/predict", "/tunnel/alice/rc-head-svc/10001"};
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, SLEEPING("null", "true"));
+    assert_int_equal(state_of(paths[0]), TARGET_AS_IT_IS);
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, SLEEPING("\"always\"", "true"));
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        assert_int_equal(state_of(paths[i]), TARGET_RESUMES);
+    assert_int_equal(state_of("/notebook/alice/nb1/"), TARGET_AS_IT_IS);
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, SLEEPING("\"always\"", "false"));
+    assert_int_equal(state_of(paths[0]), TARGET_STARTING);
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, SLEEPING("null", "true"));
+    tell(KIND_PROFILE, ENGINE_MODIFIED, ALICES("\"atelier.dev/resume-on-request\":\"always\""));
+    assert_int_equal(state_of(paths[0]), TARGET_RESUMES);
+    tell(KIND_PROFILE, ENGINE_MODIFIED, ALICES(""));
+    assert_int_equal(state_of(paths[0]), TARGET_AS_IT_IS);
+}
+
 static void notebooks_lead_somewhere_without_ray(void **state)
 {
     (void)state;
@@ -392,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(ray_services_lead_to_their_cluster, start, stop),
         cmocka_unit_test_setup_teardown(kuberays_own_secret_is_found, start, stop),
         cmocka_unit_test_setup_teardown(applications_are_opened_and_closed, start, stop),
+        cmocka_unit_test_setup_teardown(a_suspended_cluster_may_be_started_by_a_request, start, stop),
         cmocka_unit_test_setup_teardown(notebooks_lead_somewhere_without_ray, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

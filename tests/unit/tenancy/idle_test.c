@@ -126,6 +126,10 @@ static void annotations_are_checked(void **state)
     complain(IDLE_AFTER, "soon", false);
     complain(IDLE_KEEP_UNTIL, "2026-11-23T18:00:00Z", true);
     complain(IDLE_KEEP_UNTIL, "tomorrow", false);
+    complain(IDLE_RESUME, "never", true);
+    complain(IDLE_RESUME, "idle", true);
+    complain(IDLE_RESUME, "always", true);
+    complain(IDLE_RESUME, "true", false);
 }
 
 int main(void)
