@@ -147,6 +147,49 @@ int connection_collect(PGconn *pg, int64_t deadline_ms, PGresult **ret, struct e
     return 0;
 }
 
+/* In a pipeline a NULL ends the results of one statement; two in a row, or one on a broken connection, end them all. */
+static int next_of_pipeline(PGconn *pg, int64_t deadline_ms, size_t *at, PGresult **ret, struct error *error)
+{
+    int failed = next_result(pg, deadline_ms, ret, error);
+    if (!failed && !*ret) {
+        (*at)++;
+        failed = next_result(pg, deadline_ms, ret, error);
+    }
+    if (!failed && (!*ret || PQstatus(pg) == CONNECTION_BAD)) {
+        PQclear(*ret);
+        return lost(NULL, pg, "connection was lost", error);
+    }
+    return failed;
+}
+
+int connection_collect_each(PGconn *pg, int64_t deadline_ms, PGresult **rets, size_t times, PGresult **ret_refused,
+                            struct error *error)
+{
+    AUTO_RESULT PGresult *refused = NULL;
+    size_t at = 0;
+    int failed = flush(pg, deadline_ms, error);
+    while (!failed) {
+        PGresult *result = NULL;
+        failed = next_of_pipeline(pg, deadline_ms, &at, &result, error);
+        if (failed)
+            break;
+        ExecStatusType status = PQresultStatus(result);
+        if (status == PGRES_PIPELINE_SYNC) { /* the transaction is over, one way or the other */
+            PQclear(result);
+            *ret_refused = TAKE_POINTER(refused);
+            return 0;
+        }
+        if (succeeded(result) && at < times && !rets[at]) {
+            rets[at] = result;
+        } else if (!refused) { /* also what a commit answers that fails: it comes after all statements */
+            refused = result;
+        } else {
+            PQclear(result); /* not run, after the one that was refused */
+        }
+    }
+    return failed;
+}
+
 int connection_query(PGconn *pg, const char *sql, int64_t timeout_ms, PGresult **ret, struct error *error)
 {
     AUTO_RESULT PGresult *result = NULL;

@@ -64,6 +64,11 @@ int store_connection_open(const struct store *store, int64_t timeout_ms, PGconn 
 /* Waits for everything sent on <pg>; *ret is the first failed or else the last result. Negative: the connection is lost
  * or the deadline (monotonic) has passed, and it must be closed. */
 int connection_collect(PGconn *pg, int64_t deadline_ms, PGresult **ret, struct error *error);
+/* The same in pipeline mode, up to the one synchronization that was sent after <times> statements: rets[i] (NULL
+ * before) is what the i-th gave. *ret_refused: NULL, or the first result that is an error, and then nothing was kept.
+ */
+int connection_collect_each(PGconn *pg, int64_t deadline_ms, PGresult **rets, size_t times, PGresult **ret_refused,
+                            struct error *error);
 /* A simple query of our own text: no parameters, any number of statements. */
 int connection_query(PGconn *pg, const char *sql, int64_t timeout_ms, PGresult **ret, struct error *error);
 int connection_result_error(const char *name, const PGresult *result, struct error *error);

@@ -26,28 +26,39 @@ static int drop(struct store_connection *c, int failed, const struct error *erro
     return failed;
 }
 
-static int collect(struct store_connection *c, const char *name, PGresult **ret, struct error *error)
+static int lose(struct store_connection *c, int failed, const struct error *detail, struct error *error)
 {
-    struct error detail = {0};
-    AUTO_RESULT PGresult *result = NULL;
-    int failed = connection_collect(c->pg, clock_monotonic_ms() + STORE_STATEMENT_MS, &result, &detail);
-    if (failed) {
-        drop(c, failed, &detail);
-        return error_set(error, detail.code, NULL, "the database is not available; try again shortly");
-    }
-    failed = connection_result_error(name, result, &detail);
+    drop(c, failed, detail);
+    return error_set(error, detail->code, NULL, "the database is not available; try again shortly");
+}
+
+/* What the server answered: 0, or its error. */
+static int judge(struct store_connection *c, const char *name, const PGresult *result, struct error *error)
+{
+    int failed = connection_result_error(name, result, error);
     if (failed) {
         const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         /* The server has forgotten, or refuses, a prepared statement (a migration changed its columns): prepare anew.
          */
         if (state && (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0))
             pool_disconnect(c);
-        if (error)
-            *error = detail;
         return failed;
     }
     if (!atomic_load_explicit(&c->store->ready, memory_order_relaxed))
         pool_note(c->store, true, NULL);
+    return 0;
+}
+
+static int collect(struct store_connection *c, const char *name, PGresult **ret, struct error *error)
+{
+    struct error detail = {0};
+    AUTO_RESULT PGresult *result = NULL;
+    int failed = connection_collect(c->pg, clock_monotonic_ms() + STORE_STATEMENT_MS, &result, &detail);
+    if (failed)
+        return lose(c, failed, &detail, error);
+    failed = judge(c, name, result, error);
+    if (failed)
+        return failed;
     if (ret)
         *ret = TAKE_POINTER(result);
     return 0;
@@ -105,6 +116,62 @@ int store_run(struct store_connection *c, const char *name, const char *sql, con
     if (!PQsendQueryPrepared(c->pg, name, (int)count, texts, NULL, NULL, 0))
         return send_failed(c, error);
     return collect(c, name, ret, error);
+}
+
+/* --- several in one transaction ----------------------------------------------------------------------------------- */
+
+static bool send_each(struct store_connection *c, const char *name, const char *const *texts, size_t count,
+                      size_t times)
+{
+    bool sent = PQenterPipelineMode(c->pg) == 1;
+    for (size_t i = 0; sent && i < times; i++)
+        sent = PQsendQueryPrepared(c->pg, name, (int)count, texts + i * count, NULL, NULL, 0) == 1;
+    return sent && PQpipelineSync(c->pg) == 1; /* commits: what lies between two of them is one transaction */
+}
+
+static int collect_each(struct store_connection *c, const char *name, size_t times, PGresult **rets,
+                        struct error *error)
+{
+    struct error detail = {0};
+    AUTO_RESULT PGresult *refused = NULL;
+    int failed =
+        connection_collect_each(c->pg, clock_monotonic_ms() + STORE_STATEMENT_MS, rets, times, &refused, &detail);
+    if (failed)
+        return lose(c, failed, &detail, error);
+    if (!PQexitPipelineMode(c->pg)) /* it has answered all the same: only the connection is of no more use */
+        pool_disconnect(c);
+    if (refused)
+        return judge(c, name, refused, error);
+    for (size_t i = 0; i < times; i++)
+        if (!rets[i])
+            return error_set(error, ERROR_INTERNAL, NULL, "statement %s: no answer to some of its runs", name);
+    return 0;
+}
+
+int store_run_each(struct store_connection *c, const char *name, const char *sql, const struct store_value *values,
+                   size_t count, size_t times, PGresult **rets, struct error *error)
+{
+    AUTO_FREE const char **texts = memory_get((count * times + 1) * sizeof(*texts));
+    int failed = 0;
+    assert(!c->in_transaction);
+    for (size_t i = 0; !failed && i < times; i++) {
+        rets[i] = NULL;
+        failed = check_values(values + i * count, count, texts + i * count, error);
+    }
+    if (failed)
+        return failed;
+    if (!c->pg)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "the database is not available; try again shortly");
+    failed = prepare(c, name, sql, count, error);
+    if (failed)
+        return failed;
+    failed =
+        send_each(c, name, texts, count, times) ? collect_each(c, name, times, rets, error) : send_failed(c, error);
+    for (size_t i = 0; failed && i < times; i++) {
+        PQclear(rets[i]);
+        rets[i] = NULL;
+    }
+    return failed;
 }
 
 int store_begin(struct store_connection *c, struct error *error)

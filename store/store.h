@@ -57,6 +57,11 @@ int store_run(struct store_connection *connection, const char *name, const char 
 #define store_run_v(connection, name, sql, ret, error, ...)                                                            \
     store_run((connection), (name), (sql), (const struct store_value[]){__VA_ARGS__},                                  \
               COUNT_OF(((const struct store_value[]){__VA_ARGS__})), (ret), (error))
+/* Runs one named statement <times> times, with <count> values each (one set after the other in <values>), in a
+ * transaction of its own and one exchange with the server: either all are kept, and rets[i] (the caller's) is what the
+ * i-th gave, or none, and no rets[i] is set. Errors are those of the first that failed. Not within store_begin. */
+int store_run_each(struct store_connection *connection, const char *name, const char *sql,
+                   const struct store_value *values, size_t count, size_t times, PGresult **rets, struct error *error);
 static inline void store_clear_cleanup(PGresult **result)
 {
     PQclear(*result);

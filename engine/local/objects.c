@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "engine/local/group.h"
 #include "engine/local/index.h"
 #include "engine/local/objects_merge.h"
 #include "engine/local/objects_sql.h"
@@ -37,24 +38,31 @@ enum { DOUBT_AGAIN_MS = 1000, DOUBT_FOR_MS = 30 * 1000 };
 
 struct objects {
     struct objects_options options;
-    pthread_mutex_t writer; /* one write at a time; also guards doubts and away_until_ms */
+    struct group *writers;  /* its lock also guards doubts and away_until_ms */
     pthread_rwlock_t shown; /* guards indexes and version */
     struct object_index indexes[KIND_COUNT];
     int64_t version;
     struct doubt *doubts;
     int64_t away_until_ms;
-    _Atomic bool away; /* a write has failed since PostgreSQL was last seen well */
+    _Atomic bool in_doubt; /* there are doubts */
+    _Atomic bool away;     /* a write has failed since PostgreSQL was last seen well */
 };
 
 static struct metric writes_total = METRIC_COUNTER("atelier_engine_writes_total", "Objects written to PostgreSQL.");
 static struct metric writes_failed =
     METRIC_COUNTER("atelier_engine_writes_failed_total", "Object writes that PostgreSQL did not confirm.");
 
+static int group_begin(void *context, struct error *error);
+static void group_run(void *context, struct group_write *writes);
+static void group_finish(void *context, struct group_write *write);
+
 struct objects *objects_new(const struct objects_options *options)
 {
     struct objects *objects = memory_get(sizeof(*objects));
+    const struct group_options writers = {
+        .begin = group_begin, .run = group_run, .finish = group_finish, .context = objects};
     objects->options = *options;
-    pthread_mutex_init(&objects->writer, NULL);
+    objects->writers = group_new(&writers);
     pthread_rwlock_init(&objects->shown, NULL);
     return objects;
 }
@@ -77,7 +85,7 @@ void objects_free(struct objects *objects)
         objects->doubts = doubt->next;
         doubt_free(doubt);
     }
-    pthread_mutex_destroy(&objects->writer);
+    group_free(objects->writers);
     pthread_rwlock_destroy(&objects->shown);
     free(objects);
 }
@@ -253,6 +261,7 @@ static void doubt_add(struct objects *objects, enum engine_kind kind, const char
                             .due_ms = now,
                             .until_ms = now + DOUBT_FOR_MS};
     objects->doubts = doubt;
+    atomic_store(&objects->in_doubt, true);
 }
 
 /* Shows a row that was written behind memory's back. Versions are shown in order: one that came late gets a new one. */
@@ -316,6 +325,7 @@ static int settle_due(struct objects *objects, struct error *error)
             at = &doubt->next;
         }
     }
+    atomic_store(&objects->in_doubt, objects->doubts != NULL);
     return 0;
 }
 
@@ -328,31 +338,38 @@ static void note_away(struct objects *objects, int r)
     }
 }
 
-/* Takes the writer lock; nothing is in doubt after it. On failure the lock is not held. */
-static int writer_begin(struct objects *objects, struct error *error)
+/* Before a write, with the writers' lock: nothing is in doubt after it. */
+static int write_begin(struct objects *objects, struct error *error)
 {
     int r = 0;
-    pthread_mutex_lock(&objects->writer);
     if (clock_monotonic_ms() < objects->away_until_ms)
         r = error_set(error, ERROR_UNAVAILABLE, NULL, "the database is away; try again in a moment");
     if (r == 0 && objects->doubts) {
         r = settle_due(objects, error);
         note_away(objects, r);
     }
+    return r;
+}
+
+/* Nobody else writes until writer_end; on failure that is not called. */
+static int writer_begin(struct objects *objects, struct error *error)
+{
+    group_enter_alone(objects->writers);
+    int r = write_begin(objects, error);
     if (r < 0)
-        pthread_mutex_unlock(&objects->writer);
+        group_leave(objects->writers);
     return r;
 }
 
 static void writer_end(struct objects *objects)
 {
-    pthread_mutex_unlock(&objects->writer);
+    group_leave(objects->writers);
 }
 
-/* Settles what is in doubt also while nobody writes. */
+/* Settles what is in doubt also while nobody writes; where nothing is, nobody is held up. */
 static void settle_quietly(struct objects *objects)
 {
-    if (writer_begin(objects, NULL) == 0)
+    if (atomic_load(&objects->in_doubt) && writer_begin(objects, NULL) == 0)
         writer_end(objects);
 }
 
@@ -380,39 +397,100 @@ static int too_large(size_t bytes, struct error *error)
                      OBJECT_BYTES_MAX);
 }
 
-/* Commits the object <body> (consumed) in place of <current> (NULL: a new one), and shows it. */
+/* An object on its way to the table. */
+struct written {
+    cJSON *body;        /* ends up in <now> if it is kept */
+    struct object *now; /* once it is committed and shown */
+    char *text;
+    size_t bytes;
+};
+
+static void written_clear(struct written *written)
+{
+    cJSON_Delete(written->body);
+    object_unref(written->now);
+    free(written->text);
+}
+#define AUTO_WRITTEN __attribute__((cleanup(written_clear)))
+
+/* Consumes <body>. */
+static int written_begin(struct written *written, cJSON *body, struct error *error)
+{
+    json_remove(json_member(body, "metadata"), "resourceVersion");
+    *written = (struct written){.body = body, .text = json_print(body)};
+    written->bytes = strlen(written->text);
+    return written->bytes > OBJECT_BYTES_MAX ? too_large(written->bytes, error) : 0;
+}
+
+/* It was committed as <version>. */
+static void written_show(struct objects *objects, struct written *written, enum engine_kind kind, int64_t version)
+{
+    written->now = object_new(kind, TAKE_POINTER(written->body), version, written->bytes);
+    show(objects, written->now);
+}
+
+/* Commits the object <body> (consumed) in place of <current> (NULL: a new one), and shows it. For who writes alone. */
 static int commit(struct objects *objects, enum engine_kind kind, const struct object *current, cJSON *body,
                   struct object **ret, struct error *error)
 {
-    json_remove(json_member(body, "metadata"), "resourceVersion");
-    AUTO_FREE char *text = json_print(body);
-    size_t bytes = strlen(text);
-    const char *namespace = json_text_or("", body, "metadata", "namespace", NULL);
-    const char *name = json_text(body, "metadata", "name", NULL);
+    AUTO_WRITTEN struct written written;
     int64_t version = 0;
     bool unsure = false;
-    int r;
-    if (bytes > OBJECT_BYTES_MAX)
-        r = too_large(bytes, error);
-    else if (current)
-        r = objects_sql_update(objects->options.store, current, text, &version, &unsure, error);
-    else
+    int r = written_begin(&written, body, error);
+    const char *namespace = json_text_or("", body, "metadata", "namespace", NULL);
+    const char *name = json_text(body, "metadata", "name", NULL);
+    if (r == 0 && current)
+        r = objects_sql_update(objects->options.store, current, written.text, &version, &unsure, error);
+    else if (r == 0)
         r = objects_sql_insert(objects->options.store, kind, namespace, name, json_text(body, "metadata", "uid", NULL),
-                               text, &version, &unsure, error);
+                               written.text, &version, &unsure, error);
     note_away(objects, r);
     if (unsure || r == -ERROR_EXISTS) /* the latter: memory knows of no such row */
         doubt_add(objects, kind, namespace, name);
-    if (r < 0) {
-        cJSON_Delete(body);
+    if (r < 0)
         return r;
-    }
-    struct object *now = object_new(kind, body, version, bytes);
-    show(objects, now);
+    written_show(objects, &written, kind, version);
     if (ret)
-        *ret = now;
-    else
-        object_unref(now);
+        *ret = TAKE_POINTER(written.now);
     return 0;
+}
+
+/* The same for an update that needs no other object to stay as it is: independent ones share a commit. */
+static int commit_together(struct objects *objects, const struct object *current, cJSON *body, struct object **ret,
+                           struct error *error)
+{
+    AUTO_WRITTEN struct written written;
+    int r = written_begin(&written, body, error);
+    if (r < 0)
+        return r;
+    struct group_write write = {.current = current, .text = written.text, .context = &written};
+    group_commit(objects->writers, &write);
+    if (write.result < 0 && error)
+        *error = write.error;
+    if (write.result == 0 && ret)
+        *ret = TAKE_POINTER(written.now);
+    return write.result;
+}
+
+static int group_begin(void *context, struct error *error)
+{
+    return write_begin(context, error);
+}
+
+static void group_run(void *context, struct group_write *writes)
+{
+    struct objects *objects = context;
+    objects_sql_update_all(objects->options.store, writes);
+}
+
+static void group_finish(void *context, struct group_write *write)
+{
+    struct objects *objects = context;
+    note_away(objects, write->result);
+    if (write->unsure)
+        doubt_add(objects, write->current->kind, write->current->namespace, write->current->name);
+    if (write->result == 0)
+        written_show(objects, write->context, write->current->kind, write->version);
 }
 
 static int commit_removal(struct objects *objects, const struct object *current, struct error *error)
@@ -523,6 +601,12 @@ int objects_create(struct objects *objects, enum engine_kind kind, const char *n
 
 /* --- changing ----------------------------------------------------------------------------------------------------- */
 
+struct change {
+    enum engine_part part;
+    object_changer changer;
+    void *context;
+};
+
 /* There is something real behind these kinds, which a controller takes away first. */
 static bool is_held(enum engine_kind kind)
 {
@@ -536,27 +620,48 @@ static bool is_last_step(const struct object *current, const cJSON *merged)
            cJSON_GetArraySize(json_at(merged, "metadata", "finalizers", NULL)) == 0;
 }
 
-static int change_locked(struct objects *objects, struct object *current, enum engine_part part, object_changer changer,
-                         void *context, struct object **ret, struct error *error)
+/* Whether nothing but the object itself decides on a change of it: namespaces decide what may be made in them, claims
+ * share a quota, and a last step is a removal. What is in doubt must be looked up first, by somebody who is alone. */
+static bool may_share(const struct objects *objects, const struct object *current)
+{
+    return current && current->kind != KIND_NAMESPACE && current->kind != KIND_CLAIM && !object_terminating(current) &&
+           !objects->doubts && clock_monotonic_ms() >= objects->away_until_ms;
+}
+
+static int change_locked(struct objects *objects, struct object *current, const struct change *change, bool together,
+                         struct object **ret, struct error *error)
 {
     AUTO_JSON cJSON *wanted = NULL;
     AUTO_JSON cJSON *merged = NULL;
-    int r = changer(context, current->body, &wanted, error);
+    int r = change->changer(change->context, current->body, &wanted, error);
     if (r == 0)
-        r = objects_merge(current, part, wanted, &merged, error);
-    if (r == 0 && part == ENGINE_SPEC && objects->options.admission)
+        r = objects_merge(current, change->part, wanted, &merged, error);
+    if (r == 0 && change->part == ENGINE_SPEC && objects->options.admission)
         r = objects->options.admission(objects->options.context, current->kind, current->body, merged, error);
     if (r < 0)
         return r;
     if (is_last_step(current, merged))
         r = commit_removal(objects, current, error);
     else if (!json_equal(merged, current->body)) {
-        if (part == ENGINE_SPEC)
+        if (change->part == ENGINE_SPEC)
             objects_count_generation(current->body, merged);
-        return commit(objects, current->kind, current, TAKE_POINTER(merged), ret, error);
+        return together ? commit_together(objects, current, TAKE_POINTER(merged), ret, error)
+                        : commit(objects, current->kind, current, TAKE_POINTER(merged), ret, error);
     }
     if (r == 0 && ret)
         *ret = object_ref(current);
+    return r;
+}
+
+static int change_alone(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
+                        const struct change *change, struct object **ret, struct error *error)
+{
+    int r = writer_begin(objects, error);
+    if (r < 0)
+        return r;
+    AUTO_OBJECT struct object *current = objects_find(objects, kind, namespace, name);
+    r = current ? change_locked(objects, current, change, false, ret, error) : not_found(kind, name, error);
+    writer_end(objects);
     return r;
 }
 
@@ -564,13 +669,13 @@ int objects_change(struct objects *objects, enum engine_kind kind, const char *n
                    enum engine_part part, object_changer changer, void *context, struct object **ret,
                    struct error *error)
 {
-    int r = writer_begin(objects, error);
-    if (r < 0)
-        return r;
+    const struct change change = {.part = part, .changer = changer, .context = context};
+    group_enter(objects->writers, kind, namespace, name);
     AUTO_OBJECT struct object *current = objects_find(objects, kind, namespace, name);
-    r = current ? change_locked(objects, current, part, changer, context, ret, error) : not_found(kind, name, error);
-    writer_end(objects);
-    return r;
+    bool together = may_share(objects, current);
+    int r = together ? change_locked(objects, current, &change, true, ret, error) : 0;
+    group_leave(objects->writers);
+    return together ? r : change_alone(objects, kind, namespace, name, &change, ret, error);
 }
 
 /* --- deleting ----------------------------------------------------------------------------------------------------- */

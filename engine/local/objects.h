@@ -1,10 +1,12 @@
 /*
  * All objects of the local engine: in memory for reading, in PostgreSQL for keeping.
  *
- * A write runs under one writer lock: it computes the new object, commits it (one statement, the sequence gives the
- * resourceVersion), and only then shows it in memory. Reads never touch PostgreSQL. While it is away writes answer
- * UNAVAILABLE. A commit whose answer was lost is looked up before the next write, so memory never differs from the
- * table.
+ * A write computes the new object under one lock, commits it (one statement, the sequence gives the resourceVersion),
+ * and only then shows it in memory. Updates that are decided by their own object alone, which is most of them, share a
+ * commit with those that came while the one before was under way (group.h), each with an outcome of its own; creations,
+ * removals, and changes of Namespaces and claims run alone. Reads never touch PostgreSQL. While it is away writes
+ * answer UNAVAILABLE. A commit whose answer was lost is looked up before the next write, so memory never differs from
+ * the table.
  *
  * Two-step deletion: an object with finalizers, and every Pod, Namespace and PersistentVolumeClaim (there is something
  * real behind them), stays with a deletionTimestamp until `objects_finish` or the last finalizer goes.
@@ -13,7 +15,6 @@
 #define ATELIER_ENGINE_LOCAL_OBJECTS_H
 
 #include "engine/local/object.h"
-#include "engine/local/object.h"
 
 struct store;
 struct objects;
@@ -21,8 +22,8 @@ struct objects;
 /* An object as JSON text; Kubernetes' own limit comes from etcd (1.5 MiB) and is close. */
 enum { OBJECT_BYTES_MAX = 1 << 20 };
 
-/* Told after each commit, from the writing thread, without locks. Must not write. <before> NULL: created; <now> NULL:
- * removed. */
+/* Told after each commit, from the thread that made it, with the writers' lock. Must not write. <before> NULL: created;
+ * <now> NULL: removed. */
 typedef void (*objects_listener)(void *context, struct object *before, struct object *now);
 
 /* Completes and checks what a write would keep; <before> is NULL for a creation. It may change <after>. */

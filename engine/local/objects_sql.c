@@ -1,6 +1,8 @@
 /* How do objects reach the table, and come back from it? */
 #include "engine/local/objects_sql.h"
 
+#include "engine/local/group.h"
+
 /* Rows were checked when they were written, against tighter limits; these only bound a damaged table. */
 static const struct json_limits row_limits = {.bytes = 2 << 20, .depth = 96, .values = 200000, .keys = 100000};
 
@@ -100,7 +102,23 @@ int objects_sql_read(struct store *store, enum engine_kind kind, const char *nam
     return r;
 }
 
-/* Runs a writing statement that returns the new version in one row. */
+/* After an error of these kinds the statement may have been committed all the same. */
+static bool leaves_doubt(int r)
+{
+    return r == -ERROR_UNAVAILABLE || r == -ERROR_TIMEOUT || r == -ERROR_INTERNAL;
+}
+
+/* A writing statement returns the new version in one row, or none: then the row is not what memory holds. */
+static int read_version(const PGresult *rows, int64_t *ret_version, bool *ret_unsure, struct error *error)
+{
+    if (PQntuples(rows) != 1) {
+        *ret_unsure = true;
+        return error_set(error, ERROR_CONFLICT, NULL, "the object has been changed meanwhile; read it again");
+    }
+    *ret_version = store_number(rows, 0, "version");
+    return 0;
+}
+
 static int write_row(struct store *store, const char *name, const char *sql, const struct store_value *values,
                      size_t count, int64_t *ret_version, bool *ret_unsure, struct error *error)
 {
@@ -112,15 +130,10 @@ static int write_row(struct store *store, const char *name, const char *sql, con
         return r;
     r = store_run(connection, name, sql, values, count, &rows, error);
     if (r < 0) {
-        *ret_unsure = r == -ERROR_UNAVAILABLE || r == -ERROR_TIMEOUT || r == -ERROR_INTERNAL;
+        *ret_unsure = leaves_doubt(r);
         return r;
     }
-    if (PQntuples(rows) != 1) { /* the row is not what memory holds */
-        *ret_unsure = true;
-        return error_set(error, ERROR_CONFLICT, NULL, "the object has been changed meanwhile; read it again");
-    }
-    *ret_version = store_number(rows, 0, "version");
-    return 0;
+    return read_version(rows, ret_version, ret_unsure, error);
 }
 
 int objects_sql_insert(struct store *store, enum engine_kind kind, const char *namespace, const char *name,
@@ -134,16 +147,70 @@ int objects_sql_insert(struct store *store, enum engine_kind kind, const char *n
                      values, COUNT_OF(values), ret_version, ret_unsure, error);
 }
 
+static const char update[] = "UPDATE objects SET body = $5, resource_version = nextval('object_versions')"
+                             " WHERE kind = $1 AND namespace = $2 AND name = $3 AND resource_version = $4"
+                             " RETURNING resource_version AS version";
+enum { UPDATE_VALUES = 5 };
+
+static void update_values(const struct object *current, const char *text, struct store_value *ret)
+{
+    ret[0] = STORE_TEXT(engine_kinds[current->kind].kind);
+    ret[1] = STORE_TEXT(current->namespace);
+    ret[2] = STORE_TEXT(current->name);
+    ret[3] = STORE_I64(current->version);
+    ret[4] = STORE_TEXT(text);
+}
+
 int objects_sql_update(struct store *store, const struct object *current, const char *text, int64_t *ret_version,
                        bool *ret_unsure, struct error *error)
 {
-    const struct store_value values[] = {STORE_TEXT(engine_kinds[current->kind].kind), STORE_TEXT(current->namespace),
-                                         STORE_TEXT(current->name), STORE_I64(current->version), STORE_TEXT(text)};
-    return write_row(store, "objects_update",
-                     "UPDATE objects SET body = $5, resource_version = nextval('object_versions')"
-                     " WHERE kind = $1 AND namespace = $2 AND name = $3 AND resource_version = $4"
-                     " RETURNING resource_version AS version",
-                     values, COUNT_OF(values), ret_version, ret_unsure, error);
+    struct store_value values[UPDATE_VALUES];
+    update_values(current, text, values);
+    return write_row(store, "objects_update", update, values, UPDATE_VALUES, ret_version, ret_unsure, error);
+}
+
+static void update_one(struct store *store, struct group_write *write)
+{
+    write->result =
+        objects_sql_update(store, write->current, write->text, &write->version, &write->unsure, &write->error);
+}
+
+static int update_together(struct store *store, struct group_write *writes, size_t count, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *connection = NULL;
+    struct store_value values[GROUP_MAX * UPDATE_VALUES];
+    PGresult *rows[GROUP_MAX];
+    size_t at = 0;
+    for (const struct group_write *write = writes; write; write = write->next)
+        update_values(write->current, write->text, values + UPDATE_VALUES * at++);
+    int r = store_take(store, &connection, error);
+    if (r == 0)
+        r = store_run_each(connection, "objects_update", update, values, UPDATE_VALUES, count, rows, error);
+    at = 0;
+    for (struct group_write *write = writes; r == 0 && write; write = write->next) {
+        write->result = read_version(rows[at], &write->version, &write->unsure, &write->error);
+        PQclear(rows[at++]);
+    }
+    return r;
+}
+
+void objects_sql_update_all(struct store *store, struct group_write *writes)
+{
+    struct error error = {0};
+    size_t count = 0;
+    for (const struct group_write *write = writes; write; write = write->next)
+        count++;
+    int r = count > 1 ? update_together(store, writes, count, &error) : 0;
+    bool away = r == -ERROR_UNAVAILABLE || r == -ERROR_TIMEOUT;
+    for (struct group_write *write = writes; write; write = write->next) {
+        if (count > 1 && away) { /* nobody knows whether it was committed */
+            write->unsure = true;
+            write->error = error;
+            write->result = r;
+        } else if (count == 1 || r < 0) { /* none was kept because of one of them: each for itself */
+            update_one(store, write);
+        }
+    }
 }
 
 int objects_sql_delete(struct store *store, const struct object *current, int64_t *ret_version, bool *ret_unsure,

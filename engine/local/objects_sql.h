@@ -1,4 +1,5 @@
-/* The table `objects`: one statement a write. Used by objects.c only, under its writer lock. */
+/* The table `objects`: one statement a write, several in one transaction where they are independent. Used by objects.c
+ * only, by one thread at a time. */
 #ifndef ATELIER_ENGINE_LOCAL_OBJECTS_SQL_H
 #define ATELIER_ENGINE_LOCAL_OBJECTS_SQL_H
 
@@ -17,6 +18,10 @@ int objects_sql_insert(struct store *store, enum engine_kind kind, const char *n
                        const char *uid, const char *text, int64_t *ret_version, bool *ret_unsure, struct error *error);
 int objects_sql_update(struct store *store, const struct object *current, const char *text, int64_t *ret_version,
                        bool *ret_unsure, struct error *error);
+struct group_write;
+/* Updates all of them in one transaction, in their order; each keeps its own outcome: one that the database refuses
+ * does not take its neighbours along. */
+void objects_sql_update_all(struct store *store, struct group_write *writes);
 int objects_sql_delete(struct store *store, const struct object *current, int64_t *ret_version, bool *ret_unsure,
                        struct error *error);
 

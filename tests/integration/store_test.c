@@ -125,6 +125,53 @@ static void rolls_back_what_is_not_committed(void **state)
     store_free(store);
 }
 
+/* Inserts a and b together, and says what became of it. */
+static int insert_both(struct store_connection *c, int64_t a, int64_t b, struct error *error)
+{
+    PGresult *rows[2];
+    const struct store_value values[] = {STORE_I64(a), STORE_I64(b)};
+    int failed =
+        store_run_each(c, "insert_each", "INSERT INTO together VALUES ($1) RETURNING a", values, 1, 2, rows, error);
+    if (failed) {
+        assert_null(rows[0]);
+        assert_null(rows[1]);
+        return failed;
+    }
+    assert_int_equal(store_number(rows[0], 0, "a"), a);
+    assert_int_equal(store_number(rows[1], 0, "a"), b);
+    PQclear(rows[0]);
+    PQclear(rows[1]);
+    return 0;
+}
+
+static void runs_all_or_none(void **state)
+{
+    (void)state;
+    struct store *store = store_of(url, 2);
+    struct error error = {0};
+    struct store_connection *c = NULL;
+    assert_int_equal(store_take(store, &c, &error), 0);
+    assert_int_equal(run(c,
+                         "CREATE TABLE IF NOT EXISTS together"
+                         " (a int CHECK (a > 0), UNIQUE (a) DEFERRABLE INITIALLY DEFERRED)",
+                         &error),
+                     0);
+    assert_int_equal(insert_both(c, 1, 2, &error), 0);
+    assert_int_equal(insert_both(c, 3, -1, &error), -ERROR_INVALID);
+    assert_int_equal(insert_both(c, -1, 3, &error), -ERROR_INVALID);
+    assert_int_equal(insert_both(c, 3, 1, &error), -ERROR_EXISTS); /* which only the commit finds out */
+    assert_int_equal(count_rows(store, "together"), 2);
+    assert_int_equal(run(c, "SELECT 1", &error), 0); /* the connection is of use for anything else */
+    assert_int_equal(insert_both(c, 3, 4, &error), 0);
+    postgres_kill();
+    assert_int_equal(insert_both(c, 5, 6, &error), -ERROR_UNAVAILABLE);
+    store_give(c);
+    postgres_start();
+    assert_int_equal(store_wait(store, 5000, &error), 0);
+    assert_int_equal(count_rows(store, "together"), 4);
+    store_free(store);
+}
+
 static void comes_back_after_kill(void **state)
 {
     (void)state;
@@ -396,6 +443,7 @@ int main(void)
         cmocka_unit_test(runs_typed_values),
         cmocka_unit_test(maps_sqlstates),
         cmocka_unit_test(rolls_back_what_is_not_committed),
+        cmocka_unit_test(runs_all_or_none),
         cmocka_unit_test(comes_back_after_kill),
         cmocka_unit_test(begin_replaces_a_dead_connection),
         cmocka_unit_test(a_hanging_server_is_given_up),
