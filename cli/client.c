@@ -446,6 +446,11 @@ int client_stream(struct call *call, const char *path, client_sink sink, void *c
     return failed;
 }
 
+int client_get(struct call *call, const char *path, struct buffer *ret, struct error *error)
+{
+    return client_send(call, &(struct client_request){.method = "GET", .path = path}, ret, error);
+}
+
 int client_json(struct call *call, const char *method, const char *path, const cJSON *body, cJSON **ret,
                 struct error *error)
 {

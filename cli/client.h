@@ -50,6 +50,7 @@ struct client_request {
 /* *ret is the body as received (at most CLIENT_BODY_MAX bytes). */
 #define CLIENT_BODY_MAX ((size_t)64 * 1024 * 1024)
 int client_send(struct call *call, const struct client_request *request, struct buffer *ret, struct error *error);
+int client_get(struct call *call, const char *path, struct buffer *ret, struct error *error);
 /* JSON in (NULL: no body), JSON out (ret may be NULL). */
 int client_json(struct call *call, const char *method, const char *path, const cJSON *body, cJSON **ret,
                 struct error *error);

@@ -342,6 +342,8 @@ const struct command commands[] = {
      0, false, "  atelier ca > ca.crt && curl --cacert ca.crt https://localhost:8443/healthz\n", verb_ca},
     {"whoami", "", "Show who you are here", NULL, 0, 0, false, "  atelier whoami -o json\n", verb_whoami},
     {"usage", "", "Show what the machine has and who holds it", NULL, 0, 0, false, "  atelier usage\n", verb_usage},
+    {"health", "", "Show which part of the service is not in order, and why (platform admins); exit code 1 if one is",
+     NULL, 0, 0, false, "  atelier health\n  atelier health -o json\n", verb_health},
     {"images", "", "Show the installed images", watch_options, 0, 0, false, "  atelier images\n", verb_images},
     {"audit", "", "Show who did what (-n: in one profile)",
      OPTIONS({"limit", 0, "N", "the last N (default 50)"}, {"watch", 'w', NULL, "go on with what is added"}), 0, 0,

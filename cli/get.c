@@ -226,7 +226,7 @@ static int show(struct call *call, struct query *query, struct error *error)
     buffer_add_text(&path, query->path);
     add_query(&path, "labelSelector", call_option(call, "selector"));
     add_query(&path, "fieldSelector", query->fields);
-    int failed = client_send(call, &(struct client_request){.method = "GET", .path = path.p}, &raw, error);
+    int failed = client_get(call, path.p, &raw, error);
     if (failed)
         return failed;
     if (query->output == OUTPUT_JSON && !watching)

@@ -46,7 +46,7 @@ static int get_job(struct call *call, const char *job, const char *tail, cJSON *
     AUTO_BUFFER struct buffer raw = {0};
     int failed = job_path(call, job, tail, &path, error);
     if (!failed)
-        failed = client_send(call, &(struct client_request){.method = "GET", .path = path}, &raw, error);
+        failed = client_get(call, path, &raw, error);
     free(path);
     if (failed)
         return failed;
@@ -69,7 +69,7 @@ static int upload(struct call *call, const char *directory, char ret_uri[64], st
     if (failed)
         return failed;
     snprintf(ret_uri, 64, "gcs://%s", name);
-    failed = client_send(call, &(struct client_request){.method = "GET", .path = owned}, NULL, error);
+    failed = client_get(call, owned, NULL, error);
     if (failed != -ERROR_NOT_FOUND)
         return failed; /* 0: the cluster has it already */
     *error = (struct error){0};

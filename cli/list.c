@@ -76,7 +76,7 @@ struct watched {
 static int read_list(struct call *call, const char *path, const struct listing *listing, struct buffer *raw,
                      cJSON **ret, struct error *error)
 {
-    int failed = client_send(call, &(struct client_request){.method = "GET", .path = path}, raw, error);
+    int failed = client_get(call, path, raw, error);
     if (!failed && listing->bare)
         json_mend_escapes(raw);
     return failed ? failed : json_parse(buffer_slice(raw), &output_limits, ret, error);

@@ -7,11 +7,6 @@
 
 #define API "/api/atelier/v1"
 
-static int get_raw(struct call *call, const char *path, struct buffer *ret, struct error *error)
-{
-    return client_send(call, &(struct client_request){.method = "GET", .path = path}, ret, error);
-}
-
 /* Sends <body> and prints that member of the answer alone, for scripts; with -o json the whole answer. */
 static int send_and_print(struct call *call, const char *method, const char *path, const cJSON *body,
                           const char *member, struct error *error)
@@ -162,7 +157,7 @@ int verb_whoami(struct call *call, struct error *error)
     AUTO_JSON cJSON *answer = NULL;
     AUTO_BUFFER struct buffer line = {0};
     const cJSON *profile;
-    int failed = get_raw(call, API "/whoami", &raw, error);
+    int failed = client_get(call, API "/whoami", &raw, error);
     if (!failed)
         failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
     if (failed)
@@ -190,7 +185,7 @@ static void audit_row(const cJSON *item, struct table *table)
 int verb_ca(struct call *call, struct error *error)
 {
     AUTO_BUFFER struct buffer pem = {0};
-    int failed = get_raw(call, API "/ca", &pem, error);
+    int failed = client_get(call, API "/ca", &pem, error);
     if (!failed)
         fwrite(pem.p, 1, pem.n, stdout);
     return failed;
@@ -210,59 +205,4 @@ int verb_audit(struct call *call, struct error *error)
         namespace ? client_path(API "/profiles", namespace, "audit", NULL) : memory_text(API "/audit");
     AUTO_FREE char *path = memory_format("%s?limit=%lld", base, (long long)limit);
     return list_items(call, path, &listing, error);
-}
-
-static void usage_row(const cJSON *item, struct table *table)
-{
-    static const char *const keys[] = {"name", "cpu", "memory"};
-    for (size_t i = 0; i < COUNT_OF(keys); i++)
-        table_add(table, json_text_or("", item, keys[i], NULL));
-}
-
-int verb_usage(struct call *call, struct error *error)
-{
-    static const char *const headers[] = {"PROFILE", "CPU", "MEMORY", NULL};
-    AUTO_BUFFER struct buffer raw = {0};
-    AUTO_BUFFER struct buffer text = {0};
-    AUTO_JSON cJSON *answer = NULL;
-    const cJSON *profile;
-    int failed = get_raw(call, API "/usage", &raw, error);
-    enum output output;
-    if (!failed)
-        failed = output_of(call, &output, error);
-    if (failed || !output_is_table(output))
-        return failed ? failed : print_document(call, output, buffer_slice(&raw), error);
-    failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
-    if (failed)
-        return failed;
-    struct table *table = output_table(output, headers);
-    cJSON_ArrayForEach(profile, json_member(answer, "profiles")) usage_row(profile, table);
-    static const char *const sums[] = {"requested", "allocatable"};
-    for (size_t i = 0; i < COUNT_OF(sums); i++) {
-        AUTO_FREE char *label = memory_format("(%s)", sums[i]);
-        table_add(table, label);
-        table_add(table, json_text_or("", answer, sums[i], "cpu", NULL));
-        table_add(table, json_text_or("", answer, sums[i], "memory", NULL));
-    }
-    table_print(table, true, &text);
-    table_free(table);
-    return print_text(text.p, error);
-}
-
-static void image_row(const cJSON *item, struct table *table)
-{
-    AUTO_BUFFER struct buffer aliases = {0};
-    const cJSON *alias;
-    cJSON_ArrayForEach(alias, json_member(item, "aliases"))
-        buffer_add_format(&aliases, "%s%s", aliases.n ? ", " : "", cJSON_IsString(alias) ? alias->valuestring : "?");
-    table_add(table, json_text_or("", item, "name", NULL));
-    table_add(table, json_text_or("", item, "rayVersion", NULL));
-    table_add(table, aliases.p);
-}
-
-int verb_images(struct call *call, struct error *error)
-{
-    static const char *const headers[] = {"NAME", "RAY", "ALSO KNOWN AS", NULL};
-    static const struct listing listing = {headers, image_row, "name", false};
-    return list_items(call, API "/images", &listing, error);
 }

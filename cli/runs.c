@@ -70,6 +70,6 @@ int verb_job_logs(struct call *call, struct error *error)
         buffer_add_text(&target, "?jobId=");
         text_percent(slice_of(run), &target);
     }
-    failed = client_send(call, &(struct client_request){.method = "GET", .path = target.p}, &log, error);
+    failed = client_get(call, target.p, &log, error);
     return failed ? failed : terminal_print(buffer_slice(&log), error);
 }

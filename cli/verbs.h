@@ -91,6 +91,7 @@ int verb_ca(struct call *call, struct error *error);
 int verb_whoami(struct call *call, struct error *error);
 int verb_audit(struct call *call, struct error *error);
 int verb_usage(struct call *call, struct error *error);
+int verb_health(struct call *call, struct error *error);
 int verb_images(struct call *call, struct error *error);
 int verb_local_up(struct call *call, struct error *error);
 int verb_local_status(struct call *call, struct error *error);

@@ -1,0 +1,110 @@
+/* What has the machine, what is installed, and is every part of the service in order? */
+#include "base/clock.h"
+#include "cli/client.h"
+#include "cli/duration.h"
+#include "cli/object.h"
+#include "cli/verbs.h"
+
+#define API "/api/atelier/v1"
+
+static void usage_row(const cJSON *item, struct table *table)
+{
+    static const char *const keys[] = {"name", "cpu", "memory"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        table_add(table, json_text_or("", item, keys[i], NULL));
+}
+
+int verb_usage(struct call *call, struct error *error)
+{
+    static const char *const headers[] = {"PROFILE", "CPU", "MEMORY", NULL};
+    AUTO_BUFFER struct buffer raw = {0};
+    AUTO_BUFFER struct buffer text = {0};
+    AUTO_JSON cJSON *answer = NULL;
+    const cJSON *profile;
+    int failed = client_get(call, API "/usage", &raw, error);
+    enum output output;
+    if (!failed)
+        failed = output_of(call, &output, error);
+    if (failed || !output_is_table(output))
+        return failed ? failed : print_document(call, output, buffer_slice(&raw), error);
+    failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
+    if (failed)
+        return failed;
+    struct table *table = output_table(output, headers);
+    cJSON_ArrayForEach(profile, json_member(answer, "profiles")) usage_row(profile, table);
+    static const char *const sums[] = {"requested", "allocatable"};
+    for (size_t i = 0; i < COUNT_OF(sums); i++) {
+        AUTO_FREE char *label = memory_format("(%s)", sums[i]);
+        table_add(table, label);
+        table_add(table, json_text_or("", answer, sums[i], "cpu", NULL));
+        table_add(table, json_text_or("", answer, sums[i], "memory", NULL));
+    }
+    table_print(table, true, &text);
+    table_free(table);
+    const cJSON *disk = json_member(answer, "disk");
+    if (disk)
+        buffer_add_format(&text, "\ndisk: %s of %s free, %s are kept free\n", json_text_or("?", disk, "free", NULL),
+                          json_text_or("?", disk, "total", NULL), json_text_or("?", disk, "reserved", NULL));
+    return print_text(text.p, error);
+}
+
+static void image_row(const cJSON *item, struct table *table)
+{
+    AUTO_BUFFER struct buffer aliases = {0};
+    const cJSON *alias;
+    cJSON_ArrayForEach(alias, json_member(item, "aliases"))
+        buffer_add_format(&aliases, "%s%s", aliases.n ? ", " : "", cJSON_IsString(alias) ? alias->valuestring : "?");
+    table_add(table, json_text_or("", item, "name", NULL));
+    table_add(table, json_text_or("", item, "rayVersion", NULL));
+    table_add(table, aliases.p);
+}
+
+int verb_images(struct call *call, struct error *error)
+{
+    static const char *const headers[] = {"NAME", "RAY", "ALSO KNOWN AS", NULL};
+    static const struct listing listing = {headers, image_row, "name", false};
+    return list_items(call, API "/images", &listing, error);
+}
+
+/* --- is it in order ----------------------------------------------------------------------------------------------- */
+
+static void add_checks(const cJSON *checks, struct table *table, struct buffer *ret_wrong)
+{
+    const cJSON *check;
+    cJSON_ArrayForEach(check, checks)
+    {
+        const char *name = json_text_or("", check, "name", NULL);
+        bool ok = json_true(check, "ok", NULL);
+        table_add(table, name);
+        table_add(table, ok ? "ok" : "wrong");
+        table_add(table, json_text_or("", check, "detail", NULL));
+        if (!ok)
+            buffer_add_format(ret_wrong, "%s%s", ret_wrong->n ? ", " : "", name);
+    }
+}
+
+int verb_health(struct call *call, struct error *error)
+{
+    static const char *const headers[] = {"PART", "STATE", "DETAIL", NULL};
+    AUTO_BUFFER struct buffer raw = {0};
+    AUTO_BUFFER struct buffer text = {0};
+    AUTO_BUFFER struct buffer wrong = {0};
+    AUTO_JSON cJSON *answer = NULL;
+    enum output output;
+    int failed = client_get(call, API "/health", &raw, error);
+    if (!failed)
+        failed = output_of(call, &output, error);
+    if (!failed)
+        failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
+    if (failed)
+        return failed;
+    struct table *table = output_table(output, headers);
+    add_checks(json_member(answer, "checks"), table, &wrong);
+    table_print(table, true, &text);
+    table_free(table);
+    failed =
+        output_is_table(output) ? print_text(text.p, error) : print_document(call, output, buffer_slice(&raw), error);
+    if (!failed && wrong.n)
+        failed = error_set(error, ERROR_UNAVAILABLE, NULL, "not in order: %s", wrong.p);
+    return failed;
+}
