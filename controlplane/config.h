@@ -96,6 +96,9 @@
       "how many times each CPU of the machine may be promised")                                                        \
     X(memory_reserved, "ATELIER_MEMORY_RESERVED", SIZE, "2Gi", 0, 1125899906842624, false,                             \
       "memory of the machine that is never promised to pods")                                                          \
+    X(disk_reserved, "ATELIER_DISK_RESERVED", SIZE, "2Gi", 0, 1125899906842624, false,                                 \
+      "local: room on the data directory's disk that pods do not get: with less free none is started, with less than " \
+      "half of it the pod that took it is ended; 0: no limit")                                                         \
     X(outbound, "ATELIER_OUTBOUND", OUTBOUND, "on", 2, 2000, false,                                                    \
       "local: what pods may reach outside: on (the internet, never this machine or private ranges), off, or "          \
       "RANGE:PORT,... such as 203.0.113.0/24:443; a profile's annotation atelier.dev/outbound narrows it")             \

@@ -14,6 +14,7 @@ static int open_local(const struct config *config, struct store *store, struct e
                                     .sandboxd_socket = config->sandboxd_socket.text,
                                     .images_directory = config->images.text,
                                     .memory_reserved_bytes = config->memory_reserved.number,
+                                    .disk_reserved_bytes = config->disk_reserved.number,
                                     .cpu_overcommit = (double)config->cpu_overcommit.number,
                                     .outbound = config->outbound.text};
     return local_engine_new(&options, ret, error);

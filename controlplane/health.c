@@ -55,6 +55,9 @@ int health_report(struct call *call, struct error *error)
     add_check(checks, "database", answers, database.message);
     bool counts = engine_usage(call->server->engine, &usage, &engine) == 0;
     add_check(checks, "engine", counts, engine.message);
+    const cJSON *disk = json_member(usage, "disk"); /* of engines that keep something on one */
+    if (disk)
+        add_check(checks, "disk", !json_true(disk, "short", NULL), json_text_or("", disk, "message", NULL));
     call_json(call, 200, answer);
     return 0;
 }

@@ -239,6 +239,9 @@ int connection_result_error(const char *name, const PGresult *result, struct err
     case ERROR_INTERNAL:
         return error_set(error, code, NULL, "statement %s: SQLSTATE %s: %s", name, state, text ? text : "");
     default:
+        if (strcmp(state, "53100") == 0)
+            return error_set(error, code, NULL,
+                             "the database's disk is full: nothing can be stored until there is room");
         return error_set(error, code, NULL, "%s", error_text(code));
     }
 }

@@ -145,4 +145,5 @@ export interface Usage {
   allocatable: { cpu: string; memory: string };
   requested: { cpu: string; memory: string };
   profiles: { name: string; cpu: string; memory: string }[];
+  disk?: { total: string; free: string; reserved: string; short: boolean; message?: string };
 }

@@ -3,6 +3,7 @@
 
 #include "base/json_patch.h"
 #include "engine/local/admission.h"
+#include "engine/local/disk.h"
 #include "engine/local/events.h"
 #include "engine/local/imageprune.h"
 #include "engine/local/images.h"
@@ -311,6 +312,7 @@ static struct local *local_make(const struct local_options *options)
     local->rays = ray_watcher_new();
     local->serves = ray_serve_memory_new();
     local->meter = meter_new();
+    local->disk = disk_guard_new(options->disk_reserved_bytes);
     local->ray_store = ray_store_offered();
     local->events = event_sink_new(local);
     return local;
@@ -354,5 +356,6 @@ void local_engine_free(struct engine *engine)
     ray_watcher_free(local->rays);
     ray_serve_memory_free(local->serves);
     meter_free(local->meter);
+    disk_guard_free(local->disk);
     free(local);
 }

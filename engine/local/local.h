@@ -16,6 +16,7 @@ struct local_options {
     const char *sandboxd_socket;   /* path of atelier-sandboxd's socket */
     const char *images_directory;  /* each directory in it with an image.json is an installed image */
     int64_t memory_reserved_bytes; /* RAM that is never promised to pods (default 2 GiB) */
+    int64_t disk_reserved_bytes;   /* room on the data's disk that pods do not get (disk.h); 0: no guard */
     double cpu_overcommit;         /* default 8 */
     const char *outbound;          /* what pods may reach outside, as base/outbound.h reads it; NULL: nothing */
 };

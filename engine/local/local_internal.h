@@ -19,6 +19,7 @@ struct hosts;
 struct ray_watcher;
 struct ray_serve_memory;
 struct meter;
+struct disk_guard;
 
 struct local {
     struct engine base;
@@ -35,6 +36,7 @@ struct local {
     struct ray_watcher *rays;        /* rayhealth.h */
     struct ray_serve_memory *serves; /* rayserve.h */
     struct meter *meter;             /* meter.h */
+    struct disk_guard *disk;         /* disk.h */
     bool ray_store;                  /* raystore.h: one can be run here */
     struct outbound_policy outbound; /* the installation's; a namespace's annotation narrows it */
 };

@@ -1,6 +1,7 @@
 /* Does sandboxd run what a Pod asks for? */
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/local/disk.h"
 #include "engine/local/podspec.h"
 #include "engine/local/podstatus.h"
 #include "engine/local/probe.h"
@@ -177,6 +178,10 @@ static int64_t pod_run(struct local *local, const struct object *pod, const cJSO
         if (r < 0 || !placed)
             return r; /* room that becomes free wakes it */
     }
+    int r =
+        disk_check(local, error); /* also for one that had its place: it was ended for that, or the machine came up */
+    if (r < 0)
+        return cannot_start(local, pod, "DiskPressure", r, error);
     AUTO_OBJECT struct object *current = objects_find(local->objects, KIND_POD, pod->namespace, pod->name);
     return current && strcmp(current->uid, pod->uid) == 0 ? pod_start(local, current, error) : 0;
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue.h"
+#include "engine/local/disk.h"
 #include "engine/local/rayhealth.h"
 #include "engine/local/rayhistory.h"
 #include "engine/local/rayserve.h"
@@ -40,6 +41,7 @@ static const struct controller_info controllers[CONTROLLER_COUNT] = {
     [CONTROL_RAYSERVICE] = {"rayservice", rayservice_reconcile},
     [CONTROL_RAYSTORE] = {"raystore", raystore_reconcile},
     [CONTROL_RAYHISTORY] = {"rayhistory", ray_history_reconcile},
+    [CONTROL_DISK] = {"disk", disk_reconcile},
 };
 
 struct reconciler {
@@ -260,6 +262,7 @@ static void look_at_everything(struct local *local)
     reconcile_now(local, CONTROL_GARBAGE, "", "");
     reconcile_now(local, CONTROL_ORPHANS, "", "");
     reconcile_now(local, CONTROL_RAYHISTORY, "", "");
+    reconcile_now(local, CONTROL_DISK, "", "");
     reconcile_now(local, CONTROL_TICK, "", "");
 }
 

@@ -27,6 +27,7 @@ enum controller {
     CONTROL_RAYSERVICE,
     CONTROL_RAYSTORE,   /* name is empty */
     CONTROL_RAYHISTORY, /* namespace and name are empty */
+    CONTROL_DISK,       /* as above */
     CONTROLLER_COUNT
 };
 

@@ -66,6 +66,8 @@ int sandbox_pod_remove(struct sandbox_client *client, const char *sandbox, const
 int sandbox_pod_list(struct sandbox_client *client, const char *sandbox, cJSON **ret, struct error *error);
 /* {"pods":[{"sandbox","pod","cpu_ms":…,"memory_bytes":…}]} */
 int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *error);
+/* {"total_bytes","free_bytes","pending_bytes","pods":[{"sandbox","pod","bytes"}]}, as sandboxd/disk.h says. */
+int sandbox_disk(struct sandbox_client *client, cJSON **ret, struct error *error);
 
 /* Removes the images that <keep> (names) does not hold, no pod has, and nothing has kept for <unused_s> seconds. *ret:
  * array of the names that went. Takes as long as the files take to go: at most 10 minutes. */

@@ -274,6 +274,11 @@ int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *erro
     return call(client, request_for("usage", NULL, NULL), ret, NULL, error);
 }
 
+int sandbox_disk(struct sandbox_client *client, cJSON **ret, struct error *error)
+{
+    return call(client, request_for("disk", NULL, NULL), ret, NULL, error);
+}
+
 int sandbox_images_prune(struct sandbox_client *client, const cJSON *keep, int64_t unused_s, cJSON **ret,
                          struct error *error)
 {

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "engine/local/disk.h"
 #include "engine/local/gpus.h"
 #include "engine/local/quota.h"
 #include "engine/local/status.h"
@@ -117,8 +118,10 @@ int schedule_pod(struct local *local, const struct object *pod, bool *ret_placed
     int r = quota_check_pod(local, pod, &demand, &why);
     if (r == 0) {
         reason = "Unschedulable";
-        r = check_room(scheduler, &demand, &why);
+        r = disk_check(local, &why);
     }
+    if (r == 0)
+        r = check_room(scheduler, &demand, &why);
     if (r == 0 && demand.gpus > 0)
         r = gpus_choose(local, pod, demand.gpus, &gpus, &why);
     if (r == -ERROR_UNAVAILABLE || r == -ERROR_TIMEOUT) { /* sandboxd is away: it says nothing about room */
@@ -184,5 +187,8 @@ int schedule_usage(struct engine *engine, cJSON **ret, struct error *error)
              amounts(local->scheduler->cpu_milli, local->scheduler->memory_bytes, machine_gpus, show));
     json_set(*ret, "requested", amounts(cpu, memory, gpus, show));
     json_set(*ret, "profiles", profiles);
+    cJSON *disk = disk_report(local);
+    if (disk)
+        json_set(*ret, "disk", disk);
     return 0;
 }

@@ -46,7 +46,9 @@ static int begin(void **state)
     write_image();
     fake_reset();
     tenants_begin("domain", 3);
-    OK(local_engine_new(&(struct local_options){store, "/nonexistent", images, 0, 8, NULL}, &engine, &error));
+    const struct local_options options = {
+        .store = store, .sandboxd_socket = "/nonexistent", .images_directory = images, .cpu_overcommit = 8};
+    OK(local_engine_new(&options, &engine, &error));
     start_tenancy();
     OK(notebooks_new(&(struct notebooks_options){.engine = engine}, &notebooks, &error));
     return 0;

@@ -41,6 +41,7 @@ static inline void start_engine(struct bench *bench)
                                           .sandboxd_socket = "/nonexistent",
                                           .images_directory = bench->images,
                                           .memory_reserved_bytes = INT64_C(2) << 30,
+                                          .disk_reserved_bytes = INT64_C(2) << 30,
                                           .cpu_overcommit = 8};
     if (local_engine_new(&options, &bench->engine, &error) < 0)
         fail_msg("%s", error.message);

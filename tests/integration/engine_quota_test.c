@@ -42,6 +42,54 @@ static void test_quota_counts_objects_and_devices(void **state)
     }
 }
 
+static bool disk_is_short(struct bench *bench)
+{
+    AUTO_JSON cJSON *usage = NULL;
+    return engine_usage(bench->engine, &usage, NULL) == 0 && json_true(usage, "disk", "short", NULL);
+}
+
+#define WRITER(name)                                                                                                   \
+    "metadata: {name: " name "}\nspec:\n  restartPolicy: Never\n  containers:\n  - name: main\n    image: ray-2.60\n"  \
+    "    command: [sleep]\n"
+
+/* The fake reserves 2 GiB (engine_bench.h). */
+static void test_a_full_disk(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_POD, "alice", WRITER("writer"));
+    must_create(bench, KIND_POD, "alice", WRITER("reader"));
+    WAIT(is(bench, KIND_POD, "alice", "writer", "phase", "Running"));
+    WAIT(is(bench, KIND_POD, "alice", "reader", "phase", "Running"));
+    WAIT(({
+        AUTO_JSON cJSON *usage = NULL;
+        engine_usage(bench->engine, &usage, NULL) == 0 && json_member(usage, "disk");
+    }));
+    fake.disk_free_bytes = INT64_C(3) << 29; /* 1.5 GiB */
+    WAIT(disk_is_short(bench));
+    must_create(bench, KIND_POD, "alice", WRITER("late"));
+    WAIT(condition_is(bench, KIND_POD, "late", "PodScheduled", "False"));
+    AUTO_JSON cJSON *late = get(bench, KIND_POD, "alice", "late");
+    assert_string_equal(
+        json_text(cJSON_GetArrayItem(json_at(late, "status", "conditions", NULL), 0), "message", NULL),
+        "the machine's disk is almost full: 1536Mi are free, 2Gi are kept free (ATELIER_DISK_RESERVED)");
+    pthread_mutex_lock(&fake.lock);
+    fake.disk_bytes = parse("{writer: 1000000000, reader: 5000000}");
+    fake.disk_free_bytes = INT64_C(1) << 29;
+    pthread_mutex_unlock(&fake.lock);
+    WAIT(is(bench, KIND_POD, "alice", "writer", "phase", "Failed"));
+    WAIT(is(bench, KIND_POD, "alice", "writer", "reason", "Evicted"));
+    clock_sleep_ms(1500); /* some looks more: who did not write goes on */
+    assert_true(is(bench, KIND_POD, "alice", "reader", "phase", "Running"));
+    assert_int_equal(fake_pod_count(), 1);
+    fake.disk_free_bytes = INT64_C(9) << 28; /* 2.25 GiB: not yet a quarter more */
+    clock_sleep_ms(1500);
+    assert_true(disk_is_short(bench));
+    fake.disk_free_bytes = INT64_C(3) << 30;
+    WAIT(is(bench, KIND_POD, "alice", "late", "phase", "Running"));
+    assert_false(disk_is_short(bench));
+}
+
 static void test_capacity_and_quota(void **state)
 {
     struct bench *bench = *state;
@@ -152,6 +200,6 @@ static void test_gpus_are_one_pods_at_a_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_capacity_and_quota), TEST(test_quota_counts_objects_and_devices),
-                                       TEST(test_gpus_are_one_pods_at_a_time)};
+                                       TEST(test_gpus_are_one_pods_at_a_time), TEST(test_a_full_disk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

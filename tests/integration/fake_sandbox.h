@@ -22,7 +22,8 @@ static struct {
     cJSON *pods;                                   /* records, with the spec beside them under "spec" */
     cJSON *sandboxes, *volumes, *hosts, *outbound; /* maps */
     cJSON *kept;                                   /* what the last images_prune was to keep */
-    int64_t unused_s;
+    int64_t unused_s, disk_free_bytes;             /* 0: 50 GiB */
+    cJSON *disk_bytes;                             /* by pod's name; others have 1 MiB */
     unsigned next_address, host_writes;
     _Atomic unsigned starts, gpus; /* gpus: how many the machine has */
     int log;                       /* a memory file; 0 until first used */
@@ -40,6 +41,8 @@ static inline void fake_reset(void)
     cJSON_Delete(fake.hosts);
     cJSON_Delete(TAKE_POINTER(fake.kept));
     cJSON_Delete(fake.outbound);
+    cJSON_Delete(TAKE_POINTER(fake.disk_bytes));
+    fake.disk_free_bytes = 0;
     fake.pods = json_array();
     fake.sandboxes = json_object();
     fake.volumes = json_object();
@@ -304,6 +307,33 @@ int sandbox_images_prune(struct sandbox_client *client, const cJSON *keep, int64
     fake.unused_s = unused_s;
     pthread_mutex_unlock(&fake.lock);
     *ret = json_array();
+    return 0;
+}
+
+int sandbox_disk(struct sandbox_client *client, cJSON **ret, struct error *error)
+{
+    (void)client;
+    int r = fake_check(error);
+    if (r < 0)
+        return r;
+    *ret = json_object();
+    cJSON *list = json_set(*ret, "pods", json_array());
+    const cJSON *record;
+    pthread_mutex_lock(&fake.lock);
+    json_set_i64(*ret, "total_bytes", INT64_C(100) << 30);
+    json_set_i64(*ret, "free_bytes", fake.disk_free_bytes ? fake.disk_free_bytes : INT64_C(50) << 30);
+    json_set_i64(*ret, "pending_bytes", 0);
+    cJSON_ArrayForEach(record, fake.pods)
+    {
+        int64_t bytes = INT64_C(1) << 20;
+        const char *pod = json_text(record, "pod", NULL);
+        (void)json_i64(json_member(fake.disk_bytes, pod), &bytes);
+        cJSON *entry = json_push(list, json_object());
+        json_set_text(entry, "sandbox", json_text(record, "sandbox", NULL));
+        json_set_text(entry, "pod", pod);
+        json_set_i64(entry, "bytes", bytes);
+    }
+    pthread_mutex_unlock(&fake.lock);
     return 0;
 }
 

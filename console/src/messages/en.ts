@@ -49,7 +49,7 @@ export const en = {
   home: {
     title: "Home", running: "What runs", nothing: "Nothing runs, so nothing is held.", holding: (size: string) => `Together: ${size}.`, stoppedToo: (count: number) => many(count, "stopped one holds nothing", "stopped ones hold nothing"),
     quota: "This profile's share", quotaNone: "No quota: what the machine has left is yours.", machine: "The machine", heldBy: "Held by", heldByYours: "Held by your profiles", noneHeld: "None of your profiles holds anything.",
-    memory: "Memory", cpu: "CPU", gpu: "GPU", storage: "Storage", pods: "Pods", free: (free: string, all: string) => `${free} of ${all} free`, used: (used: string, all: string) => `${used} of ${all}`, profile: "Profile",
+    memory: "Memory", cpu: "CPU", gpu: "GPU", storage: "Storage", pods: "Pods", disk: "Disk", free: (free: string, all: string) => `${free} of ${all} free`, used: (used: string, all: string) => `${used} of ${all}`, profile: "Profile",
     trouble: "What needs a look", start: "Three steps to a running cell", stepNotebook: "Make a notebook", stepNotebookText: "It is ready in about half a minute, with Ray and the usual libraries installed.",
     stepOpen: "Open it and run", stepOpenText: "JupyterLab opens in a tab of its own. Files under /home/atelier are kept.", stepRay: "Need more hands?", stepRayText: "A Ray cluster runs your code on many workers; every notebook of the profile reaches it.",
     readOnly: "You may look around here. Whoever owns the profile can make you an editor.",
@@ -135,7 +135,7 @@ export const en = {
   profiles: { title: "Profiles", owner: "Owner", state: "State", holds: "Holds", quota: "Quota", none: "No profiles yet.", name: "Profile", members: "Members", membersOf: (name: string) => `Members of ${name}`, age: "Age" },
   machine: {
     title: "Machine", capacity: "Capacity", images: "Images", image: "Image", version: "Ray", state: "State", health: "Health", release: (version: string) => `Atelier ${version}`, noImages: "No images are installed.",
-    ready: "installed", notReady: "being fetched", policy: "Who may do what", database: "Database", engine: "Workloads", 
+    ready: "installed", notReady: "being fetched", policy: "Who may do what", database: "Database", engine: "Workloads", disk: "Disk",
   },
   approve: {
     title: "Sign in a command line", ask: "Sign in a command line?", incomplete: "This link is incomplete: run atelier login again.", refused: "Nothing was allowed. You may close this tab.",

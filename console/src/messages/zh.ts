@@ -49,7 +49,7 @@ export const zh: Messages = {
   home: {
     title: "首页", running: "正在运行", nothing: "没有运行任何东西，因此没有占用资源。", holding: (size) => `合计：${size}。`, stoppedToo: (count) => `另有 ${count} 个已停止，不占资源`,
     quota: "本空间的配额", quotaNone: "没有配额：机器的剩余资源都可以用。", machine: "机器", heldBy: "占用情况", heldByYours: "您的空间的占用", noneHeld: "您的空间都没有占用资源。",
-    memory: "内存", cpu: "CPU", gpu: "GPU", storage: "存储", pods: "Pod", free: (free, all) => `剩余 ${free}，共 ${all}`, used: (used, all) => `已用 ${used}，共 ${all}`, profile: "空间",
+    memory: "内存", cpu: "CPU", gpu: "GPU", storage: "存储", pods: "Pod", disk: "磁盘", free: (free, all) => `剩余 ${free}，共 ${all}`, used: (used, all) => `已用 ${used}，共 ${all}`, profile: "空间",
     trouble: "需要留意", start: "三步运行第一个单元格", stepNotebook: "新建笔记本", stepNotebookText: "大约半分钟即可使用，已装好 Ray 和常用库。",
     stepOpen: "打开并运行", stepOpenText: "JupyterLab 会在新标签页中打开。/home/atelier 下的文件会保留。", stepRay: "需要更多算力？", stepRayText: "Ray 集群用多个工作节点运行您的代码；空间里的每个笔记本都能连接它。",
     readOnly: "您可以在这里查看。空间所有者可以把您设为编辑者。",
@@ -135,7 +135,7 @@ export const zh: Messages = {
   profiles: { title: "空间", owner: "所有者", state: "状态", holds: "占用", quota: "配额", none: "还没有空间。", name: "空间", members: "成员", membersOf: (name) => `成员：${name}`, age: "已存在" },
   machine: {
     title: "机器", capacity: "容量", images: "镜像", image: "镜像", version: "Ray", state: "状态", health: "健康", release: (version) => `Atelier ${version}`, noImages: "没有安装镜像。",
-    ready: "已安装", notReady: "正在获取", policy: "权限策略", database: "数据库", engine: "工作负载", 
+    ready: "已安装", notReady: "正在获取", policy: "权限策略", database: "数据库", engine: "工作负载", disk: "磁盘",
   },
   approve: {
     title: "登录命令行", ask: "要登录命令行吗？", incomplete: "此链接不完整：请重新运行 atelier login。", refused: "没有授予任何权限。可以关闭此标签页。",

@@ -15,7 +15,7 @@ export function Machine({ me }: { me: Me }) {
   const usage = useData(() => get<Usage>("/api/atelier/v1/usage"), "usage", { every_ms: again_ms });
   const images = useData(() => get<{ items: Image[] }>("/api/atelier/v1/images"), "images", { every_ms: again_ms });
   const health = useData(() => get<Health>("/api/atelier/v1/health"), "health", { every_ms: again_ms });
-  const names: Record<string, string> = { policy: t.machine.policy, database: t.machine.database, engine: t.machine.engine };
+  const names: Record<string, string> = { policy: t.machine.policy, database: t.machine.database, engine: t.machine.engine, disk: t.machine.disk };
   const checks = health.data?.checks ?? [];
   return (
     <Page title={t.machine.title} lead={t.machine.release(me.settings.version)}>

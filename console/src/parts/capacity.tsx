@@ -11,6 +11,8 @@ export function Capacity({ usage, all }: { usage: Usage; all: boolean }) {
     <>
       <Meter label={t.home.memory} {...memory} text={t.home.free(gib(Math.max(0, memory.of - memory.used)), gib(memory.of))} />
       <Meter label={t.home.cpu} {...cpu} text={t.home.free(cpus(Math.max(0, cpu.of - cpu.used)), cpus(cpu.of))} />
+      {usage.disk ? <Meter label={t.home.disk} of={bytesOf(usage.disk.total)} used={bytesOf(usage.disk.total) - bytesOf(usage.disk.free)} text={t.home.free(gib(bytesOf(usage.disk.free)), gib(bytesOf(usage.disk.total)))} /> : null}
+      {usage.disk?.short ? <p class="hint">{usage.disk.message}</p> : null}
       {usage.profiles.length === 0 ? <p class="hint">{t.home.noneHeld}</p> : (
         <table>
           <caption>{all ? t.home.heldBy : t.home.heldByYours}</caption>

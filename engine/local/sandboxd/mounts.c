@@ -110,7 +110,8 @@ int box_mount_tmpfs(const char *path, int64_t bytes, mode_t mode, bool executabl
 
 int box_mount_image(const char *image, const char *path, struct error *error)
 {
-    const char *const argv[] = {"mount", "-t", "ext4", "-o", "loop,nosuid,nodev,noatime", "--", image, path, NULL};
+    const char *const argv[] = {"mount", "-t",  "ext4", "-o", "loop,discard,nosuid,nodev,noatime",
+                                "--",    image, path,   NULL};
     return process_run(argv, 60000, NULL, error);
 }
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "engine/local/sandboxd/address.h"
 #include "engine/local/sandboxd/cgroup.h"
+#include "engine/local/sandboxd/disk.h"
 #include "engine/local/sandboxd/exec.h"
 #include "engine/local/sandboxd/gpu.h"
 #include "engine/local/sandboxd/image.h"
@@ -217,6 +218,11 @@ static int usage_op(struct call *call, struct error *error)
     return 0;
 }
 
+static int disk_op(struct call *call, struct error *error)
+{
+    return box_disk(call->daemon, call->answer, error);
+}
+
 static int images_prune_op(struct call *call, struct error *error)
 {
     const cJSON *keep = json_member(call->request, "keep"), *at;
@@ -356,6 +362,7 @@ static const struct operation {
     {"pod_remove", SANDBOX | POD, pod_remove_op},
     {"pod_list", 0, pod_list_op},
     {"usage", 0, usage_op},
+    {"disk", 0, disk_op},
     {"images_prune", 0, images_prune_op},
     {"hosts", SANDBOX, hosts_op},
     {"outbound", SANDBOX, outbound_op},

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -266,6 +267,29 @@ int box_volume_remove(const struct box_paths *paths, const char *sandbox, const 
     if (unlink(image) < 0 && errno != ENOENT)
         return error_set(error, ERROR_INTERNAL, NULL, "%s: %s", image, strerrordesc_np(errno));
     return file_remove_tree(plain, error);
+}
+
+/* Where a filesystem is mounted only: another directory would answer for all of the machine's. */
+static int64_t used_bytes(const char *path)
+{
+    struct stat own, above;
+    struct statvfs disk;
+    AUTO_FREE char *parent = memory_format("%s/..", path);
+    if (stat(path, &own) < 0 || stat(parent, &above) < 0 || own.st_dev == above.st_dev || statvfs(path, &disk) < 0)
+        return 0;
+    return (int64_t)((disk.f_blocks - disk.f_bfree) * disk.f_frsize);
+}
+
+int64_t box_volume_used(const struct box_paths *paths, const char *sandbox, const char *volume)
+{
+    AUTO_FREE char *target = mount_path(paths, sandbox, volume);
+    return used_bytes(target);
+}
+
+int64_t box_scratch_used(const struct box_paths *paths, const char *sandbox, const char *pod)
+{
+    AUTO_FREE char *path = box_path_scratch(paths, sandbox, pod);
+    return used_bytes(path);
 }
 
 /* A pod's name may be as long as a file name: the image has a short one, which no pod has. */

@@ -20,6 +20,10 @@ int box_volume_open(const struct box_paths *paths, const char *sandbox, const ch
                     struct error *error);
 int box_volume_remove(const struct box_paths *paths, const char *sandbox, const char *volume, struct error *error);
 
+/* What is stored in it, in bytes; 0 while it is not mounted, and where sizes are not enforced. */
+int64_t box_volume_used(const struct box_paths *paths, const char *sandbox, const char *volume);
+int64_t box_scratch_used(const struct box_paths *paths, const char *sandbox, const char *pod);
+
 int box_scratch_make(const struct box_paths *paths, const char *sandbox, const char *pod, struct error *error);
 void box_scratch_remove(const struct box_paths *paths, const char *sandbox, const char *pod);
 
