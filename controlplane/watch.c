@@ -25,6 +25,7 @@ struct watch {
     struct engine_watch *source;
     enum engine_kind kind;
     bool partial, bookmarks;
+    bool initial; /* the bookmark that ends what there was is yet to come */
     bool as_table;
     enum table_include include;
     struct identity identity;
@@ -78,6 +79,15 @@ static bool may_see(const struct watch *watch, const cJSON *object)
     return allowed;
 }
 
+/* A watch that began with what there was says so in the first bookmark; clients hold what they got until then. */
+static cJSON *end_of_initial(const cJSON *bookmark)
+{
+    cJSON *marked = json_copy(bookmark);
+    json_set_text(json_object_in(json_object_in(marked, "metadata"), "annotations"), "k8s.io/initial-events-end",
+                  "true");
+    return marked;
+}
+
 static void on_event(void *context, enum engine_event event, const cJSON *object)
 {
     static const char *const types[] = {[ENGINE_ADDED] = "ADDED",
@@ -90,7 +100,10 @@ static void on_event(void *context, enum engine_event event, const cJSON *object
     if (event == ENGINE_LOST) {
         mark(watch, ENDING_LOST);
     } else if (event == ENGINE_BOOKMARK ? watch->bookmarks : may_see(watch, object)) {
-        AUTO_JSON cJSON *table = NULL;
+        AUTO_JSON cJSON *marked = NULL, *table = NULL;
+        if (event == ENGINE_BOOKMARK && watch->initial)
+            object = marked = end_of_initial(object);
+        watch->initial = watch->initial && !marked;
         if (watch->as_table)
             table = event == ENGINE_BOOKMARK /* a version, and no row */
                         ? table_of_list(watch->kind, object, watch->include, clock_wall_ms())
@@ -279,27 +292,43 @@ static bool add(struct watches *watches, struct watch *watch)
     return true;
 }
 
+/* The rules of kube-apiserver for beginning a watch with what there is. */
+static int check_initial(struct call *call, bool initial, struct error *error)
+{
+    const char *match = request_query(call->request, "resourceVersionMatch");
+    bool asked = request_query(call->request, "sendInitialEvents") != NULL;
+    if (match && *match && !asked)
+        return error_set(error, ERROR_INVALID, "resourceVersionMatch",
+                         "resourceVersionMatch is for watches with sendInitialEvents");
+    if (initial && (!match || strcmp(match, "NotOlderThan") != 0))
+        return error_set(error, ERROR_INVALID, "resourceVersionMatch",
+                         "sendInitialEvents requires resourceVersionMatch=NotOlderThan");
+    return 0;
+}
+
 int watch_answer(struct call *call, const struct place *place, const struct engine_list_options *options, bool partial,
                  struct error *error)
 {
     struct watches *watches = call->server->watches;
     const struct request *request = call->request;
     int64_t timeout_s = LIMIT_WATCH_S;
+    bool initial = call_query_true(call, "sendInitialEvents");
     int status = call_query_i64(call, "timeoutSeconds", 1, INT64_MAX / 2000, &timeout_s, error);
-    if (status == 0 && call_query_true(call, "sendInitialEvents"))
-        status =
-            error_set(error, ERROR_INVALID, "sendInitialEvents", "sendInitialEvents is not served; list, then watch");
+    if (status == 0)
+        status = check_initial(call, initial, error);
     bool as_table = false;
     enum table_include include = TABLE_METADATA;
     if (status == 0)
         status = wire_table(request, &as_table, &include, error);
+    if (status == 0 && initial && as_table)
+        status = error_set(error, ERROR_INVALID, "sendInitialEvents", "a Table does not begin with what there is");
     if (status == 0)
         status = check_room(watches, request->identity, error);
     if (status < 0)
         return status;
     const char *version = request_query(request, "resourceVersion");
-    if (version && strcmp(version, "0") == 0)
-        version = NULL;
+    if (version && (initial || strcmp(version, "0") == 0))
+        version = NULL; /* what there is now is not older than any version that was given out */
     struct watch *watch = memory_get(sizeof(*watch));
     *watch = (struct watch){.watches = watches,
                             .kind = place->kind,
@@ -307,6 +336,7 @@ int watch_answer(struct call *call, const struct place *place, const struct engi
                             .as_table = as_table,
                             .include = include,
                             .bookmarks = call_query_true(call, "allowWatchBookmarks"),
+                            .initial = initial,
                             .identity = *request->identity,
                             .deadline_ms =
                                 clock_monotonic_ms() + 1000 * (timeout_s < LIMIT_WATCH_S ? timeout_s : LIMIT_WATCH_S)};

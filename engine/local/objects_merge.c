@@ -63,6 +63,8 @@ int objects_complete_new(enum engine_kind kind, const char *namespace, cJSON *bo
     if (engine_kinds[kind].namespaced)
         json_set_text(metadata, "namespace", namespace);
     json_remove(body, "status");
+    if (kind == KIND_POD) /* from its first moment on, as kube-apiserver does */
+        json_set_text(json_object_in(body, "status"), "phase", "Pending");
     put_type_first(kind, body);
     return 0;
 }

@@ -101,8 +101,32 @@ static void a_watch_goes_on_where_a_list_ended(void **state)
     COMES(&lost, "\"code\":4");
     assert_true(ends(&lost, 5000));
     close_stream(&lost);
-    AUTO_ANSWER struct answer initial = ask(VI, "GET", CONFIGMAPS "?watch=1&sendInitialEvents=true", NULL);
-    assert_int_equal(initial.status, 422);
+}
+
+/* What newer clients begin with instead of a list: everything there is, and a bookmark that says that this was all. */
+static void a_watch_begins_with_what_there_is(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "?watch=1&sendInitialEvents=true",
+        "?watch=1&sendInitialEvents=true&resourceVersionMatch=Exact",
+        "?watch=1&resourceVersionMatch=NotOlderThan",
+    };
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        AUTO_FREE char *path = memory_format(CONFIGMAPS "%s", refused[i]);
+        AUTO_ANSWER struct answer answer = ask(VI, "GET", path, NULL);
+        assert_int_equal(answer.status, 422);
+    }
+    struct reader reader = open_stream(VI, CONFIGMAPS "?watch=1&sendInitialEvents=true&allowWatchBookmarks=true"
+                                                      "&resourceVersionMatch=NotOlderThan&resourceVersion=1");
+    COMES(&reader, "\"name\":\"before\"");
+    COMES(&reader, "{\"type\":\"BOOKMARK\"");
+    COMES(&reader, "\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}");
+    close_stream(&reader);
+    struct reader plain = open_stream(VI, CONFIGMAPS "?watch=1&allowWatchBookmarks=true");
+    COMES(&plain, "{\"type\":\"BOOKMARK\"");
+    assert_null(strstr(plain.raw.p, "initial-events-end"));
+    close_stream(&plain);
 }
 
 static void a_part_is_watched_as_it_is_listed(void **state)
@@ -264,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_watch_shows_what_happens),
         cmocka_unit_test(a_watch_goes_on_where_a_list_ended),
+        cmocka_unit_test(a_watch_begins_with_what_there_is),
         cmocka_unit_test(a_part_is_watched_as_it_is_listed),
         cmocka_unit_test(logs_are_read),
         cmocka_unit_test(revocation_ends_streams),

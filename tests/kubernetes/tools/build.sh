@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Where are the programs of a real Kubernetes? Builds those that are missing from their Go modules and prints the folder.
 #   build.sh [NAME…]     NAME: one of `known` below; none: those of a cluster without nodes (tiers 1 and 2)
+#   build.sh informer    a program of ours instead, tests/e2e/informer, in a folder by its own sources
 # The folder is $ATELIER_KUBERNETES_TOOLS, or one in the user's cache named by a digest of what decides what is built: the
 # go.mod and go.sum files and the flags. Several callers at once wait for each other.
 set -euo pipefail
@@ -12,7 +13,12 @@ known='kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy 
 names=${*:-kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl}
 tell() { printf 'kubernetes tools: %s\n' "$*" >&2; }
 
-digest=$(cd "$here" && { cat go.mod go.sum */go.mod */go.sum; echo "$flags $kubectl_package"; } | sha256sum | cut -c1-16)
+if [ "$names" = informer ]; then
+    here=$here/../../e2e/informer
+    digest=informer-$(cd "$here" && cat go.mod go.sum ./*.go | sha256sum | cut -c1-16)
+else
+    digest=$(cd "$here" && { cat go.mod go.sum */go.mod */go.sum; echo "$flags $kubectl_package"; } | sha256sum | cut -c1-16)
+fi
 folder=${ATELIER_KUBERNETES_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/atelier-kubernetes-tools/$digest}
 mkdir -p "$folder"
 
@@ -56,6 +62,7 @@ make_one() {
     case $1 in
     kube-apiserver | kube-controller-manager | kube-scheduler | kubelet | kube-proxy)
         go_build "$1" . "k8s.io/kubernetes/cmd/$1" ;;
+    informer) go_build informer . . ;;
     kwok) go_build kwok kwok sigs.k8s.io/kwok/cmd/kwok ;;
     coredns) go_build coredns coredns github.com/coredns/coredns ;;
     istio-crds)
