@@ -204,14 +204,9 @@ static int refuse_without_websocket(struct call *call, const struct place *place
                          place->name);
     if (strcmp(json_text_or("", pod, "status", "phase", NULL), "Running") != 0)
         return error_set(error, ERROR_BAD_REQUEST, NULL, "pod %s does not run", place->name);
-    if (strcmp(place->part, "attach") == 0)
-        return error_set(error, ERROR_BAD_REQUEST, NULL,
-                         "attach is not served here: `kubectl exec -it %s -- sh` starts a program of your own in the "
-                         "container, `kubectl logs -f %s` shows what its own prints",
-                         place->name, place->name);
     return error_set(error, ERROR_BAD_REQUEST, NULL,
                      "%s is a WebSocket with the subprotocol %s; kubectl speaks it from 1.31 on", place->part,
-                     strcmp(place->part, "exec") == 0 ? "v5.channel.k8s.io" : "SPDY/3.1+portforward.k8s.io");
+                     strcmp(place->part, "portforward") == 0 ? "SPDY/3.1+portforward.k8s.io" : "v5.channel.k8s.io");
 }
 
 /* What the cluster's own API answers; whoever sees only a part of a list gets it from here. */

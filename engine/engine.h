@@ -186,11 +186,13 @@ int engine_dial_pod(struct engine *engine, const char *namespace, const char *po
 /* A command in a running container of a pod, where the engine itself runs it. *ret_fd: a SOCK_SEQPACKET socket, the
  * caller's; closing it ends the command. Each packet is one message of Kubernetes' remote-command channels
  * (v5.channel.k8s.io): a byte that names the channel, then data, ENGINE_PACKET_BYTES at most in all. METHOD where the
- * engine forwards (engine_dial_api); CONFLICT while the container does not run. */
+ * engine forwards (engine_dial_api); CONFLICT while the container does not run. Without a command: what the
+ * container's own program writes from now on, and that it has ended; it has no input, and goes on when the socket is
+ * closed. */
 #define ENGINE_PACKET_BYTES 16384
 struct engine_exec {
     const char *container; /* "": the first one */
-    const cJSON *command;  /* array of texts */
+    const cJSON *command;  /* array of texts; NULL: attach */
     bool in, out, err, terminal;
 };
 int engine_exec(struct engine *engine, const char *namespace, const char *pod, const struct engine_exec *wanted,

@@ -63,7 +63,7 @@ static bool take_option(struct pod_request *request, struct slice key, const cha
             *flags[i].flag = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
     if (slice_is(key, "ports") && request->forward)
         return take_ports(&request->ports, value);
-    if (slice_is(key, "command")) {
+    if (slice_is(key, "command") && request->exec.command) {
         cJSON *command = (cJSON *)(uintptr_t)request->exec.command;
         json_push_text(command, value);
         return cJSON_GetArraySize(command) <= POD_COMMAND_MAX;
@@ -98,8 +98,11 @@ static void take_name(struct pod_request *request, struct slice path)
 /* What is wrong with options that could be read; NULL: nothing. */
 static const char *find_fault(struct pod_request *request, const char *protocol)
 {
+    const cJSON *command = request->exec.command;
+    if (!request->forward && !command)
+        return request->exec.out || request->exec.err ? NULL : "expected stdout=true or stderr=true";
     if (!request->forward)
-        return request->exec.command->child ? NULL : "command: expected a program to run";
+        return command->child ? NULL : "command: expected a program to run";
     if (strcmp(protocol, POD_SPDY) == 0)
         request->ports.count = 0; /* it names them as it goes */
     else if (request->ports.count == 0)
@@ -112,14 +115,12 @@ bool pod_request_parse(const struct http_request *request, struct slice part, st
 {
     bool forward = slice_is(part, "portforward");
     const char *protocol = choose_protocol(&request->fields, forward);
-    if (!forward && !slice_is(part, "exec"))
-        return refuse(fault, "attach is not served here: exec starts a program of your own, log shows the container's");
     if (!protocol)
         return refuse(fault, forward ? "the WebSocket's subprotocol must be " POD_SPDY " or v4.channel.k8s.io"
                                      : "the WebSocket's subprotocol must be v5.channel.k8s.io or v4.channel.k8s.io");
     struct pod_request *wanted = memory_get(sizeof(*wanted));
     wanted->forward = forward;
-    wanted->exec.command = json_array();
+    wanted->exec.command = slice_is(part, "attach") ? NULL : json_array();
     wanted->exec.container = wanted->container;
     take_name(wanted, request->path);
     const char *wrong = !take_options(wanted, request->query)

@@ -1,4 +1,4 @@
-/* How does a person's command get into a pod? */
+/* How does a person's command get into a pod, or out of it what its own program writes? */
 #include "engine/local/podexec.h"
 
 #include "engine/local/container.h"
@@ -15,7 +15,8 @@ int podexec_run(struct engine *engine, const char *namespace, const char *pod, c
         r = container_choose(object, wanted->container, &container, error);
     if (r < 0)
         return r;
-    json_set(request, "command", json_copy(wanted->command));
+    if (wanted->command)
+        json_set(request, "command", json_copy(wanted->command));
     json_set_bool(request, "stdin", wanted->in);
     json_set_bool(request, "stdout", wanted->out);
     json_set_bool(request, "stderr", wanted->err);

@@ -1,4 +1,4 @@
-/* A command in a running container, by sandboxd. engine_operations.exec. */
+/* A command in a running container, or its own output, by sandboxd. engine_operations.exec. */
 #ifndef ATELIER_ENGINE_LOCAL_PODEXEC_H
 #define ATELIER_ENGINE_LOCAL_PODEXEC_H
 

@@ -92,7 +92,7 @@ int sandbox_log(struct sandbox_client *client, const char *sandbox, const char *
 
 /* A command in a running container. <wanted>: {"command":["/abs/or/PATH/program",…],"stdin":bool,"stdout":bool,
  * "stderr":bool,"tty":bool}. *ret_fd: a SOCK_SEQPACKET socket that speaks as sandboxd/session.h says; closing it ends
- * the command. */
+ * the command. Without "command": what the container's own program writes from now on (sandboxd/attach.h). */
 int sandbox_exec(struct sandbox_client *client, const char *sandbox, const char *pod, const char *container,
                  const cJSON *wanted, int *ret_fd, struct error *error);
 

@@ -334,7 +334,7 @@ int sandbox_exec(struct sandbox_client *client, const char *sandbox, const char 
                  const cJSON *wanted, int *ret_fd, struct error *error)
 {
     cJSON *request = json_copy(wanted);
-    json_set_text(request, "op", "exec");
+    json_set_text(request, "op", json_member(wanted, "command") ? "exec" : "attach");
     json_set_text(request, "sandbox", sandbox);
     json_set_text(request, "pod", pod);
     json_set_text(request, "container", container);

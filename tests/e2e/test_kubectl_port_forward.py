@@ -1,4 +1,4 @@
-"""kubectl port-forward, unmodified, into pods of the local engine; and what attach says."""
+"""kubectl port-forward, unmodified, into pods of the local engine."""
 import contextlib
 import hashlib
 import json
@@ -201,10 +201,3 @@ def test_it_ends_with_the_pod(place, alice, server):
             assert connection.recv(1) == b""
     wait_for("the pod is gone", lambda: alice("get", "pod", "nb1-0", check=False).returncode != 0, 60)
     handshake(place, 404, user=ALICE, headers=[SPDY])
-
-
-def test_attach_says_what_to_do_instead(place, alice):
-    place.cli("-n", "alice", "notebook", "start", "nb1", "--wait", user=ALICE, timeout=180)
-    refused = alice("attach", "nb1-0", check=False)
-    assert refused.returncode != 0
-    assert "kubectl exec -it nb1-0" in refused.stderr and "kubectl logs -f nb1-0" in refused.stderr

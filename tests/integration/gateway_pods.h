@@ -212,6 +212,7 @@ static void commands_are_asked_for_properly(void **state)
         {POD "exec?command=%00 HTTP/1.1\r\n" HOST ALICE CHANNELS WS "\r\n", 400},
         {POD "exec?command=a&container=A_B HTTP/1.1\r\n" HOST ALICE CHANNELS WS "\r\n", 400},
         {POD "attach?stdin=true HTTP/1.1\r\n" HOST ALICE CHANNELS WS "\r\n", 400},
+        {POD "attach?stdout=true HTTP/1.1\r\n" HOST ALICE WS "\r\n", 400},
         {"GET /api/v1/namespaces/alice/pods/nb2-0/exec?command=a HTTP/1.1\r\n" HOST ALICE CHANNELS WS "\r\n", 404},
     };
     expect_statuses(cases, COUNT_OF(cases));

@@ -1,4 +1,4 @@
-/* How does a command come to run in a container that is there already? */
+/* How does a person come to a container that is there already: with a command, or to look on? */
 #include "engine/local/sandboxd/exec.h"
 
 #include <errno.h>
@@ -138,28 +138,27 @@ static int make_directory(struct box_daemon *daemon, struct box_pod *pod, const 
 
 /* --- the session -------------------------------------------------------------------------------------------------- */
 
-static pid_t launch(const struct box_daemon *daemon, const char *directory, const char *id, const cJSON *request,
-                    int fd)
+static pid_t launch(const char *const *argv, int fd)
 {
     static const char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", NULL};
-    AUTO_FREE char *program = memory_format("%s/init", daemon->paths.state);
-    char mode[8];
-    snprintf(mode, sizeof(mode), "%s%s%s%s-", json_true(request, "stdin", NULL) ? "i" : "",
-             json_true(request, "stdout", NULL) ? "o" : "", json_true(request, "stderr", NULL) ? "e" : "",
-             json_true(request, "tty", NULL) ? "t" : "");
-    const char *const argv[] = {program, "--exec", daemon->runtime.runc, daemon->runtime.root, directory, id,
-                                mode,    NULL};
     const struct box_launch wanted = {.argv = argv, .environment = environment, .fd = fd};
     return box_launch(&wanted);
 }
 
-static int begin(struct box_daemon *daemon, const char *directory, const char *id, const cJSON *request, pid_t *ret_pid,
-                 int *ret_fd, struct error *error)
+static void find_mode(const cJSON *request, char ret[8])
+{
+    snprintf(ret, 8, "%s%s%s%s-", json_true(request, "stdin", NULL) ? "i" : "",
+             json_true(request, "stdout", NULL) ? "o" : "", json_true(request, "stderr", NULL) ? "e" : "",
+             json_true(request, "tty", NULL) ? "t" : "");
+}
+
+/* This program again, as <argv> says, with the other end of *ret_fd. */
+static int begin(const char *const *argv, pid_t *ret_pid, int *ret_fd, struct error *error)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "socketpair: %s", strerrordesc_np(errno));
-    pid_t pid = launch(daemon, directory, id, request, ends[1]);
+    pid_t pid = launch(argv, ends[1]);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
@@ -174,7 +173,8 @@ int box_exec(struct box_daemon *daemon, struct box_pod *pod, const char *contain
              struct error *error)
 {
     AUTO_FREE char *directory = NULL;
-    char id[64];
+    AUTO_FREE char *program = memory_format("%s/init", daemon->paths.state);
+    char id[64], mode[8];
     size_t place;
     pid_t pid = 0;
     int failed = box_command_check(request, "exec", "command", error);
@@ -185,10 +185,33 @@ int box_exec(struct box_daemon *daemon, struct box_pod *pod, const char *contain
     if (failed)
         return failed;
     failed = make_directory(daemon, pod, container, request, &directory, error);
+    find_mode(request, mode);
+    const char *const argv[] = {program, "--exec", daemon->runtime.runc, daemon->runtime.root, directory, id,
+                                mode,    NULL};
     if (!failed)
-        failed = begin(daemon, directory, id, request, &pid, ret_fd, error);
+        failed = begin(argv, &pid, ret_fd, error);
     if (failed && directory)
         file_remove_tree(directory, NULL);
+    occupy(daemon->execs, place, pid);
+    return failed;
+}
+
+int box_attach(struct box_daemon *daemon, struct box_pod *pod, const char *container, const cJSON *request, int *ret_fd,
+               struct error *error)
+{
+    AUTO_FREE char *program = memory_format("%s/init", daemon->paths.state);
+    AUTO_FREE char *directory = box_path_container(&daemon->paths, pod->sandbox->name, pod->name, container);
+    char id[64], mode[8];
+    size_t place;
+    pid_t pid = 0;
+    int failed = find_running(pod, container, id, error);
+    if (!failed)
+        failed = enter(daemon->execs, pod->sandbox->name, &place, error);
+    if (failed)
+        return failed;
+    find_mode(request, mode);
+    const char *const argv[] = {program, "--attach", directory, mode, NULL};
+    failed = begin(argv, &pid, ret_fd, error);
     occupy(daemon->execs, place, pid);
     return failed;
 }

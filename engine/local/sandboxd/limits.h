@@ -61,6 +61,7 @@
 #define BOX_EXEC_PACKET_BYTES 16384 /* channel and data: what the gateway reads at a time */
 #define BOX_EXEC_GRACE_MS 1000      /* from SIGHUP to SIGKILL once nobody listens */
 #define BOX_EXEC_LINGER_MS 10000    /* the caller reads how it ended, and closes */
+#define BOX_ATTACH_PATIENCE_MS 1000 /* its output waits for whoever looks on: then the sockets are full */
 #define BOX_EXEC_RESIZE_BYTES 128   /* {"Width":65535,"Height":65535} and room */
 
 #endif

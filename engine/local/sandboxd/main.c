@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/local/sandboxd/attach.h"
 #include "engine/local/sandboxd/daemon.h"
 #include "engine/local/sandboxd/init.h"
 #include "engine/local/sandboxd/limits.h"
@@ -215,6 +216,8 @@ int main(int argc, char **argv)
         box_init_run(argv + 3);
     if (argc == SESSION_ARGUMENTS + 1 && !strcmp(argv[1], "--exec"))
         return box_session_run(argv + 1);
+    if (argc == ATTACH_ARGUMENTS + 1 && !strcmp(argv[1], "--attach"))
+        return box_attach_run(argv + 1);
     int wrong = parse(argc, argv, &options);
     if (wrong)
         return wrong == 1 ? 0 : wrong;

@@ -330,16 +330,26 @@ static int log_op(struct call *call, struct error *error)
     return 0;
 }
 
-static int exec_op(struct call *call, struct error *error)
+static int enter_op(struct call *call, box_entry *enter, struct error *error)
 {
     struct box_pod *pod = box_pod_find(call->daemon, call->sandbox, call->pod);
     if (!pod)
         return no_such_pod(call, error);
     int failed = has_container(pod, call->container)
-                     ? box_exec(call->daemon, pod, call->container, call->request, &call->fd, error)
+                     ? enter(call->daemon, pod, call->container, call->request, &call->fd, error)
                      : no_such_container(call, error);
     box_pod_put(call->daemon, pod);
     return failed;
+}
+
+static int exec_op(struct call *call, struct error *error)
+{
+    return enter_op(call, box_exec, error);
+}
+
+static int attach_op(struct call *call, struct error *error)
+{
+    return enter_op(call, box_attach, error);
 }
 
 /* --- the table -----------------------------------------------------------------------------------------------------
@@ -370,6 +380,7 @@ static const struct operation {
     {"listen", SANDBOX, listen_op},
     {"log", SANDBOX | POD | CONTAINER, log_op},
     {"exec", SANDBOX | POD | CONTAINER, exec_op},
+    {"attach", SANDBOX | POD | CONTAINER, attach_op},
 };
 
 static int take_name(const cJSON *request, const char *key, bool (*valid)(struct slice), const char *expected,

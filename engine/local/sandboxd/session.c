@@ -65,7 +65,7 @@ static cJSON *status_object(const char *outcome)
     return status;
 }
 
-static void tell_exit(int code)
+void box_session_tell_exit(int code)
 {
     AUTO_JSON cJSON *status = status_object(code ? "Failure" : "Success");
     if (code) {
@@ -82,7 +82,7 @@ static void tell_exit(int code)
     send_status(status);
 }
 
-static int tell_failure(const char *message)
+int box_session_tell_failure(const char *message)
 {
     AUTO_JSON cJSON *status = status_object("Failure");
     json_set_text(status, "message", message);
@@ -146,7 +146,7 @@ static int tell_refusal(const struct session *session)
     text_printable(slice_of(json_text_or("the container's runtime gave no reason", line, "msg", NULL)), shown,
                    sizeof(shown));
     AUTO_FREE char *message = memory_format("the command was not started: %s", shown);
-    return tell_failure(message);
+    return box_session_tell_failure(message);
 }
 
 static bool read_pid(const struct session *session, pid_t *ret)
@@ -181,7 +181,7 @@ static int enter(struct session *session)
     session->out = ours[1];
     session->err = ours[2];
     if (runtime < 0)
-        return tell_failure("no process can be started for the command");
+        return box_session_tell_failure("no process can be started for the command");
     if (console)
         session->in = session->out = box_terminal_accept(listener, runtime, BOX_RUNTIME_TIMEOUT_MS);
     int status = 0;
@@ -190,7 +190,7 @@ static int enter(struct session *session)
     if (status || !read_pid(session, &session->program))
         return tell_refusal(session);
     session->program_end = (int)syscall(SYS_pidfd_open, session->program, 0u);
-    return session->program_end < 0 ? tell_failure("the command was lost") : 0;
+    return session->program_end < 0 ? box_session_tell_failure("the command was lost") : 0;
 }
 
 /* --- towards the command ------------------------------------------------------------------------------------------ */
@@ -372,7 +372,7 @@ static bool pass(struct session *session)
 }
 
 /* Closing with messages unread would make the kernel throw away what the other end has yet to read. */
-static void linger(void)
+void box_session_linger(void)
 {
     char ignored[BOX_EXEC_PACKET_BYTES];
     struct pollfd socket = {.fd = BOX_LAUNCH_FD, .events = POLLIN};
@@ -401,9 +401,9 @@ int box_session_run(char *const argv[SESSION_ARGUMENTS])
     int failed = enter(&session);
     file_remove_tree(session.directory, NULL);
     if (!failed && pass(&session))
-        tell_exit(WIFEXITED(session.status) ? WEXITSTATUS(session.status) : 128 + WTERMSIG(session.status));
+        box_session_tell_exit(WIFEXITED(session.status) ? WEXITSTATUS(session.status) : 128 + WTERMSIG(session.status));
     else if (!failed)
         end_session(&session);
-    linger();
+    box_session_linger();
     return failed;
 }

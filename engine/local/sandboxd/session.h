@@ -18,4 +18,9 @@
 #define SESSION_ARGUMENTS 6
 int box_session_run(char *const argv[SESSION_ARGUMENTS]); /* the process's exit code */
 
+/* On descriptor 3, for sessions of any kind (attach.h): the last message, and then waiting until it was read. */
+void box_session_tell_exit(int code);
+int box_session_tell_failure(const char *message); /* 1 */
+void box_session_linger(void);
+
 #endif

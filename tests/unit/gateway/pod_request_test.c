@@ -45,7 +45,20 @@ static void commands_are_in_channels(void **state)
     assert_refused("exec", "v4.channel.k8s.io", "stdin=true");
     assert_refused("exec", "SPDY/3.1+portforward.k8s.io", "command=sh");
     assert_refused("exec", "v4.channel.k8s.io", "command=sh&container=Not+a+name");
-    assert_refused("attach", "v4.channel.k8s.io", "command=sh");
+}
+
+static void a_containers_own_output_is_asked_for_without_a_command(void **state)
+{
+    struct pod_request *request;
+    const char *protocol;
+    (void)state;
+    assert_true(
+        parse("attach", "v5.channel.k8s.io", "stdin=true&stdout=true&command=sh&container=c", &request, &protocol));
+    assert_null(request->exec.command);
+    assert_true(request->exec.out && !request->exec.err && !request->forward && pod_request_has_channels(request));
+    pod_request_free(request);
+    assert_refused("attach", "v5.channel.k8s.io", "stdin=true");
+    assert_refused("attach", "SPDY/3.1+portforward.k8s.io", "stdout=true");
 }
 
 /* What the Kubernetes Python client sends. */
@@ -95,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_are_in_channels),
+        cmocka_unit_test(a_containers_own_output_is_asked_for_without_a_command),
         cmocka_unit_test(ports_are_named_or_left_to_spdy),
         cmocka_unit_test(ports_that_are_none_are_refused),
     };
