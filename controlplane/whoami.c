@@ -40,6 +40,7 @@ int whoami_get(struct call *call, struct error *error)
     json_set_text(settings, "baseDomain", config->base_domain.text);
     json_set_text(settings, "version", ATELIER_VERSION);
     json_set_text(settings, "tenantPort", config_port(config));
+    json_set_bool(settings, "publicApps", config->public_apps.number != 0);
     call_json(call, 200, answer);
     return 0;
 }

@@ -114,7 +114,7 @@ export interface Me {
   csrf: string;
   kind: string;
   profiles: ProfileEntry[];
-  settings: { profilesPerUser: number; baseDomain: string; version: string };
+  settings: { profilesPerUser: number; baseDomain: string; version: string; publicApps: boolean };
 }
 export interface Member {
   id: number;

@@ -69,7 +69,7 @@ function OfProfile({ me, profile, path, refresh }: Shown & { profile: ProfileEnt
   if (page === "notebooks" && shows(profile, "Notebook")) return name ? <NotebookPage entry={profile} name={name} /> : <Notebooks entry={profile} />;
   if (page === "ray" && shows(profile, "RayCluster")) return name ? <ClusterPage entry={profile} name={name} /> : <RayClusters entry={profile} />;
   if (page === "rayjobs" && member) return name ? <RayJobPage entry={profile} name={name} /> : <RayJobs entry={profile} />;
-  if (page === "rayservices" && member) return name ? <RayServicePage entry={profile} name={name} /> : <RayServices entry={profile} />;
+  if (page === "rayservices" && member) return name ? <RayServicePage entry={profile} name={name} mayOpen={me.settings.publicApps} /> : <RayServices entry={profile} />;
   if (name !== undefined) return <Missing />;
   if (page === "") return member ? <Home me={me} entry={profile} /> : <Shared entry={profile} />;
   if (page === "volumes" && member) return <Volumes entry={profile} />;

@@ -73,6 +73,19 @@ def visit(house, browser, cookies):
     assert errors == []
 
 
+RITA, EDDA, VERA, OTTO = (f"{name}@example.com" for name in ("rita", "edda", "vera", "otto"))
+
+
+def ritas(house):
+    """The sessions of four people: rita owns a profile; edda edits, vera views, otto has nothing to do with it."""
+    running(house)
+    found = {email: house.add_user(email) for email in (RITA, EDDA, VERA, OTTO)}
+    house.cli("profile", "create", "rita", "--wait", user=RITA)
+    house.cli("share", "rita", EDDA, user=RITA)
+    house.cli("share", "rita", VERA, "--role", "viewer", user=RITA)
+    return found
+
+
 def settled(page):
     expect(page.get_by_text("Loading…")).to_have_count(0)
 

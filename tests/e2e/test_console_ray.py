@@ -1,4 +1,5 @@
 """A Ray cluster's form, with what few people say; Ray jobs in the console: made, followed, stopped, run again, and what is kept of them when cluster and job are gone."""
+import json
 import pathlib
 import re
 
@@ -6,9 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from atelier import wait_for
-from console import browser, button, check_view, running, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
+from console import EDDA, OTTO, RITA, VERA, browser, button, check_view, ritas, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
 
-RITA, EDDA, VERA, OTTO = (f"{name}@example.com" for name in ("rita", "edda", "vera", "otto"))
 REDIS = pathlib.Path("/usr/bin/redis-server")  # where the local engine looks for it
 JOBS = "/apis/ray.io/v1/namespaces/rita/rayjobs"
 COUNT = "python -c \"import time; [(print('step', i, flush=True), time.sleep(1)) for i in range(900)]\""
@@ -16,13 +16,7 @@ COUNT = "python -c \"import time; [(print('step', i, flush=True), time.sleep(1))
 
 @pytest.fixture(scope="module")
 def cookies(house):
-    """Rita owns a profile; edda edits, vera views, otto has nothing to do with it."""
-    running(house)
-    found = {email: house.add_user(email) for email in (RITA, EDDA, VERA, OTTO)}
-    house.cli("profile", "create", "rita", "--wait", user=RITA)
-    house.cli("share", "rita", EDDA, user=RITA)
-    house.cli("share", "rita", VERA, "--role", "viewer", user=RITA)
-    return found
+    return ritas(house)
 
 
 def status(house, name):
@@ -192,3 +186,37 @@ def test_the_palette_leads_to_jobs(visit):
     box.fill("new ray job")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="New Ray job")).to_be_visible()
+
+
+def test_a_job_names_the_packages_it_needs(house, visit):
+    page = visit(EDDA, "/p/rita/rayjobs")
+    button(page, "^new ray job$").click()
+    dialog = page.get_by_role("dialog", name="New Ray job")
+    for label, value in {"Name": "packed", "Command": "python -c 1", "Memory": "800Gi"}.items():
+        dialog.get_by_label(label, exact=True).fill(value)
+    dialog.locator("summary", has_text="More").click()
+    dialog.get_by_label("Packages").fill("emoji==2.0\nnumpy>=2; python_version < '4'\n")
+    dialog.get_by_label("Environment").fill("STAGE")
+    expect(dialog.get_by_role("alert")).to_contain_text("is not NAME=value")
+    dialog.get_by_label("Environment").press_sequentially("=x")  # nothing folds under the hands, and the focus stays
+    expect(dialog.get_by_label("Environment")).to_have_value("STAGE=x")
+    expect(dialog.get_by_text("The server would accept this.")).to_be_visible()
+    check_view(page, "rayjob-form-more", whole=True)
+    dialog.get_by_role("button", name="Create").click()
+    expect(dialog).to_have_count(0)
+    spec = house.get(f"{JOBS}/packed", EDDA).json["spec"]
+    assert spec["runtimeEnvYAML"] == 'pip:\n  - "emoji==2.0"\n  - "numpy>=2; python_version < \'4\'"\n'
+    house.cli("delete", "rayjob", "packed", "-n", "rita", user=EDDA)
+
+
+def test_where_the_platform_opens_nothing_the_owner_is_told_so(house, visit):
+    body = {"apiVersion": "ray.io/v1", "kind": "RayService", "metadata": {"name": "shut"}, "spec": {
+        "serveConfigV2": "applications: [{name: a, import_path: 'a:b', route_prefix: /a}]", "rayClusterConfig": {"headGroupSpec": {
+            "rayStartParams": {}, "template": {"spec": {"containers": [{"name": "ray-head", "image": "ray-2.60", "resources": {
+                "requests": {"cpu": "1", "memory": "800Gi"}, "limits": {"cpu": "1", "memory": "800Gi"}}}]}}}}}}
+    house.cli("apply", "-f", "-", "-n", "rita", user=RITA, input=json.dumps(body))
+    page = visit(RITA, "/p/rita/rayservices/shut")
+    expect(page.get_by_role("table", name="Who may use it").get_by_role("row", name="/a")).to_contain_text("Members of the profile")
+    expect(page.get_by_text("This platform opens no application to everybody")).to_be_visible()
+    assert button(page, "^open to everybody").count() == 0
+    house.cli("delete", "rayservice", "shut", "-n", "rita", user=RITA)

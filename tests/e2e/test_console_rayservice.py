@@ -6,21 +6,16 @@ import pytest
 from playwright.sync_api import expect
 
 from atelier import wait_for
-from console import browser, button, check_view, running, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
+from console import EDDA, OTTO, RITA, VERA, browser, button, check_view, ritas, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
 from test_rayservice import MODULE, serve_config, service
 
-RITA, EDDA, VERA, OTTO = (f"{name}@example.com" for name in ("rita", "edda", "vera", "otto"))
 SERVICES = "/apis/ray.io/v1/namespaces/rita/rayservices"
 
 
 @pytest.fixture(scope="module")
 def cookies(house):
-    """Rita owns a profile; edda edits, vera views, otto has nothing to do with it."""
-    running(house)
-    found = {email: house.add_user(email) for email in (RITA, EDDA, VERA, OTTO)}
-    house.cli("profile", "create", "rita", "--wait", user=RITA)
-    house.cli("share", "rita", EDDA, user=RITA)
-    house.cli("share", "rita", VERA, "--role", "viewer", user=RITA)
+    house.env["ATELIER_PUBLIC_APPS"] = "true"
+    found = ritas(house)
     module = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hello"}, "data": {"hello.py": MODULE}}
     house.cli("apply", "-f", "-", "-n", "rita", user=RITA, input=json.dumps(module))
     return found
@@ -59,6 +54,42 @@ def test_who_may_only_look_sees_it_and_does_nothing(visit):
     check_view(vera, "rayservice", whole=True)
     otto = visit(OTTO, "/p/rita/rayservices/hello")
     expect(otto.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+def row_of(page, route):
+    return page.get_by_role("table", name="Who may use it").get_by_role("row", name=route)
+
+
+def test_its_owner_opens_a_route_to_everybody_and_anybody_who_edits_closes_it(house, visit):
+    """The annotation on the object that the server stored decides, and a stranger gets in or not."""
+    def opened():
+        return house.get(f"{SERVICES}/hello", RITA).json["metadata"].get("annotations", {}).get("atelier.dev/public-apps")
+
+    page = visit(RITA, "/p/rita/rayservices/hello")
+    expect(row_of(page, "/hello")).to_contain_text("Members of the profile")
+    assert house.get("/serve/rita/hello/hello").status == 401
+    page.get_by_role("button", name="Open to everybody: /hello").click()
+    dialog = page.get_by_role("dialog", name="Open to everybody: /hello")
+    expect(dialog).to_contain_text("/serve/rita/hello/hello, or anything below it, uses the application without signing in")
+    check_view(page, "rayservice-open", whole=False)
+    dialog.get_by_role("button", name="Cancel").click()
+    assert opened() is None
+    page.get_by_role("button", name="Open to everybody: /hello").click()
+    dialog.get_by_role("button", name="Open to everybody: /hello").click()
+    expect(row_of(page, "/hello")).to_contain_text("Everybody, without signing in")
+    assert opened() == "/hello"
+    wait_for("a stranger gets in", lambda: house.get("/serve/rita/hello/hello").status == 200, 10)
+    settled(page)
+    check_view(page, "rayservice-opened", whole=True)
+    vera = visit(VERA, "/p/rita/rayservices/hello")
+    expect(row_of(vera, "/hello")).to_contain_text("Everybody, without signing in")
+    assert button(vera, "^(members only|open to everybody)").count() == 0
+    edda = visit(EDDA, "/p/rita/rayservices/hello")  # an editor may close, and not open
+    edda.get_by_role("button", name="Members only: /hello").click()
+    edda.get_by_role("dialog").get_by_role("button", name="Members only: /hello").click()
+    expect(row_of(edda, "/hello")).to_contain_text("Members of the profile")
+    assert not opened() and button(edda, "^open to everybody").count() == 0
+    wait_for("strangers stay out", lambda: house.get("/serve/rita/hello/hello").status == 401, 10)
 
 
 def test_it_is_configured_and_its_deletion_taken_back(house, visit):

@@ -99,9 +99,12 @@ export const en = {
   },
   rayServices: {
     title: "Ray services", what: "Ray service", new: "New Ray service", none: "No Ray services yet", noneText: "A Ray service keeps applications of Ray Serve running, and changes to another cluster without failing a request.",
-    applications: "Applications", application: "Application", deployment: "Deployment", cluster: "Cluster", noApplications: "Serve has no application yet.", active: "Serves", pending: "Will take over", open: "Open to everybody",
+    applications: "Applications", application: "Application", deployment: "Deployment", cluster: "Cluster", noApplications: "Serve has no application yet.", active: "Serves", pending: "Will take over",
     address: (route: string) => `Address of ${route}`, config: "Serve configuration (serveConfigV2)", configHint: "import_path names a module on PYTHONPATH, or in the application's runtime_env.working_dir.", madeFor: "Its cluster is one head of this size. Worker groups are written in its YAML.",
     edit: "Configure", editOf: (name: string) => `Configure ${name}`, editHint: "It is applied to the cluster that serves; replicas are replaced one after another.", apply: "Apply",
+    who: "Who may use it", route: "Route", members: "Members of the profile", everybody: "Everybody, without signing in", everybodyBy: (prefix: string) => `Everybody, without signing in (by ${prefix})`, openIt: "Open to everybody", openOf: (route: string) => `Open to everybody: ${route}`, closeIt: "Members only", closeOf: (route: string) => `Members only: ${route}`,
+    openText: (address: string) => `Whoever reaches ${address}, or anything below it, uses the application without signing in, at the profile's expense. The dashboard, jobs and everything else of the profile stay closed.`, openTextAll: "Whoever reaches this service uses every application of it without signing in, those added later and Serve's own /-/routes included, at the profile's expense. The dashboard, jobs and everything else of the profile stay closed.",
+    closeText: "From now on only members of the profile use it. Connections of others end at once.", openNever: "This platform opens no application to everybody; its administrator can allow it (ATELIER_PUBLIC_APPS).",
   },
   volumes: {
     title: "Volumes", new: "New volume", none: "No volumes yet", noneText: "A volume keeps files apart from any one notebook.", size: "Size", sizeHint: "10Gi, 500Mi …", usedBy: "Mounted by", nobody: "nobody", own: "everybody's home files; it goes with the profile",

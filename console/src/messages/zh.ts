@@ -99,9 +99,12 @@ export const zh: Messages = {
   },
   rayServices: {
     title: "Ray 服务", what: "Ray 服务", new: "新建 Ray 服务", none: "还没有 Ray 服务", noneText: "Ray 服务让 Ray Serve 的应用持续运行，并可在不中断请求的情况下切换到另一个集群。",
-    applications: "应用", application: "应用", deployment: "部署", cluster: "集群", noApplications: "Serve 还没有应用。", active: "正在服务", pending: "即将接替", open: "对所有人开放",
+    applications: "应用", application: "应用", deployment: "部署", cluster: "集群", noApplications: "Serve 还没有应用。", active: "正在服务", pending: "即将接替",
     address: (route) => `${route} 的地址`, config: "Serve 配置（serveConfigV2）", configHint: "import_path 指 PYTHONPATH 上的模块，或应用的 runtime_env.working_dir 中的模块。", madeFor: "集群是一个此规格的头节点。工作节点组请写在 YAML 中。",
     edit: "配置", editOf: (name) => `配置 ${name}`, editHint: "将应用到正在服务的集群；副本逐个替换。", apply: "应用",
+    who: "谁可以使用", route: "路由", members: "空间成员", everybody: "所有人，无需登录", everybodyBy: (prefix) => `所有人，无需登录（由 ${prefix} 开放）`, openIt: "对所有人开放", openOf: (route) => `对所有人开放：${route}`, closeIt: "仅限成员", closeOf: (route) => `仅限成员：${route}`,
+    openText: (address) => `任何能访问 ${address} 及其下级路径的人，无需登录即可使用该应用，费用由本空间承担。仪表盘、作业和空间里的其他一切仍不开放。`, openTextAll: "任何能访问此服务的人，无需登录即可使用其全部应用，包括以后添加的应用和 Serve 自己的 /-/routes，费用由本空间承担。仪表盘、作业和空间里的其他一切仍不开放。",
+    closeText: "此后只有空间成员可以使用，其他人的连接立即断开。", openNever: "本平台不允许对所有人开放应用；平台管理员可以允许（ATELIER_PUBLIC_APPS）。",
   },
   volumes: {
     title: "存储卷", new: "新建存储卷", none: "还没有存储卷", noneText: "存储卷保存文件，不依附于某一个笔记本。", size: "容量", sizeHint: "10Gi、500Mi …", usedBy: "挂载者", nobody: "无", own: "大家的主目录文件；随空间一起删除",

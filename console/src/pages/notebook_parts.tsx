@@ -5,7 +5,7 @@ import { later } from "../later";
 import { useData } from "../live";
 import { environment, fieldsOf, lineProblem, resources, volumes } from "../manifest";
 import { Dialog } from "../parts/dialog";
-import { Choice, Field, Lines, Rest, useForm } from "../parts/form";
+import { Choice, Field, Folded, Lines, Rest, useForm } from "../parts/form";
 import { Logs } from "../parts/logs";
 import { Maker } from "../parts/maker";
 import { may } from "../rights";
@@ -38,7 +38,8 @@ export function NewNotebook({ profile, taken, close }: { profile: string; taken:
   const manifest = notebookOf(profile, { ...form, image });
   const fields = fieldsOf(container);
   const own = lineProblem(form.env, form.volumes);
-  const known = ["metadata.name", ...fields.cpu, ...fields.memory, ...fields.gpu, fields.image, fields.env, "form", "spec.template.spec.volumes", ...fields.mounts];
+  const folded = ["form", fields.env, "spec.template.spec.volumes", ...fields.mounts];
+  const known = ["metadata.name", ...fields.cpu, ...fields.memory, ...fields.gpu, fields.image, ...folded];
   return (
     <Maker title={t.notebooks.new} path={paths.notebooks(profile)} manifest={manifest} own={own} taken={taken} fields={known} close={close}>
       {(problem) => (
@@ -50,11 +51,10 @@ export function NewNotebook({ profile, taken, close }: { profile: string; taken:
             <Field label={t.form.memory} value={form.memory} required hint={t.form.memoryHint} problem={problem} field={fields.memory} onInput={set("memory")} />
             <Field label={t.form.gpu} type="number" min={0} max={64} value={form.gpu} problem={problem} field={fields.gpu} onInput={set("gpu")} />
           </div>
-          <details open={own !== null || undefined}>
-            <summary>{t.form.more}</summary>
+          <Folded problem={problem} fields={folded}>
             <Lines label={t.form.env} rows={3} value={form.env} hint={t.form.envHint} problem={problem} field={["form.env", fields.env]} onInput={set("env")} />
             <Lines label={t.form.volumes} rows={2} value={form.volumes} hint={t.form.volumesHint} problem={problem} field={["form.volumes", "spec.template.spec.volumes", ...fields.mounts]} onInput={set("volumes")} />
-          </details>
+          </Folded>
           <p class="hint">{t.notebooks.kept}</p>
         </>
       )}

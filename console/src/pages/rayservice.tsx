@@ -12,6 +12,7 @@ import { type Row, Table } from "../parts/table";
 import { stay } from "../router";
 import { t } from "../text";
 import { phaseOf, reasonOf } from "../workload";
+import { OpenToAll } from "./rayservice_open";
 import { applicationsOf, clusterOf, type Part, parts, routesOf, ServiceActions, type ServiceAsk, ServiceDialog } from "./rayservice_parts";
 
 const partText = (part: Part) => (part === "activeServiceStatus" ? t.rayServices.active : t.rayServices.pending);
@@ -39,7 +40,7 @@ function Applications({ item }: { item: KubeObject }) {
   );
 }
 
-export function RayServicePage({ entry, name }: { entry: ProfileEntry; name: string }) {
+export function RayServicePage({ entry, name, mayOpen }: { entry: ProfileEntry; name: string; mayOpen: boolean }) {
   const profile = entry.name;
   const { items, problem } = useObjects(`${paths.rayservices(profile)}?fieldSelector=metadata.name%3D${encodeURIComponent(name)}`);
   const leaving = useLater().some((one) => one.key === `RayService/${profile}/${name}` && !one.failed);
@@ -57,13 +58,14 @@ export function RayServicePage({ entry, name }: { entry: ProfileEntry; name: str
           <h2>{t.rayServices.what}</h2>
           <Facts rows={[
             [t.rayServices.active, <Cluster item={item} part="activeServiceStatus" />], [t.rayServices.pending, clusterOf(item, "pendingServiceStatus") ? <Cluster item={item} part="pendingServiceStatus" /> : null],
-            [t.rayServices.open, item.metadata.annotations?.["atelier.dev/public-apps"]], [t.notebooks.made, t.time.ago(age(item.metadata.creationTimestamp))],
+            [t.notebooks.made, t.time.ago(age(item.metadata.creationTimestamp))],
           ]} />
           {routesOf(item).map((route) => <Once key={route} label={t.rayServices.address(route)} value={`${location.origin}/serve/${profile}/${name}${route}`} />)}
         </section>
         <Events profile={profile} kind="RayService" name={name} />
       </div>
       <Applications item={item} />
+      <OpenToAll item={item} entry={entry} allowed={mayOpen} />
       <ManifestView item={item} />
       <ServiceDialog ask={ask} close={() => setAsk(null)} />
     </Page>
