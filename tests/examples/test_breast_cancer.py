@@ -40,9 +40,9 @@ def test_2_a_killed_worker_resumes_from_its_checkpoint(own):
     said = run(own, "train.py", "--lose-a-worker")
     assert "this worker is killed" in said
     begun = re.findall(r"worker (\d) begins at round (\d+)", said)
-    assert {"0", "1"} == {rank for rank, _ in begun} and {"0", "20"} == {number for _, number in begun}, begun
+    assert {"0", "1"} == {rank for rank, _ in begun} and {"0", "10"} == {number for _, number in begun}, begun
     rounds, error = re.search(r"rounds (\d+), validation error ([\d.]+)", said).groups()
-    assert int(rounds) == 60 and float(error) < 0.08
+    assert int(rounds) == 30 and float(error) < 0.08
 
 
 def test_3_the_best_depth(own):
