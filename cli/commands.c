@@ -148,6 +148,7 @@ const struct command commands[] = {
      OPTIONS(RAY_OPTIONS("1"), {"label", 0, "NAME=VALUE", "of the RayCluster; may be repeated"},
              {"schedule-on-head", 0, NULL, "the head takes tasks and actors too"},
              {"idle-after", 0, "TIME", "suspended when nobody has used it for so long, such as 2h; 0: never"},
+             {"delete-after", 0, "TIME", "deleted when it has been suspended for so long, such as 30d"},
              {"resume-on-request", 0, "WHEN", "a request to it starts it again: idle, always or never"}, DRY_RUN_OPTION,
              WAIT_OPTIONS),
      1, 1, false,

@@ -229,6 +229,7 @@ int ray_render_cluster(struct call *call, int64_t usual_workers, cJSON *spec, st
 static void add_idle(const struct call *call, cJSON *metadata)
 {
     static const char *const options[][2] = {{"idle-after", "atelier.dev/idle-after"},
+                                             {"delete-after", "atelier.dev/delete-after"},
                                              {"resume-on-request", "atelier.dev/resume-on-request"}};
     for (size_t i = 0; i < COUNT_OF(options); i++)
         if (call_option(call, options[i][0]))

@@ -225,6 +225,22 @@ static int check_public(struct call *call, const cJSON *old, const cJSON *object
                      "only the profile's owner and its admins open an application to everybody");
 }
 
+/* --- what is deleted when it has been suspended for long ---------------------------------------------------------- */
+/* Whoever may change a cluster that is shared with them alone may not delete it, nor have it deleted. */
+static int check_deletion(struct call *call, const cJSON *old, const cJSON *object, struct error *error)
+{
+    const char *was = json_text_or("", old, "metadata", "annotations", IDLE_DELETE_AFTER, NULL);
+    const char *now = json_text_or("", object, "metadata", "annotations", IDLE_DELETE_AFTER, NULL);
+    if (!old || strcmp(was, now) == 0)
+        return 0;
+    struct decision decision = call_decide(call, json_text_or("", old, "metadata", "namespace", NULL), "RayCluster",
+                                           json_text_or("", old, "metadata", "name", NULL), VERB_DELETE);
+    if (decision.allowed)
+        return 0;
+    return error_set(error, ERROR_FORBIDDEN, "metadata.annotations[" IDLE_DELETE_AFTER "]",
+                     "only who may delete the cluster says when it is deleted");
+}
+
 int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, cJSON *object, struct error *error)
 {
     struct server *server = call->server;
@@ -233,6 +249,8 @@ int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, 
         status = check_own_labels(old, object, error);
     else if (kind == KIND_RAYCLUSTER || kind == KIND_RAYJOB || kind == KIND_RAYSERVICE)
         status = check_public(call, old, object, error);
+    if (status == 0 && kind == KIND_RAYCLUSTER)
+        status = check_deletion(call, old, object, error);
     if (status < 0)
         return status;
     switch (kind) {

@@ -147,6 +147,13 @@ int engine_delete(struct engine *engine, enum engine_kind kind, const char *name
     return engine->operations->remove(engine, kind, namespace, name, ret, error);
 }
 
+int engine_delete_unchanged(struct engine *engine, enum engine_kind kind, const cJSON *object, struct error *error)
+{
+    if (!engine->operations->remove_unchanged)
+        return error_set(error, ERROR_METHOD, NULL, "nothing is deleted by its version here");
+    return engine->operations->remove_unchanged(engine, kind, object, error);
+}
+
 int engine_watch(struct engine *engine, enum engine_kind kind, const char *namespace,
                  const struct engine_list_options *options, const char *resource_version, engine_watcher watcher,
                  void *context, struct engine_watch **ret, struct error *error)

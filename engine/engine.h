@@ -138,6 +138,10 @@ int engine_apply(struct engine *engine, enum engine_kind kind, const char *names
 int engine_delete(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
                   struct error *error);
 
+/* The same for an <object> as it was read, unless it has changed since: CONFLICT. METHOD where the engine has no such
+ * thing. */
+int engine_delete_unchanged(struct engine *engine, enum engine_kind kind, const cJSON *object, struct error *error);
+
 enum engine_event { ENGINE_ADDED, ENGINE_MODIFIED, ENGINE_DELETED, ENGINE_BOOKMARK, ENGINE_LOST };
 /* Called from the engine's own thread, in order; must not block or call the engine. <object> is borrowed and shared:
  * read only. LOST: the watch fell behind or the engine restarted; it is over, list again. */

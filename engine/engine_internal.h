@@ -23,6 +23,8 @@ struct engine_operations {
                  struct error *);
     int (*remove)(struct engine *, enum engine_kind, const char *namespace, const char *name, cJSON **ret,
                   struct error *);
+    /* NULL: METHOD. */
+    int (*remove_unchanged)(struct engine *, enum engine_kind, const cJSON *object, struct error *);
     int (*watch)(struct engine *, enum engine_kind, const char *namespace, const struct engine_list_options *,
                  const char *resource_version, engine_watcher, void *context, struct engine_watch **ret,
                  struct error *);

@@ -110,6 +110,62 @@ static int idle_stop(struct engine *engine, const cJSON *cluster, const char *no
                         ENGINE_PATCH_MERGE, patch, NULL, error);
 }
 
+/* --- deleting ----------------------------------------------------------------------------------------------------- */
+
+static bool abandoned_runs(const cJSON *cluster, int64_t *ret_since_ms)
+{
+    return json_true(cluster, "spec", "suspend", NULL) && !owned(cluster) &&
+           !json_text(cluster, "metadata", "deletionTimestamp", NULL) &&
+           strcmp(json_text_or("", cluster, "status", "state", NULL), "suspended") == 0 &&
+           clock_parse(slice_of(json_text_or("", cluster, "status", "stateTransitionTimes", "suspended", NULL)),
+                       ret_since_ms);
+}
+
+bool ray_job_needs(const cJSON *job, const char *cluster)
+{
+    const char *state = json_text_or("", job, "status", "jobDeploymentStatus", NULL);
+    return strcmp(json_text_or("", job, "spec", "clusterSelector", "ray.io/cluster", NULL), cluster) == 0 &&
+           strcmp(state, "Complete") != 0 && strcmp(state, "Failed") != 0;
+}
+
+/* Nothing runs there; but a RayJob may wait for it. */
+static int abandoned_ask(struct engine *engine, const cJSON *cluster, int64_t now_ms, int64_t *ret_ms,
+                         struct error *error)
+{
+    AUTO_JSON cJSON *jobs = NULL;
+    const cJSON *job;
+    int r = engine_list(engine, KIND_RAYJOB, namespace_of(cluster), NULL, &jobs, error);
+    cJSON_ArrayForEach(job, json_member(jobs, "items"))
+    {
+        if (ray_job_needs(job, name_of(cluster)))
+            *ret_ms = now_ms;
+    }
+    return r;
+}
+
+/* What was read is what is deleted: whoever resumes it wins. */
+static int abandoned_delete(struct engine *engine, const cJSON *cluster, const char *now, struct error *error)
+{
+    (void)now;
+    return engine_delete_unchanged(engine, KIND_RAYCLUSTER, cluster, error);
+}
+
+struct idle_watch *ray_abandoned_new(struct engine *engine, const struct idle_options *options)
+{
+    static const struct idle_terms terms = {.after = IDLE_DELETE_AFTER,
+                                            .end = "idleDeleteAt",
+                                            .warned = "IdleDelete",
+                                            .ended = "DeletedIdle",
+                                            .since = "it has been suspended",
+                                            .done = "deleted",
+                                            .rescue = "somebody resumes it"};
+    static const struct idle_keeper keeper = {
+        .kind = KIND_RAYCLUSTER, .runs = abandoned_runs, .ask = abandoned_ask, .stop = abandoned_delete};
+    struct idle_options own = *options;
+    own.terms = &terms;
+    return idle_watch_new(engine, "ray-abandoned", &own, &keeper);
+}
+
 struct idle_watch *ray_idle_new(struct engine *engine, const struct idle_options *options)
 {
     static const struct idle_keeper keeper = {

@@ -33,5 +33,10 @@ void ray_cluster_demand(const cJSON *spec, struct ray_demand *ret);
 
 /* Suspends clusters that nobody uses; starts. Whether drivers and Serve applications run is asked of each head. */
 struct idle_watch *ray_idle_new(struct engine *engine, const struct idle_options *options);
+/* Deletes clusters that have been suspended for long, where they or their profile say so (IDLE_DELETE_AFTER); starts.
+ */
+struct idle_watch *ray_abandoned_new(struct engine *engine, const struct idle_options *options);
+/* Has this RayJob, which has not ended, chosen that cluster? Pure. */
+bool ray_job_needs(const cJSON *job, const char *cluster);
 
 #endif

@@ -4,10 +4,22 @@
 #include "base/clock.h"
 #include "base/duration.h"
 
-#define LAST "lastActivity"
-#define STOP_AT "idleStopAt"
 #define TOLD_MAX_MS 300000 /* lastActivity is told at least this exactly */
 #define AGAIN_LEAST_MS 500
+
+const struct idle_terms idle_stops = {.after = IDLE_AFTER,
+                                      .last = "lastActivity",
+                                      .end = "idleStopAt",
+                                      .warned = "Idle",
+                                      .ended = "StoppedIdle",
+                                      .since = "nobody has used it",
+                                      .done = "stopped",
+                                      .rescue = "somebody does"};
+
+const struct idle_terms *idle_terms_of(const struct idle_options *options)
+{
+    return options->terms ? options->terms : &idle_stops;
+}
 
 static const char *annotation(const cJSON *object, const char *key)
 {
@@ -29,15 +41,27 @@ enum idle_resume idle_resume_said(const cJSON *object)
     return strcmp(text, "idle") == 0 ? IDLE_RESUME_IDLE : IDLE_RESUME_NEVER;
 }
 
+static int check_after(const cJSON *object, const char *key, const char *field, struct error *error)
+{
+    const char *after = annotation(object, key);
+    int64_t number;
+    if (!after || read_after(after, &number))
+        return 0;
+    return error_set(error, ERROR_INVALID, field,
+                     "%s must be a duration of at least %d s such as 2h or 1d12h, or 0 for never", key,
+                     IDLE_AFTER_LEAST_S);
+}
+
 int idle_check_annotations(const cJSON *object, struct error *error)
 {
     const char *resume = annotation(object, IDLE_RESUME);
-    const char *after = annotation(object, IDLE_AFTER), *keep = annotation(object, IDLE_KEEP_UNTIL);
+    const char *keep = annotation(object, IDLE_KEEP_UNTIL);
     int64_t number;
-    if (after && !read_after(after, &number))
-        return error_set(error, ERROR_INVALID, "metadata.annotations[" IDLE_AFTER "]",
-                         IDLE_AFTER " must be a duration of at least %d s such as 2h or 1d12h, or 0 for never",
-                         IDLE_AFTER_LEAST_S);
+    int r = check_after(object, IDLE_AFTER, "metadata.annotations[" IDLE_AFTER "]", error);
+    if (r == 0)
+        r = check_after(object, IDLE_DELETE_AFTER, "metadata.annotations[" IDLE_DELETE_AFTER "]", error);
+    if (r < 0)
+        return r;
     if (keep && !clock_parse(slice_of(keep), &number))
         return error_set(error, ERROR_INVALID, "metadata.annotations[" IDLE_KEEP_UNTIL "]",
                          IDLE_KEEP_UNTIL " must be a time such as 2026-11-23T18:00:00Z");
@@ -52,14 +76,15 @@ int idle_after(struct engine *engine, const struct idle_options *options, const 
                struct error *error)
 {
     AUTO_JSON cJSON *profile = NULL;
-    const char *text = annotation(workload, IDLE_AFTER);
+    const char *key = idle_terms_of(options)->after;
+    const char *text = annotation(workload, key);
     *ret_s = 0;
     if (!text) {
         int r = engine_get(engine, KIND_PROFILE, NULL, json_text_or("", workload, "metadata", "namespace", NULL),
                            &profile, error);
         if (r < 0 && r != -ERROR_NOT_FOUND)
             return r;
-        text = annotation(profile, IDLE_AFTER);
+        text = annotation(profile, key);
     }
     if (!text)
         *ret_s = options->after_s;
@@ -97,12 +122,14 @@ static int64_t time_of(const char *text)
 void idle_case_of(const struct idle_options *options, int64_t after_s, const cJSON *workload, const cJSON *known,
                   int64_t now_ms, struct idle_case *ret)
 {
-    *ret = (struct idle_case){.after_ms = after_s * 1000,
+    const struct idle_terms *terms = idle_terms_of(options);
+    *ret = (struct idle_case){.terms = terms,
+                              .after_ms = after_s * 1000,
                               .warn_ms = options->warn_s * 1000,
                               .check_ms = options->check_s * 1000,
-                              .last_ms = time_of(json_text(known, LAST, NULL)),
+                              .last_ms = terms->last ? time_of(json_text(known, terms->last, NULL)) : 0,
                               .keep_until_ms = time_of(annotation(workload, IDLE_KEEP_UNTIL)),
-                              .warned_ms = time_of(json_text(known, STOP_AT, NULL)),
+                              .warned_ms = time_of(json_text(known, terms->end, NULL)),
                               .now_ms = now_ms};
 }
 
@@ -110,22 +137,25 @@ bool idle_note(const struct idle_case *idle, const struct idle_verdict *verdict,
 {
     char text[CLOCK_TEXT_SIZE];
     int64_t exact_ms = idle->after_ms / 10 < TOLD_MAX_MS ? idle->after_ms / 10 : TOLD_MAX_MS;
-    int64_t told_ms = time_of(json_text(known, LAST, NULL));
+    const struct idle_terms *terms = idle->terms;
+    int64_t told_ms = terms->last ? time_of(json_text(known, terms->last, NULL)) : idle->last_ms;
     /* The announced end is told in whole seconds: rounded up, so that it never comes early. */
     int64_t end_ms = verdict->step == IDLE_NOTHING ? 0 : (verdict->stop_at_ms + 999) / 1000 * 1000;
     bool turned = (end_ms == 0) != (idle->warned_ms == 0), moved = end_ms != idle->warned_ms;
     if (!turned && !moved && idle->last_ms - told_ms < exact_ms)
         return false;
     clock_format(idle->last_ms, text);
-    json_set_text(known, LAST, text);
+    if (terms->last)
+        json_set_text(known, terms->last, text);
     if (end_ms)
         clock_format(end_ms, text);
-    json_set_text(known, STOP_AT, end_ms ? text : NULL);
+    json_set_text(known, terms->end, end_ms ? text : NULL);
     return true;
 }
 
-void idle_keep(const cJSON *from, cJSON *to)
+void idle_keep(const struct idle_terms *terms, const cJSON *from, cJSON *to)
 {
-    json_set_text(to, LAST, json_text(from, LAST, NULL));
-    json_set_text(to, STOP_AT, json_text(from, STOP_AT, NULL));
+    if (terms->last)
+        json_set_text(to, terms->last, json_text(from, terms->last, NULL));
+    json_set_text(to, terms->end, json_text(from, terms->end, NULL));
 }

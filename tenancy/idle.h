@@ -12,9 +12,20 @@
 
 #define IDLE_AFTER "atelier.dev/idle-after"
 #define IDLE_KEEP_UNTIL "atelier.dev/keep-until"
+#define IDLE_DELETE_AFTER "atelier.dev/delete-after"
 #define IDLE_RESUME "atelier.dev/resume-on-request"
 #define IDLE_AFTER_LEAST_S 5 /* less would stop what is only just starting */
 
+/* What comes after which time, and how it is told. */
+struct idle_terms {
+    const char *after;          /* the annotation that says the time */
+    const char *last, *end;     /* members of status: the last use (NULL: it is not told), the announced end */
+    const char *warned, *ended; /* reasons of events */
+    const char *since;          /* "nobody has used it": since when comes after that */
+    const char *done;           /* "stopped" */
+    const char *rescue;         /* "somebody does": what takes it back */
+};
+extern const struct idle_terms idle_stops; /* what runs and nobody uses is stopped */
 /* When a workload was last used from outside of it or kept a CPU busy: wall clock, 0 for never. May block; fails where
  * that is not known, and then nothing is stopped. */
 typedef int (*idle_seen)(void *context, const char *namespace, const char *kind, const char *name, int64_t *ret_ms,
@@ -23,10 +34,11 @@ typedef int (*idle_seen)(void *context, const char *namespace, const char *kind,
 typedef void (*idle_stopped)(void *context, const char *namespace, const char *kind, const char *name,
                              const char *detail);
 struct idle_options {
-    int64_t after_s; /* of workloads that say nothing, in profiles that say nothing; 0: never */
-    int64_t warn_s;  /* between the warning and the end; of a shorter time at most half */
-    int64_t check_s; /* how often a running workload is looked at, at most */
-    idle_seen seen;
+    const struct idle_terms *terms; /* NULL: idle_stops */
+    int64_t after_s;                /* of workloads that say nothing, in profiles that say nothing; 0: never */
+    int64_t warn_s;                 /* between the warning and the end; of a shorter time at most half */
+    int64_t check_s;                /* how often a running workload is looked at, at most */
+    idle_seen seen;                 /* NULL: nothing outside of it tells */
     idle_stopped stopped;
     void *context;
 };
@@ -47,6 +59,7 @@ int idle_after(struct engine *engine, const struct idle_options *options, const 
                struct error *error);
 
 struct idle_case {
+    const struct idle_terms *terms;
     int64_t after_ms, warn_ms, check_ms; /* after_ms > 0 */
     int64_t last_ms;                     /* when it was last in use */
     int64_t keep_until_ms;               /* 0: not asked for */
@@ -61,14 +74,15 @@ struct idle_verdict {
 };
 /* A pure function. An end that was not announced for warn_ms is never reached. */
 void idle_decide(const struct idle_case *idle, struct idle_verdict *ret);
-/* The case of a workload whose announced end and last use stand in <known> (members lastActivity, idleStopAt). */
+/* The case of a workload whose announced end and last use stand in <known>, under the terms' members. */
 void idle_case_of(const struct idle_options *options, int64_t after_s, const cJSON *workload, const cJSON *known,
                   int64_t now_ms, struct idle_case *ret);
 /* Puts the verdict and the last use into <known>; how exactly the last use is told is left a tenth of after_ms, so that
  * a workload in use is not written at every look. True if something changed. */
 bool idle_note(const struct idle_case *idle, const struct idle_verdict *verdict, cJSON *known);
 
-/* Copies lastActivity and idleStopAt from one status to another; what <from> has not is taken away. */
-void idle_keep(const cJSON *from, cJSON *to);
+const struct idle_terms *idle_terms_of(const struct idle_options *options);
+/* Copies the terms' members from one status to another; what <from> has not is taken away. */
+void idle_keep(const struct idle_terms *terms, const cJSON *from, cJSON *to);
 
 #endif

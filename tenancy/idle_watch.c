@@ -48,7 +48,9 @@ static int last_use(const struct look *look, int64_t since_ms, int64_t *last_ms,
     struct idle_watch *watch = look->watch;
     const char *kind = engine_kinds[watch->keeper.kind].kind;
     int64_t seen_ms = 0, own_ms = 0;
-    int r = watch->options.seen(watch->options.context, namespace_of(look->object), kind, name_of(look->object),
+    int r = 0;
+    if (watch->options.seen)
+        r = watch->options.seen(watch->options.context, namespace_of(look->object), kind, name_of(look->object),
                                 &seen_ms, error);
     if (r == 0)
         r = watch->keeper.ask(watch->engine, look->object, look->now_ms, &own_ms, error);
@@ -71,10 +73,11 @@ static int stop(const struct look *look, const struct idle_case *idle, struct er
     int r = watch->keeper.stop(watch->engine, look->object, now, error);
     if (r < 0)
         return r;
-    AUTO_FREE char *why = memory_format("nobody had used it since %s", last);
-    engine_event(watch->engine, look->object, "Normal", "StoppedIdle", "stopped: %s", why);
+    const struct idle_terms *terms = idle->terms;
+    AUTO_FREE char *why = memory_format("%s since %s", terms->since, last);
+    engine_event(watch->engine, look->object, "Normal", terms->ended, "%s: %s", terms->done, why);
     watch->options.stopped(watch->options.context, namespace_of(look->object), kind, name_of(look->object), why);
-    log_line(LOG_INFO, "stopped, because nobody used it", LOG_TEXT("kind", kind),
+    log_line(LOG_INFO, "ended, because nobody used it", LOG_TEXT("how", terms->done), LOG_TEXT("kind", kind),
              LOG_TEXT("namespace", namespace_of(look->object)), LOG_TEXT("name", name_of(look->object)));
     return 0;
 }
@@ -83,7 +86,7 @@ static int stop(const struct look *look, const struct idle_case *idle, struct er
 static int write_known(const struct look *look, struct error *error)
 {
     cJSON *status = json_copy(json_member(look->object, "status"));
-    idle_keep(look->known, status);
+    idle_keep(idle_terms_of(&look->watch->options), look->known, status);
     int r = status_write(look->watch->engine, look->watch->keeper.kind, look->object, status, error);
     return r < 0 ? r : 0;
 }
@@ -98,9 +101,9 @@ static int tell(const struct look *look, const struct idle_case *idle, const str
     int r = write_known(look, error);
     if (r == 0 && verdict->step == IDLE_WARN && !idle->warned_ms) {
         clock_format(idle->last_ms, last);
-        engine_event(watch->engine, look->object, "Warning", "Idle",
-                     "nobody has used it since %s: it is stopped at %s unless somebody does, or sets " IDLE_KEEP_UNTIL,
-                     last, json_text_or("", look->known, "idleStopAt", NULL));
+        engine_event(watch->engine, look->object, "Warning", idle->terms->warned,
+                     "%s since %s: it is %s at %s unless %s, or sets " IDLE_KEEP_UNTIL, idle->terms->since, last,
+                     idle->terms->done, json_text_or("", look->known, idle->terms->end, NULL), idle->terms->rescue);
     }
     return r;
 }
@@ -108,9 +111,10 @@ static int tell(const struct look *look, const struct idle_case *idle, const str
 /* Nothing is announced any more. */
 static int forget(const struct look *look, struct error *error)
 {
-    if (!json_member(look->known, "idleStopAt"))
+    const char *end = idle_terms_of(&look->watch->options)->end;
+    if (!json_member(look->known, end))
         return 0;
-    json_remove(look->known, "idleStopAt");
+    json_remove(look->known, end);
     return write_known(look, error);
 }
 
@@ -123,7 +127,7 @@ static int64_t look_at(struct look *look, struct error *error)
     if (!watch->keeper.runs(look->object, &since_ms))
         return 0;
     look->known = json_object();
-    idle_keep(json_member(look->object, "status"), look->known);
+    idle_keep(idle_terms_of(&watch->options), json_member(look->object, "status"), look->known);
     int r = idle_after(watch->engine, &watch->options, look->object, &after_s, error);
     if (r < 0)
         return r;

@@ -188,6 +188,12 @@ static int local_remove(struct engine *engine, enum engine_kind kind, const char
     return finish(r, object, ret);
 }
 
+static int local_remove_unchanged(struct engine *engine, enum engine_kind kind, const cJSON *object,
+                                  struct error *error)
+{
+    return objects_delete_unchanged(local_of(engine)->objects, kind, object, error);
+}
+
 /* --- watches ------------------------------------------------------------------------------------------------------ */
 
 static int local_watch(struct engine *engine, enum engine_kind kind, const char *namespace,
@@ -269,6 +275,7 @@ static const struct engine_operations operations = {
     .update = local_update,
     .patch = local_patch,
     .remove = local_remove,
+    .remove_unchanged = local_remove_unchanged,
     .watch = local_watch,
     .unwatch = local_unwatch,
     .check_pod_template = local_check_template,

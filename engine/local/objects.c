@@ -726,6 +726,25 @@ int objects_delete(struct objects *objects, enum engine_kind kind, const char *n
     return r;
 }
 
+int objects_delete_unchanged(struct objects *objects, enum engine_kind kind, const cJSON *body, struct error *error)
+{
+    const char *name = json_text_or("", body, "metadata", "name", NULL);
+    const char *version = json_text_or("", body, "metadata", "resourceVersion", NULL);
+    int r = writer_begin(objects, error);
+    if (r < 0)
+        return r;
+    AUTO_OBJECT struct object *current =
+        objects_find(objects, kind, json_text_or("", body, "metadata", "namespace", NULL), name);
+    if (!current)
+        r = not_found(kind, name, error);
+    else if (strcmp(version, json_text_or("", current->body, "metadata", "resourceVersion", NULL)) != 0)
+        r = error_set(error, ERROR_CONFLICT, "metadata.resourceVersion", "it has changed meanwhile");
+    else
+        r = delete_locked(objects, current, json_text_or("", body, "metadata", "uid", NULL), NULL, error);
+    writer_end(objects);
+    return r;
+}
+
 int objects_finish(struct objects *objects, const struct object *object, struct error *error)
 {
     int r = writer_begin(objects, error);

@@ -64,6 +64,8 @@ int objects_change(struct objects *objects, enum engine_kind kind, const char *n
 /* <uid> NULL: whichever it is. */
 int objects_delete(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
                    const char *uid, struct object **ret, struct error *error);
+/* <body>: as it was read; CONFLICT if it has changed since. */
+int objects_delete_unchanged(struct objects *objects, enum engine_kind kind, const cJSON *body, struct error *error);
 /* What was behind a Pod, Namespace or claim is gone: removes the object, unless a finalizer still holds it. */
 int objects_finish(struct objects *objects, const struct object *object, struct error *error);
 

@@ -143,11 +143,13 @@ static void set_failure(cJSON *status, const struct ray_seen *seen)
 
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
-/* Known to who looks after idle ones (ray/idle.c): kept here. A warning is for what runs. */
+/* Known to who looks after idle ones (ray/idle.c): kept here. A warning is for what runs, or
+ * else for what is suspended. */
 static void keep_use(cJSON *status, const struct ray_seen *seen)
 {
     const cJSON *before = json_member(seen->cluster->body, "status");
     json_set_text(status, "lastActivity", json_text(before, "lastActivity", NULL));
+    json_set_text(status, "idleDeleteAt", seen->suspended ? json_text(before, "idleDeleteAt", NULL) : NULL);
     json_set_text(status, "idleStopAt", seen->suspended ? NULL : json_text(before, "idleStopAt", NULL));
 }
 

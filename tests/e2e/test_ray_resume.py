@@ -1,11 +1,12 @@
 """A request to a suspended Ray cluster starts it again, where its owner wants that and whoever asks may: a real head."""
 import json
 import re
+import time
 
 import pytest
 from atelier import running, wait_for
 
-ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
+ALICE, BOB, CAROL, DAVE = (f"{name}@example.com" for name in ("alice", "bob", "carol", "dave"))
 CLUSTERS = "/apis/ray.io/v1/namespaces/alice/rayclusters"
 VERSION = "/ray/alice/rc/api/version"
 RESUME = "atelier.dev/resume-on-request"
@@ -21,7 +22,8 @@ def cluster(name):
 
 @pytest.fixture(scope="module")
 def own():
-    with running(ALICE, BOB, CAROL, ATELIER_IDLE_WARN_S="3", ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1") as instance:
+    with running(ALICE, BOB, CAROL, DAVE, ATELIER_IDLE_WARN_S="3", ATELIER_IDLE_CHECK_S="1",
+                 ATELIER_SAMPLE_S="1") as instance:
         instance.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
         instance.cli("apply", "-n", "alice", "-f", "-", input=cluster("rc"), user=ALICE)
         instance.wait_raycluster("alice", "rc", ALICE, 0, 480)
@@ -117,3 +119,43 @@ def test_what_was_suspended_for_want_of_use_starts_by_the_profile_s_word(own):
     assert own.get(VERSION, CAROL).status == 503 and sleeps(own)
     assert "the cluster is starting" in own.get(VERSION, ALICE).json["message"]
     goes_through(own)
+
+
+def cluster_status(own):
+    return own.raycluster("alice", "rc", ALICE)["status"]
+
+
+def test_what_is_long_suspended_is_warned_of_and_whoever_resumes_it_keeps_it(own):
+    own.wait_raycluster("alice", "rc", ALICE, 0, 480)
+    say(own, "always", **{"atelier.dev/delete-after": "24s"})
+    time.sleep(3)
+    assert "idleDeleteAt" not in cluster_status(own)
+    suspend(own)
+    wait_for("a warning", lambda: cluster_status(own).get("idleDeleteAt"), 60)
+    assert own.get(VERSION, ALICE).status == 503
+    wait_for("no warning", lambda: not cluster_status(own).get("idleDeleteAt"), 30)
+    time.sleep(26)
+    assert not sleeps(own)
+    reasons = {event["reason"] for event in own.get("/api/v1/namespaces/alice/events", ALICE).json["items"]}
+    assert "IdleDelete" in reasons and "DeletedIdle" not in reasons
+
+
+def test_a_job_that_waits_for_it_keeps_it_and_then_it_is_deleted(own):
+    job = {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": "waits"},
+           "spec": {"entrypoint": "true", "clusterSelector": {"ray.io/cluster": "rc"}}}
+    own.cli("share", "alice", BOB, "--role", "viewer", "--ray", "rc", user=ALICE)
+    own.cli("share", "alice", DAVE, "--role", "editor", "--ray", "rc", user=ALICE)
+    status, answer = own.ask(DAVE, "PATCH", f"{CLUSTERS}/rc", json.dumps({"metadata": {"annotations": {
+        "atelier.dev/delete-after": "5s"}}}), content_type="application/merge-patch+json")
+    assert status == 403 and "delete" in answer["message"], answer
+    suspend(own)
+    own.cli("apply", "-n", "alice", "-f", "-", input=json.dumps(job), user=ALICE)
+    time.sleep(30)
+    assert not cluster_status(own).get("idleDeleteAt")
+    assert own.http("DELETE", "/apis/ray.io/v1/namespaces/alice/rayjobs/waits", user=ALICE).status == 200
+    wait_for("a warning", lambda: cluster_status(own).get("idleDeleteAt"), 60)
+    wait_for("its end", lambda: own.get(f"{CLUSTERS}/rc", ALICE).status == 404, 60)
+    audit = own.get("/api/atelier/v1/profiles/alice/audit", ALICE).json["items"]
+    assert [entry["name"] for entry in audit if entry["action"] == "delete-idle"] == ["rc"]
+    wait_for("no grant on it", lambda: not any(
+        member.get("resource") for member in own.get("/api/atelier/v1/profiles/alice/members", ALICE).json["items"]), 20)

@@ -65,7 +65,7 @@ export const en = {
     labelsHint: "One a line: NAME=value", labelLine: (line: string) => `"${line}" is not NAME=value as labels are written: letters, digits, '-', '_' and '.', at most 63 each; NAME may begin with a domain and '/'`, taintLine: (line: string) => `"${line}" is not key=value:Effect; the effect is NoSchedule, PreferNoSchedule or NoExecute`,
   },
   events: { title: "Events", none: "No events of late." },
-  idle: { warning: (name: string, time: string) => `Nobody uses ${name}: it is stopped at ${time}. Its files stay, what its kernels hold does not.`, keep: "Keep it for 8 hours", keepOf: (name: string) => `Keep it for 8 hours: ${name}` },
+  idle: { warning: (name: string, time: string) => `Nobody uses ${name}: it is stopped at ${time}. Its files stay, what its kernels hold does not.`, suspension: (name: string, time: string) => `Nobody uses ${name}: it is suspended at ${time}. What its actors hold is lost.`, deletion: (name: string, time: string) => `${name} has been suspended for long: it is deleted on ${time} unless somebody resumes it.`, keep: "Keep it for 8 hours", keepOf: (name: string) => `Keep it for 8 hours: ${name}` },
   logs: { of: (name: string) => `Logs of ${name}`, button: "Logs", pod: "Pod", box: "log", nothing: "Nothing runs at the moment, so there is no log.", none: (status: number) => `There is no log yet (${status}).`, interrupted: "The log was interrupted. It is read again." },
   notebooks: {
     title: "Notebooks", new: "New notebook", what: "Notebook", none: "No notebooks yet", noneText: "A notebook is a JupyterLab of your own. A new one is ready in about half a minute.",

@@ -65,7 +65,7 @@ export const zh: Messages = {
     labelsHint: "每行一个：NAME=value", labelLine: (line) => `“${line}”不是标签的写法 NAME=value：字母、数字、“-”、“_”和“.”，各不超过 63 个字符；NAME 前可加域名和“/”`, taintLine: (line) => `“${line}”不是 key=value:Effect；效果为 NoSchedule、PreferNoSchedule 或 NoExecute`,
   },
   events: { title: "事件", none: "最近没有事件。" },
-  idle: { warning: (name, time) => `没有人在使用 ${name}：它将于 ${time} 停止。文件会保留，内核中的内容不会。`, keep: "保留 8 小时", keepOf: (name) => `保留 8 小时：${name}` },
+  idle: { warning: (name, time) => `没有人在使用 ${name}：它将于 ${time} 停止。文件会保留，内核中的内容不会。`, suspension: (name, time) => `没有人在使用 ${name}：它将于 ${time} 挂起，其 actor 中的内容会丢失。`, deletion: (name, time) => `${name} 已长期挂起：除非有人恢复它，它将于 ${time} 被删除。`, keep: "保留 8 小时", keepOf: (name) => `保留 8 小时：${name}` },
   logs: { of: (name) => `日志：${name}`, button: "日志", pod: "Pod", box: "日志内容", nothing: "目前没有运行，因此没有日志。", none: (status) => `还没有日志（${status}）。`, interrupted: "日志中断，正在重新读取。" },
   notebooks: {
     title: "笔记本", new: "新建笔记本", what: "笔记本", none: "还没有笔记本", noneText: "笔记本是您自己的 JupyterLab，大约半分钟即可使用。",

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "ray/ray.h"
 #include "ray/resume.h"
 
 static cJSON *cluster_of(const char *resume, const char *noted, bool suspended)
@@ -83,11 +84,30 @@ static void it_starts_until_its_head_is_ready(void **state)
     assert_false(ray_is_starting(suspended));
 }
 
+static void a_job_that_has_not_ended_needs_its_cluster(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *job = json_object();
+    json_set_text(json_object_in(json_object_in(job, "spec"), "clusterSelector"), "ray.io/cluster", "rc");
+    assert_true(ray_job_needs(job, "rc"));
+    assert_false(ray_job_needs(job, "other"));
+    static const struct {
+        const char *state;
+        bool needs;
+    } cases[] = {
+        {"Initializing", true}, {"Running", true}, {"Suspended", true}, {"Complete", false}, {"Failed", false}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        json_set_text(json_object_in(job, "status"), "jobDeploymentStatus", cases[i].state);
+        assert_int_equal(ray_job_needs(job, "rc"), cases[i].needs);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_word_counts_before_its_profile_s),
         cmocka_unit_test(what_belongs_to_others_or_goes_is_left_alone),
+        cmocka_unit_test(a_job_that_has_not_ended_needs_its_cluster),
         cmocka_unit_test(it_starts_until_its_head_is_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

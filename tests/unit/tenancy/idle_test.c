@@ -106,6 +106,38 @@ static void what_is_told_is_read_back_and_told_once(void **state)
     assert_null(json_member(known, "idleStopAt"));
 }
 
+/* What is deleted has no last use to tell, and its end a place of its own. */
+static void other_terms_leave_the_others_alone(void **state)
+{
+    (void)state;
+    static const struct idle_terms terms = {.after = IDLE_DELETE_AFTER, .end = "idleDeleteAt"};
+    AUTO_JSON cJSON *known = json_object();
+    AUTO_JSON cJSON *workload = json_object();
+    const struct idle_options options = {.terms = &terms, .warn_s = 86400, .check_s = 60};
+    struct idle_case idle;
+    struct idle_verdict verdict;
+    int64_t after_s = 0;
+    json_set_text(json_object_in(json_object_in(workload, "metadata"), "annotations"), IDLE_DELETE_AFTER, "30d");
+    assert_int_equal(idle_after(NULL, &options, workload, &after_s, NULL), 0);
+    assert_int_equal(after_s, 30 * 86400);
+    json_set_text(known, "idleStopAt", "2025-11-26T13:01:00Z");
+    idle_case_of(&options, after_s, workload, known, NOON_MS + 29 * 24 * 60 * MINUTE_MS, &idle);
+    assert_int_equal(idle.warned_ms, 0);
+    idle.last_ms = NOON_MS;
+    idle_decide(&idle, &verdict);
+    assert_int_equal(verdict.step, IDLE_WARN);
+    assert_true(idle_note(&idle, &verdict, known));
+    assert_string_equal(json_text(known, "idleDeleteAt", NULL), "2025-12-26T12:00:00Z");
+    assert_null(json_member(known, "lastActivity"));
+    idle_case_of(&options, after_s, workload, known, NOON_MS + 29 * 24 * 60 * MINUTE_MS, &idle);
+    idle.last_ms = NOON_MS;
+    assert_false(idle_note(&idle, &verdict, known));
+    AUTO_JSON cJSON *status = json_object();
+    idle_keep(&terms, known, status);
+    assert_non_null(json_member(status, "idleDeleteAt"));
+    assert_null(json_member(status, "idleStopAt"));
+}
+
 static void complain(const char *key, const char *value, bool fine)
 {
     struct error error = {0};
@@ -126,6 +158,8 @@ static void annotations_are_checked(void **state)
     complain(IDLE_AFTER, "soon", false);
     complain(IDLE_KEEP_UNTIL, "2026-11-23T18:00:00Z", true);
     complain(IDLE_KEEP_UNTIL, "tomorrow", false);
+    complain(IDLE_DELETE_AFTER, "30d", true);
+    complain(IDLE_DELETE_AFTER, "1s", false);
     complain(IDLE_RESUME, "never", true);
     complain(IDLE_RESUME, "idle", true);
     complain(IDLE_RESUME, "always", true);
@@ -140,6 +174,7 @@ int main(void)
         cmocka_unit_test(use_and_keeping_move_the_end),
         cmocka_unit_test(a_short_time_is_warned_of_at_half),
         cmocka_unit_test(what_is_told_is_read_back_and_told_once),
+        cmocka_unit_test(other_terms_leave_the_others_alone),
         cmocka_unit_test(annotations_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
