@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "engine/local/probe.h"
+#include "engine/local/raypods.h"
+#include "engine/local/raystore.h"
 #include "engine/local/status.h"
 
 static bool state_is(const cJSON *record, const char *state)
@@ -211,6 +213,24 @@ cJSON *podstatus_waiting(const struct object *pod, const char *reason, const cha
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
+/* Whoever looks at a cluster, and not at its pods, must see that what its drivers and actors held went with its head.
+ */
+static void tell_head_end(struct local *local, const struct object *pod, const cJSON *ended)
+{
+    const cJSON *labels = json_at(pod->body, "metadata", "labels", NULL);
+    if (strcmp(json_text_or("", labels, RAY_LABEL_TYPE, NULL), "head") != 0 || object_terminating(pod))
+        return;
+    AUTO_OBJECT struct object *cluster = objects_find(local->objects, KIND_RAYCLUSTER, pod->namespace,
+                                                      json_text_or("", labels, RAY_LABEL_CLUSTER, NULL));
+    if (!cluster || !object_controlled_by(pod, cluster->uid) || json_true(cluster->body, "spec", "suspend", NULL))
+        return;
+    engine_event(&local->base, cluster->body, "Warning", "HeadEnded",
+                 "its head ended (%.64s, exit code %lld) and starts again: %s",
+                 json_text_or("Error", ended, "reason", NULL), (long long)number(ended, "exitCode"),
+                 ray_is_fault_tolerant(cluster) ? "what it knew is in its store, but drivers on it are gone"
+                                                : "its jobs, actors and objects are gone, and its workers begin anew");
+}
+
 static void tell_end(struct local *local, const struct object *pod, const char *name, const cJSON *ended)
 {
     const char *reason = json_text_or("", ended, "reason", NULL);
@@ -238,8 +258,11 @@ void podstatus_tell(struct local *local, const struct object *pod, const cJSON *
             ended = json_at(now, "lastState", "terminated", NULL);
             known = known ? known : json_at(before, "lastState", "terminated", NULL);
         }
-        if (ended && !json_equal(ended, known))
+        if (ended && !json_equal(ended, known)) {
             tell_end(local, pod, name, ended);
+            if (now == json_member(status, "containerStatuses")->child) /* the others are beside Ray */
+                tell_head_end(local, pod, ended);
+        }
         if (strcmp(json_text_or("", now, "state", "waiting", "reason", NULL), "CrashLoopBackOff") == 0 &&
             strcmp(json_text_or("", before, "state", "waiting", "reason", NULL), "CrashLoopBackOff") != 0)
             engine_event(&local->base, pod->body, "Warning", "BackOff",

@@ -1,13 +1,9 @@
 """A head that is killed comes back with what it knew: its workers stay, detached actors and jobs live on."""
-import contextlib
 import json
-import os
-import pathlib
 import re
-import signal
 
 import pytest
-from atelier import running, wait_for
+from atelier import kill_container, running, wait_for
 
 ALICE = "alice@example.com"
 CORE = "/api/v1/namespaces/alice"
@@ -39,20 +35,6 @@ def pods(own, role):
     found = own.get(f"{CORE}/pods?labelSelector=ray.io/cluster=ft,ray.io/node-type={role}", ALICE).json["items"]
     return {pod["metadata"]["name"]: pod["status"].get("containerStatuses", [{}])[0].get("restartCount", 0)
             for pod in found if "deletionTimestamp" not in pod["metadata"]}
-
-
-def kill_container(own, pod):
-    """SIGKILL to every process of the newest container of that pod, as the machine would."""
-    started = re.findall(r'"container started","pod":"alice/%s","container":"[^"]*","pid":(\d+)' % re.escape(pod),
-                         own.log_path.read_text(errors="replace"))
-    space = os.readlink(f"/proc/{started[-1]}/ns/pid")
-    killed = 0
-    for entry in pathlib.Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.readlink(entry / "ns/pid") == space:
-                os.kill(int(entry.name), signal.SIGKILL)
-                killed += 1
-    assert killed > 3, "a Ray head has more processes than that"
 
 
 FIRST = """
@@ -107,6 +89,8 @@ def test_detached_actors_and_jobs_outlive_the_head(own):
     kill_container(own, *heads)
     again = head_is_back(own, heads)
     assert list(again) == list(heads), "a killed head starts again in its pod"
+    told = [event for event in own.get(f"{CORE}/events", ALICE).json["items"] if event["reason"] == "HeadEnded"]
+    assert told and told[0]["involvedObject"]["kind"] == "RayCluster" and "in its store" in told[0]["message"], told
     assert counted(own) == (2, pid)
 
     own.cli("delete", "pod", *again, "-n", "alice", user=ALICE)

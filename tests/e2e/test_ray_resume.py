@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from atelier import running, wait_for
+from atelier import kill_container, running, wait_for
 
 ALICE, BOB, CAROL, DAVE = (f"{name}@example.com" for name in ("alice", "bob", "carol", "dave"))
 CLUSTERS = "/apis/ray.io/v1/namespaces/alice/rayclusters"
@@ -39,6 +39,10 @@ def say(own, value, **more):
     assert status == 200, answer
 
 
+def cluster_status(own):
+    return own.raycluster("alice", "rc", ALICE)["status"]
+
+
 def suspend(own):
     assert patch(own, {"spec": {"suspend": True}})[0] == 200
     wait_suspended(own)
@@ -69,6 +73,19 @@ def events(own):
 def test_what_is_no_answer_to_when_is_refused(own):
     status, answer = patch(own, {"metadata": {"annotations": {RESUME: "true"}}})
     assert status == 422 and RESUME in json.dumps(answer), answer
+
+
+def test_a_head_that_ends_is_told_of_at_its_cluster(own):
+    head = cluster_status(own)["head"]["podName"]
+    kill_container(own, head)
+    told = wait_for("the event", lambda: [
+        event["message"] for event in own.get("/api/v1/namespaces/alice/events", ALICE).json["items"]
+        if event["reason"] == "HeadEnded" and event["involvedObject"]["name"] == "rc"], 60)
+    assert len(told) == 1 and "exit code 137" in told[0] and "begin anew" in told[0], told
+    wait_for("the head to be away", lambda: cluster_status(own)["state"] != "ready" or any(
+        condition["type"] == "HeadPodReady" and condition["status"] == "False"
+        for condition in cluster_status(own)["conditions"]), 60)
+    own.wait_raycluster("alice", "rc", ALICE, 0, 480)
 
 
 def test_nothing_starts_unasked_for(own):
@@ -119,10 +136,6 @@ def test_what_was_suspended_for_want_of_use_starts_by_the_profile_s_word(own):
     assert own.get(VERSION, CAROL).status == 503 and sleeps(own)
     assert "the cluster is starting" in own.get(VERSION, ALICE).json["message"]
     goes_through(own)
-
-
-def cluster_status(own):
-    return own.raycluster("alice", "rc", ALICE)["status"]
 
 
 def test_what_is_long_suspended_is_warned_of_and_whoever_resumes_it_keeps_it(own):
