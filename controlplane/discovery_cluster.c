@@ -40,7 +40,7 @@ void documents_free(struct documents *documents)
     free(documents);
 }
 
-/* Gives the client a kept answer that is young enough. */
+/* Whether there is a kept answer that is young enough; the client gets it if it is the client's (<call>, or NULL). */
 static bool give_kept(struct documents *documents, const struct call *call, const char *key)
 {
     bool found = false;
@@ -52,7 +52,8 @@ static bool give_kept(struct documents *documents, const struct call *call, cons
             forget(document);
         if (found || !document->key || strcmp(document->key, key) != 0)
             continue;
-        passage_give(call, &document->answer);
+        if (call)
+            passage_give(call, &document->answer);
         found = true;
     }
     pthread_mutex_unlock(&documents->mutex);
@@ -116,4 +117,22 @@ int discovery_cluster(struct call *call, struct error *error)
     passage_give(call, &answer);
     keep(documents, key, &answer);
     return 0;
+}
+
+bool discovery_cluster_has(struct call *call, const char *group, const char *version)
+{
+    AUTO_PASSED struct passage_result answer = {0};
+    struct error ignored = {0};
+    struct documents *documents = call->server->documents;
+    struct engine_request request = {.method = "GET",
+                                     .target = arena_format(call->request->arena, "/apis/%s/%s", group, version),
+                                     .person = call_actor(call->request)};
+    const char *key = arena_format(call->request->arena, "%s\n", request.target);
+    if (give_kept(documents, NULL, key))
+        return true;
+    if (passage_collect(call, &request, &answer, &ignored) < 0)
+        return true; /* whoever asks for the object itself is told what is wrong */
+    bool absent = answer.status == 404;
+    keep(documents, key, &answer);
+    return !absent;
 }

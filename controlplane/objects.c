@@ -23,6 +23,8 @@ static const struct engine_kind_info *unknown_kind(struct call *call, const char
     if (!engine_forwards(call->server->engine) || !*call_parameter(call, "ns") || !name_is_label(slice_of(plural)) ||
         !name_is_label(slice_of(*group ? version : "v1")) || (*group && !name_is_subdomain(slice_of(group))))
         return NULL;
+    if (*group && !discovery_cluster_has(call, group, version))
+        return NULL;
     struct engine_kind_info *info = arena_get(call->request->arena, sizeof(*info));
     *info = (struct engine_kind_info){.group = group,
                                       .version = *group ? version : "v1",

@@ -322,6 +322,9 @@ int watch_answer(struct call *call, const struct place *place, const struct engi
         status = wire_table(request, &as_table, &include, error);
     if (status == 0 && initial && as_table)
         status = error_set(error, ERROR_INVALID, "sendInitialEvents", "a Table does not begin with what there is");
+    if (status == 0 && !engine_watches(call->server->engine, place->kind))
+        status =
+            error_set(error, ERROR_METHOD, NULL, "%s are watched in one namespace, not in all", place->info->plural);
     if (status == 0)
         status = check_room(watches, request->identity, error);
     if (status < 0)

@@ -67,6 +67,11 @@ bool engine_has(struct engine *engine, enum engine_kind kind)
     return engine->operations->has(engine, kind);
 }
 
+bool engine_watches(struct engine *engine, enum engine_kind kind)
+{
+    return !engine->operations->watches || engine->operations->watches(engine, kind);
+}
+
 const struct engine_traits *engine_traits(struct engine *engine)
 {
     return engine->operations->traits(engine);

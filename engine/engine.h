@@ -64,6 +64,7 @@ struct engine;
  * sandbox needs no NetworkPolicy, a cluster without Istio no VirtualService. May change while running (a CRD is
  * installed). Every other function answers NOT_FOUND for a kind that the engine has not. */
 bool engine_has(struct engine *engine, enum engine_kind kind);
+bool engine_watches(struct engine *engine, enum engine_kind kind); /* else engine_watch is METHOD */
 struct engine_traits {
     const char *name;                     /* "local", "kubernetes": for logs and people, never to branch on */
     unsigned reconcilers;                 /* how many reconcile workers a room may usefully run at once */

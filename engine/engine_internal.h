@@ -57,6 +57,7 @@ struct engine_operations {
                    bool *ret_cut, struct error *);
     bool (*ready)(struct engine *, struct error *);
     bool (*has)(struct engine *, enum engine_kind);
+    bool (*watches)(struct engine *, enum engine_kind); /* NULL: all that it has */
     const struct engine_traits *(*traits)(struct engine *);
     /* NULL: always leads. */
     bool (*leads)(struct engine *);

@@ -126,6 +126,11 @@ static bool ready(struct engine *engine, struct error *error)
     return true;
 }
 
+static bool watches(struct engine *engine, enum engine_kind kind)
+{
+    return kubernetes_of(engine)->caches[kind] != NULL;
+}
+
 static int trust_webhooks(struct engine *engine, struct slice ca_pem, bool *ret_written, struct error *error)
 {
     return webhooks_trust(kubernetes_of(engine)->client, ca_pem, ret_written, error);
@@ -150,6 +155,7 @@ static const struct engine_operations operations = {
     .event = events_add,
     .ready = ready,
     .has = has,
+    .watches = watches,
     .traits = traits,
     .leads = leads,
     .on_leading = on_leading,

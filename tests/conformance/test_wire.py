@@ -89,6 +89,16 @@ def test_paths_that_two_could_read_differently_are_none(platform, path):
     assert platform.get(path, BOB).status in (400, 404), path
 
 
+@pytest.mark.parametrize("path", ["/apis/nothing.example.com/v1/namespaces/alice/things", "/apis/kubeflow.org/v9/namespaces/alice/things",
+                                  "/apis/nothing.example.com/v1", "/apis/nothing.example.com/v1/namespaces/alice/things/one"])
+def test_a_group_that_nobody_serves_is_not_there(platform, path):
+    """Kubernetes' own answer to who may ask for anything; to others it says 403, which reads as if there were something."""
+    for user in (ALICE, BOB):
+        for method in ("GET", "DELETE") if path.endswith("one") else ("GET",):
+            status, answer = platform.ask(user, method, path)
+            assert status == 404 and answer["reason"] == "NotFound", (user, method, answer)
+
+
 # --- discovery, lists -------------------------------------------------------------------------------------------------
 
 def test_discovery_names_what_is_served(platform):

@@ -207,6 +207,14 @@ def test_admission_holds_for_every_kind_of_write(world):
         {"apiVersion": "kubeflow.org/v1", "kind": "Notebook", "metadata": {"name": "nb"}, "spec": {"tmplate": {}}})).lower()
 
 
+def test_what_is_not_kept_is_watched_in_a_namespace_only(world):
+    for plural in ("events", "configmaps"):
+        status, answer = world.alice.ask("GET", f"/api/v1/{plural}?watch=1&timeoutSeconds=1")
+        assert status == 405 and "MethodNotAllowed" in answer, answer
+        assert world.alice.ask("GET", f"/api/v1/namespaces/alice/{plural}?watch=1&timeoutSeconds=1")[0] == 200
+    assert world.alice.ask("GET", "/api/v1/pods?watch=1&timeoutSeconds=1")[0] == 200
+
+
 def test_nobody_writes_what_atelier_makes(world):
     """Roles, limits, walls and quotas of a profile: not its owner either."""
     alice = world.alice
