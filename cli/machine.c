@@ -7,11 +7,31 @@
 
 #define API "/api/atelier/v1"
 
-static void usage_row(const cJSON *item, struct table *table)
+/* "22586944Ki" as people say it. */
+static const char *size_text(const cJSON *item, const char *key, char ret[32])
 {
-    static const char *const keys[] = {"name", "cpu", "memory"};
-    for (size_t i = 0; i < COUNT_OF(keys); i++)
-        table_add(table, json_text_or("", item, keys[i], NULL));
+    int64_t bytes = -1;
+    (void)quantity_parse_bytes(slice_of(json_text_or("", item, key, NULL)), &bytes);
+    if (bytes == 0)
+        return "0";
+    table_bytes(bytes, ret, 32);
+    return ret;
+}
+
+static void amounts_row(const char *label, const cJSON *amounts, struct table *table)
+{
+    char memory[32];
+    table_add(table, label);
+    table_add(table, json_text_or("", amounts, "cpu", NULL));
+    table_add(table, size_text(amounts, "memory", memory));
+}
+
+static void add_disk(const cJSON *disk, struct buffer *text)
+{
+    char left[32], all[32], kept[32];
+    if (disk)
+        buffer_add_format(text, "\ndisk: %s of %s free, %s are kept free\n", size_text(disk, "free", left),
+                          size_text(disk, "total", all), size_text(disk, "reserved", kept));
 }
 
 int verb_usage(struct call *call, struct error *error)
@@ -31,20 +51,16 @@ int verb_usage(struct call *call, struct error *error)
     if (failed)
         return failed;
     struct table *table = output_table(output, headers);
-    cJSON_ArrayForEach(profile, json_member(answer, "profiles")) usage_row(profile, table);
+    cJSON_ArrayForEach(profile, json_member(answer, "profiles"))
+        amounts_row(json_text_or("", profile, "name", NULL), profile, table);
     static const char *const sums[] = {"requested", "allocatable"};
     for (size_t i = 0; i < COUNT_OF(sums); i++) {
         AUTO_FREE char *label = memory_format("(%s)", sums[i]);
-        table_add(table, label);
-        table_add(table, json_text_or("", answer, sums[i], "cpu", NULL));
-        table_add(table, json_text_or("", answer, sums[i], "memory", NULL));
+        amounts_row(label, json_member(answer, sums[i]), table);
     }
     table_print(table, true, &text);
     table_free(table);
-    const cJSON *disk = json_member(answer, "disk");
-    if (disk)
-        buffer_add_format(&text, "\ndisk: %s of %s free, %s are kept free\n", json_text_or("?", disk, "free", NULL),
-                          json_text_or("?", disk, "total", NULL), json_text_or("?", disk, "reserved", NULL));
+    add_disk(json_member(answer, "disk"), &text);
     return print_text(text.p, error);
 }
 
