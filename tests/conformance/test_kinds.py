@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from asking import ALICE, CLUSTERS, CORE, MERGE, NOTEBOOKS, PROFILES, Watch, names, notebook, raycluster, wait_for
+from asking import ALICE, CAROL, CLUSTERS, CORE, MERGE, NOTEBOOKS, PROFILES, Watch, names, notebook, raycluster, wait_for
 
 
 def container_of(body):
@@ -148,6 +148,27 @@ def test_a_version_that_differs_from_the_image_is_remarked_on(platform):
                 "2.59.0" in event["message"]]
     wait_for("a warning", warned, 30)
     assert platform.http("DELETE", f"{CLUSTERS}/skewed", user=ALICE).status == 200
+
+
+def test_a_request_starts_a_suspended_cluster_again(platform):
+    body = raycluster("asleep")
+    body["metadata"]["annotations"] = {"atelier.dev/resume-on-request": "always"}
+    assert platform.http("POST", CLUSTERS, user=ALICE, body=body).status == 201
+    wait_for("its service", lambda: platform.get(f"{CORE}/services/asleep-head-svc", ALICE).status == 200, 60)
+    assert platform.ask(ALICE, "PATCH", f"{CLUSTERS}/asleep", {"spec": {"suspend": True}}, MERGE)[0] == 200
+    wait_for("no pod", lambda: not platform.get(f"{CORE}/pods?labelSelector=ray.io/cluster=asleep", ALICE).json["items"], 90)
+    path = f"{CORE}/services/http:asleep-head-svc:dashboard/proxy/api/version"
+    assert platform.get(path, CAROL).status in (403, 404)
+    assert platform.raycluster("alice", "asleep", ALICE)["spec"]["suspend"] is True
+
+    def started():
+        answer = platform.get(path, ALICE)
+        assert answer.status in (404, 503), answer  # the gateway learns of a new service a moment later
+        return not platform.raycluster("alice", "asleep", ALICE)["spec"]["suspend"] and answer
+    assert "the cluster is starting" in wait_for("it starts", started, 30, 0.2).text
+    wait_for("who did it is told", lambda: any(
+        event["reason"] == "Resumed" and ALICE in event["message"] for event in platform.get(f"{CORE}/events", ALICE).json["items"]), 30)
+    assert platform.http("DELETE", f"{CLUSTERS}/asleep", user=ALICE).status == 200
 
 
 # --- profiles ---------------------------------------------------------------------------------------------------------

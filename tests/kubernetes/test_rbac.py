@@ -15,6 +15,7 @@ KEPT = {
     ("notebooks.kubeflow.org/finalizers", "update"): OWNERS,
     ("profiles.kubeflow.org", "update"): "a platform admin replaces a profile (PUT)",
     ("notebooks.kubeflow.org", "patch"): "a notebook that nobody uses is stopped",
+    ("rayclusters.ray.io", "patch"): "a suspended cluster starts by a request (tests/conformance/test_kinds.py)",
     ("serviceaccounts", "delete"): GIVEN_BACK,
     ("resourcequotas", "delete"): GIVEN_BACK,
     ("limitranges", "delete"): GIVEN_BACK,
