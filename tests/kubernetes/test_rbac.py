@@ -103,6 +103,8 @@ def live(made):
     first.cli("events", "-n", "alice")
     first.cli("notebook", "stop", "nb1", "-n", "alice")
     service.eventually("a stop", lambda: gone(cluster, "-n", "alice", "pod", "nb1-0"))
+    service.eventually("the stop is told", lambda: not gone(
+        cluster, "-n", "alice", "events", "--field-selector", "involvedObject.kind=Notebook"), 40)
     first.cli("notebook", "start", "nb1", "-n", "alice")
     first.cli("ray", "create", "rc", "-n", "alice")
     first.cli("usage")
