@@ -1,7 +1,7 @@
 /* Whatever pod spec passes the check renders to a config.json that keeps the container inside; so does what is kept of
  * it. */
 // clang-format off
-// fuzz: base/*.c engine/local/sandboxd/spec.c engine/local/sandboxd/gpu_name.c engine/local/sandboxd/address.c engine/local/sandboxd/image.c engine/local/sandboxd/bundle.c engine/local/sandboxd/seccomp.c engine/local/sandboxd/etc.c engine/local/sandboxd/state.c
+// fuzz: base/*.c engine/local/sandboxd/spec.c engine/local/sandboxd/gpu_name.c engine/local/sandboxd/address.c engine/local/sandboxd/image.c engine/local/sandboxd/bundle.c engine/local/sandboxd/cgroup.c engine/local/sandboxd/seccomp.c engine/local/sandboxd/etc.c engine/local/sandboxd/state.c
 // clang-format on
 #include "engine/local/sandboxd/bundle.h"
 #include "engine/local/sandboxd/spec.h"
