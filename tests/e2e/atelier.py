@@ -330,6 +330,15 @@ def kill_container(own, pod):
     assert killed > 3, "a Ray head has more processes than that"
 
 
+def lone_head(name):
+    """The manifest of a Ray cluster without workers, whose head takes tasks."""
+    size = {"cpu": "2", "memory": "3Gi"}
+    return json.dumps({
+        "apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": name}, "spec": {
+            "headGroupSpec": {"rayStartParams": {"num-cpus": "1"}, "template": {"spec": {"containers": [
+                {"name": "ray-head", "image": "ray-2.60", "resources": {"requests": size, "limits": size}}]}}}}})
+
+
 class Kernel:
     """One Jupyter kernel, driven over its WebSocket through the platform (Jupyter messaging protocol 5.3)."""
 

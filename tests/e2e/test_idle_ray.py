@@ -3,7 +3,7 @@ import json
 import time
 
 import pytest
-from atelier import running, wait_for
+from atelier import lone_head, running, wait_for
 
 ALICE = "alice@example.com"
 CLUSTERS = "/apis/ray.io/v1/namespaces/alice/rayclusters"
@@ -11,19 +11,11 @@ AFTER_S, WARN_S = 14, 6
 JOBS = "/ray/alice/rc/api/jobs/"
 
 
-def cluster(name):
-    size = {"cpu": "2", "memory": "3Gi"}
-    return json.dumps({
-        "apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": name}, "spec": {
-            "headGroupSpec": {"rayStartParams": {"num-cpus": "1"}, "template": {"spec": {"containers": [
-                {"name": "ray-head", "image": "ray-2.60", "resources": {"requests": size, "limits": size}}]}}}}})
-
-
 @pytest.fixture(scope="module")
 def own():
     with running(ALICE, ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1",
                  ATELIER_IDLE_CLUSTER_S=str(AFTER_S)) as instance:
-        instance.cli("apply", "-n", "alice", "-f", "-", input=cluster("rc"), user=ALICE)
+        instance.cli("apply", "-n", "alice", "-f", "-", input=lone_head("rc"), user=ALICE)
         instance.wait_raycluster("alice", "rc", ALICE, 0, 480)
         yield instance
 

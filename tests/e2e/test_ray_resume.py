@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from atelier import kill_container, running, wait_for
+from atelier import kill_container, lone_head, running, wait_for
 
 ALICE, BOB, CAROL, DAVE = (f"{name}@example.com" for name in ("alice", "bob", "carol", "dave"))
 CLUSTERS = "/apis/ray.io/v1/namespaces/alice/rayclusters"
@@ -12,20 +12,12 @@ VERSION = "/ray/alice/rc/api/version"
 RESUME = "atelier.dev/resume-on-request"
 
 
-def cluster(name):
-    size = {"cpu": "2", "memory": "3Gi"}
-    return json.dumps({
-        "apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": name}, "spec": {
-            "headGroupSpec": {"rayStartParams": {"num-cpus": "1"}, "template": {"spec": {"containers": [
-                {"name": "ray-head", "image": "ray-2.60", "resources": {"requests": size, "limits": size}}]}}}}})
-
-
 @pytest.fixture(scope="module")
 def own():
     with running(ALICE, BOB, CAROL, DAVE, ATELIER_IDLE_WARN_S="3", ATELIER_IDLE_CHECK_S="1",
                  ATELIER_SAMPLE_S="1") as instance:
         instance.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
-        instance.cli("apply", "-n", "alice", "-f", "-", input=cluster("rc"), user=ALICE)
+        instance.cli("apply", "-n", "alice", "-f", "-", input=lone_head("rc"), user=ALICE)
         instance.wait_raycluster("alice", "rc", ALICE, 0, 480)
         yield instance
 
