@@ -30,7 +30,7 @@ static int decide_pod(struct call *call, const struct place *place, enum verb ve
 }
 
 /* A member's decision does not depend on the object; for anybody else it is about the workload it belongs to. */
-static int decide_object(struct call *call, const struct place *place, enum verb verb, cJSON **ret_object,
+static int decide_object(struct call *call, const struct place *place, enum verb verb, struct engine_view *ret_object,
                          struct access *ret, struct error *error)
 {
     if (place->kind == KIND_COUNT || cluster_is_member(call, place)) {
@@ -41,13 +41,13 @@ static int decide_object(struct call *call, const struct place *place, enum verb
         return decide_pod(call, place, verb, ret, error);
     int status = place_read(call, place, verb, ret_object, error);
     if (status == 0)
-        visible_access(place->kind, *ret_object, verb, ret);
+        visible_access(place->kind, ret_object->object, verb, ret);
     return status;
 }
 
 int cluster_read(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *object = NULL;
+    AUTO_VIEW struct engine_view object = {0};
     struct access access;
     bool log = strcmp(place->part, "log") == 0;
     bool watching = !place->name && call_query_true(call, "watch");

@@ -39,7 +39,7 @@ static bool is_known(const struct place *place)
 static int begin(struct call *call, const struct place *place, enum verb verb, unsigned write, struct change *ret,
                  struct error *error)
 {
-    AUTO_JSON cJSON *object = NULL;
+    AUTO_VIEW struct engine_view object = {0};
     const char *dry_run = request_query(call->request, "dryRun");
     int status;
     if (place->name && place->kind != KIND_COUNT && !cluster_is_member(call, place)) {

@@ -328,7 +328,7 @@ static int follow(struct call *call, const struct place *place, const cJSON *pod
 
 int logs_answer(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *pod = NULL;
+    AUTO_VIEW struct engine_view pod = {0};
     AUTO_CLOSE int fd = -1;
     AUTO_BUFFER struct buffer raw = {0}, text = {0};
     struct log_request log;
@@ -338,7 +338,7 @@ int logs_answer(struct call *call, const struct place *place, struct error *erro
     if (status == 0)
         status = read_options(call, &log, error);
     if (status == 0)
-        status = find_container(call, pod, &log, error);
+        status = find_container(call, pod.object, &log, error);
     if (status < 0)
         return status;
     status = engine_log_open(call->server->engine, place->namespace, place->name, log.container, &fd, &live, error);
@@ -351,7 +351,7 @@ int logs_answer(struct call *call, const struct place *place, struct error *erro
         return status;
     bool more = log_text_feed(&log.text, buffer_slice(&raw), &text);
     if (log.follow && more)
-        return follow(call, place, pod, &log, TAKE_FD(fd), offset, live, &text, error);
+        return follow(call, place, pod.object, &log, TAKE_FD(fd), offset, live, &text, error);
     log_text_free(&log.text);
     response_header(call->response, "Cache-Control", "no-store");
     response_body(call->response, "text/plain; charset=utf-8", buffer_slice(&text));

@@ -8,7 +8,7 @@
 #include "controlplane/objects.h"
 #include "controlplane/wire.h"
 
-/* What is there, or (with change->old NULL) leave to make it: apply is both. */
+/* What is there, or (with none as change->old) leave to make it: apply is both. */
 static int begin(struct call *call, const struct place *place, struct object_change *ret, struct error *error)
 {
     int status = change_begin(call, place, ret, error);
@@ -38,7 +38,7 @@ static int apply_once(struct call *call, const struct place *place, const cJSON 
     AUTO_JSON cJSON *managed = NULL;
     clock_format(clock_wall_ms(), now);
     int status = begin(call, place, &change, error);
-    struct managed_apply apply = {.live = change.old,
+    struct managed_apply apply = {.live = change.old.object,
                                   .applied = applied,
                                   .manager = request_query(call->request, "fieldManager"),
                                   .api_version = engine_api_version(place->kind),
@@ -47,13 +47,13 @@ static int apply_once(struct call *call, const struct place *place, const cJSON 
     if (status == 0)
         status = managed_apply(&apply, &object, &managed, &call->causes, error);
     if (status == 0)
-        status =
-            change.old ? change_admit(call, place, change.old, object, error) : admit_new(call, place, object, error);
+        status = change.old.object ? change_admit(call, place, change.old.object, object, error)
+                                   : admit_new(call, place, object, error);
     if (status == 0) {
         json_set(json_object_in(object, "metadata"), "managedFields", TAKE_POINTER(managed));
         status = change_finish(call, place, &change, object, error);
     }
-    cJSON_Delete(change.old);
+    engine_view_end(&change.old);
     return status;
 }
 
@@ -66,7 +66,7 @@ int place_apply(struct call *call, const struct place *place, struct error *erro
         return error_set(error, ERROR_METHOD, NULL, "apply %s in a namespace", place->info->plural);
     /* Nothing about the body is told to who may not change the object. */
     int status = begin(call, place, &seen, error);
-    cJSON_Delete(seen.old);
+    engine_view_end(&seen.old);
     if (status == 0)
         status = wire_check_accept(call->request, error);
     if (status == 0)

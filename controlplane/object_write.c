@@ -163,10 +163,10 @@ int change_finish(struct call *call, const struct place *place, const struct obj
     AUTO_JSON cJSON *stored = NULL;
     int status = 0;
     if (!change->dry_run)
-        status = change->old ? store_change(call, place, object, &stored, error)
-                             : store_new_object(call, place, object, &stored, error);
+        status = change->old.object ? store_change(call, place, object, &stored, error)
+                                    : store_new_object(call, place, object, &stored, error);
     if (status == 0)
-        wire_answer(call, change->old ? 200 : 201, change->dry_run ? object : stored);
+        wire_answer(call, change->old.object ? 200 : 201, change->dry_run ? object : stored);
     return status;
 }
 
@@ -179,10 +179,10 @@ int place_replace(struct call *call, const struct place *place, struct error *er
     if (status == 0)
         status = read_body(call, &object, error);
     if (status == 0)
-        status = admit_change(call, place, change.old, object, error);
+        status = admit_change(call, place, change.old.object, object, error);
     if (status == 0)
         status = change_finish(call, place, &change, object, error);
-    cJSON_Delete(change.old);
+    engine_view_end(&change.old);
     return status;
 }
 
@@ -231,12 +231,12 @@ static int patch_once(struct call *call, const struct place *place, enum wire_ty
     AUTO_JSON cJSON *object = NULL;
     int status = change_begin(call, place, &change, error);
     if (status == 0)
-        status = apply_patch(type, change.old, patch, &object, error);
+        status = apply_patch(type, change.old.object, patch, &object, error);
     if (status == 0)
-        status = admit_change(call, place, change.old, object, error);
+        status = admit_change(call, place, change.old.object, object, error);
     if (status == 0)
         status = change_finish(call, place, &change, object, error);
-    cJSON_Delete(change.old);
+    engine_view_end(&change.old);
     return status;
 }
 
@@ -250,7 +250,7 @@ int place_patch(struct call *call, const struct place *place, struct error *erro
     call->action = "patch";
     /* Nothing about the body is told to who may not change the object. */
     int status = change_begin(call, place, &seen, error);
-    cJSON_Delete(seen.old);
+    engine_view_end(&seen.old);
     if (status == 0)
         status = wire_check_accept(call->request, error);
     if (status == 0)
@@ -314,16 +314,17 @@ static cJSON *success(const struct place *place, const cJSON *object)
 
 int place_delete(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *object = NULL, *last = NULL;
+    AUTO_VIEW struct engine_view object = {0};
+    AUTO_JSON cJSON *last = NULL;
     bool dry_run = false;
     call->action = "delete";
     int status = place_read(call, place, VERB_DELETE, &object, error);
     if (status == 0)
         status = check_writable(place, KIND_DELETE, error);
     if (status == 0)
-        status = admission_check_reserved(place->kind, place->name, object, error);
+        status = admission_check_reserved(place->kind, place->name, object.object, error);
     if (status == 0)
-        status = check_preconditions(call, object, &dry_run, error);
+        status = check_preconditions(call, object.object, &dry_run, error);
     if (status == 0 && !dry_run)
         status = engine_delete(call->server->engine, place->kind, place->namespace, place->name, &last, error);
     if (status < 0)
@@ -337,7 +338,7 @@ int place_delete(struct call *call, const struct place *place, struct error *err
     }
     bool pending = json_at(last, "metadata", "deletionTimestamp", NULL) != NULL &&
                    json_at(last, "metadata", "finalizers", NULL) != NULL;
-    AUTO_JSON cJSON *done = pending ? NULL : success(place, object);
+    AUTO_JSON cJSON *done = pending ? NULL : success(place, object.object);
     wire_answer(call, 200, pending ? last : done);
     return 0;
 }

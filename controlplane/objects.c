@@ -65,11 +65,12 @@ static int find_place(struct call *call, struct place *ret, struct error *error)
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
-int place_read(struct call *call, const struct place *place, enum verb verb, cJSON **ret, struct error *error)
+int place_read(struct call *call, const struct place *place, enum verb verb, struct engine_view *ret,
+               struct error *error)
 {
-    AUTO_JSON cJSON *object = NULL;
+    AUTO_VIEW struct engine_view object = {0};
     struct decision decision;
-    int status = engine_get(call->server->engine, place->kind, place->namespace, place->name, &object, error);
+    int status = engine_view(call->server->engine, place->kind, place->namespace, place->name, &object, error);
     if (status == -ERROR_NOT_FOUND) {
         /* Who may not even know of the namespace, or not read the kind, learns nothing from its absence. */
         decision = call_decide(call, place->info->namespaced ? place->namespace : place->name, place->info->kind,
@@ -79,16 +80,19 @@ int place_read(struct call *call, const struct place *place, enum verb verb, cJS
     }
     if (status < 0)
         return status;
-    decision = visible_decide(call->request->policy, call->request->identity, place->kind, object, verb);
+    decision = visible_decide(call->request->policy, call->request->identity, place->kind, object.object, verb);
     status = call_refuse(&decision, error);
-    if (status == 0)
-        *ret = TAKE_POINTER(object);
+    if (status == 0) {
+        *ret = object;
+        object = (struct engine_view){0};
+    }
     return status;
 }
 
 static int answer_object(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *object = NULL, *table = NULL;
+    AUTO_VIEW struct engine_view object = {0};
+    AUTO_JSON cJSON *table = NULL;
     enum table_include include;
     bool as_table = false;
     int status = wire_check_accept(call->request, error);
@@ -99,8 +103,8 @@ static int answer_object(struct call *call, const struct place *place, struct er
     if (status < 0)
         return status;
     if (as_table)
-        table = table_of_object(place->kind, object, include, clock_wall_ms());
-    wire_answer(call, 200, as_table ? table : object);
+        table = table_of_object(place->kind, object.object, include, clock_wall_ms());
+    wire_answer(call, 200, as_table ? table : object.object);
     return 0;
 }
 
@@ -173,7 +177,7 @@ static int answer_list(struct call *call, const struct place *place, struct erro
 /* --- choosing ----------------------------------------------------------------------------------------------------- */
 static int refuse_part(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *object = NULL;
+    AUTO_VIEW struct engine_view object = {0};
     int status = place_read(call, place, VERB_UPDATE, &object, error);
     if (status < 0)
         return status;
@@ -196,15 +200,15 @@ static bool is_upgraded(const struct place *place)
  * refused, and shows this answer instead of that one. */
 static int refuse_without_websocket(struct call *call, const struct place *place, struct error *error)
 {
-    AUTO_JSON cJSON *pod = NULL;
+    AUTO_VIEW struct engine_view pod = {0};
     const char *container = request_query(call->request, "container");
     int status = place_read(call, place, VERB_CONNECT, &pod, error);
     if (status < 0)
         return status;
-    if (container && *container && !json_named(json_at(pod, "spec", "containers", NULL), container))
+    if (container && *container && !json_named(json_at(pod.object, "spec", "containers", NULL), container))
         return error_set(error, ERROR_BAD_REQUEST, "container", "container %.63s is not valid for pod %s", container,
                          place->name);
-    if (strcmp(json_text_or("", pod, "status", "phase", NULL), "Running") != 0)
+    if (strcmp(json_text_or("", pod.object, "status", "phase", NULL), "Running") != 0)
         return error_set(error, ERROR_BAD_REQUEST, NULL, "pod %s does not run", place->name);
     return error_set(error, ERROR_BAD_REQUEST, NULL,
                      "%s is a WebSocket with the subprotocol %s; kubectl speaks it from 1.31 on", place->part,

@@ -20,14 +20,16 @@ struct place {
 };
 
 /* Decides and reads the object that <place> names. */
-int place_read(struct call *call, const struct place *place, enum verb verb, cJSON **ret, struct error *error);
+int place_read(struct call *call, const struct place *place, enum verb verb, struct engine_view *ret,
+               struct error *error);
 
 /* object_write.c */
 struct object_change {
-    cJSON *old;   /* what is there; NULL: nothing yet */
-    bool dry_run; /* check everything, store nothing */
+    struct engine_view old; /* what is there; none: nothing yet */
+    bool dry_run;           /* check everything, store nothing */
 };
-/* Reads what is to be changed, once the caller may change it and the kind can be changed at all. */
+/* Reads what is to be changed, once the caller may change it and the kind can be changed at all. ret->old is to be
+ * ended, on failure too. */
 int change_begin(struct call *call, const struct place *place, struct object_change *ret, struct error *error);
 /* The same for an object that is to be made; that the caller may is known. */
 int change_begin_new(struct call *call, const struct place *place, struct object_change *ret, struct error *error);

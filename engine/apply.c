@@ -57,10 +57,9 @@ void apply_hash(const cJSON *wanted, char ret[APPLIED_SIZE])
 
 /* --- what it carries ---------------------------------------------------------------------------------------------- */
 
-cJSON *apply_prepare(enum engine_kind kind, const char *namespace, const cJSON *wanted)
+/* All but the annotation. */
+static cJSON *apply_label(enum engine_kind kind, const char *namespace, const cJSON *wanted)
 {
-    char hash[APPLIED_SIZE];
-    apply_hash(wanted, hash);
     cJSON *object = json_copy(wanted);
     cJSON *metadata = json_object_in(object, "metadata");
     json_set_text(object, "apiVersion", engine_api_version(kind));
@@ -68,7 +67,20 @@ cJSON *apply_prepare(enum engine_kind kind, const char *namespace, const cJSON *
     if (engine_kinds[kind].namespaced)
         json_set_text(metadata, "namespace", namespace);
     json_set_text(json_object_in(metadata, "labels"), LABEL_MANAGED_BY, MANAGED_BY_US);
-    json_set_text(json_object_in(metadata, "annotations"), ANNOTATION_APPLIED, hash);
+    return object;
+}
+
+static void put_hash(cJSON *object, const cJSON *wanted)
+{
+    char hash[APPLIED_SIZE];
+    apply_hash(wanted, hash);
+    json_set_text(json_object_in(json_member(object, "metadata"), "annotations"), ANNOTATION_APPLIED, hash);
+}
+
+cJSON *apply_prepare(enum engine_kind kind, const char *namespace, const cJSON *wanted)
+{
+    cJSON *object = apply_label(kind, namespace, wanted);
+    put_hash(object, wanted);
     return object;
 }
 
@@ -156,21 +168,20 @@ static int apply_over(struct engine *engine, enum engine_kind kind, const char *
 int apply_by_reading(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *wanted,
                      bool *ret_written, struct error *error)
 {
-    AUTO_JSON cJSON *object = apply_prepare(kind, namespace, wanted);
-    AUTO_JSON cJSON *current = NULL;
+    AUTO_JSON cJSON *object = apply_label(kind, namespace, wanted);
+    AUTO_VIEW struct engine_view current = {0};
     struct error absent = {0};
-    int r = engine_get(engine, kind, namespace, json_text_or("", object, "metadata", "name", NULL), &current, &absent);
-    bool write = true;
-    if (r == -ERROR_NOT_FOUND)
-        r = engine_create(engine, kind, namespace, object, NULL, error);
-    else if (r < 0)
+    int r = engine_view(engine, kind, namespace, json_text_or("", object, "metadata", "name", NULL), &current, &absent);
+    if (r < 0 && r != -ERROR_NOT_FOUND)
         return error_set(error, absent.code, absent.field, "%s", absent.message);
-    else if (!apply_is_ours(current))
-        return apply_refuse_foreign(kind, current, error);
-    else if (apply_holds(current, object))
-        write = false;
-    else
-        r = apply_over(engine, kind, namespace, current, object, error);
+    if (r == 0 && !apply_is_ours(current.object))
+        return apply_refuse_foreign(kind, current.object, error);
+    bool write = r < 0 || !apply_holds(current.object, object);
+    if (write) { /* the hash is the dearer half of looking: only what is written needs one */
+        put_hash(object, wanted);
+        r = current.object ? apply_over(engine, kind, namespace, current.object, object, error)
+                           : engine_create(engine, kind, namespace, object, NULL, error);
+    }
     if (r == 0 && ret_written)
         *ret_written = write;
     return r;

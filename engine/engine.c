@@ -118,6 +118,30 @@ int engine_get(struct engine *engine, enum engine_kind kind, const char *namespa
     return engine->operations->get(engine, kind, namespace, name, ret, error);
 }
 
+static void release_tree(void *held)
+{
+    cJSON_Delete(held);
+}
+
+int engine_view(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+                struct engine_view *ret, struct error *error)
+{
+    if (engine->operations->view)
+        return engine->operations->view(engine, kind, namespace, name, ret, error);
+    cJSON *object = NULL;
+    int r = engine_get(engine, kind, namespace, name, &object, error);
+    if (r == 0)
+        *ret = (struct engine_view){.object = object, .held = object, .release = release_tree};
+    return r;
+}
+
+void engine_view_end(struct engine_view *view)
+{
+    if (view->release)
+        view->release(view->held);
+    *view = (struct engine_view){0};
+}
+
 int engine_list(struct engine *engine, enum engine_kind kind, const char *namespace,
                 const struct engine_list_options *options, cJSON **ret, struct error *error)
 {

@@ -12,6 +12,9 @@ struct engine_operations {
     int (*create)(struct engine *, enum engine_kind, const char *namespace, const cJSON *object, cJSON **ret,
                   struct error *);
     int (*get)(struct engine *, enum engine_kind, const char *namespace, const char *name, cJSON **ret, struct error *);
+    /* NULL: a tree of its own, by get. */
+    int (*view)(struct engine *, enum engine_kind, const char *namespace, const char *name, struct engine_view *,
+                struct error *);
     int (*list)(struct engine *, enum engine_kind, const char *namespace, const struct engine_list_options *,
                 cJSON **ret, struct error *);
     int (*update)(struct engine *, enum engine_kind, const char *namespace, const char *name, enum engine_part,

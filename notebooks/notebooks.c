@@ -8,13 +8,13 @@
 #include "tenancy/rights.h"
 #include "tenancy/status.h"
 
-/* One pass over one notebook. Trees are the pass's own. */
+/* One pass over one notebook. */
 struct pass {
     struct notebooks *notebooks;
     const cJSON *notebook;
     const char *namespace, *name;
     cJSON *completed; /* the notebook as its admission leaves it; NULL: as it is */
-    cJSON *home, *statefulset, *pod;
+    struct engine_view home, statefulset, pod;
     char *secret_uid;
     struct trouble create_trouble, pod_trouble;
     struct notebook_ground ground;
@@ -26,9 +26,9 @@ struct pass {
 
 static void pass_clear(struct pass *pass)
 {
-    cJSON_Delete(pass->home);
-    cJSON_Delete(pass->statefulset);
-    cJSON_Delete(pass->pod);
+    engine_view_end(&pass->home);
+    engine_view_end(&pass->statefulset);
+    engine_view_end(&pass->pod);
     cJSON_Delete(pass->completed);
     free(pass->secret_uid);
     trouble_clear(&pass->create_trouble);
@@ -53,15 +53,12 @@ __attribute__((format(printf, 4, 5))) static void pass_blocked(struct pass *pass
     va_end(args);
 }
 
-/* 0 with *ret NULL if it is not there. */
-static int pass_get(const struct pass *pass, enum engine_kind kind, const char *name, cJSON **ret, struct error *error)
+/* 0 with none if it is not there. */
+static int pass_view(const struct pass *pass, enum engine_kind kind, const char *name, struct engine_view *ret,
+                     struct error *error)
 {
-    int r = engine_get(pass->notebooks->engine, kind, pass->namespace, name, ret, error);
-    if (r == -ERROR_NOT_FOUND) {
-        *ret = NULL;
-        return 0;
-    }
-    return r;
+    int r = engine_view(pass->notebooks->engine, kind, pass->namespace, name, ret, error);
+    return r == -ERROR_NOT_FOUND ? 0 : r;
 }
 
 /* An object of the wanted name exists and is not this notebook's: an earlier one of the same name that is still going
@@ -86,11 +83,10 @@ static void pass_not_ours(struct pass *pass, enum engine_kind kind, const cJSON 
 static int pass_pod(struct pass *pass, struct error *error)
 {
     AUTO_FREE char *name = memory_format("%s-0", pass->name);
-    int r = pass_get(pass, KIND_POD, name, &pass->pod, error);
-    if (r == 0 && pass->pod && !(pass->statefulset && status_is_owned(pass->pod, pass->statefulset))) {
-        cJSON_Delete(pass->pod);
-        pass->pod = NULL;
-    }
+    int r = pass_view(pass, KIND_POD, name, &pass->pod, error);
+    const cJSON *owner = pass->statefulset.object;
+    if (r == 0 && pass->pod.object && !(owner && status_is_owned(pass->pod.object, owner)))
+        engine_view_end(&pass->pod);
     return r;
 }
 
@@ -105,10 +101,10 @@ static int64_t time_at(const cJSON *object, const char *annotation)
  * told to try again, because by itself it waits ever longer. */
 static int pass_no_pod(struct pass *pass, struct error *error)
 {
-    int64_t asked_ms = time_at(pass->statefulset, NOTEBOOK_ASKED);
-    int64_t nudged_ms = time_at(pass->statefulset, NOTEBOOK_NUDGED);
-    int r = trouble_read(pass->notebooks->engine, KIND_STATEFULSET, pass->statefulset, asked_ms, &pass->create_trouble,
-                         error);
+    int64_t asked_ms = time_at(pass->statefulset.object, NOTEBOOK_ASKED);
+    int64_t nudged_ms = time_at(pass->statefulset.object, NOTEBOOK_NUDGED);
+    int r = trouble_read(pass->notebooks->engine, KIND_STATEFULSET, pass->statefulset.object, asked_ms,
+                         &pass->create_trouble, error);
     int64_t tried_ms = nudged_ms > asked_ms ? nudged_ms : asked_ms;
     bool often = pass->now_ms - asked_ms < NOTEBOOKS_LOOKS_MS;
     if (pass->by_kubelet)
@@ -120,10 +116,10 @@ static int pass_no_pod(struct pass *pass, struct error *error)
 /* A container that is long in the making waits for something that only an event names. */
 static int pass_slow_pod(struct pass *pass, struct error *error)
 {
-    const cJSON *statuses = json_at(pass->pod, "status", "containerStatuses", NULL);
+    const cJSON *statuses = json_at(pass->pod.object, "status", "containerStatuses", NULL);
     const char *waits = json_text(statuses ? statuses->child : NULL, "state", "waiting", "reason", NULL);
     int64_t since_ms = 0;
-    const char *started = json_text_or("", pass->pod, "status", "startTime", NULL);
+    const char *started = json_text_or("", pass->pod.object, "status", "startTime", NULL);
     if (!pass->by_kubelet || !waits || !clock_parse(slice_of(started), &since_ms) ||
         (strcmp(waits, "ContainerCreating") != 0 && strcmp(waits, "PodInitializing") != 0))
         return 0;
@@ -131,22 +127,21 @@ static int pass_slow_pod(struct pass *pass, struct error *error)
     pass->again_ms = left_ms > 0 ? left_ms : NOTEBOOKS_CREATING_MS;
     return left_ms > 0
                ? 0
-               : trouble_read(pass->notebooks->engine, KIND_POD, pass->pod, since_ms, &pass->pod_trouble, error);
+               : trouble_read(pass->notebooks->engine, KIND_POD, pass->pod.object, since_ms, &pass->pod_trouble, error);
 }
 
 static int pass_present(struct pass *pass, struct error *error)
 {
-    int r = pass_get(pass, KIND_STATEFULSET, pass->name, &pass->statefulset, error);
-    if (r == 0 && pass->statefulset && !status_is_owned(pass->statefulset, pass->notebook)) {
-        pass_not_ours(pass, KIND_STATEFULSET, pass->statefulset, pass->name);
-        cJSON_Delete(pass->statefulset);
-        pass->statefulset = NULL;
+    int r = pass_view(pass, KIND_STATEFULSET, pass->name, &pass->statefulset, error);
+    if (r == 0 && pass->statefulset.object && !status_is_owned(pass->statefulset.object, pass->notebook)) {
+        pass_not_ours(pass, KIND_STATEFULSET, pass->statefulset.object, pass->name);
+        engine_view_end(&pass->statefulset);
     }
     if (r == 0)
         r = pass_pod(pass, error);
-    if (r < 0 || notebook_is_stopped(pass->notebook) || !pass->statefulset)
+    if (r < 0 || notebook_is_stopped(pass->notebook) || !pass->statefulset.object)
         return r;
-    return pass->pod ? pass_slow_pod(pass, error) : pass_no_pod(pass, error);
+    return pass->pod.object ? pass_slow_pod(pass, error) : pass_no_pod(pass, error);
 }
 
 /* --- what it needs from the profile ------------------------------------------------------------------------------- */
@@ -163,23 +158,23 @@ static bool claim_is_shared(const cJSON *claim)
 
 static int pass_profile(struct pass *pass, struct error *error)
 {
-    AUTO_JSON cJSON *ray_auth = NULL;
-    AUTO_JSON cJSON *account = NULL;
+    AUTO_VIEW struct engine_view ray_auth = {0};
+    AUTO_VIEW struct engine_view account = {0};
     struct engine *engine = pass->notebooks->engine;
     bool accounts = engine_has(engine, KIND_SERVICEACCOUNT);
-    int r = pass_get(pass, KIND_CLAIM, NOTEBOOK_HOME_CLAIM, &pass->home, error);
+    int r = pass_view(pass, KIND_CLAIM, NOTEBOOK_HOME_CLAIM, &pass->home, error);
     if (r == 0)
-        r = pass_get(pass, KIND_SECRET, "ray-auth", &ray_auth, error);
+        r = pass_view(pass, KIND_SECRET, "ray-auth", &ray_auth, error);
     if (r == 0 && accounts)
-        r = pass_get(pass, KIND_SERVICEACCOUNT, NOTEBOOK_ACCOUNT, &account, error);
+        r = pass_view(pass, KIND_SERVICEACCOUNT, NOTEBOOK_ACCOUNT, &account, error);
     if (r < 0)
         return r;
-    if (!pass->home)
+    if (!pass->home.object)
         pass_blocked(pass, "Pending", "HomeVolumePending", "the profile's home volume is not there yet");
-    else if (!ray_auth || (accounts && !account))
+    else if (!ray_auth.object || (accounts && !account.object))
         pass_blocked(pass, "Pending", "ProfilePending", "the profile is still being prepared");
     pass->ground.account = accounts ? NOTEBOOK_ACCOUNT : NULL;
-    pass->ground.home_on_one_node = !claim_is_shared(pass->home);
+    pass->ground.home_on_one_node = !claim_is_shared(pass->home.object);
     pass->ground.restricted = pass->by_kubelet && rights_restricted(engine, pass->namespace);
     return 0;
 }
@@ -205,20 +200,21 @@ static int pass_admit(struct pass *pass, struct error *error)
 static int pass_secret(struct pass *pass, struct error *error)
 {
     AUTO_FREE char *name = notebook_secret_name(pass->name);
-    AUTO_JSON cJSON *secret = NULL;
-    int r = pass_get(pass, KIND_SECRET, name, &secret, error);
+    AUTO_VIEW struct engine_view there = {0};
+    AUTO_JSON cJSON *made = NULL;
+    int r = pass_view(pass, KIND_SECRET, name, &there, error);
     if (r < 0)
         return r;
-    if (!secret) {
+    if (!there.object) {
         AUTO_JSON cJSON *wanted = notebook_render_secret(pass->notebook);
-        r = engine_create(pass->notebooks->engine, KIND_SECRET, pass->namespace, wanted, &secret, error);
+        r = engine_create(pass->notebooks->engine, KIND_SECRET, pass->namespace, wanted, &made, error);
         if (r < 0)
             return r;
-    } else if (!status_is_owned(secret, pass->notebook)) {
-        pass_not_ours(pass, KIND_SECRET, secret, name);
+    } else if (!status_is_owned(there.object, pass->notebook)) {
+        pass_not_ours(pass, KIND_SECRET, there.object, name);
         return 0;
     }
-    pass->secret_uid = memory_text(json_text_or("", secret, "metadata", "uid", NULL));
+    pass->secret_uid = memory_text(json_text_or("", made ? made : there.object, "metadata", "uid", NULL));
     return 0;
 }
 
@@ -246,10 +242,10 @@ static int pass_apply(struct pass *pass, enum engine_kind kind, const cJSON *is,
 
 static int pass_service(struct pass *pass, struct error *error)
 {
-    AUTO_JSON cJSON *service = NULL;
+    AUTO_VIEW struct engine_view service = {0};
     AUTO_JSON cJSON *wanted = notebook_render_service(pass_notebook(pass));
-    int r = pass_get(pass, KIND_SERVICE, pass->name, &service, error);
-    return r < 0 ? r : pass_apply(pass, KIND_SERVICE, service, wanted, error);
+    int r = pass_view(pass, KIND_SERVICE, pass->name, &service, error);
+    return r < 0 ? r : pass_apply(pass, KIND_SERVICE, service.object, wanted, error);
 }
 
 static int pass_statefulset(struct pass *pass, struct error *error)
@@ -259,11 +255,11 @@ static int pass_statefulset(struct pass *pass, struct error *error)
     pass->ground.now = now;
     pass->ground.secret_uid = pass->secret_uid;
     pass->ground.by_kubelet = pass->by_kubelet;
-    pass->ground.statefulset = pass->statefulset;
+    pass->ground.statefulset = pass->statefulset.object;
     pass->ground.nudge = pass->nudge;
     AUTO_JSON cJSON *wanted = notebook_render_statefulset(pass_notebook(pass), &pass->ground);
-    bool first = !pass->statefulset && !notebook_is_stopped(pass->notebook);
-    int r = pass_apply(pass, KIND_STATEFULSET, pass->statefulset, wanted, error);
+    bool first = !pass->statefulset.object && !notebook_is_stopped(pass->notebook);
+    int r = pass_apply(pass, KIND_STATEFULSET, pass->statefulset.object, wanted, error);
     if (r == 0 && first && pass->by_kubelet)
         pass->again_ms = NOTEBOOKS_LOOK_MS;
     return r;
@@ -275,11 +271,12 @@ static int pass_virtualservice(struct pass *pass, struct error *error)
     struct notebooks *notebooks = pass->notebooks;
     if (!engine_has(notebooks->engine, KIND_VIRTUALSERVICE))
         return 0;
-    AUTO_JSON cJSON *is = NULL;
+    AUTO_VIEW struct engine_view view = {0};
     AUTO_FREE char *name = notebook_virtualservice_name(pass->notebook);
-    int r = pass_get(pass, KIND_VIRTUALSERVICE, name, &is, error);
+    int r = pass_view(pass, KIND_VIRTUALSERVICE, name, &view, error);
     if (r < 0)
         return r;
+    const cJSON *is = view.object;
     if (notebooks->istio_gateway) {
         AUTO_JSON cJSON *wanted =
             notebook_render_virtualservice(pass->notebook, notebooks->istio_gateway, notebooks->host);
@@ -296,8 +293,8 @@ static int pass_virtualservice(struct pass *pass, struct error *error)
 static int pass_stop(struct pass *pass, struct error *error)
 {
     int64_t replicas = 0;
-    if (!pass->reason || !pass->statefulset || !notebook_is_stopped(pass->notebook) ||
-        !json_i64(json_at(pass->statefulset, "spec", "replicas", NULL), &replicas) || replicas == 0)
+    if (!pass->reason || !pass->statefulset.object || !notebook_is_stopped(pass->notebook) ||
+        !json_i64(json_at(pass->statefulset.object, "spec", "replicas", NULL), &replicas) || replicas == 0)
         return 0;
     AUTO_JSON cJSON *patch = json_object();
     json_set_i64(json_object_in(patch, "spec"), "replicas", 0);
@@ -326,9 +323,9 @@ static void pass_tell(const struct pass *pass, const cJSON *status)
 static int64_t pass_report(struct pass *pass)
 {
     struct notebook_view view = {.notebook = pass->notebook,
-                                 .statefulset = pass->statefulset,
-                                 .pod = pass->pod,
-                                 .home = pass->home,
+                                 .statefulset = pass->statefulset.object,
+                                 .pod = pass->pod.object,
+                                 .home = pass->home.object,
                                  .blocked_phase = pass->phase,
                                  .blocked_reason = pass->reason,
                                  .blocked_message = pass->message,
@@ -365,20 +362,20 @@ static int pass_all(struct pass *pass, struct error *error)
 int64_t notebooks_reconcile(struct notebooks *notebooks, const char *namespace, const char *name)
 {
     struct error error = {0};
-    AUTO_JSON cJSON *notebook = NULL;
-    int r = engine_get(notebooks->engine, KIND_NOTEBOOK, namespace, name, &notebook, &error);
+    AUTO_VIEW struct engine_view view = {0};
+    int r = engine_view(notebooks->engine, KIND_NOTEBOOK, namespace, name, &view, &error);
     if (r == -ERROR_NOT_FOUND)
         return 0;
     if (r < 0)
         return r;
     struct pass pass = {.notebooks = notebooks,
-                        .notebook = notebook,
+                        .notebook = view.object,
                         .namespace = namespace,
                         .name = name,
                         .now_ms = clock_wall_ms(),
                         .by_kubelet = engine_traits(notebooks->engine)->pods_by_kubelet};
     int64_t result = 0;
-    if (json_text(notebook, "metadata", "deletionTimestamp", NULL)) {
+    if (json_text(view.object, "metadata", "deletionTimestamp", NULL)) {
         result = pass_report(&pass);
         pass_clear(&pass);
         return result;

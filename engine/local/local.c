@@ -52,6 +52,21 @@ static int local_get(struct engine *engine, enum engine_kind kind, const char *n
     return finish(r, object, ret);
 }
 
+static void release_object(void *held)
+{
+    object_unref(held);
+}
+
+static int local_view(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
+                      struct engine_view *ret, struct error *error)
+{
+    struct object *object = NULL;
+    int r = objects_get(local_of(engine)->objects, kind, namespace, name, &object, error);
+    if (r == 0)
+        *ret = (struct engine_view){.object = object->body, .held = object, .release = release_object};
+    return r;
+}
+
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
 /* A continue token is the base64url of "namespace\nname" of the last object of the page before. */
@@ -271,6 +286,7 @@ static const struct engine_traits *local_traits(struct engine *engine)
 static const struct engine_operations operations = {
     .create = local_create,
     .get = local_get,
+    .view = local_view,
     .list = local_list,
     .update = local_update,
     .patch = local_patch,

@@ -631,7 +631,7 @@ static bool may_share(const struct objects *objects, const struct object *curren
 static int change_locked(struct objects *objects, struct object *current, const struct change *change, bool together,
                          struct object **ret, struct error *error)
 {
-    AUTO_JSON cJSON *wanted = NULL;
+    cJSON *wanted = NULL;
     AUTO_JSON cJSON *merged = NULL;
     int r = change->changer(change->context, current->body, &wanted, error);
     if (r == 0)

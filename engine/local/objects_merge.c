@@ -8,7 +8,7 @@ static const char *const server_fields[] = {
     "uid",  "creationTimestamp", "generation", "resourceVersion", "selfLink", "deletionGracePeriodSeconds", "namespace",
     "name", "deletionTimestamp"};
 
-static int check_type(enum engine_kind kind, cJSON *body, struct error *error)
+static int check_type(enum engine_kind kind, const cJSON *body, struct error *error)
 {
     const char *version = json_text_or(engine_api_version(kind), body, "apiVersion", NULL);
     const char *name = json_text_or(engine_kinds[kind].kind, body, "kind", NULL);
@@ -108,10 +108,10 @@ static int check_finalizers(const struct object *current, const cJSON *merged, s
     return 0;
 }
 
-/* The client's tree with the server's fields of metadata, and the status, as they were. */
-static cJSON *merge_spec(const struct object *current, const cJSON *wanted)
+/* The client's tree with the server's fields of metadata, and the status, as they were. Consumes <wanted>. */
+static cJSON *merge_spec(const struct object *current, cJSON *wanted)
 {
-    cJSON *merged = json_copy(wanted);
+    cJSON *merged = wanted;
     cJSON *metadata = json_object_in(merged, "metadata");
     const cJSON *old = json_member(current->body, "metadata");
     for (size_t i = 0; i < COUNT_OF(server_fields); i++) {
@@ -130,19 +130,20 @@ static cJSON *merge_spec(const struct object *current, const cJSON *wanted)
     return merged;
 }
 
-static cJSON *merge_status(const struct object *current, const cJSON *wanted)
+/* Consumes <wanted>. */
+static cJSON *merge_status(const struct object *current, cJSON *wanted)
 {
     cJSON *merged = json_copy(current->body);
-    const cJSON *status = json_member(wanted, "status");
+    cJSON *status = cJSON_DetachItemFromObjectCaseSensitive(wanted, "status");
     if (status)
-        json_set(merged, "status", json_copy(status));
+        json_set(merged, "status", status);
     else
         json_remove(merged, "status");
+    cJSON_Delete(wanted);
     return merged;
 }
 
-int objects_merge(const struct object *current, enum engine_part part, const cJSON *wanted, cJSON **ret,
-                  struct error *error)
+static int check_wanted(const struct object *current, cJSON *wanted, struct error *error)
 {
     if (!cJSON_IsObject(wanted))
         return error_set(error, ERROR_BAD_REQUEST, NULL, "the result must be a %s object",
@@ -150,16 +151,19 @@ int objects_merge(const struct object *current, enum engine_part part, const cJS
     const cJSON *metadata = json_member(wanted, "metadata");
     if (metadata && !cJSON_IsObject(metadata))
         return error_set(error, ERROR_INVALID, "metadata", "metadata must be an object");
-    AUTO_JSON cJSON *merged = part == ENGINE_STATUS ? merge_status(current, wanted) : merge_spec(current, wanted);
     int r = check_identity(current, wanted, error);
-    if (r == 0) {
-        AUTO_JSON cJSON *type = json_object();
-        json_set_text(type, "apiVersion", json_text(wanted, "apiVersion", NULL));
-        json_set_text(type, "kind", json_text(wanted, "kind", NULL));
-        r = check_type(current->kind, type, error);
+    return r == 0 ? check_type(current->kind, wanted, error) : r;
+}
+
+int objects_merge(const struct object *current, enum engine_part part, cJSON *wanted, cJSON **ret, struct error *error)
+{
+    int r = check_wanted(current, wanted, error);
+    if (r < 0) {
+        cJSON_Delete(wanted);
+        return r;
     }
-    if (r == 0)
-        r = check_finalizers(current, merged, error);
+    AUTO_JSON cJSON *merged = part == ENGINE_STATUS ? merge_status(current, wanted) : merge_spec(current, wanted);
+    r = check_finalizers(current, merged, error);
     if (r == 0)
         *ret = TAKE_POINTER(merged);
     return r;

@@ -8,10 +8,9 @@
  * sets is taken out, and so is status. */
 int objects_complete_new(enum engine_kind kind, const char *namespace, cJSON *body, struct error *error);
 
-/* *ret is <current> with what <part> of <wanted> may change. CONFLICT if <wanted> names another resourceVersion or uid;
- * INVALID if it renames. The result has no new generation yet. */
-int objects_merge(const struct object *current, enum engine_part part, const cJSON *wanted, cJSON **ret,
-                  struct error *error);
+/* *ret is <current> with what <part> of <wanted> (consumed) may change. CONFLICT if <wanted> names another
+ * resourceVersion or uid; INVALID if it renames. The result has no new generation yet. */
+int objects_merge(const struct object *current, enum engine_part part, cJSON *wanted, cJSON **ret, struct error *error);
 
 /* Raises metadata.generation of <after> if anything but metadata and status differs (<before> NULL: always). */
 void objects_count_generation(const cJSON *before, cJSON *after);

@@ -154,6 +154,26 @@ static void test_lists(void **state)
     assert_int_equal(engine_list(bench->engine, KIND_CONFIGMAP, NULL, &bad, &some, NULL), -ERROR_BAD_REQUEST);
 }
 
+/* Whoever holds a view goes on seeing what he saw, when the object has changed and when it is gone. */
+static void test_view(void **state)
+{
+    struct bench *bench = *state;
+    AUTO_VIEW struct engine_view view = {0};
+    make_alice(bench);
+    assert_int_equal(engine_view(bench->engine, KIND_CONFIGMAP, "alice", "c", &view, NULL), -ERROR_NOT_FOUND);
+    assert_null(view.object);
+    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: c}, data: {k: one}}");
+    assert_int_equal(engine_view(bench->engine, KIND_CONFIGMAP, "alice", "c", &view, NULL), 0);
+    AUTO_JSON cJSON *patch = parse("{data: {k: two}}");
+    assert_int_equal(
+        engine_patch(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, NULL),
+        0);
+    assert_int_equal(engine_delete(bench->engine, KIND_CONFIGMAP, "alice", "c", NULL, NULL), 0);
+    assert_string_equal(json_text(view.object, "data", "k", NULL), "one");
+    engine_view_end(&view);
+    assert_null(view.object);
+}
+
 static void test_limits(void **state)
 {
     struct bench *bench = *state;
@@ -772,6 +792,7 @@ int main(void)
         TEST(test_status_is_apart),
         TEST(test_finalizers_and_owners),
         TEST(test_lists),
+        TEST(test_view),
         TEST(test_limits),
         TEST(test_watch),
         TEST(test_database_away),

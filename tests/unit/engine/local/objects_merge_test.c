@@ -57,7 +57,7 @@ static void test_merge(void **state)
     (void)state;
     AUTO_OBJECT struct object *object = current();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *wanted = parse(cases[i].wanted);
+        cJSON *wanted = parse(cases[i].wanted);
         AUTO_JSON cJSON *merged = NULL;
         struct error error = {0};
         int r = objects_merge(object, cases[i].part, wanted, &merged, &error);
