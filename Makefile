@@ -201,7 +201,7 @@ demo: $(PROGRAMS)
 # --- running ----------------------------------------------------------------------------------------------------------
 # make run: what is missing is installed, built and prepared, then the service runs in the foreground until Ctrl-C. When
 # nothing is missing, all of that is a check of some tenths of a second. stdout carries the sign-in line only.
-.PHONY: run setup deps images install clean help
+.PHONY: run setup deps images images-ml images-torch install clean help
 run:
 	@scripts/setup.sh 1>&2
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all 1>&2
@@ -214,6 +214,9 @@ deps:
 # The Python environments that notebooks and Ray nodes run, into $(IMAGES); up to date is told by a stamp.
 images:
 	@scripts/image-build.sh ray-2.60 "$(IMAGES)"
+# Larger ones, each over the one before.
+images-ml images-torch: images-%:
+	@scripts/image-build.sh ray-2.60-$* "$(IMAGES)"
 
 PREFIX ?= /usr/local
 install: $(PROGRAMS)
@@ -239,7 +242,8 @@ help:
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (20) each'
 	@echo 'make bench       the figures of bench/; bench-api, bench-fanout, bench-proxy, bench-ray, bench-console, bench-kubernetes have theirs'
 	@echo 'make setup       install the packages of scripts/packages.txt; make deps adds those of the tests'
-	@echo 'make images      prepare the Python environments in $$ATELIER_IMAGES (default var/images)'
+	@echo 'make images      prepare the Python environments in $$ATELIER_IMAGES (default var/images);'
+	@echo '                 images-ml and images-torch make the larger ones'
 	@echo 'make install     copy the programs and the manual page to $$DESTDIR$$PREFIX/bin (default /usr/local)'
 	@echo 'make clean       remove $(BUILD)/'
 	@echo

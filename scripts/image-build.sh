@@ -20,11 +20,11 @@ name=$1
 source=$(cd "$(dirname "$0")/../images" && pwd)/$name
 [[ $name =~ ^[a-z0-9][a-z0-9.-]*$ ]] || die "\"$name\" is not a name of an image"
 python=/usr/bin/python3 # Debian's own: pods see it at this path, whatever else is on PATH here
-member() { # FILE NAME: a text, or the words of a list
+member() { # FILE NAME: a text, a number, or the words of a list
     "$python" - "$1" "$2" <<'PYTHON'
 import json, sys
 value = json.load(open(sys.argv[1])).get(sys.argv[2], "")
-print(value if isinstance(value, str) else " ".join(value))
+print(" ".join(value) if isinstance(value, list) else value)
 PYTHON
 }
 files=(requirements.txt image.json)
@@ -71,7 +71,8 @@ say() {
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "$python must be Python 3.10 or newer"
 "$python" -c 'import ensurepip, venv' 2>/dev/null || die "$python lacks venv: install the package python3-venv"
 free_mib=$(($(stat -f -c '%a * %S' "$dest") / 1048576))
-[ "$free_mib" -ge 2048 ] || die "$dest has $free_mib MiB free; about 2048 are needed"
+needed_mib=$(member "$source/image.json" diskMiB)
+[ "$free_mib" -ge "${needed_mib:=2048}" ] || die "$dest has $free_mib MiB free; about $needed_mib are needed"
 
 say "making an environment"
 rm -rf "$dest/image.json" "$venv"
