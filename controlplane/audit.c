@@ -16,9 +16,7 @@ static int answer_page(struct call *call, const char *namespace, struct error *e
         cJSON_Delete(items);
         return status;
     }
-    AUTO_JSON cJSON *answer = json_object();
-    json_set(answer, "items", items);
-    call_json(call, 200, answer);
+    call_items(call, items);
     return 0;
 }
 

@@ -177,6 +177,13 @@ void call_json(const struct call *call, int status, const cJSON *value)
     response_body(call->response, "application/json", slice_of(text));
 }
 
+void call_items(const struct call *call, cJSON *items)
+{
+    AUTO_JSON cJSON *answer = json_object();
+    json_set(answer, "items", items);
+    call_json(call, 200, answer);
+}
+
 void call_empty(const struct call *call, int status)
 {
     response_status(call->response, status);

@@ -62,6 +62,7 @@ int call_profile_exists(const struct call *call, const char *name, struct error 
 
 /* Answers. */
 void call_json(const struct call *call, int status, const cJSON *value);
+void call_items(const struct call *call, cJSON *items); /* 200, as {"items": …}; consumes them */
 void call_empty(const struct call *call, int status);
 void call_redirect(const struct call *call, const char *location);
 

@@ -10,12 +10,9 @@ int members_list(struct call *call, struct error *error)
 {
     cJSON *items = NULL;
     int status = auth_grant_list(call->server->auth, call->namespace, &items, error);
-    if (status < 0)
-        return status;
-    AUTO_JSON cJSON *answer = json_object();
-    json_set(answer, "items", items);
-    call_json(call, 200, answer);
-    return 0;
+    if (status == 0)
+        call_items(call, items);
+    return status;
 }
 
 /* "bob@example.com as editor of Notebook nb1", for the audit log. */

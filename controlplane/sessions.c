@@ -16,9 +16,7 @@ int sessions_list(struct call *call, struct error *error)
         json_i64(json_member(item, "id"), &id);
         json_set_bool(item, "current", identity->kind == IDENTITY_SESSION && id == identity->credential_id);
     }
-    AUTO_JSON cJSON *answer = json_object();
-    json_set(answer, "items", items);
-    call_json(call, 200, answer);
+    call_items(call, items);
     return 0;
 }
 

@@ -9,12 +9,9 @@ int tokens_list(struct call *call, struct error *error)
 {
     cJSON *items = NULL;
     int status = auth_token_list(call->server->auth, call->request->identity->user_id, &items, error);
-    if (status < 0)
-        return status;
-    AUTO_JSON cJSON *answer = json_object();
-    json_set(answer, "items", items);
-    call_json(call, 200, answer);
-    return 0;
+    if (status == 0)
+        call_items(call, items);
+    return status;
 }
 
 /* Whose token it becomes: the caller's own, or as an admin says. */

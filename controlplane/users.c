@@ -23,12 +23,9 @@ int users_list(struct call *call, struct error *error)
 {
     cJSON *items = NULL;
     int status = auth_user_list(call->server->auth, &items, error);
-    if (status < 0)
-        return status;
-    AUTO_JSON cJSON *answer = json_object();
-    json_set(answer, "items", items);
-    call_json(call, 200, answer);
-    return 0;
+    if (status == 0)
+        call_items(call, items);
+    return status;
 }
 
 int users_create(struct call *call, struct error *error)
