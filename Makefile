@@ -114,11 +114,13 @@ test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
 .PHONY: test-rootless
 test-rootless: $(PROGRAMS) images $(TEST_VENV)/.ready
 	ATELIER_TEST_PLATFORM=rootless $(PYTEST) $(or $(PYTEST_ARGS),tests/conformance/test_main_job.py)
-# The walks of docs/examples and what docs/ray-air.md says, on the larger image that Ray Data, Train and Tune need.
-.PHONY: test-examples
-test-examples: $(PROGRAMS) $(TEST_VENV)/.ready
-	scripts/image-build.sh ray-2.60-ml "$(IMAGES)"
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/examples)
+# Two walks of docs/examples and what docs/ray-air.md says, on the larger image that Ray Data, Train and Tune need.
+.PHONY: test-examples test-examples-torch
+test-examples: $(PROGRAMS) images-ml $(TEST_VENV)/.ready
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/examples --ignore tests/examples/test_torch.py)
+# The other two, on the image with PyTorch: several GB from PyPI at first.
+test-examples-torch: $(PROGRAMS) images-torch $(TEST_VENV)/.ready
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/examples/test_torch.py)
 # A real kube-apiserver, controllers, scheduler and nodes that say that they run pods; built from their modules at first.
 .PHONY: test-kubernetes
 test-kubernetes: $(PROGRAMS) $(KUBERNETES_PROGRAMS) images $(TEST_VENV)/.ready
@@ -235,7 +237,8 @@ help:
 	@echo 'make demo        walk the main job against a running service'
 	@echo 'make test        unit, integration and end-to-end tests; test-fast leaves out the last'
 	@echo 'make test-rootless  the main job as an ordinary user (root, who makes one)'
-	@echo 'make test-examples  the walks of docs/examples, on the image ray-2.60-ml, which it makes'
+	@echo 'make test-examples  the walks digits and breast_cancer of docs/examples, on the image ray-2.60-ml, which it makes'
+	@echo 'make test-examples-torch  the walks image_training and rllib, on ray-2.60-torch, which it makes: several GB'
 	@echo 'make test-kubernetes  the Kubernetes engine, the chart and the roles on a real control plane, built at first'
 	@echo 'make test-kubernetes-node  real notebooks and Ray clusters as pods of a real node (root)'
 	@echo 'make check       format, layers, types of the console, static analysis, tests under sanitizers'
