@@ -90,14 +90,16 @@ def is_ready(item):
 
 
 def wait_ready(api, prefix, count, began):
-    """Seconds until that many profiles of that prefix are Ready, by a watch."""
-    ready = set()
-    for line in api.ask("GET", "/apis/kubeflow.org/v1/profiles?watch=1", stream=True):
-        item = json.loads(line)["object"]
-        if is_ready(item) and item["metadata"]["name"].startswith(prefix):
-            ready.add(item["metadata"]["name"])
-        if len(ready) >= count:
-            return time.monotonic() - began
+    """Seconds until that many profiles of that prefix are Ready, by a watch, and another once an API server has ended it."""
+    ready, end = set(), began + 300 + count
+    while time.monotonic() < end:
+        for line in api.ask("GET", "/apis/kubeflow.org/v1/profiles?watch=1", stream=True):
+            item = json.loads(line)["object"]
+            if is_ready(item) and item["metadata"]["name"].startswith(prefix):
+                ready.add(item["metadata"]["name"])
+            if len(ready) >= count:
+                return time.monotonic() - began
+    raise AssertionError(f"{len(ready)} of {count} profiles were Ready after {time.monotonic() - began:.0f} s")
 
 
 # In the order in which atelierd makes them, and by which name each kind is asked for.
