@@ -430,26 +430,47 @@ static void usage_is_measured(void **state)
     bench_remove("alice", "busy");
 }
 
-/* The limit that the kernel holds a process to: cgroup v1's or v2's file, as a number of microseconds. */
-static int64_t quota_of(int64_t pid)
+/* The number in a process's group, or that of all its installation: in cgroup v1's file, or first in v2's. */
+static int64_t cpu_number_of(int64_t pid, bool installation, const char *in_v1, const char *in_v2)
 {
     AUTO_BUFFER struct buffer groups = {0}, text = {0};
     AUTO_FREE char *name = memory_format("/proc/%lld/cgroup", (long long)pid);
-    int64_t quota = 0;
+    int64_t number = 0;
     assert_int_equal(file_read(name, 65536, &groups, NULL), 0);
     struct slice rest = buffer_slice(&groups), unused;
-    while (rest.n && !quota) {
+    while (rest.n && !number) {
         struct slice line = slice_split(rest, '\n', &rest), path = {0};
         slice_split(line, ':', &line);
         slice_split(line, ':', &path);
-        AUTO_FREE char *v1 = memory_format("/sys/fs/cgroup/cpu%.*s/cpu.cfs_quota_us", (int)path.n, path.p);
-        AUTO_FREE char *v2 = memory_format("/sys/fs/cgroup%.*s/cpu.max", (int)path.n, path.p);
-        if (file_read(v1, 64, &text, NULL) == 0)
-            text_parse_i64(slice_split(buffer_slice(&text), '\n', &unused), 1, INT64_MAX, &quota);
-        else if (file_read(v2, 64, &text, NULL) == 0)
-            text_parse_i64(slice_split(buffer_slice(&text), ' ', &unused), 1, INT64_MAX, &quota);
+        const char *own = memmem(path.p, path.n, "/atelier-", 9);
+        const char *below = own ? memchr(own + 1, '/', (size_t)(path.p + path.n - own - 1)) : NULL;
+        if (installation && below)
+            path.n = (size_t)(below - path.p);
+        AUTO_FREE char *v1 = memory_format("/sys/fs/cgroup/cpu%.*s/%s", (int)path.n, path.p, in_v1);
+        AUTO_FREE char *v2 = memory_format("/sys/fs/cgroup%.*s/%s", (int)path.n, path.p, in_v2);
+        if (file_read(v1, 64, &text, NULL) != 0 && file_read(v2, 64, &text, NULL) != 0)
+            continue;
+        struct slice first = slice_split(buffer_slice(&text), '\n', &unused);
+        text_parse_i64(slice_split(first, ' ', &unused), 1, INT64_MAX, &number);
     }
-    return quota;
+    return number;
+}
+
+/* Microseconds. */
+static int64_t quota_of(int64_t pid)
+{
+    return cpu_number_of(pid, false, "cpu.cfs_quota_us", "cpu.max");
+}
+
+static void an_installation_weighs_as_a_process_on_each_processor(void **state)
+{
+    (void)state;
+    cJSON_Delete(bench_start("alice", "weighed", bench_pod("u", "echo up; sleep 60")));
+    AUTO_JSON cJSON *record = bench_wait("alice", "weighed", "running");
+    int64_t weight = cpu_number_of(bench_number(bench_container(record), "pid"), true, "cpu.shares", "cpu.weight");
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    assert_true(weight == 1024 * cores || weight == 100 * cores);
+    bench_remove("alice", "weighed");
 }
 
 static void a_start_may_take_more_than_the_limit_of_cpu(void **state)
@@ -775,6 +796,7 @@ int main(void)
         cmocka_unit_test(changes_are_told),
         cmocka_unit_test(usage_is_measured),
         cmocka_unit_test(a_start_may_take_more_than_the_limit_of_cpu),
+        cmocka_unit_test(an_installation_weighs_as_a_process_on_each_processor),
         cmocka_unit_test(strangers_cannot_connect),
         cmocka_unit_test(nonsense_is_answered_and_survived),
         cmocka_unit_test(pods_outlive_a_killed_daemon),

@@ -59,6 +59,24 @@ static bool can_make(const char *path)
     return groups.count > 0;
 }
 
+static bool write_group(const struct hierarchy *hierarchy, const char *path, const char *file, const char *text)
+{
+    AUTO_FREE char *name = memory_format("%s%s/%s", hierarchy->mount, path, file);
+    AUTO_CLOSE int fd = open(name, O_WRONLY | O_CLOEXEC); /* one that is not there is another hierarchy's */
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* cpu.shares up to 2^18, cpu.weight up to 10,000; a group of defaults has 1024, or 100. */
+static void weigh(const char *path, long cores)
+{
+    char shares[32], weight[32];
+    snprintf(shares, sizeof(shares), "%ld", cores < 256 ? 1024 * cores : 1024 * 256);
+    snprintf(weight, sizeof(weight), "%ld", cores < 100 ? 100 * cores : 10000);
+    for (size_t i = 0; i < groups.count; i++)
+        (void)(write_group(&groups.list[i], path, "cpu.shares", shares) ||
+               write_group(&groups.list[i], path, "cpu.weight", weight));
+}
+
 bool box_cgroup_limits(void)
 {
     return groups.limits;
@@ -78,6 +96,8 @@ void box_cgroup_start(const char *path)
         v2 = v2 || groups.list[i].unified;
     }
     groups.limits = can_make(path);
+    if (groups.limits)
+        weigh(path, sysconf(_SC_NPROCESSORS_ONLN));
     groups.kind = v1 && v2 ? BOX_CGROUP_HYBRID : v1 ? BOX_CGROUP_V1 : BOX_CGROUP_V2;
 }
 
@@ -164,13 +184,6 @@ int64_t box_cgroup_quota_us(int64_t milli)
 {
     int64_t quota = milli * (BOX_CGROUP_PERIOD_US / 1000);
     return quota < 1000 ? 1000 : quota; /* the kernel's least is 1 ms */
-}
-
-static bool write_group(const struct hierarchy *hierarchy, const char *path, const char *file, const char *text)
-{
-    AUTO_FREE char *name = memory_format("%s%s/%s", hierarchy->mount, path, file);
-    AUTO_CLOSE int fd = open(name, O_WRONLY | O_CLOEXEC); /* one that is not there is another hierarchy's */
-    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 }
 
 bool box_cgroup_set_cpu(const char *path, int64_t milli)
