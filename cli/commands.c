@@ -124,8 +124,9 @@ const struct command commands[] = {
      "  atelier notebook cp data.csv nb1:data.csv -n alice\n  atelier notebook cp nb1:results . -n alice\n",
      verb_notebook_cp},
     {"notebook forward", "NAME [[LOCAL:]PORT...]",
-     "Make a notebook's port (default: Jupyter, as 8888) a port of this machine, until Ctrl-C", NULL, 1, 1 + 8, false,
-     "  atelier notebook forward nb1 -n alice\n  atelier notebook forward nb1 9000:80 -n alice\n",
+     "Make a notebook's ports (default: Jupyter, as 8888) ports of this machine, until Ctrl-C", NULL, 1, 1 + 8, false,
+     "  atelier notebook forward nb1 -n alice\n  atelier notebook forward nb1 9000:80 -n alice\n"
+     "  atelier notebook forward nb1 6006 -n alice   # whatever listens there, such as TensorBoard\n",
      verb_notebook_forward},
     {"notebook list", "", "Show notebooks", get_options, 0, 0, false, "  atelier notebook list -A\n",
      verb_notebook_list},

@@ -561,18 +561,20 @@ static bool find_target(struct routes *routes, const struct route *route, struct
 {
     const struct service *service = find_service(routes, route);
     const struct port *port = service ? find_port(service, wanted_port(route)) : NULL;
+    int64_t number = port ? port->number : 0;
     if (!service)
         return resolve_waiting(routes, route, ret);
-    if (!port)
+    /* Whoever may open a tunnel may run programs there, and reach them: a service need not name their ports. */
+    if (!port && !(route->kind == ROUTE_TUNNEL && text_parse_i64(slice_of(route->port), 1, UINT16_MAX, &number)))
         return false;
     struct target target = {.strip_prefix = route->kind != ROUTE_NOTEBOOK};
     copy_text(target.service, sizeof(target.service), service->name);
-    snprintf(target.port, sizeof(target.port), "%lld", (long long)port->number);
+    snprintf(target.port, sizeof(target.port), "%lld", (long long)number);
     copy_text(target.owner_kind, sizeof(target.owner_kind), service->owner_kind);
     copy_text(target.owner_name, sizeof(target.owner_name), service->owner_name);
     if (route->kind == ROUTE_SERVE)
         note_public(routes, route, &target);
-    bool carries_http = route->kind != ROUTE_TUNNEL && route->kind != ROUTE_SERVE;
+    bool carries_http = port && route->kind != ROUTE_TUNNEL && route->kind != ROUTE_SERVE;
     if (carries_http && service->head && is_dashboard(port))
         add_ray_token(routes, route->namespace, service->owner_name, &target);
     else if (carries_http && strcmp(service->owner_kind, "Notebook") == 0)

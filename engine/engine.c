@@ -237,6 +237,14 @@ int engine_dial(struct engine *engine, const char *namespace, const char *servic
     return engine->operations->dial(engine, namespace, service, port, ret_fd, error);
 }
 
+int engine_dial_within(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
+                       struct error *error)
+{
+    if (!engine->operations->dial_within)
+        return engine_dial(engine, namespace, service, port, ret_fd, error);
+    return engine->operations->dial_within(engine, namespace, service, port, ret_fd, error);
+}
+
 int engine_dial_pod(struct engine *engine, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
                     struct error *error)
 {

@@ -195,8 +195,14 @@ int engine_measure(struct engine *engine, cJSON **ret, struct error *error);
 int engine_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *error);
 
-/* The same to a port of one pod, where the engine itself runs it. METHOD where the engine forwards (engine_dial_api);
- * NOT_FOUND: no such pod; UNAVAILABLE: it has no address yet, or nothing listens there. */
+/* The same as somebody reaches it who may run programs there anyway: where the engine itself runs the pod, from inside
+ * it, so that a number need not be among the service's ports and a program may listen on 127.0.0.1 alone. Elsewhere as
+ * engine_dial. */
+int engine_dial_within(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
+                       struct error *error);
+
+/* From inside one pod to a port there, where the engine itself runs it. METHOD where the engine forwards
+ * (engine_dial_api); NOT_FOUND: no such pod; UNAVAILABLE: it has no address yet, or nothing listens there. */
 int engine_dial_pod(struct engine *engine, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
                     struct error *error);
 

@@ -43,6 +43,9 @@ struct engine_operations {
     int (*measure)(struct engine *, cJSON **ret, struct error *);
     int (*dial)(struct engine *, const char *namespace, const char *service, const char *port, int *ret_fd,
                 struct error *);
+    /* NULL: as <dial>. */
+    int (*dial_within)(struct engine *, const char *namespace, const char *service, const char *port, int *ret_fd,
+                       struct error *);
     /* NULL: METHOD. */
     int (*dial_pod)(struct engine *, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
                     struct error *);

@@ -15,6 +15,7 @@ struct dial {
     char namespace[64], service[64], port[64];
     char resumed[64];           /* a cluster; of one that starts it; else "" */
     bool has_resumed;           /* it was this one that did */
+    bool within;                /* by engine_dial_within */
     char owned[254];            /* a pod; of one that asks whose it is; else "" */
     struct target owner;        /* what it learnt; no kind: nobody's */
     char role[16], person[255]; /* of one to the cluster's API; else "" */
@@ -55,6 +56,8 @@ static int reach(struct dial *dial)
                                  &dial->fd, &dial->error);
     if (dial->pod)
         return engine_exec(engine, dial->namespace, dial->pod->pod, &dial->pod->exec, &dial->fd, &dial->error);
+    if (dial->within)
+        return engine_dial_within(engine, dial->namespace, dial->service, dial->port, &dial->fd, &dial->error);
     if (!*dial->role)
         return engine_dial(engine, dial->namespace, dial->service, dial->port, &dial->fd, &dial->error);
     const struct engine_request as = {.namespace = dial->namespace, .role = dial->role, .person = dial->person};
@@ -125,12 +128,26 @@ static struct dial *start(struct dial *dial)
     return NULL;
 }
 
-struct dial *dial_start(struct connection *connection, const char *namespace, const struct target *target,
-                        dial_done done)
+static struct dial *prepare_service(struct connection *connection, const char *namespace, const struct target *target,
+                                    dial_done done)
 {
     struct dial *dial = prepare(connection, namespace, done);
     snprintf(dial->service, sizeof(dial->service), "%s", target->service);
     snprintf(dial->port, sizeof(dial->port), "%s", target->port);
+    return dial;
+}
+
+struct dial *dial_start(struct connection *connection, const char *namespace, const struct target *target,
+                        dial_done done)
+{
+    return start(prepare_service(connection, namespace, target, done));
+}
+
+struct dial *dial_within_start(struct connection *connection, const char *namespace, const struct target *target,
+                               dial_done done)
+{
+    struct dial *dial = prepare_service(connection, namespace, target, done);
+    dial->within = true;
     return start(dial);
 }
 

@@ -11,6 +11,9 @@ typedef void (*dial_done)(struct connection *connection, int fd, const struct er
 /* NULL when too many dials wait. */
 struct dial *dial_start(struct connection *connection, const char *namespace, const struct target *target,
                         dial_done done);
+/* The same by engine_dial_within: for tunnels, which only those open who may run programs in the workload. */
+struct dial *dial_within_start(struct connection *connection, const char *namespace, const struct target *target,
+                               dial_done done);
 /* A command in a pod (engine_exec) or its ports (port_forward_open). Takes over <request>, also when it fails. */
 struct pod_request;
 struct dial *dial_pod_start(struct connection *connection, const char *namespace, struct pod_request *request,

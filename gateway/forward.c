@@ -133,7 +133,7 @@ enum step forward_begin(struct connection *connection, struct pod_request *reque
     resource_touch(exchange->resource);
     connection_set_state(connection, CONNECTION_FORWARD);
     exchange->dial = request ? dial_pod_start(connection, exchange->route.namespace, request, on_dialled)
-                             : dial_start(connection, exchange->route.namespace, &exchange->target, on_dialled);
+                             : dial_within_start(connection, exchange->route.namespace, &exchange->target, on_dialled);
     if (!exchange->dial)
         return proxy_fail(connection, 503, "too many connections are being made");
     timer_set(connection->io.loop, &connection->timer, gateway_limits.dial_ms);

@@ -301,6 +301,7 @@ static const struct engine_operations operations = {
     .usage = schedule_usage,
     .measure = meter_measure,
     .dial = service_dial,
+    .dial_within = service_dial_within,
     .dial_pod = service_dial_pod,
     .listen = service_listen,
     .log_open = podlog_open,

@@ -84,6 +84,9 @@ int sandbox_outbound(struct sandbox_client *client, const char *sandbox, const c
 /* A non-blocking TCP socket connected from inside the sandbox to address:port; at most 5 s. */
 int sandbox_dial(struct sandbox_client *client, const char *sandbox, const char *address, uint16_t port, int *ret_fd,
                  struct error *error);
+/* The same from inside the pod that has the address, to its 127.0.0.1 first: also what listens there alone. */
+int sandbox_dial_within(struct sandbox_client *client, const char *sandbox, const char *address, uint16_t port,
+                        int *ret_fd, struct error *error);
 /* A listening TCP socket on the sandbox's bridge address (10.64.0.1). */
 int sandbox_listen(struct sandbox_client *client, const char *sandbox, uint16_t port, int *ret_fd, struct error *error);
 /* A container's log file (CRI format, written by conmon), opened for reading. */

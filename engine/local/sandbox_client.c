@@ -315,6 +315,16 @@ int sandbox_dial(struct sandbox_client *client, const char *sandbox, const char 
     return call(client, request, NULL, ret_fd, error);
 }
 
+int sandbox_dial_within(struct sandbox_client *client, const char *sandbox, const char *address, uint16_t port,
+                        int *ret_fd, struct error *error)
+{
+    cJSON *request = request_for("dial", sandbox, NULL);
+    json_set_text(request, "address", address);
+    json_set_i64(request, "port", port);
+    json_set_bool(request, "within", true);
+    return call(client, request, NULL, ret_fd, error);
+}
+
 int sandbox_listen(struct sandbox_client *client, const char *sandbox, uint16_t port, int *ret_fd, struct error *error)
 {
     cJSON *request = request_for("listen", sandbox, NULL);

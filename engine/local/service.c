@@ -179,27 +179,60 @@ int64_t hosts_reconcile(struct local *local, const char *namespace, const char *
 
 /* --- dialling ----------------------------------------------------------------------------------------------------- */
 
-int service_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
-                 struct error *error)
+/* The pod that answers for the service, and which of its ports; <any>: also a number that the service does not name. */
+static int find_endpoint(struct local *local, const char *namespace, const char *service, const char *port, bool any,
+                         struct object **ret_pod, uint16_t *ret_port, struct error *error)
 {
-    struct local *local = local_of(engine);
     AUTO_OBJECT struct object *object = NULL;
-    uint16_t number;
+    int64_t number = 0;
     int r = objects_get(local->objects, KIND_SERVICE, namespace, service, &object, error);
     if (r < 0)
         return r;
     const cJSON *entry = service_port_find(object->body, port);
-    if (!entry)
+    if (!entry && !(any && text_parse_i64(slice_of(port), 1, UINT16_MAX, &number)))
         return error_set(error, ERROR_NOT_FOUND, NULL, "no port \"%.63s\" found for service \"%s\"", port, service);
     AUTO_OBJECT struct object *pod = service_pod(local, object->body, namespace);
     if (!pod)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "no endpoints available for service \"%s\"", service);
-    if (!service_port_target(pod->body, entry, &number))
+    *ret_port = (uint16_t)number;
+    if (entry && !service_port_target(pod->body, entry, ret_port))
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the pod of service \"%s\" has no such port", service);
-    r = sandbox_dial(local->sandbox, namespace, pod_address(pod), number, ret_fd, error);
-    if (r < 0 && r != -ERROR_UNAVAILABLE)
-        r = error_set(error, ERROR_UNAVAILABLE, NULL, "service \"%s\" cannot be reached", service);
-    return r;
+    *ret_pod = TAKE_POINTER(pod);
+    return 0;
+}
+
+/* sandboxd's own words for what does not answer; what else failed there says nothing to a person. */
+static int tell(int result, const char *what, const char *name, struct error *error)
+{
+    if (result >= 0 || result == -ERROR_UNAVAILABLE)
+        return result;
+    return error_set(error, ERROR_UNAVAILABLE, NULL, "%s \"%s\" cannot be reached", what, name);
+}
+
+int service_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
+                 struct error *error)
+{
+    struct local *local = local_of(engine);
+    AUTO_OBJECT struct object *pod = NULL;
+    uint16_t number;
+    int r = find_endpoint(local, namespace, service, port, false, &pod, &number, error);
+    if (r < 0)
+        return r;
+    return tell(sandbox_dial(local->sandbox, namespace, pod_address(pod), number, ret_fd, error), "service", service,
+                error);
+}
+
+int service_dial_within(struct engine *engine, const char *namespace, const char *service, const char *port,
+                        int *ret_fd, struct error *error)
+{
+    struct local *local = local_of(engine);
+    AUTO_OBJECT struct object *pod = NULL;
+    uint16_t number;
+    int r = find_endpoint(local, namespace, service, port, true, &pod, &number, error);
+    if (r < 0)
+        return r;
+    return tell(sandbox_dial_within(local->sandbox, namespace, pod_address(pod), number, ret_fd, error), "service",
+                service, error);
 }
 
 int service_dial_pod(struct engine *engine, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
@@ -212,10 +245,8 @@ int service_dial_pod(struct engine *engine, const char *namespace, const char *p
         return r;
     if (!pod_serves(object, true))
         return error_set(error, ERROR_UNAVAILABLE, NULL, "pod \"%s\" does not run", pod);
-    r = sandbox_dial(local->sandbox, namespace, pod_address(object), port, ret_fd, error);
-    if (r < 0 && r != -ERROR_UNAVAILABLE)
-        r = error_set(error, ERROR_UNAVAILABLE, NULL, "pod \"%s\" cannot be reached", pod);
-    return r;
+    return tell(sandbox_dial_within(local->sandbox, namespace, pod_address(object), port, ret_fd, error), "pod", pod,
+                error);
 }
 
 int service_listen(struct engine *engine, const char *namespace, int *ret_fd, struct error *error)

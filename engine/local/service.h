@@ -17,6 +17,10 @@ struct object *service_pod(struct local *local, const cJSON *service, const char
 int service_dial(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                  struct error *error);
 
+/* engine_operations.dial_within */
+int service_dial_within(struct engine *engine, const char *namespace, const char *service, const char *port,
+                        int *ret_fd, struct error *error);
+
 /* engine_operations.dial_pod */
 int service_dial_pod(struct engine *engine, const char *namespace, const char *pod, uint16_t port, int *ret_fd,
                      struct error *error);

@@ -62,8 +62,26 @@ def test_a_service_answers_on_a_port_of_this_machine(own):
         assert status == 200 and len(body) > 1000
 
 
+def test_any_program_in_a_notebook_answers_on_a_port_of_this_machine(own):
+    """TensorBoard, say: on the loopback alone, at a port of which the notebook's service knows nothing."""
+    code = "import http.server as h; s = h.HTTPServer(('127.0.0.1', 6006), h.SimpleHTTPRequestHandler); " \
+           "print('listens', flush=True); s.serve_forever()"
+    env = dict(own.env, ATELIER_URL=own.url, ATELIER_TOKEN=own.tokens[ALICE])
+    running = subprocess.Popen([BUILD / "atelier", "notebook", "exec", "nb1", "-n", "alice", "--", "python3", "-c", code],
+                               env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        assert running.stdout.readline() == "listens\n"
+        with Forward(own, "notebook", "forward", "nb1", ":6006", "-n", "alice", user=ALICE) as forward:
+            status, body = ask(forward.read_port(), "/")
+            assert status == 200 and b"Directory listing" in body
+    finally:
+        running.kill()
+        running.communicate()
+
+
 def test_what_cannot_be_reached_is_said_at_once(own):
-    for args, words in ((("forward", "nb1", "9", "-n", "alice"), "not found"),
+    for args, words in ((("forward", "nb1", "9", "-n", "alice"), "port 9: Connection refused"),
+                        (("forward", "nb1", "nonsense", "-n", "alice"), "not found"),
                         (("forward", "absent", "80", "-n", "alice"), "not found"),
                         (("forward", "nb1", "http:80", "-n", "alice"), "local port"),
                         (("forward", "nb1", "70000", "-n", "alice"), "expected PORT"),

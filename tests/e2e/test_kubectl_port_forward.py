@@ -108,6 +108,20 @@ def test_bytes_go_both_ways_and_each_side_ends_on_its_own(alice, server):
         assert digest_of(here, b"") == hashlib.sha256(b"").hexdigest()
 
 
+def test_a_program_on_the_loopback_alone_is_reached(alice):
+    code = "import http.server as h; s = h.HTTPServer(('127.0.0.1', 6006), h.SimpleHTTPRequestHandler); " \
+           "print('listens', flush=True); s.serve_forever()"
+    running = alice.start("exec", "nb1-0", "--", "python3", "-c", code)
+    try:
+        assert running.stdout.readline() == "listens\n"
+        with forwarded(alice, "pod/nb1-0", 6006) as (here, _, _):
+            with urllib.request.urlopen(f"http://127.0.0.1:{here}/", timeout=30) as answer:
+                assert answer.status == 200
+    finally:
+        running.kill()
+        running.communicate()
+
+
 def test_many_connections_share_one(alice, server):
     contents = [bytes([65 + number % 26]) * (100_000 + number) for number in range(40)]
     answers = {}

@@ -397,6 +397,12 @@ static inline void *fake_answer(void *context)
     return NULL;
 }
 
+int sandbox_dial_within(struct sandbox_client *client, const char *sandbox, const char *address, uint16_t port,
+                        int *ret_fd, struct error *error)
+{
+    return sandbox_dial(client, sandbox, address, port, ret_fd, error);
+}
+
 int sandbox_dial(struct sandbox_client *client, const char *sandbox, const char *address, uint16_t port, int *ret_fd,
                  struct error *error)
 {

@@ -429,7 +429,9 @@ static void send_frame(int fd, unsigned char first, const char *payload, size_t 
 static void tunnels_carry_a_stream(void **state)
 {
     (void)state;
+    int before = dials_within;
     int fd = open_tunnel();
+    assert_int_equal(dials_within - before, 1);
     AUTO_BUFFER struct buffer answer = {0};
     /* One stream in two fragments with a ping between them. */
     send_frame(fd, 0x02, "GET / HTTP", 10);

@@ -347,6 +347,45 @@ static void dialled_connections_carry_bytes(void **state)
     bench_remove("alice", "echo");
 }
 
+/* As kubectl port-forward reaches it: a program that listens on the loopback alone, or on the pod's address alone. */
+static void from_inside_a_pod_its_loopback_is_reached(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    AUTO_JSON cJSON *record =
+        bench_start("alice", "shy",
+                    bench_pod("u", "python3 -c \"import socket,os,threading\n"
+                                   "def serve(at, word):\n"
+                                   " s = socket.create_server(at)\n"
+                                   " while True:\n  c = s.accept()[0]; c.sendall(word); c.close()\n"
+                                   "own = socket.gethostbyname(socket.gethostname())\n"
+                                   "threading.Thread(target=serve, args=((own, 7778), b'own')).start()\n"
+                                   "threading.Thread(target=serve, args=(('127.0.0.1', 7777), b'loopback')).start()\n"
+                                   "print('up', flush=True)\""));
+    const char *address = json_text(record, "address", NULL);
+    bench_await_output("alice", "shy", "up");
+    AUTO_CLOSE int outside = -1;
+    assert_int_equal(sandbox_dial(bench.client, "alice", address, 7777, &outside, &error), -ERROR_UNAVAILABLE);
+    static const struct {
+        uint16_t port;
+        const char *word;
+    } wanted[] = {{7777, "loopback"}, {7778, "own"}};
+    for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+        AUTO_CLOSE int fd = -1;
+        char reply[16] = "";
+        assert_int_equal(sandbox_dial_within(bench.client, "alice", address, wanted[i].port, &fd, &error), 0);
+        assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, 5000), 1);
+        assert_int_equal(read(fd, reply, sizeof(reply) - 1), (ssize_t)strlen(wanted[i].word));
+        assert_string_equal(reply, wanted[i].word);
+    }
+    int none = -1;
+    assert_int_equal(sandbox_dial_within(bench.client, "alice", address, 7779, &none, &error), -ERROR_UNAVAILABLE);
+    assert_non_null(strstr(error.message, "port 7779"));
+    bench_remove("alice", "shy");
+}
+
 static void a_listener_inside_is_reached_by_pods_only(void **state)
 {
     (void)state;
@@ -792,6 +831,7 @@ int main(void)
         cmocka_unit_test(memory_volumes_have_their_size),
         cmocka_unit_test(hosts_follow_while_pods_run),
         cmocka_unit_test(dialled_connections_carry_bytes),
+        cmocka_unit_test(from_inside_a_pod_its_loopback_is_reached),
         cmocka_unit_test(a_listener_inside_is_reached_by_pods_only),
         cmocka_unit_test(changes_are_told),
         cmocka_unit_test(usage_is_measured),

@@ -330,6 +330,8 @@ static void dials_reach_only_pods_of_the_sandbox(void **state)
     const char *address = json_text(record, "address", NULL);
     assert_int_equal(sandbox_dial(bench.client, "bob", address, 80, &fd, &error), -ERROR_NOT_FOUND);
     assert_int_equal(sandbox_dial(bench.client, "alice", "127.0.0.1", 80, &fd, &error), -ERROR_INVALID);
+    assert_int_equal(sandbox_dial_within(bench.client, "alice", "127.0.0.1", 80, &fd, &error), -ERROR_INVALID);
+    assert_int_equal(sandbox_dial_within(bench.client, "bob", address, 80, &fd, &error), -ERROR_NOT_FOUND);
     assert_int_equal(sandbox_dial(bench.client, "alice", "10.64.0.1", 80, &fd, &error), -ERROR_INVALID);
     assert_int_equal(sandbox_dial(bench.client, "alice", "10.65.0.2", 80, &fd, &error), -ERROR_INVALID);
     assert_int_equal(sandbox_dial(bench.client, "alice", "10.64.44.44", 80, &fd, &error), -ERROR_NOT_FOUND);

@@ -4,7 +4,8 @@
 
 #include "base/text.h"
 
-#define BOX_BRIDGE_ADDRESS 0x0A400001u /* 10.64.0.1, host byte order */
+#define BOX_LOOPBACK_ADDRESS 0x7F000001u /* 127.0.0.1 */
+#define BOX_BRIDGE_ADDRESS 0x0A400001u   /* 10.64.0.1, host byte order */
 #define BOX_NETWORK 0x0A400000u
 #define BOX_NETWORK_PREFIX 16
 #define BOX_ADDRESS_TEXT_SIZE 16

@@ -273,6 +273,17 @@ static int borrow_netns(const struct call *call, int *ret_fd, struct error *erro
     return failed;
 }
 
+/* From inside the pod: what listens on its loopback alone, or else on its address. */
+static int dial_within(const char *netns_path, uint32_t address, uint16_t port, int *ret_fd, struct error *error)
+{
+    AUTO_CLOSE int netns = open(netns_path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (netns < 0)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "pod network: %s", strerrordesc_np(errno));
+    int failed = box_network_dial(netns, BOX_LOOPBACK_ADDRESS, port, BOX_DIAL_TIMEOUT_MS, ret_fd, error);
+    return failed == -ERROR_UNAVAILABLE ? box_network_dial(netns, address, port, BOX_DIAL_TIMEOUT_MS, ret_fd, error)
+                                        : failed;
+}
+
 static int dial_op(struct call *call, struct error *error)
 {
     AUTO_CLOSE int netns = -1;
@@ -285,9 +296,12 @@ static int dial_op(struct call *call, struct error *error)
     if (failed)
         return failed;
     struct box_pod *pod = box_pod_find_address(call->daemon, call->sandbox, address);
+    AUTO_FREE char *inside = pod ? box_path_netns(&call->daemon->paths, call->sandbox, pod->name) : NULL;
     box_pod_put(call->daemon, pod);
     if (!pod)
         return error_set(error, ERROR_NOT_FOUND, "address", "no pod of the sandbox has the address %s", text);
+    if (json_true(call->request, "within", NULL))
+        return dial_within(inside, address, (uint16_t)port, &call->fd, error);
     failed = borrow_netns(call, &netns, error);
     return failed ? failed : box_network_dial(netns, address, (uint16_t)port, BOX_DIAL_TIMEOUT_MS, &call->fd, error);
 }

@@ -214,7 +214,7 @@ static void others_lead_nowhere(void **state)
         "/ray/alice/nb1/",
         "/ray/alice/rc-head-svc/",
         "/serve/alice/other/",
-        "/tunnel/alice/nb1/22",
+        "/tunnel/alice/nb1/ssh",
         "/api/v1/namespaces/alice/services/rc-head-svc/proxy/", /* which of its ports? */
         "/api/v1/namespaces/alice/services/nb1:99/proxy/",
     };
@@ -223,6 +223,20 @@ static void others_lead_nowhere(void **state)
         if (resolve(paths[i], &target))
             fail_msg("%s leads to %s", paths[i], target.service);
     }
+}
+
+/* A port that the service does not name: for tunnels alone, and without the workload's credentials. */
+static void a_tunnel_leads_to_any_number(void **state)
+{
+    (void)state;
+    struct target target;
+    assert_true(resolve("/tunnel/alice/nb1/6006", &target));
+    assert_string_equal(target.service, "nb1");
+    assert_string_equal(target.port, "6006");
+    assert_string_equal(target.owner_kind, "Notebook");
+    assert_string_equal(target.owner_name, "nb1");
+    assert_string_equal(target.header_value, "");
+    assert_false(resolve("/tunnel/bob/nb1/6006", &target));
 }
 
 static void changes_are_followed(void **state)
@@ -418,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(paths_lead_to_services, start, stop),
         cmocka_unit_test_setup_teardown(others_lead_nowhere, start, stop),
+        cmocka_unit_test_setup_teardown(a_tunnel_leads_to_any_number, start, stop),
         cmocka_unit_test_setup_teardown(changes_are_followed, start, stop),
         cmocka_unit_test_setup_teardown(a_cluster_without_a_head_is_there, start, stop),
         cmocka_unit_test_setup_teardown(a_lost_watch_is_made_up_for, start, stop),
