@@ -86,10 +86,11 @@ static int open_local(struct client *client, struct error *error)
         rootless_enter_existing(&layout);
     }
     if (access(path, R_OK | W_OK) < 0)
-        return error_set(error, ERROR_UNAVAILABLE, NULL,
-                         "no service of this machine can be reached (%s): start it with `make run`, be root, or set "
-                         "ATELIER_URL and ATELIER_TOKEN",
-                         path);
+        return error_set(
+            error, ERROR_UNAVAILABLE, NULL,
+            "not signed in: `atelier login URL` signs in to a service elsewhere; the one of this machine cannot be "
+            "reached (%s): start it with `make run`, or be root",
+            path);
     client->socket = memory_text(path);
     client->base = memory_text("http://localhost");
     return 0;
@@ -272,6 +273,9 @@ static int explain(const struct transfer *transfer, struct error *error)
     if (!field)
         field = json_text(cause, "field", NULL);
     enum error_code code = code_of(transfer->status, json_text(document, "reason", NULL));
+    if (message && transfer->status == 401 && transfer->client && transfer->client->authorization)
+        return error_set(error, code, field, "%s: sign in again with `atelier login URL`, or set another ATELIER_TOKEN",
+                         message);
     if (message)
         return error_set(error, code, field, "%s", message);
     char shown[300];

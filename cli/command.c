@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/nearest.h"
 #include "cli/client.h"
 #include "cli/object.h"
 #include "cli/terminal.h"
@@ -70,8 +71,15 @@ static int keep_option(struct call *call, const struct option *option, const cha
 
 static int unknown_option(const struct call *call, const char *text, struct error *error)
 {
-    return call_usage(error, call->command ? "%s is not an option here" : "%s is not an option before the command",
-                      text);
+    const char *where = call->command ? "here" : "before the command";
+    struct nearest nearest = {.word = text[1] == '-' ? text + 2 : ""};
+    const struct option *lists[] = {call->command ? call->command->options : NULL, global_options};
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        for (const struct option *option = lists[i]; option && option->name; option++)
+            nearest_offer(&nearest, slice_of(option->name));
+    if (nearest.meant[0])
+        return call_usage(error, "%.80s is not an option %s; did you mean --%s?", text, where, nearest.meant);
+    return call_usage(error, "%.80s is not an option %s", text, where);
 }
 
 /* "-it": flags by their letters, of which the last may have a value, as the rest of this text or as the next one. */
@@ -192,16 +200,37 @@ static bool is_group(const char *word)
     return false;
 }
 
+/* Among the first words of commands; or, with <group>, the second ones of its commands. */
+static void find_nearest(const char *group, struct nearest *nearest)
+{
+    for (const struct command *command = commands; command->words; command++) {
+        struct slice second, first = slice_split(slice_of(command->words), ' ', &second);
+        if (!group && first.p[0] != '_')
+            nearest_offer(nearest, first);
+        if (group && begins_with_word(command->words, group))
+            nearest_offer(nearest, second);
+    }
+}
+
 static int refuse_command(const char *first, const char *second, struct error *error)
 {
+    bool group = is_group(first);
+    struct nearest nearest = {.word = group ? second : first};
+    if (!group || second)
+        find_nearest(group ? first : NULL, &nearest);
     AUTO_BUFFER struct buffer known = {0};
     for (const struct command *command = commands; command->words; command++)
         if (begins_with_word(command->words, first))
             buffer_add_format(&known, "%s%s", known.n ? ", " : "", command->words + strlen(first) + 1);
-    if (known.n && second)
+    if (group && nearest.meant[0])
+        return call_usage(error, "there is no command \"%.40s %.40s\"; did you mean \"%s %s\"?", first, second, first,
+                          nearest.meant);
+    if (group && second)
         return call_usage(error, "there is no command \"%.40s %.40s\"; there are: %s", first, second, known.p);
-    if (known.n)
+    if (group)
         return call_usage(error, "%s needs one of: %s", first, known.p);
+    if (nearest.meant[0])
+        return call_usage(error, "there is no command \"%.80s\"; did you mean \"%s\"?", first, nearest.meant);
     return call_usage(error, "there is no command \"%.80s\"; `atelier --help` lists them", first);
 }
 
@@ -323,6 +352,7 @@ static void help_overview(const char *group, struct buffer *ret)
              "  ATELIER_DATA                  data directory of the one on this machine\n"
              "  ATELIER_NAMESPACE             what -n says when it is not given\n"
              "  NO_COLOR                      no colours, which only terminals get anyway\n"
+             "\nExit codes: 0 it worked, 1 it did not, 2 the command line was wrong; of exec the command's own.\n"
              "\n`atelier COMMAND --help` shows options and examples.\n");
 }
 

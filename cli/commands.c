@@ -276,10 +276,11 @@ const struct command commands[] = {
      "  atelier profile owner alice bob@example.com\n", verb_profile_owner},
     {"share", "PROFILE E-MAIL", "Let someone else in",
      OPTIONS({"role", 0, "ROLE", "viewer, editor (default) or admin"}, {"notebook", 0, "NAME", "only this notebook"},
-             {"ray", 0, "NAME", "only this Ray cluster"}, {"until", 0, "TIME", "a date, a time or a duration (30d)"}),
+             {"ray", 0, "NAME", "only this Ray cluster"},
+             {"until", 0, "TIME", "a date, a time or a duration, such as 2w (default: for good)"}),
      2, 2, false,
      "  atelier share alice bob@example.com\n  atelier share alice carol@example.com --role viewer --notebook nb1 "
-     "--until 30d\n",
+     "--until 2w\n",
      verb_share},
     {"unshare", "PROFILE E-MAIL", "Take it back; open connections close at once",
      OPTIONS({"notebook", 0, "NAME", "only this notebook"}, {"ray", 0, "NAME", "only this Ray cluster"}), 2, 2, false,

@@ -81,9 +81,15 @@ static int run_both(struct call *call, struct slice name, const char *const *the
 {
     pid_t pid = -1;
     int fd = -1, code = 0, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    const char *namespace = NULL;
+    char pod[POD_NAME_SIZE];
     struct error own = {0};
-    AUTO_FREE char *pod = memory_format("%.*s-0", (int)name.n, name.p);
-    int failed = start_tar(here, !upload, &pid, &fd, error);
+    AUTO_FREE char *word = memory_format("notebook/%.*s", (int)name.n, name.p);
+    int failed = call_namespace(call, &namespace, error);
+    if (!failed)
+        failed = pod_find(call, namespace, word, pod, error);
+    if (!failed)
+        failed = start_tar(here, !upload, &pid, &fd, error);
     if (failed) {
         close(null);
         return failed;

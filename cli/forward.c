@@ -190,7 +190,10 @@ int verb_notebook_forward(struct call *call, struct error *error)
     static const char *const usual[] = {"8888:80"};
     bool given = call->argument_count > 1;
     AUTO_JSON cJSON *notebook = NULL;
-    int failed = object_get(call, resource_by_word("notebooks"), call->arguments[0], &notebook, error);
+    const struct resource *resource = resource_by_word("notebooks");
+    int failed = object_get(call, resource, call->arguments[0], &notebook, error);
+    if (!failed)
+        failed = object_check_runs(resource, notebook, error);
     return failed ? failed
                   : forward(call, call->arguments[0], given ? call->arguments + 1 : usual,
                             given ? call->argument_count - 1 : COUNT_OF(usual), error);
@@ -202,7 +205,10 @@ int verb_ray_forward(struct call *call, struct error *error)
     AUTO_JSON cJSON *cluster = NULL;
     const char *const *ports = call->argument_count > 1 ? call->arguments + 1 : usual;
     size_t count = call->argument_count > 1 ? call->argument_count - 1 : COUNT_OF(usual);
-    int failed = object_get(call, resource_by_word("rayclusters"), call->arguments[0], &cluster, error);
+    const struct resource *resource = resource_by_word("rayclusters");
+    int failed = object_get(call, resource, call->arguments[0], &cluster, error);
+    if (!failed)
+        failed = object_check_runs(resource, cluster, error);
     if (failed)
         return failed;
     const char *head = json_text(cluster, "spec", "headGroupSpec", "headService", "metadata", "name", NULL);

@@ -2,6 +2,7 @@
 #include "cli/object.h"
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "cli/client.h"
 #include "cli/duration.h"
 #include "cli/progress.h"
@@ -18,7 +19,11 @@ int object_kind(const char *word, const struct resource **ret, const char **ret_
     AUTO_BUFFER struct buffer known = {0};
     const char *slash = strchr(word, '/');
     const struct resource *resource = resource_by_word(text);
+    struct nearest nearest = {.word = text};
+    resource_offer(&nearest);
     resource_words(&known);
+    if (!resource && nearest.meant[0])
+        return call_usage(error, "\"%.60s\" is not a kind of object; did you mean %s?", text, nearest.meant);
     if (!resource)
         return call_usage(error, "\"%.60s\" is not a kind of object; there are: %s", text, known.p);
     if (slash && !slash[1])

@@ -40,6 +40,8 @@ int get_matching(struct call *call, const struct resource *resource, const char 
 /* `get WORD` and `delete WORD NAME...` under another command's name. */
 int list_objects(struct call *call, const char *word, struct error *error);
 int delete_objects(struct call *call, const char *word, struct error *error);
+/* UNAVAILABLE, saying what starts it, if the notebook or Ray cluster is stopped. */
+int object_check_runs(const struct resource *resource, const cJSON *object, struct error *error);
 /* Prints where a browser opens the object named first, and with <browse> opens it there. */
 int open_url(struct call *call, const char *kind, bool browse, struct error *error);
 

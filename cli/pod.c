@@ -3,6 +3,25 @@
 #include "cli/exec.h"
 #include "cli/object.h"
 
+int object_check_runs(const struct resource *resource, const cJSON *object, struct error *error)
+{
+    const char *name = json_text_or("", object, "metadata", "name", NULL);
+    bool notebook = strcmp(resource->kind, "Notebook") == 0;
+    bool stopped = notebook ? json_text(object, "metadata", "annotations", "kubeflow-resource-stopped", NULL) != NULL
+                            : json_true(object, "spec", "suspend", NULL);
+    if (!stopped)
+        return 0;
+    return error_set(error, ERROR_UNAVAILABLE, NULL, "%s is %s: `atelier %s %s --wait` starts it", name,
+                     notebook ? "stopped" : "suspended", notebook ? "notebook start" : "ray resume", name);
+}
+
+static int check_workload(struct call *call, const struct resource *resource, const char *name, struct error *error)
+{
+    AUTO_JSON cJSON *object = NULL;
+    int failed = object_get(call, resource, name, &object, error);
+    return failed ? failed : object_check_runs(resource, object, error);
+}
+
 static int first_pod(struct call *call, const char *namespace, const char *selector, char ret[POD_NAME_SIZE],
                      struct error *error)
 {
@@ -16,7 +35,9 @@ static int first_pod(struct call *call, const char *namespace, const char *selec
         return failed;
     const char *name = json_text(cJSON_GetArrayItem(json_member(list, "items"), 0), "metadata", "name", NULL);
     if (!name)
-        return error_set(error, ERROR_NOT_FOUND, NULL, "there is no pod of %s now", selector);
+        return error_set(error, ERROR_UNAVAILABLE, NULL,
+                         "its head has no pod yet: `atelier wait raycluster NAME` waits for it, `atelier describe` "
+                         "tells why");
     snprintf(ret, POD_NAME_SIZE, "%s", name);
     return 0;
 }
@@ -38,12 +59,16 @@ int pod_find(struct call *call, const char *namespace, const char *word, char re
         snprintf(ret, POD_NAME_SIZE, "%s", name);
         return 0;
     }
-    if (strcmp(resource->kind, "Notebook") == 0) {
+    bool notebook = strcmp(resource->kind, "Notebook") == 0;
+    if (!notebook && strcmp(resource->kind, "RayCluster") != 0)
+        return call_usage(error, "expected POD, notebook/NAME or raycluster/NAME");
+    failed = check_workload(call, resource, name, error);
+    if (failed)
+        return failed;
+    if (notebook) {
         snprintf(ret, POD_NAME_SIZE, "%s-0", name); /* a StatefulSet of one */
         return 0;
     }
-    if (strcmp(resource->kind, "RayCluster") != 0)
-        return call_usage(error, "expected POD, notebook/NAME or raycluster/NAME");
     AUTO_FREE char *selector = memory_format("ray.io/cluster=%s,ray.io/node-type=head", name);
     return first_pod(call, namespace, selector, ret, error);
 }

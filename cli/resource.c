@@ -2,6 +2,7 @@
 #include "cli/resource.h"
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "ray/state.h"
 
 #define TEXT(object, ...) json_text_or("", (object), __VA_ARGS__, NULL)
@@ -425,6 +426,14 @@ const struct resource *resource_by_word(const char *word)
             return resource;
     }
     return NULL;
+}
+
+void resource_offer(struct nearest *nearest)
+{
+    for (size_t i = 0; i < COUNT_OF(resources); i++) {
+        nearest_offer(nearest, slice_of(resources[i].singular));
+        nearest_offer(nearest, slice_of(resources[i].plural));
+    }
 }
 
 const struct resource *resource_by_manifest(const char *api_version, const char *kind)

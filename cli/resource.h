@@ -15,6 +15,9 @@ struct resource {
 };
 /* By plural, singular, short name or Kind (without case); NULL if unknown. */
 const struct resource *resource_by_word(const char *word);
+/* The word for a kind that may have been meant by one that is not known; offers all of them. */
+struct nearest;
+void resource_offer(struct nearest *nearest);
 /* By apiVersion and kind of a manifest. */
 const struct resource *resource_by_manifest(const char *api_version, const char *kind);
 /* Every word that resource_by_word knows best: "profiles, notebooks, ..." */

@@ -4,6 +4,7 @@
 #include <ctype.h>
 
 #include "base/file.h"
+#include "base/nearest.h"
 #include "base/outbound.h"
 
 #define CONFIG_FILE_MAX 65536 /* a secret's file: longer is surely another file */
@@ -26,46 +27,17 @@ static struct config_value *config_slot(const struct config *config, size_t inde
     return (struct config_value *)((char *)(uintptr_t)config + offsets[index]);
 }
 
-/* --- the nearest known key ---------------------------------------------------------------------------------------- */
-#define DISTANCE_MAX 64
-
-/* Levenshtein's distance; texts longer than DISTANCE_MAX are far from everything. */
-static size_t text_distance(const char *a, const char *b)
-{
-    size_t row[DISTANCE_MAX + 1], a_length = strlen(a), b_length = strlen(b);
-    if (a_length > DISTANCE_MAX || b_length > DISTANCE_MAX)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b_length; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_length; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_length; j++) {
-            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-            size_t shorter = row[j] < row[j - 1] ? row[j] : row[j - 1];
-            diagonal = row[j];
-            row[j] = replaced < shorter + 1 ? replaced : shorter + 1;
-        }
-    }
-    return row[b_length];
-}
-
+/* --- what is no key ----------------------------------------------------------------------------------------------- */
 static int refuse_unknown(const char *key, struct error *error)
 {
-    size_t best = SIZE_MAX;
-    const char *nearest = NULL;
-    for (size_t i = 0; i < config_key_count; i++) {
-        size_t distance = text_distance(key, config_keys[i].name);
-        if (distance < best) {
-            best = distance;
-            nearest = config_keys[i].name;
-        }
-    }
+    struct nearest nearest = {.word = key};
+    for (size_t i = 0; i < config_key_count; i++)
+        nearest_offer(&nearest, slice_of(config_keys[i].name));
     char shown[80];
     text_printable(slice_of(key), shown, sizeof(shown));
-    if (nearest && best <= strlen(nearest) / 2 + 1)
+    if (nearest.meant[0])
         return error_set(error, ERROR_INVALID, shown, "there is no setting \"%s\"; did you mean \"%s\"?", shown,
-                         nearest);
+                         nearest.meant);
     return error_set(error, ERROR_INVALID, shown, "there is no setting \"%s\"; atelierd --help lists all", shown);
 }
 

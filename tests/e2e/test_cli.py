@@ -234,6 +234,12 @@ def test_sharing(own):
 @pytest.mark.parametrize("words, code, part", [
     ([], 2, "name a command"),
     (["frobnicate"], 2, "no command"),
+    (["gett", "pods"], 2, 'did you mean "get"?'),
+    (["notebook", "lst"], 2, 'did you mean "notebook list"?'),
+    (["get", "notbooks"], 2, "did you mean notebooks?"),
+    (["notebook", "create", "x", "--memry", "1Gi"], 2, "did you mean --memory?"),
+    (["notebook", "exec", "nope", "--", "ls"], 1, 'notebooks.kubeflow.org "nope" not found'),
+    (["logs", "raycluster/nope"], 1, 'rayclusters.ray.io "nope" not found'),
     (["get"], 2, "KIND"),
     (["get", "deployments"], 2, "there are: profiles"),
     (["get", "nb", "-o", "xml"], 2, "--output"),
@@ -264,11 +270,12 @@ def test_no_service_and_wrong_address_are_told(own):
         return subprocess.run([BUILD / "atelier", "whoami"], env={**base, **env}, text=True, capture_output=True,
                               timeout=30, check=False)
     absent = run(ATELIER_DATA="/tmp/atelier-no-such-data")
-    assert absent.returncode == 1 and "make run" in absent.stderr
+    assert absent.returncode == 1 and "make run" in absent.stderr and "atelier login" in absent.stderr
     assert "ATELIER_TOKEN" in run(ATELIER_URL=own.url).stderr
     assert "expected http" in run(ATELIER_URL="ftp://x", ATELIER_TOKEN="t").stderr
     assert "does not answer" in run(ATELIER_URL="http://127.0.0.1:1", ATELIER_TOKEN="t").stderr
-    assert run(ATELIER_URL=own.url, ATELIER_TOKEN="wrong").returncode == 1
+    wrong = run(ATELIER_URL=own.url, ATELIER_TOKEN="wrong")
+    assert wrong.returncode == 1 and "the token is not valid: sign in again with `atelier login" in wrong.stderr
     # A proxy of the environment gets neither the socket's requests nor those to this machine.
     own.env["http_proxy"] = "http://127.0.0.1:1"
     try:

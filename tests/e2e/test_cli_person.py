@@ -1,6 +1,10 @@
 """The command line as a person's daily tool: contexts, completion of live names, describe, events, the manual page."""
 import json
+import os
+import pty
+import select
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -55,6 +59,33 @@ def test_login_keeps_a_context_that_works(own):
     assert person(own, "login", "ftp://x", check=False).returncode == 2
 
 
+class Typing:
+    """A program on a terminal of its own, and somebody who types."""
+
+    def __init__(self, words, env):
+        self.terminal, theirs = pty.openpty()
+        self.process = subprocess.Popen(words, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        os.close(theirs)
+        self.seen = ""
+
+    def type(self, text):
+        self.seen = ""
+        os.write(self.terminal, text.encode())
+
+    def until(self, text, timeout_s=30):
+        deadline = time.monotonic() + timeout_s
+        while text not in self.seen:
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self.terminal], [], [], left)[0], f"no {text!r} in {self.seen!r}"
+            self.seen += os.read(self.terminal, 65536).decode("utf-8", "replace")
+        return self.seen
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+
 def complete(own, *words):
     return person(own, "__complete", "--", *words).stdout.splitlines()
 
@@ -78,6 +109,48 @@ def test_completion_knows_the_table_and_live_names(own):
     for shell in ("zsh", "fish"):
         assert "__complete" in person(own, "completion", shell).stdout
     assert person(own, "completion", "csh", check=False).returncode == 2
+
+
+@pytest.mark.parametrize("shell, ready", [
+    (("bash", "--norc", "-i"), 'PS1="ready"\\> ; . <(atelier completion bash)\n'),
+    (("zsh", "-f", "-i"), "PROMPT='ready'\\> ; autoload -U compinit; compinit -D; . <(atelier completion zsh)\n"),
+])
+def test_tab_completes_a_live_name_in_a_real_shell(own, shell, ready):
+    """Typed into the shell on a terminal of its own: the name that Tab found is what the command gets."""
+    env = {"PATH": f"{BUILD}:/usr/bin:/bin", "HOME": str(own.home), "ATELIER_DATA": "/nonexistent", "TERM": "dumb"}
+    typing = Typing(shell, env)
+    try:
+        typing.type(ready)
+        typing.until("ready>")
+        typing.type("atelier get notebook n\t")
+        typing.until("nb1")
+        typing.type(" -o name; echo fin$((40 + 2))\n")
+        assert "notebook.kubeflow.org/nb1" in typing.until("fin42")
+    finally:
+        typing.close()
+
+
+def test_fish_completes_live_names(own):
+    env = {"PATH": f"{BUILD}:/usr/bin:/bin", "HOME": str(own.home), "ATELIER_DATA": "/nonexistent", "TERM": "dumb"}
+
+    def offered(line):
+        script = f"atelier completion fish | source; complete -C '{line}'"
+        done = subprocess.run(["fish", "--no-config", "-c", script], env=env, text=True, capture_output=True, timeout=60,
+                              check=False, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done
+        return done.stdout.split()
+
+    assert offered("atelier notebook start ") == ["nb1"]
+    assert offered("atelier notebook sto") == ["stop"]
+    assert offered("atelier -n ") == ["alice"]
+
+
+def test_who_is_stopped_is_told_with_what_starts_it(own):
+    for words in (("notebook", "exec", "nb1", "--", "ls"), ("notebook", "forward", "nb1"), ("logs", "notebook/nb1"),
+                  ("notebook", "cp", "nb1:file", ".")):
+        done = person(own, *words, check=False)
+        assert done.returncode == 1, done
+        assert done.stderr.splitlines()[-1] == "atelier: nb1 is stopped: `atelier notebook start nb1 --wait` starts it", done
 
 
 def test_describe_shows_state_and_events_and_no_secret(own):
