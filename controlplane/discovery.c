@@ -119,8 +119,8 @@ static void add_resource(cJSON *resources, enum engine_kind kind, const char *pa
     json_set_text(resource, "kind", info->kind);
     cJSON *verbs = json_set(resource, "verbs", json_array());
     json_push_text(verbs, "get");
-    if (strcmp(part, "exec") == 0)
-        json_push_text(verbs, "create");
+    if (*part && strcmp(part, "log") != 0 && strcmp(part, "status") != 0)
+        json_push_text(verbs, "create"); /* what is entered: a POST with an upgrade in older clients */
     if (*part)
         return;
     json_push_text(verbs, "list");
@@ -159,6 +159,8 @@ int discovery_resources(struct call *call, struct error *error)
         if (i == KIND_POD) {
             add_resource(resources, KIND_POD, "log");
             add_resource(resources, KIND_POD, "exec");
+            add_resource(resources, KIND_POD, "attach");
+            add_resource(resources, KIND_POD, "portforward");
         }
     }
     if (!group_version)

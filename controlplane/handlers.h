@@ -66,6 +66,7 @@ int openapi_document(struct call *call, struct error *error);
 /* reviews.c */
 int review_access(struct call *call, struct error *error);
 int review_rules(struct call *call, struct error *error);
+int review_self(struct call *call, struct error *error);
 /* objects.c */
 int objects_handle(struct call *call, struct error *error);
 /* console.c: false if there is nothing to serve at that path */

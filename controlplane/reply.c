@@ -8,13 +8,31 @@ struct subject {
     const char *group, *plural, *name;
 };
 
+/* Whether the path's subresource is one that objects of the kind have: if not, nobody looked for the object, and
+ * clients (kubectl debug) tell that apart from an absent object by there being no subject. */
+static bool is_part_served(const struct call *call, enum engine_kind kind)
+{
+    static const char *const of_pods[] = {"log", "exec", "attach", "portforward"};
+    const char *part = call_parameter(call, "part");
+    if (!*part || strcmp(part, "status") == 0)
+        return true;
+    if (strcmp(part, "scale") == 0)
+        return kind == KIND_STATEFULSET && engine_forwards(call->server->engine);
+    for (size_t i = 0; i < COUNT_OF(of_pods) && kind == KIND_POD; i++) {
+        if (strcmp(part, of_pods[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What the path is about; every text comes from the request, never from what was found. */
 static struct subject subject_of(const struct call *call)
 {
     struct subject subject = {call_parameter(call, "group"), call_parameter(call, "plural"),
                               call_parameter(call, "name")};
     enum engine_kind kind;
-    if (!*subject.plural || !engine_kind_by_plural(slice_of(subject.group), slice_of(subject.plural), &kind))
+    if (!*subject.plural || !engine_kind_by_plural(slice_of(subject.group), slice_of(subject.plural), &kind) ||
+        !is_part_served(call, kind))
         return (struct subject){"", "", ""};
     if (!*subject.name && *call_parameter(call, "ns"))
         return (struct subject){"", "namespaces", call_parameter(call, "ns")};
@@ -39,6 +57,21 @@ static struct subject refused_subject(const struct call *call, const struct erro
     return subject;
 }
 
+/* For `kubectl scale`, which prints it: what people use instead, as with Kubeflow's and KubeRay's own kinds. */
+static const char *advice_of(const struct call *call)
+{
+    const char *plural = call_parameter(call, "plural");
+    if (strcmp(call_parameter(call, "part"), "scale") != 0)
+        return "the server could not find the requested resource";
+    if (strcmp(plural, "rayclusters") == 0)
+        return "rayclusters have no scale: each worker group has its replicas (kubectl patch or edit, or atelier ray "
+               "scale NAME --group GROUP --replicas N)";
+    if (strcmp(plural, "notebooks") == 0)
+        return "notebooks have no scale: one runs or is stopped (kubectl annotate notebook NAME "
+               "kubeflow-resource-stopped=true, or atelier notebook stop NAME)";
+    return "the server could not find the requested resource";
+}
+
 /* The gateway answers for tenant paths in the same words, so these bytes are made in one place. */
 static void print_not_found(const struct call *call, struct buffer *ret)
 {
@@ -53,7 +86,7 @@ static void print_not_found(const struct call *call, struct buffer *ret)
     if (*subject.plural)
         status_not_found(ret, subject.group, subject.plural, subject.name);
     else
-        status_print(ret, 404, "NotFound", "the server could not find the requested resource");
+        status_print(ret, 404, "NotFound", advice_of(call));
 }
 
 static void add_details(const struct call *call, cJSON *status, const struct subject *subject,

@@ -1,4 +1,4 @@
-/* May I do this? What may I do here? (kubectl auth can-i, on either engine) */
+/* Who am I? May I do this? What may I do here? (kubectl auth, on either engine) */
 #include "controlplane/handlers.h"
 #include "controlplane/kinds.h"
 #include "controlplane/protobuf.h"
@@ -172,6 +172,16 @@ static struct decision decide_path(const struct question *question)
     return no("no such path is served here");
 }
 
+/* An empty review of the kind; its spec is not told back. */
+static cJSON *review_new(const char *kind, const char *version)
+{
+    cJSON *review = json_object();
+    json_set_text(review, "kind", kind);
+    json_set_text(review, "apiVersion", version);
+    json_set(review, "metadata", json_object());
+    return review;
+}
+
 int review_access(struct call *call, struct error *error)
 {
     struct question question;
@@ -179,10 +189,7 @@ int review_access(struct call *call, struct error *error)
     if (status < 0)
         return status;
     struct decision decision = question.about_path ? decide_path(&question) : decide_resource(call, &question);
-    AUTO_JSON cJSON *review = json_object();
-    json_set_text(review, "kind", "SelfSubjectAccessReview");
-    json_set_text(review, "apiVersion", "authorization.k8s.io/v1");
-    json_set(review, "metadata", json_object());
+    AUTO_JSON cJSON *review = review_new("SelfSubjectAccessReview", "authorization.k8s.io/v1");
     json_set(review, "spec", json_object());
     cJSON *answer = json_object_in(review, "status");
     json_set_bool(answer, "allowed", decision.allowed);
@@ -237,10 +244,7 @@ int review_rules(struct call *call, struct error *error)
     int status = read_namespace(call, &namespace, error);
     if (status < 0)
         return status;
-    AUTO_JSON cJSON *review = json_object();
-    json_set_text(review, "kind", "SelfSubjectRulesReview");
-    json_set_text(review, "apiVersion", "authorization.k8s.io/v1");
-    json_set(review, "metadata", json_object());
+    AUTO_JSON cJSON *review = review_new("SelfSubjectRulesReview", "authorization.k8s.io/v1");
     json_set(review, "spec", json_object());
     cJSON *answer = json_object_in(review, "status");
     cJSON *rules = json_set(answer, "resourceRules", json_array());
@@ -250,14 +254,26 @@ int review_rules(struct call *call, struct error *error)
     }
     add_rule(call, rules, namespace, KIND_POD, "log", get);
     add_rule(call, rules, namespace, KIND_POD, "exec", create);
-    if (engine_forwards(call->server->engine))
-        add_rule(call, rules, namespace, KIND_POD, "portforward", create);
+    add_rule(call, rules, namespace, KIND_POD, "attach", create);
+    add_rule(call, rules, namespace, KIND_POD, "portforward", create);
     cJSON *looking = json_push(json_set(answer, "nonResourceRules", json_array()), json_object());
     json_push_text(json_set(looking, "verbs", json_array()), "get");
     cJSON *urls = json_set(looking, "nonResourceURLs", json_array());
     for (size_t i = 0; i < COUNT_OF(paths); i++)
         json_push_text(urls, paths[i]);
     json_set_bool(answer, "incomplete", engine_forwards(call->server->engine)); /* the cluster has kinds of its own */
+    call_json(call, 201, review);
+    return 0;
+}
+
+/* --- who is asking ------------------------------------------------------------------------------------------------ */
+int review_self(struct call *call, struct error *error)
+{
+    (void)error;
+    AUTO_JSON cJSON *review = review_new("SelfSubjectReview", "authentication.k8s.io/v1");
+    cJSON *user = json_object_in(json_object_in(review, "status"), "userInfo");
+    json_set_text(user, "username", call->request->identity->email);
+    json_push_text(json_set(user, "groups", json_array()), "system:authenticated");
     call_json(call, 201, review);
     return 0;
 }

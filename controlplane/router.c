@@ -76,6 +76,7 @@ const struct route_entry route_entries[] = {
     {"GET", "/openapi/v3/{root}/{group}/{version}", openapi_document, WHO_SIGNED_IN, NULL},
     {"POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review_access, WHO_SIGNED_IN, NULL},
     {"POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review_rules, WHO_SIGNED_IN, NULL},
+    {"POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review_self, WHO_SIGNED_IN, NULL},
     COLLECTION("/api/v1/{plural}"),
     ITEM("/api/v1/{plural}/{name}"),
     COLLECTION("/api/v1/namespaces/{ns}/{plural}"),

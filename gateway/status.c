@@ -40,6 +40,8 @@ static void end(struct buffer *ret, int code)
 void status_print(struct buffer *ret, int code, const char *reason, const char *message)
 {
     begin(ret, message, reason);
+    if (code == 404)
+        buffer_add_text(ret, ",\"details\":{}"); /* as an API server says it: kubectl debug looks into them */
     end(ret, code);
 }
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* {"kind":"Status",…,"reason":<reason>,"code":<code>}, without details. Appends. */
+/* {"kind":"Status",…,"reason":<reason>,"code":<code>}; details only where they are missed, empty: in a 404. Appends. */
 void status_print(struct buffer *ret, int code, const char *reason, const char *message);
 /* With details {"name","group","kind":<plural>} as apimachinery writes them; <group> "" is left out. */
 void status_print_object(struct buffer *ret, int code, const char *reason, const char *message, const char *group,

@@ -179,9 +179,14 @@ int64_t hosts_reconcile(struct local *local, const char *namespace, const char *
 
 /* --- dialling ----------------------------------------------------------------------------------------------------- */
 
-/* The pod that answers for the service, and which of its ports; <any>: also a number that the service does not name. */
+struct endpoint {
+    char address[46];
+    uint16_t port;
+};
+
+/* Where the service's port leads; <any>: also a number that the service does not name. */
 static int find_endpoint(struct local *local, const char *namespace, const char *service, const char *port, bool any,
-                         struct object **ret_pod, uint16_t *ret_port, struct error *error)
+                         struct endpoint *ret, struct error *error)
 {
     AUTO_OBJECT struct object *object = NULL;
     int64_t number = 0;
@@ -194,10 +199,10 @@ static int find_endpoint(struct local *local, const char *namespace, const char 
     AUTO_OBJECT struct object *pod = service_pod(local, object->body, namespace);
     if (!pod)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "no endpoints available for service \"%s\"", service);
-    *ret_port = (uint16_t)number;
-    if (entry && !service_port_target(pod->body, entry, ret_port))
+    ret->port = (uint16_t)number;
+    if (entry && !service_port_target(pod->body, entry, &ret->port))
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the pod of service \"%s\" has no such port", service);
-    *ret_pod = TAKE_POINTER(pod);
+    snprintf(ret->address, sizeof(ret->address), "%s", pod_address(pod));
     return 0;
 }
 
@@ -213,26 +218,24 @@ int service_dial(struct engine *engine, const char *namespace, const char *servi
                  struct error *error)
 {
     struct local *local = local_of(engine);
-    AUTO_OBJECT struct object *pod = NULL;
-    uint16_t number;
-    int r = find_endpoint(local, namespace, service, port, false, &pod, &number, error);
-    if (r < 0)
-        return r;
-    return tell(sandbox_dial(local->sandbox, namespace, pod_address(pod), number, ret_fd, error), "service", service,
-                error);
+    struct endpoint at;
+    int r = find_endpoint(local, namespace, service, port, false, &at, error);
+    if (r == 0)
+        r = tell(sandbox_dial(local->sandbox, namespace, at.address, at.port, ret_fd, error), "service", service,
+                 error);
+    return r;
 }
 
 int service_dial_within(struct engine *engine, const char *namespace, const char *service, const char *port,
                         int *ret_fd, struct error *error)
 {
     struct local *local = local_of(engine);
-    AUTO_OBJECT struct object *pod = NULL;
-    uint16_t number;
-    int r = find_endpoint(local, namespace, service, port, true, &pod, &number, error);
-    if (r < 0)
-        return r;
-    return tell(sandbox_dial_within(local->sandbox, namespace, pod_address(pod), number, ret_fd, error), "service",
-                service, error);
+    struct endpoint at;
+    int r = find_endpoint(local, namespace, service, port, true, &at, error);
+    if (r == 0)
+        r = tell(sandbox_dial_within(local->sandbox, namespace, at.address, at.port, ret_fd, error), "service", service,
+                 error);
+    return r;
 }
 
 int service_dial_pod(struct engine *engine, const char *namespace, const char *pod, uint16_t port, int *ret_fd,

@@ -1,5 +1,6 @@
 """kubectl, unmodified, against the local engine: `atelier kubeconfig`, then what people type."""
 import hashlib
+import json
 import pathlib
 import re
 import time
@@ -116,8 +117,61 @@ def test_describe_tells_what_happened(alice):
 def test_wait_for_conditions_and_deletion(alice):
     alice("wait", "--for=condition=Ready", "pod/nb1-0", "nb/nb1", "--timeout=90s")
     alice("wait", "--for=jsonpath={.status.phase}=Running", "nb/nb1", "--timeout=30s")
+    alice("create", "configmap", "brief", "--from-literal=a=b")
+    waiting = alice.start("wait", "--for=delete", "configmap/brief", "--timeout=60s")
+    alice("delete", "configmap", "brief", "--wait=false")
+    assert waiting.wait(30) == 0, waiting.communicate()
+    waiting.communicate()
     late = alice("wait", "--for=condition=Nonsense", "pod/nb1-0", "--timeout=1s", check=False)
     assert late.returncode == 1 and "timed out" in late.stderr
+
+
+def test_watching_as_json_gives_whole_objects(alice):
+    watch = alice.start("get", "nb", "nb1", "-w", "-o", "json")
+    seen = ""
+    while True:
+        seen += watch.stdout.readline()
+        try:
+            found = json.loads(seen)
+            break
+        except ValueError:
+            continue
+    assert found["kind"] == "Notebook" and found["metadata"]["name"] == "nb1"
+    watch.kill()
+    watch.communicate()
+
+
+SUSPENDED = """apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: idle}
+spec:
+  suspend: true
+  headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: ray-head, image: ray-2.60}]}}}
+"""
+
+
+def test_what_kubectl_cannot_do_here_it_says(alice):
+    """Neither Kubeflow's nor KubeRay's kinds have a scale subresource; pods here take no ephemeral containers."""
+    alice("apply", "-f", "-", input=SUSPENDED)
+    for args, words in ((("scale", "raycluster", "idle", "--replicas", "2"), "rayclusters have no scale: each worker group"),
+                        (("scale", "notebook", "nb1", "--replicas", "0"), "notebooks have no scale: one runs or is stopped"),
+                        (("scale", "statefulset", "nb1", "--replicas", "0"), "could not find the requested resource"),
+                        (("debug", "nb1-0", "--profile", "general", "--image", "busybox", "--", "true"), "ephemeral containers are disabled"),
+                        (("top", "pod"), "Metrics API not available"),
+                        (("run", "x", "--image", "busybox"), "pods are written by Atelier only"),
+                        (("rollout", "restart", "statefulset/nb1"), "statefulsets are written by Atelier only"),
+                        (("get", "nodes"), "doesn't have a resource type")):
+        refused = alice(*args, check=False)
+        assert refused.returncode == 1 and words in refused.stderr, (args, refused.stderr)
+    absent = alice("scale", "notebook", "absent", "--replicas", "0", check=False)
+    assert absent.returncode == 1 and 'notebooks.kubeflow.org "absent" not found' in absent.stderr
+    alice("delete", "raycluster", "idle")
+
+
+def test_who_one_is(place, alice):
+    assert ALICE in alice.out("auth", "whoami")
+    assert CAROL in Kubectl(place, CAROL, "alice").out("auth", "whoami")
+    assert place.http("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body={}).status == 401
 
 
 def test_what_there_is_and_what_one_may(place, alice):
@@ -131,7 +185,9 @@ def test_what_there_is_and_what_one_may(place, alice):
         assert refused.returncode == 1 and refused.stdout.startswith("no"), args
     rules = table(alice.out("auth", "can-i", "--list"))
     assert any(row["Resources"] == "notebooks.kubeflow.org" and "create" in row["Verbs"] for row in rules)
-    assert any(row["Resources"] == "pods/exec" for row in rules)
+    assert {"pods/exec", "pods/attach", "pods/portforward", "pods/log"} <= {row["Resources"] for row in rules}
+    looking = {row["Resources"] for row in table(viewer.out("auth", "can-i", "--list"))}
+    assert "notebooks.kubeflow.org" in looking and not looking & {"pods/exec", "pods/attach", "pods/portforward", "secrets"}
 
 
 def test_logs_of_a_pod(alice):
