@@ -71,7 +71,7 @@ def test_exec_carries_output_errors_and_exit_code(own):
     assert run(own, "exec", "notebook/nb1", "--", "printf", "%s|", "a b", "$HOME", "'").stdout == b"a b|$HOME|'|"
     missing = run(own, "notebook", "exec", "nb1", "--", "no-such-program", check=False)
     assert missing.returncode != 0 and b"no-such-program" in missing.stderr
-    assert b"nb9-0" in run(own, "notebook", "exec", "nb9", "--", "true", check=False).stderr
+    assert b'"nb9" not found' in run(own, "notebook", "exec", "nb9", "--", "true", check=False).stderr
     refused = run(own, "notebook", "exec", "nb1", "--", "true", check=False, user=BOB)
     assert refused.returncode == 1 and refused.stdout == b""
 
