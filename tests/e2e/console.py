@@ -49,7 +49,7 @@ def sign_in(house, browser, cookie, **options):
 
 def shot(page, name):
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
+        paint(page, scheme)
         page.screenshot(path=SHOTS / f"{name}-{scheme}.png", full_page=True)
     page.emulate_media(color_scheme="light")
 
@@ -121,7 +121,7 @@ def violations(page):
     # Styles may only come from files, so axe must not try to load them anew.
     found = page.evaluate("""() => axe.run(document, {preload: false, resultTypes: ['violations'],
         runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})""")["violations"]
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
+    return [f"{one['id']}: {node['html'][:160]}: {node['failureSummary'][:300]}" for one in found for node in one["nodes"]]
 
 
 # WCAG 1.4.10: nothing scrolls sideways, neither the page nor what is in it; and the dialog fits.
@@ -130,11 +130,29 @@ TOO_WIDE = """() => [...document.querySelectorAll('html, main, nav, dialog, .scr
   .map((e) => `${e.tagName}.${e.className} ${e.scrollWidth} > ${e.clientWidth}`)"""
 
 
+# What is measured is what stays: nothing moves, nothing still loads, and the colours of <scheme> are painted.
+STILL = """async (dark) => {
+  const frame = () => new Promise((resume) => requestAnimationFrame(resume));
+  for (let at = 0; at < 100; at++) {
+    await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {})));
+    await frame();
+    await frame();
+    if (matchMedia('(prefers-color-scheme: dark)').matches === dark && document.getAnimations().length === 0) return;
+  }
+  throw new Error('the page does not come to rest');
+}"""
+
+
+def paint(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate(STILL, scheme == "dark")
+
+
 def check_view(page, name, whole, schemes=("dark", "light")):
     """What everybody needs of a view, in every colour scheme, from the width of a phone to 4k; and its pictures."""
     assert page.evaluate(BASICS) == [], name
     for scheme in schemes:
-        page.emulate_media(color_scheme=scheme)
+        paint(page, scheme)
         assert violations(page) == [], (name, scheme)
         page.screenshot(path=SHOTS / f"20-{name}-1280-{scheme}.png", full_page=whole)
     for width, height in ((3840, 2160), (320, 640), (1280, 860)):
