@@ -346,12 +346,15 @@ static bool is_open_to_nobody(struct connection *connection)
            find_target(connection) && exchange->target.open[0];
 }
 
-/* The console lists, submits and stops a cluster's jobs. What it is answered cannot become a page of ours: it was
- * fetched by script, and it is sandboxed (headers_write_response). */
-static bool is_console_asking_for_jobs(const struct exchange *exchange)
+/* The console lists, submits and stops a cluster's jobs, and makes the first document of a notebook. What it is
+ * answered cannot become a page of ours: it was fetched by script, and it is sandboxed (headers_write_response). */
+static bool is_console_asking(const struct exchange *exchange)
 {
-    return exchange->route.kind == ROUTE_RAY && slice_starts(exchange->route.tail, "/api/jobs/") &&
-           guard_is_console(&exchange->request, &exchange->permit.identity);
+    struct slice tail = exchange->route.tail;
+    bool jobs = exchange->route.kind == ROUTE_RAY && slice_starts(tail, "/api/jobs/");
+    bool documents = exchange->route.kind == ROUTE_NOTEBOOK &&
+                     (slice_is(tail, "/api/contents") || slice_starts(tail, "/api/contents/"));
+    return (jobs || documents) && guard_is_console(&exchange->request, &exchange->permit.identity);
 }
 
 static enum step tenant(struct connection *connection, const struct policy *policy)
@@ -370,7 +373,7 @@ static enum step tenant(struct connection *connection, const struct policy *poli
         return api_begin(connection); /* to sign-in, or for a resource's host through the hand-over */
     if (anonymous)
         return fault(connection, 401, "sign in or present a token");
-    if (exchange->host.kind == HOST_MAIN && exchange->by_cookie && !is_console_asking_for_jobs(exchange)) {
+    if (exchange->host.kind == HOST_MAIN && exchange->by_cookie && !is_console_asking(exchange)) {
         /* A shared origin would let one workload act as whoever opens it: cookies lead to the resource's own host. */
         if (request->get && !request->websocket)
             return api_begin(connection);

@@ -51,7 +51,7 @@ function Content({ me, profile, path, refresh }: Shown) {
       return <Account me={me} left={refresh} />;
     case "/new":
     case "/":
-      return <FirstVisit done={refresh} />;
+      return <FirstVisit me={me} done={refresh} />;
   }
   if (me.platformAdmin) {
     if (path === "/users") return <Users me={me} />;
@@ -157,6 +157,12 @@ function Console() {
     first.current = false;
     scrollTo(0, 0);
   }, [place.path]);
+  // Sign-in goes away with what had the focus: the page takes it.
+  const wasOut = useRef(false);
+  useEffect(() => {
+    if (me && wasOut.current && document.activeElement === document.body) document.getElementById("main")?.focus();
+    wasOut.current = me === null;
+  }, [me]);
   if (me === undefined) {
     return (
       <main class="narrow" id="main">

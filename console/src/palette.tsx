@@ -1,9 +1,10 @@
 // The command palette (Ctrl-K, Cmd-K): every page, object and action of this person, found by a few letters.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, type KubeObject, type List, type Me, mergePatch, paths, type ProfileEntry } from "./api";
+import { get, type KubeObject, type List, type Me, paths, type ProfileEntry } from "./api";
 import { Icon } from "./icons";
 import { Dialog } from "./parts/dialog";
 import { adminPlaces, ownPlaces, profilePlaces } from "./places";
+import { turn } from "./power";
 import { may, shows } from "./rights";
 import { go } from "./router";
 import { languages, speak, t } from "./text";
@@ -39,8 +40,7 @@ function objectCommands(entry: ProfileEntry, items: KubeObject[]): Command[] {
       list.push({ text: notebook ? t.palette.openIt(name) : t.palette.dashboard(name), kind: t.palette.action, icon, run: () => window.open(doorOf(item) ?? "", "_blank", "noopener") });
     if (notebook && may("change", entry, item.kind, name)) {
       const off = item.metadata.annotations?.[stopped] !== undefined;
-      const mark = () => void mergePatch(`${paths.notebooks(entry.name)}/${name}`, { metadata: { annotations: { [stopped]: off ? null : new Date().toISOString() } } });
-      list.push({ text: off ? t.palette.start(name) : t.palette.stop(name), kind: t.palette.action, icon, run: mark });
+      list.push({ text: off ? t.palette.start(name) : t.palette.stop(name), kind: t.palette.action, icon, run: () => void turn(item, off) });
     }
     return list;
   });

@@ -1,6 +1,7 @@
 // What this person may do here: the console's copy of the server's table, so that no button is shown that would be refused.
 // The server decides again on every request.
 import type { ProfileEntry } from "./api";
+import { t } from "./text";
 
 const ranks = ["", "viewer", "editor", "admin", "owner"];
 const least = (role: string | undefined, wanted: string) => ranks.indexOf(role ?? "") >= ranks.indexOf(wanted);
@@ -30,3 +31,6 @@ export function may(verb: Verb, entry: ProfileEntry, kind?: string, name?: strin
 
 // Whether a kind is shown at all: members see everything, guests what is shared with them.
 export const shows = (entry: ProfileEntry, kind: string) => entry.role !== "" || (entry.resources ?? []).some((item) => item.kind === kind);
+
+// A role in the words of whoever looks.
+export const roleName = (role: string) => (t.roles as Record<string, string>)[role] ?? role;

@@ -5,6 +5,7 @@ import { Icon } from "./icons";
 import { hold, sendNow, takeBack, useLater } from "./later";
 import { useReconnecting } from "./live";
 import { adminPlaces, ownPlaces, type Place, profilePlaces } from "./places";
+import { roleName } from "./rights";
 import { go, stay } from "./router";
 import { language, languages, speak, t } from "./text";
 
@@ -50,7 +51,7 @@ function Switch({ me, profile, here }: { me: Me; profile: ProfileEntry | undefin
       <select value={here === "/new" ? "+" : profile?.name ?? ""} onChange={(event) => go(event.currentTarget.value === "+" ? "/new" : `/p/${event.currentTarget.value}`)}>
         {profile || here === "/new" ? null : <option value="" disabled>{t.menu.choose}</option>}
         {mine.map((entry) => option(entry, ""))}
-        {others.map((entry) => option(entry, me.platformAdmin ? ` (${entry.owner ?? t.menu.shared})` : ` (${entry.role || t.menu.shared})`))}
+        {others.map((entry) => option(entry, me.platformAdmin ? ` (${entry.owner ?? t.menu.shared})` : ` (${roleName(entry.role) || t.menu.shared})`))}
         {mayMake || here === "/new" ? <option value="+">{t.menu.newProfile}</option> : null}
       </select>
     </label>

@@ -36,8 +36,8 @@ def post(house, path, body, status=201):
 
 def test_the_first_visit_leads_to_a_notebook(house, visit):
     page = visit(NORA)
-    page.get_by_label("Profile name").fill("nora")
-    page.keyboard.press("Enter")
+    expect(page.get_by_label("Profile name")).to_have_value("nora")  # as the e-mail begins
+    button(page, "^create profile$").click()
     expect(page.get_by_role("heading", name="Three steps to a running cell")).to_be_visible(timeout=30000)
     settled(page)
     shot(page, "30-first-steps")
@@ -58,6 +58,7 @@ def test_the_first_visit_leads_to_a_notebook(house, visit):
     expect(dialog.get_by_role("alert")).to_contain_text('"GREETING" is not NAME=value')
     dialog.get_by_label("Environment").fill("GREETING=yes, it is: #1")
     expect(dialog.get_by_text("The server would accept this.")).to_be_visible()
+    dialog.get_by_label("Open it once it runs").uncheck()  # who wants no page but the list stays here
     dialog.get_by_role("button", name="Show YAML").click()
     text = dialog.get_by_label("Manifest (YAML or JSON)").input_value()
     with page.expect_request(lambda sent: sent.method == "POST" and "dryRun" not in sent.url) as sent:
@@ -78,12 +79,69 @@ def test_the_first_visit_leads_to_a_notebook(house, visit):
 
 def test_who_begins_at_once_lands_in_a_notebook(house, visit):
     page = visit(OTTO)
-    page.get_by_label("Profile name").fill("otto")
-    page.get_by_role("button", name="Create it and open a notebook").click()
+    expect(page.get_by_label("Profile name")).to_have_value("otto")
+    expect(page.get_by_label("Profile name")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(page.get_by_text("It opens by itself once it runs.")).to_be_visible(timeout=30000)
     shot(page, "29-opens-itself")
-    page.wait_for_url(re.compile(r"^http://notebook-lab--otto\.localhost:"), timeout=120000)
+    page.wait_for_url(re.compile(r"^http://notebook-lab--otto\.localhost:.*/lab/tree/Untitled\.ipynb"), timeout=120000)
+    idle = page.get_by_role("button", name=re.compile(r"\| Idle"))
+    expect(idle).to_be_visible(timeout=120000)  # the document has a kernel, and its cell the focus
+    page.keyboard.type("print(6 * 7, 'it is')")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".jp-OutputArea-output").first).to_contain_text("42 it is", timeout=60000)
+    page.keyboard.press("Control+s")
+    contents = "/notebook/otto/lab/api/contents"
+    saved = wait_for("the saved document", lambda: "it is" in json.dumps(house.get(f"{contents}/Untitled.ipynb", OTTO).json), 30)
+    assert saved
+    # Opened by itself once more: the document is there, so none is made, and nothing is written over.
+    page.goto(f"http://localhost:{house.port}/p/otto/notebooks/lab?open")
+    page.wait_for_url(re.compile(r"^http://notebook-lab--otto\.localhost:"), timeout=60000)
+    names = [entry["name"] for entry in house.get(contents, OTTO).json["content"] if entry["type"] == "notebook"]
+    assert names == ["Untitled.ipynb"]
+    assert "it is" in json.dumps(house.get(f"{contents}/Untitled.ipynb", OTTO).json)
+    page.goto("about:blank")
+    page.errors.clear()  # JupyterLab's own, not the console's
     house.cli("profile", "delete", "otto", "--confirm", "otto", user=OTTO)
+
+
+def test_who_signs_in_opens_the_notebook_by_enter(house, browser, cookies):  # noqa: F811
+    """The notebook that runs has the focus; one that is linked to is there without a click."""
+    for path, target in (("/", None), ("/notebook/nora/lab/", r"^http://notebook-lab--nora\.localhost:")):
+        context = browser.new_context(viewport={"width": 1280, "height": 860})
+        page = context.new_page()
+        page.goto(f"http://localhost:{house.port}{path}")
+        page.get_by_label("E-mail").fill(NORA)
+        page.get_by_label("Password").fill("correct horse " + NORA)
+        page.keyboard.press("Enter")
+        if target:
+            page.wait_for_url(re.compile(target), timeout=60000)
+        else:
+            expect(page.get_by_role("link", name="Open lab")).to_be_focused(timeout=30000)
+        context.close()
+
+
+def test_versions_that_do_not_meet_are_told_before_ray_init(house, visit):
+    """The platform's list has one more image, of another Ray: a made-up answer, as images take minutes to make."""
+    page = visit(NORA)
+
+    def more(route):
+        answer = route.fetch()
+        items = answer.json()["items"] + [{"name": "ray-2.9", "rayVersion": "2.9.3", "pythonVersion": "3.9.18", "ready": True}]
+        route.fulfill(response=answer, json={"items": items})
+
+    page.route("**/api/atelier/v1/images", more)
+    page.goto(f"http://localhost:{house.port}/p/nora/ray?new")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Image")).to_have_value("ray-2.60")
+    expect(dialog.get_by_text("will be refused")).to_have_count(0)
+    dialog.get_by_label("Image").select_option("ray-2.9")
+    expect(dialog.get_by_text(re.compile(r"ray.init from these notebooks will be refused: lab \(Ray 2\.60\.0(, Python 3\.\d+)?\)\. The cluster has Ray 2\.9\.3, Python 3\.9\."))).to_be_visible()
+    shot(page, "33-versions")
+    page.goto(f"http://localhost:{house.port}/p/nora/notebooks?new")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Image").select_option("ray-2.9")
+    expect(dialog.get_by_text("this notebook will be refused by these clusters: mini (Ray 2.60.0")).to_be_visible()
 
 
 def test_a_name_that_is_taken_is_told_at_once(visit):
@@ -315,7 +373,7 @@ def test_no_message_is_missing_or_left_over(tables):
         assert text.strip() and other.strip(), path
         if text not in SAME | {"function"} and re.search("[A-Za-z]{4}", text):
             assert re.search("[\u4e00-\u9fff]", other), path
-        assert path.startswith("states.") or re.search(rf"\bt\.{re.escape(path)}\b", source), f"{path} is said nowhere"
+        assert path.startswith(("states.", "roles.")) or re.search(rf"\bt\.{re.escape(path)}\b", source), f"{path} is said nowhere"
 
 
 def test_everything_is_said_in_chinese(house, visit, tables):

@@ -21,6 +21,7 @@ export const en = {
     Bound: "Ready", Lost: "Lost", active: "active", pending: "pending", invited: "invited", disabled: "disabled", allowed: "allowed", denied: "denied", failed: "failed",
     PENDING: "Waiting", RUNNING: "Running", SUCCEEDED: "Succeeded", FAILED: "Failed", STOPPED: "Stopped", Initializing: "Starting", Waiting: "Waiting", Retrying: "Trying again", Suspending: "Being suspended", Suspended: "Suspended", HEALTHY: "Healthy", UPDATING: "Updating", UNHEALTHY: "Unhealthy", DEPLOYING: "Being deployed", DEPLOY_FAILED: "Could not be deployed", DELETING: "Deleting", NOT_STARTED: "Not started", ok: "in order", wrong: "not in order",
   },
+  roles: { owner: "owner", admin: "admin", editor: "editor", viewer: "viewer" },
   menu: {
     main: "Main", open: "Menu", skip: "Skip to content", profile: "Profile", choose: "Choose…", newProfile: "New profile…", shared: "shared", home: "Home",
     sharedWithYou: "Shared with you", notebooks: "Notebooks", ray: "Ray clusters", rayJobs: "Ray jobs", rayServices: "Ray services", volumes: "Volumes", members: "Members", activity: "Activity",
@@ -71,12 +72,14 @@ export const en = {
     title: "Notebooks", new: "New notebook", what: "Notebook", none: "No notebooks yet", noneText: "A notebook is a JupyterLab of your own. A new one is ready in about half a minute.",
     open: "Open", start: "Start", stop: "Stop", resize: "Resize", delete: "Delete", kept: "Files under /home/atelier are kept when the notebook is stopped, resized or deleted.",
     resizeOf: (name: string) => `Resize ${name}`, resizeText: "The notebook restarts with the new size. Files are kept, running kernels are not.", isStarting: (name: string) => `${name} is starting`,
-    made: "Made", opensItself: "It opens by itself once it runs.",
+    made: "Made", opensItself: "It opens by itself once it runs.", opens: "Open it once it runs",
+    opensHint: "Where the profile has no notebook document yet, it opens with an empty one; no file is ever written over.",
   },
   ray: {
     title: "Ray clusters", new: "New Ray cluster", what: "Ray cluster", none: "No Ray clusters yet", noneText: "A cluster runs your code on a head and as many workers as you say. KubeRay's manifests work here too: atelier apply -f cluster.yaml.",
     dashboard: "Dashboard", dashboardOf: "Dashboard of", connect: "Connect", connectTo: (name: string) => `Connect to ${name}`, scale: "Scale", scaleOf: (name: string) => `Scale ${name}`, workers: "Workers", ready: (ready: number, all: number) => `${ready} of ${all}`,
     version: "Ray version", head: "Head", headCpu: "Head CPU", headMemory: "Head memory", headGpu: "Head GPUs", headTasks: "Also run tasks on the head", headHint: "Left alone, the head keeps its CPU for Ray itself.",
+    skew: (others: string, mine: string, notebooks: boolean) => `ray.init from ${notebooks ? "these notebooks will be refused" : "this notebook will be refused by these clusters"}: ${others}. ${notebooks ? "The cluster" : "The notebook"} has ${mine}. Give both the same image, or submit jobs, which run with the cluster's.`,
     group: "Group", groupTitle: (at: number) => `Workers, group ${at}`, addGroup: "Add a group", removeGroup: (name: string) => `Remove group ${name}`, workerCpu: "Worker CPU", workerMemory: "Worker memory", workerGpu: "Worker GPUs",
     replicas: "Replicas", min: "Min", max: "Max", autoscale: "Scale by itself", autoscaleHint: "Ray adds and removes workers between Min and Max, by what its tasks ask for.", idle: "Remove a worker after idle seconds", replicasOf: (name: string) => `Replicas of ${name}`, between: (min: number, max: number | string) => `between ${min} and ${max}`, any: "any",
     fromNotebook: "From a notebook of this profile", fromLaptop: "From a laptop with Ray installed", tokenFirst: "Make a token on the page Tokens first, and put it in place of TOKEN.", python: "Python", shell: "Shell command",

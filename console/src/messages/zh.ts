@@ -21,6 +21,7 @@ export const zh: Messages = {
     Bound: "就绪", Lost: "丢失", active: "有效", pending: "待生效", invited: "已邀请", disabled: "已停用", allowed: "允许", denied: "拒绝", failed: "失败",
     PENDING: "等待中", RUNNING: "运行中", SUCCEEDED: "成功", FAILED: "失败", STOPPED: "已停止", Initializing: "启动中", Waiting: "等待中", Retrying: "正在重试", Suspending: "正在暂停", Suspended: "已暂停", HEALTHY: "健康", UPDATING: "更新中", UNHEALTHY: "不健康", DEPLOYING: "部署中", DEPLOY_FAILED: "部署失败", DELETING: "正在删除", NOT_STARTED: "未开始", ok: "正常", wrong: "异常",
   },
+  roles: { owner: "所有者", admin: "管理员", editor: "编辑者", viewer: "查看者" },
   menu: {
     main: "主菜单", open: "菜单", skip: "跳到正文", profile: "空间", choose: "请选择…", newProfile: "新建空间…", shared: "共享", home: "首页",
     sharedWithYou: "与您共享", notebooks: "笔记本", ray: "Ray 集群", rayJobs: "Ray 作业", rayServices: "Ray 服务", volumes: "存储卷", members: "成员", activity: "动态",
@@ -71,12 +72,14 @@ export const zh: Messages = {
     title: "笔记本", new: "新建笔记本", what: "笔记本", none: "还没有笔记本", noneText: "笔记本是您自己的 JupyterLab，大约半分钟即可使用。",
     open: "打开", start: "启动", stop: "停止", resize: "调整规格", delete: "删除", kept: "停止、调整规格或删除笔记本时，/home/atelier 下的文件会保留。",
     resizeOf: (name) => `调整规格：${name}`, resizeText: "笔记本会以新规格重启。文件会保留，正在运行的内核不会。", isStarting: (name) => `${name} 正在启动`,
-    made: "创建于", opensItself: "运行后会自动打开。",
+    made: "创建于", opensItself: "运行后会自动打开。", opens: "运行后自动打开",
+    opensHint: "如果空间里还没有笔记本文档，会先建一个空白文档；任何文件都不会被覆盖。",
   },
   ray: {
     title: "Ray 集群", new: "新建 Ray 集群", what: "Ray 集群", none: "还没有 Ray 集群", noneText: "集群在一个头节点和任意多个工作节点上运行您的代码。KubeRay 的清单在这里同样可用：atelier apply -f cluster.yaml。",
     dashboard: "仪表盘", dashboardOf: "仪表盘：", connect: "连接", connectTo: (name) => `连接 ${name}`, scale: "扩缩容", scaleOf: (name) => `扩缩容 ${name}`, workers: "工作节点", ready: (ready, all) => `${ready} / ${all}`,
     version: "Ray 版本", head: "头节点", headCpu: "头节点 CPU", headMemory: "头节点内存", headGpu: "头节点 GPU", headTasks: "头节点也运行任务", headHint: "不勾选时，头节点的 CPU 只供 Ray 自己使用。",
+    skew: (others, mine, notebooks) => `${notebooks ? "以下笔记本的 ray.init 会被此集群拒绝" : "此笔记本的 ray.init 会被以下集群拒绝"}：${others}。${notebooks ? "此集群" : "此笔记本"}是 ${mine}。请让两边使用同一镜像，或者提交作业：作业用集群的镜像运行。`,
     group: "组名", groupTitle: (at) => `工作节点，第 ${at} 组`, addGroup: "添加一组", removeGroup: (name) => `移除 ${name} 组`, workerCpu: "工作节点 CPU", workerMemory: "工作节点内存", workerGpu: "工作节点 GPU",
     replicas: "副本数", min: "最少", max: "最多", autoscale: "自动扩缩容", autoscaleHint: "Ray 按任务的需要，在最少与最多之间增减工作节点。", idle: "空闲多少秒后移除工作节点", replicasOf: (name) => `${name} 的副本数`, between: (min, max) => `介于 ${min} 和 ${max} 之间`, any: "不限",
     fromNotebook: "从本空间的笔记本", fromLaptop: "从装有 Ray 的电脑", tokenFirst: "请先在“令牌”页面创建令牌，并替换下面的 TOKEN。", python: "Python 代码", shell: "命令行",

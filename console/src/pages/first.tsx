@@ -1,11 +1,12 @@
 // The first visit, where a profile is made; and, for who wants to begin at once, a notebook in it that opens by itself.
 import { useRef, useState } from "preact/hooks";
-import { get, type KubeObject, paths, post, Problem } from "../api";
+import { get, type KubeObject, type Me, paths, post, Problem } from "../api";
 import { Field, Rest, useForm } from "../parts/form";
 import { Page } from "../parts/page";
 import { go } from "../router";
 import { t } from "../text";
-import { notebookOf, unfilled, useImages } from "./notebook_parts";
+import { useImages } from "../versions";
+import { notebookOf, unfilled } from "./notebook_parts";
 
 const patience = 120; // looks, half a second apart
 const firstName = "lab";
@@ -20,9 +21,13 @@ async function makeProfile(name: string): Promise<void> {
   }
 }
 
-export function FirstVisit({ done }: { done: () => Promise<void> }) {
-  const [name, setName] = useState("");
-  const begin = useRef(false); // which button
+// "alice.smith@example.com" begins with "alice-smith": the server says if it is taken.
+const suggestion = (email: string) => (email.split("@")[0] ?? "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+/, "").slice(0, 40).replace(/-+$/, "");
+
+export function FirstVisit({ me, done }: { me: Me; done: () => Promise<void> }) {
+  const first = !me.profiles.some((entry) => entry.owner === me.email);
+  const [name, setName] = useState(first ? suggestion(me.email) : "");
+  const begin = useRef(false); // which button; Enter presses the one in front
   const image = useImages()[0]?.name ?? "";
   const form = useForm(async () => {
     await makeProfile(name);
@@ -35,11 +40,12 @@ export function FirstVisit({ done }: { done: () => Promise<void> }) {
       <section class="narrow">
         <form onSubmit={form.onSubmit}>
           <Field label={t.first.name} value={name} required maxLength={40} pattern="[a-z]([a-z0-9\-]*[a-z0-9])?" autocomplete="off" autofocus
-            hint={t.first.hint} problem={form.problem} field="metadata.name" onInput={(event) => setName(event.currentTarget.value)} />
+            onFocus={(event) => event.currentTarget.select()} hint={t.first.hint} problem={form.problem} field="metadata.name" onInput={(event) => setName(event.currentTarget.value)} />
           <Rest problem={form.problem} fields={["metadata.name"]} />
           <footer>
-            <button class="primary" disabled={form.busy} onClick={() => (begin.current = false)}>{form.busy ? t.first.busy : t.first.create}</button>
-            {image ? <button disabled={form.busy} onClick={() => (begin.current = true)}>{t.first.begin}</button> : null}
+            {image && first ? <button class="primary" disabled={form.busy} onClick={() => (begin.current = true)}>{form.busy ? t.first.busy : t.first.begin}</button> : null}
+            <button class={image && first ? undefined : "primary"} disabled={form.busy} onClick={() => (begin.current = false)}>{form.busy && !begin.current ? t.first.busy : t.first.create}</button>
+            {image && !first ? <button disabled={form.busy} onClick={() => (begin.current = true)}>{t.first.begin}</button> : null}
           </footer>
         </form>
       </section>

@@ -1,5 +1,7 @@
 // Home: what runs and what it holds, what needs a look, what is left; and the first steps, while there is nothing yet.
-import { get, type KubeObject, type List, type Me, paths, type ProfileEntry, type Usage } from "../api";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { get, type KubeObject, type List, type Me, paths, type Problem, type ProfileEntry, type Usage } from "../api";
+import { takeArrival } from "../begin";
 import { bytesOf, cpus, cpusOf, gib, held } from "../format";
 import { Icon } from "../icons";
 import { useData, useObjects } from "../live";
@@ -8,6 +10,7 @@ import { EventList, useEvents } from "../parts/events";
 import { Idle } from "../parts/idle";
 import { Alert, Announce, Loading, Meter, Page, State } from "../parts/page";
 import { Usage as Plots } from "../parts/usage";
+import { turn } from "../power";
 import { may } from "../rights";
 import { stay } from "../router";
 import { t } from "../text";
@@ -32,14 +35,19 @@ function Steps({ base }: { base: string }) {
   );
 }
 
-function Running({ items, entry }: { items: KubeObject[]; entry: ProfileEntry }) {
+function Running({ items, entry, failed }: { items: KubeObject[]; entry: ProfileEntry; failed: (problem: Problem | null) => void }) {
   const on = items.filter(isOn);
   const off = items.length - on.length;
+  const list = useRef<HTMLUListElement>(null);
+  // Who has just signed in most likely wants the notebook that runs: Enter opens it.
+  useEffect(() => {
+    if (takeArrival()) list.current?.querySelector<HTMLElement>('a.button[href^="/notebook/"]')?.focus();
+  }, []);
   return (
     <section>
       <h2>{t.home.running}</h2>
       {items.length === 0 ? <p class="empty">{t.home.nothing}</p> : (
-        <ul class="workloads">
+        <ul class="workloads" ref={list}>
           {items.map((item) => (
             <li key={item.metadata.uid}>
               <Icon name={item.kind === "RayCluster" ? "ray" : "notebook"} />
@@ -48,6 +56,8 @@ function Running({ items, entry }: { items: KubeObject[]; entry: ProfileEntry })
               <span class="figure">{isOn(item) ? held(sizeOf(item)) : "–"}</span>
               {phaseOf(item) === "Running" && may("open", entry, item.kind, item.metadata.name) ? (
                 <a class="button" href={doorOf(item)} target="_blank" rel="noopener" aria-label={t.newTab(item.kind === "RayCluster" ? t.ray.dashboardOf : t.notebooks.open, item.metadata.name)}>{item.kind === "RayCluster" ? t.ray.dashboard : t.notebooks.open}</a>
+              ) : phaseOf(item) === "Stopped" && may("change", entry, item.kind, item.metadata.name) ? (
+                <button class="button" aria-label={t.palette.start(item.metadata.name)} onClick={() => void turn(item, true).then(() => failed(null), failed)}>{t.notebooks.start}</button>
               ) : <span />}
             </li>
           ))}
@@ -90,7 +100,8 @@ export function Home({ me, entry }: { me: Me; entry: ProfileEntry }) {
   const quotas = useData(() => get<List>(paths.core(profile, "resourcequotas")), `quota of ${profile}`, { stale, every_ms: again_ms });
   const quota = quotas.data?.items.find((item) => Object.keys(item.status?.hard ?? {}).length > 0);
   const { events } = useEvents(profile, (event) => event.type === "Warning" && Date.now() - Date.parse(event.lastTimestamp ?? "") < recent_ms);
-  const problem = notebooks.problem ?? clusters.problem;
+  const [failed, setFailed] = useState<Problem | null>(null);
+  const problem = failed ?? notebooks.problem ?? clusters.problem;
   return (
     <Page title={t.home.title} actions={mayMake ? (
       <>
@@ -103,7 +114,7 @@ export function Home({ me, entry }: { me: Me; entry: ProfileEntry }) {
       <Idle items={items} entry={entry} />
       {ready && items.length === 0 && mayMake ? <Steps base={base} /> : null}
       {mayMake ? null : <p class="hint">{t.home.readOnly}</p>}
-      {ready ? (items.length > 0 || !mayMake ? <Running items={items} entry={entry} /> : null) : problem ? null : <Loading />}
+      {ready ? (items.length > 0 || !mayMake ? <Running items={items} entry={entry} failed={setFailed} /> : null) : problem ? null : <Loading />}
       <div class="cards">
         {events.length > 0 ? <section><h2>{t.home.trouble}</h2><EventList events={events.slice(0, 5)} /></section> : null}
         <section>

@@ -4,7 +4,7 @@ import { useData } from "../live";
 import { Capacity } from "../parts/capacity";
 import { Alert, Announce, Empty, Loading, Page, State } from "../parts/page";
 import { t } from "../text";
-import type { Image } from "./notebook_parts";
+import type { Image } from "../versions";
 
 interface Health {
   checks: { name: string; ok: boolean; detail?: string }[];

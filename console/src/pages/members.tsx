@@ -7,7 +7,7 @@ import { Dialog, Sure } from "../parts/dialog";
 import { Choice, Field, Rest, useForm } from "../parts/form";
 import { Alert, Loading, Page, State } from "../parts/page";
 import { type Row, Table } from "../parts/table";
-import { may } from "../rights";
+import { may, roleName } from "../rights";
 import { go } from "../router";
 import { t } from "../text";
 
@@ -93,10 +93,10 @@ export function Members({ me, entry, done }: { me: Me; entry: ProfileEntry; done
         mine ? t.members.you(member.subject.name) : member.subject.name,
         free && !mine ? (
           <select aria-label={t.members.roleOf(member.subject.name)} value={member.role} onChange={(event) => void change(member, event.currentTarget.value)}>
-            {roles.map(([value]) => <option key={value} value={value}>{value}</option>)}
+            {roles.map(([value]) => <option key={value} value={value}>{roleName(value)}</option>)}
           </select>
-        ) : member.role,
-        member.resource ? `${member.resource.kind} ${member.resource.name}` : t.members.whole,
+        ) : roleName(member.role),
+        member.resource ? `${member.resource.kind === "Notebook" ? t.notebooks.what : t.ray.what} ${member.resource.name}` : t.members.whole,
         <State phase={member.state} text={member.state === "pending" ? t.members.pendingText : undefined} />,
         day(member.expiresAt, t.time.noEnd),
       ],

@@ -1,5 +1,6 @@
 // One notebook: how it is, what it uses, what has happened to it, and its manifest.
 import { useEffect, useState } from "preact/hooks";
+import { firstDocument } from "../begin";
 import { paths, type Problem, type ProfileEntry } from "../api";
 import { age, held } from "../format";
 import { useLater } from "../later";
@@ -26,7 +27,11 @@ export function NotebookPage({ entry, name }: { entry: ProfileEntry; name: strin
   const door = opening && item && may("open", entry, "Notebook", name) ? doorOf(item) : "";
   const runs = item !== undefined && phaseOf(item) === "Running";
   useEffect(() => {
-    if (door && runs) location.replace(door);
+    let here = true;
+    if (door && runs) void firstDocument(door).then((place) => here && location.replace(place));
+    return () => {
+      here = false;
+    };
   }, [door, runs]);
   const back = { text: t.notebooks.title, href: `/p/${entry.name}/notebooks` };
   if (!item) return <Page title={name} crumb={back}>{items ? <Empty>{t.menu.missingText}</Empty> : problem ? <Alert problem={problem} /> : <Loading />}</Page>;

@@ -1,24 +1,20 @@
 // What can be done with a notebook, wherever it is shown: make, resize, stop, start, delete.
 import { useState } from "preact/hooks";
-import { get, type KubeObject, mergePatch, paths, type Problem, type ProfileEntry, remove } from "../api";
+import { chooseOpensItself, opensItself } from "../begin";
+import { type KubeObject, mergePatch, paths, type Problem, type ProfileEntry, remove } from "../api";
 import { later } from "../later";
-import { useData } from "../live";
 import { environment, fieldsOf, lineProblem, resources, volumes } from "../manifest";
 import { Dialog } from "../parts/dialog";
-import { Choice, Field, Folded, Lines, Rest, useForm } from "../parts/form";
+import { Check, Choice, Field, Folded, Lines, Rest, useForm } from "../parts/form";
 import { Logs } from "../parts/logs";
 import { Maker } from "../parts/maker";
+import { Skew } from "../parts/skew";
+import { turn } from "../power";
 import { may } from "../rights";
+import { go } from "../router";
 import { t } from "../text";
+import { useImages } from "../versions";
 import { doorOf, phaseOf, stopped } from "../workload";
-
-export interface Image {
-  name: string;
-  aliases?: string[];
-  rayVersion?: string;
-  ready?: boolean;
-}
-export const useImages = () => useData(() => get<{ items: Image[] }>("/api/atelier/v1/images"), "images").data?.items ?? [];
 
 const container = "spec.template.spec.containers[0]";
 
@@ -33,19 +29,25 @@ export function notebookOf(profile: string, form: typeof unfilled) {
 export function NewNotebook({ profile, taken, close }: { profile: string; taken: string[]; close: () => void }) {
   const images = useImages();
   const [form, setForm] = useState(unfilled);
+  const [opens, setOpens] = useState(opensItself);
   const image = form.image || (images[0]?.name ?? "");
   const set = (key: keyof typeof form) => (event: { currentTarget: { value: string } }) => setForm({ ...form, [key]: event.currentTarget.value });
   const manifest = notebookOf(profile, { ...form, image });
   const fields = fieldsOf(container);
   const own = lineProblem(form.env, form.volumes);
   const folded = ["form", fields.env, "spec.template.spec.volumes", ...fields.mounts];
+  const made = (name: string) => {
+    chooseOpensItself(opens);
+    if (opens) go(`/p/${profile}/notebooks/${name}?open`);
+  };
   const known = ["metadata.name", ...fields.cpu, ...fields.memory, ...fields.gpu, fields.image, ...folded];
   return (
-    <Maker title={t.notebooks.new} path={paths.notebooks(profile)} manifest={manifest} own={own} taken={taken} fields={known} close={close}>
+    <Maker title={t.notebooks.new} path={paths.notebooks(profile)} manifest={manifest} own={own} taken={taken} fields={known} close={close} made={made}>
       {(problem) => (
         <>
           <Field label={t.form.name} value={form.name} required maxLength={40} autocomplete="off" hint={t.form.nameHint} problem={problem} field="metadata.name" onInput={set("name")} />
           <Choice label={t.form.image} options={images.map((item) => [item.name, item.name])} value={image} problem={problem} field={fields.image} onChange={set("image")} />
+          <Skew profile={profile} kind="Notebook" image={image} />
           <div class="pair three">
             <Field label={t.form.cpu} value={form.cpu} required hint={t.form.cpuHint} problem={problem} field={fields.cpu} onInput={set("cpu")} />
             <Field label={t.form.memory} value={form.memory} required hint={t.form.memoryHint} problem={problem} field={fields.memory} onInput={set("memory")} />
@@ -55,7 +57,8 @@ export function NewNotebook({ profile, taken, close }: { profile: string; taken:
             <Lines label={t.form.env} rows={3} value={form.env} hint={t.form.envHint} problem={problem} field={["form.env", fields.env]} onInput={set("env")} />
             <Lines label={t.form.volumes} rows={2} value={form.volumes} hint={t.form.volumesHint} problem={problem} field={["form.volumes", "spec.template.spec.volumes", ...fields.mounts]} onInput={set("volumes")} />
           </Folded>
-          <p class="hint">{t.notebooks.kept}</p>
+          <Check label={t.notebooks.opens} checked={opens} onChange={(event) => setOpens(event.currentTarget.checked)} />
+          <p class="hint">{t.notebooks.opensHint} {t.notebooks.kept}</p>
         </>
       )}
     </Maker>
@@ -101,7 +104,7 @@ export function NotebookDialog({ ask, close }: { ask: NotebookAsk; close: () => 
 export function NotebookActions({ item, entry, ask, failed }: { item: KubeObject; entry: ProfileEntry; ask: (what: NotebookAsk) => void; failed: (problem: Problem | null) => void }) {
   const { name } = item.metadata;
   const path = `${paths.notebooks(entry.name)}/${name}`;
-  const mark = (value: string | null) => mergePatch(path, { metadata: { annotations: { [stopped]: value } } }).then(() => failed(null), failed);
+  const power = (on: boolean) => turn(item, on).then(() => failed(null), failed);
   if (item.metadata.deletionTimestamp) return null;
   const off = item.metadata.annotations?.[stopped] !== undefined;
   return (
@@ -111,8 +114,8 @@ export function NotebookActions({ item, entry, ask, failed }: { item: KubeObject
       ) : null}
       {may("change", entry, "Notebook", name) ? (
         <>
-          {off ? <button aria-label={`${t.notebooks.start} ${name}`} onClick={() => void mark(null)}>{t.notebooks.start}</button>
-            : <button aria-label={`${t.notebooks.stop} ${name}`} onClick={() => void mark(new Date().toISOString())}>{t.notebooks.stop}</button>}
+          {off ? <button aria-label={`${t.notebooks.start} ${name}`} onClick={() => void power(true)}>{t.notebooks.start}</button>
+            : <button aria-label={`${t.notebooks.stop} ${name}`} onClick={() => void power(false)}>{t.notebooks.stop}</button>}
           <button aria-label={`${t.notebooks.resize} ${name}`} onClick={() => ask({ what: "resize", item })}>{t.notebooks.resize}</button>
         </>
       ) : null}

@@ -4,8 +4,9 @@ import { paths } from "../api";
 import { type Box, environment, fieldsOf, lineProblem, nowhere, pairs, type Place, placeProblem, resources, tolerations, volumes } from "../manifest";
 import { Check, Choice, Field, Folded, Lines } from "../parts/form";
 import { Maker } from "../parts/maker";
+import { Skew } from "../parts/skew";
 import { t } from "../text";
-import { useImages } from "./notebook_parts";
+import { useImages } from "../versions";
 import { Memory, memoryFields, memoryOf, memoryProblem, type Remembered, Where, whereFields } from "./ray_more";
 
 interface Group extends Box {
@@ -104,6 +105,7 @@ export function NewCluster({ profile, taken, close }: { profile: string; taken: 
             <Choice label={t.form.image} options={images.map((item) => [item.name, item.name])} value={filled.image} problem={problem} field={templates.map((at) => `${at}.template.spec.containers[0].image`)} onChange={(event) => change({ image: event.currentTarget.value, rayVersion: "" })} />
             <Field label={t.ray.version} required value={filled.rayVersion} problem={problem} field="spec.rayVersion" onInput={(event) => change({ rayVersion: event.currentTarget.value })} />
           </div>
+          <Skew profile={profile} kind="RayCluster" image={filled.image} />
           <fieldset>
             <legend>{t.ray.head}</legend>
             <Sizes box={form.head} at="spec.headGroupSpec" labels={[t.ray.headCpu, t.ray.headMemory, t.ray.headGpu]} problem={problem} change={(part) => change({ head: { ...form.head, ...part } })} />

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { environment, fieldsOf, lineProblem, resources, volumes } from "../manifest";
 import { Choice, Field, Folded, Lines } from "../parts/form";
 import { t } from "../text";
-import { useImages } from "./notebook_parts";
+import { useImages } from "../versions";
 
 type Wrong = Parameters<typeof Field>[0]["problem"];
 interface Shown {

@@ -5,8 +5,11 @@ import { later } from "../later";
 import { Dialog } from "../parts/dialog";
 import { Field, Rest, useForm } from "../parts/form";
 import { Logs } from "../parts/logs";
+import { Skew } from "../parts/skew";
+import { turn } from "../power";
 import { may } from "../rights";
 import { t } from "../text";
+import { imageOf } from "../versions";
 import { doorOf, phaseOf } from "../workload";
 
 interface Group {
@@ -46,6 +49,7 @@ function Connect({ cluster, close }: { cluster: KubeObject; close: () => void })
   return (
     <Dialog title={t.ray.connectTo(cluster.metadata.name)} close={close}>
       <h3>{t.ray.fromNotebook}</h3>
+      <Skew profile={cluster.metadata.namespace ?? ""} kind="RayCluster" image={imageOf(cluster)} />
       <pre class="code" tabIndex={0} aria-label={t.ray.python}>{`import ray\nray.init("ray://${service}:10001")`}</pre>
       <h3>{t.ray.fromLaptop}</h3>
       <p>{t.ray.tokenFirst}</p>
@@ -67,7 +71,7 @@ export function ClusterDialog({ ask, close }: { ask: ClusterAsk; close: () => vo
 export function ClusterActions({ item, entry, ask, failed }: { item: KubeObject; entry: ProfileEntry; ask: (what: ClusterAsk) => void; failed: (problem: Problem | null) => void }) {
   const { name } = item.metadata;
   const path = `${paths.rayclusters(entry.name)}/${name}`;
-  const suspend = (value: boolean) => mergePatch(path, { spec: { suspend: value } }).then(() => failed(null), failed);
+  const power = (on: boolean) => turn(item, on).then(() => failed(null), failed);
   if (item.metadata.deletionTimestamp) return null;
   const off = item.spec?.suspend === true;
   return (
@@ -79,7 +83,7 @@ export function ClusterActions({ item, entry, ask, failed }: { item: KubeObject;
         <>
           <button aria-label={t.ray.connectTo(name)} onClick={() => ask({ what: "connect", item })}>{t.ray.connect}</button>
           {groupsOf(item).length ? <button aria-label={t.ray.scaleOf(name)} onClick={() => ask({ what: "scale", item })}>{t.ray.scale}</button> : null}
-          <button aria-label={off ? t.palette.start(name) : t.palette.stop(name)} onClick={() => void suspend(!off)}>{off ? t.notebooks.start : t.notebooks.stop}</button>
+          <button aria-label={off ? t.palette.start(name) : t.palette.stop(name)} onClick={() => void power(off)}>{off ? t.notebooks.start : t.notebooks.stop}</button>
         </>
       ) : null}
       <button aria-label={t.logs.of(name)} onClick={() => ask({ what: "logs", item })}>{t.logs.button}</button>

@@ -3,7 +3,7 @@ import { type KubeObject, paths, type ProfileEntry } from "../api";
 import { useObjects } from "../live";
 import { Alert, Empty, Loading, Page, State } from "../parts/page";
 import { type Row, Table } from "../parts/table";
-import { may } from "../rights";
+import { may, roleName } from "../rights";
 import { stay } from "../router";
 import { t } from "../text";
 import { doorOf, pageOf, phaseOf } from "../workload";
@@ -19,7 +19,7 @@ export function Shared({ entry }: { entry: ProfileEntry }) {
     const open = may("open", entry, item.kind, name);
     return {
       key: uid,
-      cells: [<a href={pageOf(item)} onClick={stay}>{name}</a>, titles[item.kind], role, <State phase={phaseOf(item)} />],
+      cells: [<a href={pageOf(item)} onClick={stay}>{name}</a>, titles[item.kind], roleName(role), <State phase={phaseOf(item)} />],
       actions: open && phaseOf(item) === "Running" ? (
         <a class="button primary" target="_blank" rel="noopener" aria-label={t.newTab(t.notebooks.open, name)} href={doorOf(item)}>{t.notebooks.open}</a>
       ) : null,

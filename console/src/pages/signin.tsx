@@ -1,6 +1,7 @@
 // The way in: e-mail and password; and the password that a person who came by link sets.
 import { useState } from "preact/hooks";
 import { post } from "../api";
+import { arrive } from "../begin";
 import { Field, Rest, useForm } from "../parts/form";
 import { Languages, Logo } from "../shell";
 import { t } from "../text";
@@ -17,6 +18,7 @@ export function SignIn({ next, done }: { next: string | null; done: () => Promis
     const target = safeNext(next);
     if (/^\/(notebook|ray|serve)\//.test(target)) location.assign(target);
     else {
+      arrive();
       history.replaceState(null, "", target);
       await done();
     }

@@ -11,7 +11,8 @@ const covers = (fields: Fields | undefined, problem: Problem | null | undefined)
 
 // The server begins with the rule where the field is named apart ("must be …"), or with the field's path: a person sees the label.
 function sentence(label: string, problem: Problem): string {
-  const rule = problem.field && problem.message.startsWith(`${problem.field} `) ? problem.message.slice(problem.field.length + 1) : problem.message;
+  const path = [`${problem.field}: `, `${problem.field} `].find((prefix) => problem.field && problem.message.startsWith(prefix)) ?? "";
+  const rule = problem.message.slice(path.length);
   return /^(is|must|has|may|can|cannot)\b/.test(rule) ? `${label} ${rule}${/[.!?]$/.test(rule) ? "" : "."}` : rule;
 }
 

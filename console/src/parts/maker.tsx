@@ -20,11 +20,12 @@ interface Props {
   taken: string[];
   fields: string[];
   close: () => void;
+  made?: (name: string) => void; // once it is there
   children: (problem: Problem | null) => ComponentChildren;
 }
 const standIn = "a-name"; // so that the rest of a form is judged before it has a name
 
-export function Maker({ title, path, manifest, own = null, taken, fields, close, children }: Props) {
+export function Maker({ title, path, manifest, own = null, taken, fields, close, made, children }: Props) {
   const [shown, setShown] = useState(false);
   const [edited, setEdited] = useState<string | null>(null);
   const yaml = edited ?? toYaml(manifest);
@@ -34,8 +35,9 @@ export function Maker({ title, path, manifest, own = null, taken, fields, close,
   const form = useForm(async () => {
     const wrong = edited === null ? own ?? exists : null;
     if (wrong) throw wrong;
-    await call("POST", path, yaml, "application/yaml");
+    const stored = await call<Named>("POST", path, yaml, "application/yaml");
     close();
+    made?.(stored.metadata.name);
   }, yaml);
   const problem = form.problem ?? (edited === null ? own ?? exists : null) ?? verdict.problem;
   return (
