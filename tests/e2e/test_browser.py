@@ -37,11 +37,12 @@ def test_sign_in_with_the_keyboard(house, page):
 
 def test_create_profile_and_notebook(house, page):
     page.get_by_label(re.compile("profile name|name of your profile", re.I)).fill("dana")
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name=re.compile("^create profile$", re.I)).click()
     expect(page.get_by_role("link", name=re.compile("^notebooks$", re.I))).to_be_visible(timeout=20000)
     page.get_by_role("link", name=re.compile("^notebooks$", re.I)).click()
     page.get_by_role("button", name=re.compile("new notebook", re.I)).click()
     page.get_by_label(re.compile("^name$", re.I)).fill("lab")
+    page.get_by_label("Open it once it runs").uncheck()
     shot(page, "03-new-notebook")
     page.get_by_role("button", name=re.compile("^(create|start)", re.I)).click()
     row = page.get_by_role("row", name=re.compile(r"\blab\b"))

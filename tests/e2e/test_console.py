@@ -402,7 +402,7 @@ def test_sharing_for_a_day_with_somebody_unknown(house, visit):
 def test_a_profile_changes_hands(house, visit):
     page = visit(IVAN)
     page.get_by_label("Profile name").fill("ivan")
-    page.keyboard.press("Enter")
+    button(page, "^create profile$").click()
     page.get_by_role("link", name="Members", exact=True).click(timeout=30000)
     button(page, "^transfer ownership").click()
     page.get_by_label("New owner's e-mail").fill(JUDY)
