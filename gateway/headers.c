@@ -400,6 +400,8 @@ static bool passes_back(const struct headers_return *back, struct slice name, st
     if (slice_is_nocase(name, "Set-Cookie2") || slice_is_nocase(name, "Alt-Svc") ||
         slice_is_nocase(name, "Strict-Transport-Security") || slice_is_nocase(name, "Public-Key-Pins"))
         return false;
+    if (back->cookie && slice_is_nocase(name, "Location"))
+        return false;
     if (back->main_host &&
         (slice_is_nocase(name, "Clear-Site-Data") || slice_is_nocase(name, "Service-Worker-Allowed") ||
          slice_is_nocase(name, "Content-Security-Policy") || slice_starts(name, "Access-Control-") ||

@@ -40,6 +40,7 @@ struct headers_return {
     const struct host *host;
     struct slice prefix; /* to put back into Location when it was stripped from the path; else empty */
     bool secure, main_host;
+    bool cookie;     /* of the main host let it in: the console's script, whose credentials no Location may carry on */
     bool upgrade;    /* 101 to a WebSocket handshake */
     bool chunked;    /* we frame the body in chunks */
     bool keep_alive; /* the client's connection goes on */

@@ -97,6 +97,7 @@ static bool write_head(struct connection *connection, const struct http_response
         .prefix = prefix_to_restore(exchange),
         .secure = connection_is_secure(connection),
         .main_host = exchange->host.kind == HOST_MAIN,
+        .cookie = exchange->host.kind == HOST_MAIN && exchange->by_cookie,
         .upgrade = upgrade,
         .chunked = exchange->frame,
         .keep_alive = !connection->close_after,

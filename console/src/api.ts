@@ -37,6 +37,7 @@ async function ask(method: string, path: string, body?: unknown, type = "applica
       method,
       headers,
       credentials: "same-origin",
+      redirect: "error", // a workload that is asked (jobs, documents) must not choose what else this person's credentials ask
       body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body),
     });
   } catch {
