@@ -112,6 +112,17 @@
       "seconds that running requests get to finish after SIGTERM")                                                     \
     X(public_apps, "ATELIER_PUBLIC_APPS", BOOL, "false", 1, 5, false,                                                  \
       "owners may let anybody use applications of their Ray clusters without signing in (atelier.dev/public-apps)")    \
+    X(resume_wait_s, "ATELIER_RESUME_WAIT_S", INTEGER, "25", 0, 600, false,                                            \
+      "seconds that a program's request waits for the Ray cluster it went to while that starts, before it is "         \
+      "answered "                                                                                                      \
+      "503; a load balancer in front must wait longer; 0: not at all")                                                 \
+    X(ray_prometheus_host, "ATELIER_RAY_PROMETHEUS_HOST", TEXT, "", 0, 500, false,                                     \
+      "URL at which heads of Ray clusters reach the Prometheus that has their figures; empty: dashboards hide their "  \
+      "metrics pages")                                                                                                 \
+    X(ray_grafana_host, "ATELIER_RAY_GRAFANA_HOST", TEXT, "", 0, 500, false,                                           \
+      "the same of the Grafana whose panels those pages embed; it needs ray_prometheus_host")                          \
+    X(ray_grafana_iframe_host, "ATELIER_RAY_GRAFANA_IFRAME_HOST", TEXT, "", 0, 500, false,                             \
+      "URL at which browsers reach that Grafana; empty: ray_grafana_host")                                             \
     X(idle_notebook_s, "ATELIER_IDLE_NOTEBOOK_S", INTEGER, "0", 0, 31536000, false,                                    \
       "seconds after which a notebook that nobody uses is stopped, unless it or its profile says otherwise; 0: never") \
     X(idle_cluster_s, "ATELIER_IDLE_CLUSTER_S", INTEGER, "0", 0, 31536000, false,                                      \

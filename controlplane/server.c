@@ -13,6 +13,7 @@
 #include "controlplane/sampler.h"
 #include "controlplane/upkeep.h"
 #include "controlplane/watch.h"
+#include "gateway/limits.h"
 #include "notebooks/notebooks.h"
 #include "ray/resume.h"
 #include "store/store.h"
@@ -137,6 +138,7 @@ static int open_gateway(struct server *server, struct error *error)
     AUTO_FREE char *door_directory = memory_format("%s/workloads", config->tls_directory.text);
     if (engine_traits(server->engine)->api_within)
         server->doors = doors_new(server->engine);
+    gateway_limits.resume_wait_ms = config->resume_wait_s.number * 1000;
     struct gateway_options options = {.auth = server->auth,
                                       .engine = server->engine,
                                       .listen = config->listen.text,

@@ -10,6 +10,7 @@
 #include "gateway/api.h"
 #include "gateway/exchange.h"
 #include "gateway/forward.h"
+#include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/proxy.h"
 #include "gateway/reply.h"
@@ -388,7 +389,7 @@ static enum step (*const handlers[CONNECTION_STATES])(struct connection *) = {
     [CONNECTION_HEAD] = run_head,      [CONNECTION_BODY] = api_collect,     [CONNECTION_API] = api_wait,
     [CONNECTION_REPLY] = run_reply,    [CONNECTION_STREAM] = stream_step,   [CONNECTION_PROXY] = proxy_step,
     [CONNECTION_TUNNEL] = tunnel_step, [CONNECTION_FORWARD] = forward_step, [CONNECTION_LINGER] = run_linger,
-    [CONNECTION_CLOSED] = run_closed,
+    [CONNECTION_CLOSED] = run_closed,  [CONNECTION_HELD] = hold_step,
 };
 
 void connection_set_state(struct connection *connection, enum connection_state state)
@@ -435,6 +436,8 @@ static enum step on_deadline(struct connection *connection)
         return on_write_timeout(connection);
     case CONNECTION_PROXY:
         return proxy_timeout(connection);
+    case CONNECTION_HELD:
+        return hold_timeout(connection);
     case CONNECTION_TUNNEL:
         return tunnel_timeout(connection);
     case CONNECTION_FORWARD:

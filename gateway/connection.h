@@ -19,6 +19,7 @@
     X(API)     /* a worker has the request */                                                                          \
     X(REPLY)   /* an answer of ours is on its way */                                                                   \
     X(STREAM)  /* an answer without end */                                                                             \
+    X(HELD)    /* the workload is starting, and the request waits for it */                                            \
     X(PROXY)   /* a workload answers */                                                                                \
     X(TUNNEL)  /* bytes both ways after 101 */                                                                         \
     X(FORWARD) /* a WebSocket that carries one TCP stream */                                                           \
@@ -118,5 +119,7 @@ struct slice connection_ahead(const struct connection *connection);
 
 /* dispatch.c: what the request in <exchange> becomes. */
 enum step dispatch(struct connection *connection);
+/* The same for one that has waited (hold.c): target and policy, anew. */
+enum step dispatch_again(struct connection *connection);
 
 #endif

@@ -7,6 +7,7 @@
 #include "gateway/forward.h"
 #include "gateway/guard.h"
 #include "gateway/headers.h"
+#include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/pod_request.h"
 #include "gateway/proxy.h"
@@ -207,6 +208,8 @@ static enum step connect_workload(struct connection *connection, const struct po
                               exchange->request.path, exchange->request.query, exchange->request.has_query);
     if (exchange->target.state == TARGET_RESUMES)
         return resume_begin(connection, policy);
+    if (!exchange->target.service[0] && hold_begin(connection))
+        return STEP_WAIT;
     if (!exchange->target.service[0])
         return reply_unavailable(connection, 503, "nothing answers yet: it is stopped, or being made");
     _Atomic int64_t *count = tunnel ? &resource->tunnels : &resource->requests;
@@ -334,6 +337,25 @@ static enum step authorize(struct connection *connection, const struct policy *p
     if (pod && depends_on_owner(exchange, policy, decision))
         return find_pod_owner(connection);
     return follow_decision(connection, policy, decision);
+}
+
+static enum step authorize_again(struct connection *connection, const struct policy *policy)
+{
+    if (!find_target(connection))
+        return reply_not_found(connection);
+    struct decision decision = decide_on_target(connection, policy);
+    if (decision.allowed && hold_begin(connection))
+        return STEP_WAIT;
+    hold_end(connection->exchange);
+    return follow_decision(connection, policy, decision);
+}
+
+enum step dispatch_again(struct connection *connection)
+{
+    const struct policy *policy = policy_take(connection->io.loop->gateway->options.auth);
+    enum step step = authorize_again(connection, policy);
+    policy_release(policy);
+    return step;
 }
 
 /* Somebody without a credential, where an application is open to anybody. On the main host a browser is led to the

@@ -4,6 +4,7 @@
 #include "gateway/api.h"
 #include "gateway/body.h"
 #include "gateway/dial.h"
+#include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/upstream.h"
 
@@ -46,6 +47,7 @@ void exchange_end(struct connection *connection)
         return;
     connection->exchange = NULL;
     permit_close(&exchange->permit);
+    hold_end(exchange);
     api_abandon(exchange);
     if (exchange->dial)
         dial_abandon(exchange->dial);

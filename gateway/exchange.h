@@ -25,6 +25,8 @@ struct exchange {
     struct permit permit; /* holds the identity */
     struct resource *resource;
     _Atomic int64_t *counted; /* the resource's count that holds this one, or NULL */
+    struct resource *waiting; /* the profile, while this is one of its requests that wait (hold.c) */
+    int64_t wait_until_ms;    /* of the loop's clock; 0: it has not waited */
     bool by_cookie;           /* the identity came from a cookie */
     bool read_only;           /* the caller may not do more than look */
     bool reply_started;       /* bytes of an answer have been written */

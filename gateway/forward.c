@@ -2,6 +2,7 @@
 #include "gateway/forward.h"
 
 #include "gateway/dial.h"
+#include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/pod_request.h"
 #include "gateway/proxy.h"
@@ -118,7 +119,7 @@ static void on_dialled(struct connection *connection, int fd, const struct error
         open_stream(connection);
     else if (exchange->route.kind == ROUTE_POD)
         reply_error(connection, error);
-    else
+    else if (!hold_begin(connection))
         proxy_fail(connection, 503, error->message[0] ? error->message : "the workload cannot be reached");
     connection_run(connection);
 }

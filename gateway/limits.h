@@ -54,6 +54,9 @@
     X(linger_bytes, 262144, "how much of that is thrown away first")                                                   \
     X(half_close_ms, 5000, "a client that shut its side down may still wait this long for the answer")                 \
     X(dial_ms, 15000, "reaching a workload; the engine gives up earlier")                                              \
+    X(resume_wait_ms, 25000, "a request waits for its cluster to start; load balancers give up after 30 s")            \
+    X(hold_look_ms, 500, "how often a request that waits looks whether it may go on")                                  \
+    X(tenant_holds, 64, "requests of one profile that wait: each holds a connection and 20 KiB")                       \
     X(response_ms, 900000, "the first byte of an answer: notebook conversions take minutes")                           \
     X(upstream_idle_ms, 20000, "a pooled upstream connection; tornado and aiohttp close at 75 and 3630 s")             \
     X(upstream_fresh_ms, 2000, "how long ago a pooled connection was used, for requests that cannot be sent twice")    \

@@ -4,6 +4,7 @@
 #include "gateway/body.h"
 #include "gateway/dial.h"
 #include "gateway/headers.h"
+#include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/reply.h"
 #include "gateway/upstream.h"
@@ -25,7 +26,7 @@ static void on_dialled(struct connection *connection, int fd, const struct error
     exchange->dial = NULL;
     if (fd >= 0)
         exchange->upstream = upstream_new(connection, exchange->route.namespace, &exchange->target, fd);
-    if (!exchange->upstream)
+    if (!exchange->upstream && !hold_begin(connection))
         proxy_fail(connection, 503, error->message[0] ? error->message : "the workload cannot be reached");
     connection_run(connection);
 }

@@ -3,6 +3,7 @@
 
 #include "gateway/body.h"
 #include "gateway/dial.h"
+#include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/reply.h"
 
@@ -60,7 +61,8 @@ static void on_resumed(struct connection *connection, int fd, const struct error
         exchange->target.state = TARGET_AS_IT_IS;
     else
         exchange->target.state = TARGET_STARTING;
-    reply_unavailable(connection, 503, error->message);
+    if (!hold_begin(connection))
+        reply_unavailable(connection, 503, error->message);
     connection_run(connection);
 }
 

@@ -1,4 +1,5 @@
-/* A request to a suspended cluster: it starts it again where that is wanted, and is answered meanwhile. */
+/* A request to a suspended cluster: it starts it again where that is wanted, and waits for it or is answered meanwhile.
+ */
 #ifndef ATELIER_GATEWAY_RESUME_H
 #define ATELIER_GATEWAY_RESUME_H
 
@@ -8,8 +9,8 @@
  * mean what they send; a browser's request counts if it changes something (its Origin has been checked) or goes there
  * from nowhere else. Pure. */
 bool resume_is_meant(const struct http_request *request, bool by_cookie);
-/* The exchange is decided and its target is TARGET_RESUMES: 503 in any case, and the cluster starts if the caller may
- * change it and means it. */
+/* The exchange is decided and its target is TARGET_RESUMES: the cluster starts if the caller may change it and means
+ * it, and the request waits for it where it may (hold.h); else it is answered 503. */
 enum step resume_begin(struct connection *connection, const struct policy *policy);
 
 #endif

@@ -138,6 +138,8 @@ static struct {
 } workload = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static _Atomic int64_t workload_body_bytes;
 static _Atomic int dial_calls;
+/* How clusters "asleep-late…" are: they answer only as they are. */
+static _Atomic int late_cluster = TARGET_RESUMES;
 
 static inline bool send_all(int fd, const char *bytes, size_t count)
 {
@@ -335,6 +337,8 @@ int engine_dial(struct engine *engine, const char *namespace, const char *servic
     (void)namespace;
     (void)port;
     dial_calls++;
+    if (strncmp(service, "asleep-late", 11) == 0 && late_cluster != TARGET_AS_IT_IS)
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "nothing listens yet");
     if (strcmp(service, "dead") == 0)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the notebook is stopped");
     if (strcmp(service, "hang") == 0)
@@ -465,6 +469,8 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     ret->strip_prefix = route->kind != ROUTE_NOTEBOOK;
     if (strncmp(route->name, "asleep", 6) == 0)
         ret->state = TARGET_RESUMES;
+    if (strncmp(route->name, "asleep-late", 11) == 0)
+        ret->state = (enum target_state)late_cluster;
     if (route->kind == ROUTE_SERVE &&
         (strncmp(route->name, "open", 4) == 0 || strcmp(route->name, "asleep-open") == 0) &&
         slice_starts(route->tail, "/app") && apps_open)
@@ -474,7 +480,7 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     return true;
 }
 
-/* Which started: "asleep-stuck" does not. */
+/* Which started: "asleep-stuck" does not, "asleep-late…" take until a test says that they answer. */
 static int resume(void *context, const char *namespace, const char *cluster, const char *person, bool *ret_resumed,
                   struct error *error)
 {
@@ -484,6 +490,8 @@ static int resume(void *context, const char *namespace, const char *cluster, con
     if (strcmp(cluster, "asleep-stuck") == 0)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "nothing can be written now");
     *ret_resumed = true;
+    if (strncmp(cluster, "asleep-late", 11) == 0)
+        late_cluster = TARGET_STARTING;
     return 0;
 }
 

@@ -39,6 +39,9 @@ static int reset(void **state)
         person_revoked[i] = grant_revoked[i] = false;
     stream_gone_calls = 0;
     apps_open = true;
+    late_cluster = TARGET_RESUMES;
+    gateway_limits.resume_wait_ms = 0;
+    gateway_limits.hold_look_ms = 50;
     return 0;
 }
 
@@ -686,6 +689,99 @@ static void one_tenant_cannot_take_every_dial(void **state)
     clock_sleep_ms(1600);
 }
 
+/* --- what waits for a cluster that starts ------------------------------------------------------------------------- */
+
+/* Each test has a cluster of its own: connections to it are kept. */
+#define TO_LATE(line, which) line " /ray/alice/asleep-late" which "/api/jobs/ HTTP/1.1\r\n" HOST
+
+static int send_to_late(const char *request)
+{
+    int fd = client_connect();
+    send_all(fd, request, strlen(request));
+    return fd;
+}
+
+static void await_starting(void)
+{
+    for (int i = 0; i < 200 && late_cluster != TARGET_STARTING; i++)
+        clock_sleep_ms(10);
+    assert_int_equal(late_cluster, TARGET_STARTING);
+}
+
+static void assert_answered(int fd, int status, const char *text)
+{
+    AUTO_BUFFER struct buffer answer = {0};
+    assert_int_equal(client_answer(fd, &answer, false, 5000), status);
+    if (!strstr(answer.p, text))
+        fail_msg("no \"%s\" in: %s", text, answer.p);
+    close(fd);
+}
+
+static void a_request_waits_for_its_cluster(void **state)
+{
+    (void)state;
+    gateway_limits.resume_wait_ms = 10000;
+    int fd = send_to_late(TO_LATE("POST", "1") ALICE "Content-Length: 2\r\n\r\n{}");
+    await_starting();
+    clock_sleep_ms(200);
+    assert_int_equal(workload.requests, 0);
+    late_cluster = TARGET_AS_IT_IS;
+    assert_answered(fd, 200, "");
+    assert_int_equal(workload.requests, 1);
+    assert_int_equal(workload_body_bytes, 2);
+}
+
+static void it_waits_only_so_long(void **state)
+{
+    (void)state;
+    gateway_limits.resume_wait_ms = 300;
+    int64_t start = clock_monotonic_ms();
+    int fd = send_to_late(TO_LATE("GET", "2") ALICE "\r\n");
+    assert_answered(fd, 503, "the cluster is starting");
+    assert_in_range(clock_monotonic_ms() - start, 290, 3000);
+    /* Nor does a person wait, nor a page of theirs. */
+    gateway_limits.resume_wait_ms = 60000;
+    assert_answered(send_to_late(TO_LATE("GET", "2") ALICE "Accept: text/html\r\n\r\n"), 503, "is starting");
+    assert_int_equal(workload.requests, 0);
+}
+
+static void only_some_of_a_profile_wait(void **state)
+{
+    (void)state;
+    int64_t usual = gateway_limits.tenant_holds;
+    gateway_limits.resume_wait_ms = 60000;
+    gateway_limits.tenant_holds = 2;
+    int first = send_to_late(TO_LATE("GET", "3") ALICE "\r\n");
+    await_starting();
+    int second = send_to_late(TO_LATE("GET", "3") ALICE "\r\n");
+    clock_sleep_ms(100);
+    assert_answered(send_to_late(TO_LATE("GET", "3") ALICE "\r\n"), 503, "the cluster is starting");
+    close(first); /* whoever goes makes room */
+    clock_sleep_ms(100);
+    int third = send_to_late(TO_LATE("GET", "3") ALICE "\r\n");
+    clock_sleep_ms(100);
+    late_cluster = TARGET_AS_IT_IS;
+    assert_answered(second, 200, "");
+    assert_answered(third, 200, "");
+    gateway_limits.tenant_holds = usual;
+}
+
+static void who_loses_the_right_waits_no_longer(void **state)
+{
+    (void)state;
+    gateway_limits.resume_wait_ms = 60000;
+    int fd = send_to_late(TO_LATE("GET", "4") ALICE "\r\n");
+    await_starting();
+    clock_sleep_ms(50);
+    person_revoked[1] = true;
+    policy_changed();
+    assert_closes_within(fd, 500);
+    close(fd);
+    late_cluster = TARGET_AS_IT_IS;
+    clock_sleep_ms(200);
+    assert_int_equal(workload.requests, 0);
+}
+
 /* --- the admin socket --------------------------------------------------------------------------------------------- */
 
 static void the_admin_socket_knows_its_user(void **state)
@@ -825,6 +921,10 @@ int main(int argc, char **argv)
         TEST(wire_upstream),
         TEST(wire_open),
         TEST(wire_resume),
+        TEST(a_request_waits_for_its_cluster),
+        TEST(it_waits_only_so_long),
+        TEST(only_some_of_a_profile_wait),
+        TEST(who_loses_the_right_waits_no_longer),
         TEST(large_upload_is_streamed),
         TEST(large_download_waits_for_its_reader),
         TEST(expect_continue_is_answered),
