@@ -7,6 +7,7 @@
 #include "controlplane/limits.h"
 #include "engine/kubernetes/kubernetes.h"
 #include "engine/local/local.h"
+#include "engine/raymetrics.h"
 
 static int open_local(const struct config *config, struct store *store, struct engine **ret, struct error *error)
 {
@@ -53,6 +54,12 @@ static int open_kubernetes(const struct config *config, struct engine **ret, str
 
 int engine_open(const struct config *config, struct store *store, struct engine **ret, struct error *error)
 {
+    const struct raymetrics hosts = {.prometheus = config->ray_prometheus_host.text,
+                                     .grafana = config->ray_grafana_host.text,
+                                     .grafana_iframe = config->ray_grafana_iframe_host.text};
+    int status = raymetrics_use(&hosts, error);
+    if (status < 0)
+        return status;
     return config->engine.number ? open_kubernetes(config, ret, error) : open_local(config, store, ret, error);
 }
 

@@ -441,6 +441,8 @@ int ray_job_admit(struct engine *engine, const cJSON *old, cJSON *job, struct er
     int r = ray_check_metadata("RayJob", RAY_OWNER_NAME_MAX, old, job, &spec, error);
     if (r == 0)
         r = check_spec(engine, job, spec, error);
+    if (r == 0)
+        ray_complete_metrics(engine, json_at(old, SPEC, "rayClusterSpec", NULL), json_member(spec, "rayClusterSpec"));
     if (r < 0 || !old)
         return r;
     AUTO_JSON cJSON *was = json_copy(old);

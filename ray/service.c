@@ -275,5 +275,7 @@ int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, s
         r = check_one_machine(engine, service, spec, error);
     if (r == 0)
         r = ray_check_spec(engine, "spec.rayClusterConfig", service, true, cluster, error);
+    if (r == 0)
+        ray_complete_metrics(engine, json_at(old, "spec", "rayClusterConfig", NULL), cluster);
     return r == 0 && !old ? check_services_free(engine, service, error) : r;
 }

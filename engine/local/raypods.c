@@ -5,6 +5,7 @@
 #include "engine/local/demand.h"
 #include "engine/local/raystart.h"
 #include "engine/local/raystore.h"
+#include "engine/raymetrics.h"
 
 /* KubeRay's: the names of pods and services stay within 63 bytes. */
 enum { NAME_PREFIX_MAX = 50 };
@@ -401,6 +402,8 @@ static void complete_pod(const struct object *cluster, const cJSON *group, cJSON
     if (head && json_true(cluster->body, "spec", "enableInTreeAutoscaling", NULL))
         json_push_text(arguments, "--no-monitor"); /* the sidecar is the one that scales */
     set_env(cluster, container, head);
+    if (head)
+        raymetrics_complete(container);
     ray_store_complete(cluster, container, arguments, head);
     add_readiness(container, parameters);
     set_command(cluster, json_member(group, "template"), container, arguments);

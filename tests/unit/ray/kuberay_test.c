@@ -63,12 +63,24 @@ static void completes_what_kuberay_needs(void **state)
     for (size_t i = 0; i < COUNT_OF(names); i++)
         assert_non_null(strstr(ports, names[i]));
     assert_null(strstr(ports, "gcs-server")); /* it has a name for that port already */
+    const cJSON *grafana = json_named(json_member(head, "env"), "RAY_GRAFANA_HOST");
+    assert_string_equal(json_text(grafana, "value", NULL), "DISABLED"); /* its dashboard has no figures to show */
     const cJSON *group = json_at(rc, "spec", "workerGroupSpecs", NULL)->child;
+    assert_null(json_named(json_at(group, "template", "spec", "containers", NULL)->child, "env"));
     assert_non_null(json_member(group, "minReplicas"));
     assert_non_null(json_member(group, "maxReplicas"));
     AUTO_JSON cJSON *again = json_copy(rc);
     assert_int_equal(ray_cluster_admit(&fake.base, rc, again, &error), 0);
     assert_true(json_equal(rc, again));
+    /* Applied once more as it was written, or from before heads were told of it: the pods that run are not changed. */
+    cJSON *again_head = json_at(again, "spec", "headGroupSpec", "template", "spec", "containers", NULL)->child;
+    json_remove(again_head, "env");
+    assert_int_equal(ray_cluster_admit(&fake.base, rc, again, &error), 0);
+    assert_true(json_equal(rc, again));
+    json_remove(again_head, "env");
+    AUTO_JSON cJSON *older = json_copy(again);
+    assert_int_equal(ray_cluster_admit(&fake.base, older, again, &error), 0);
+    assert_true(json_equal(older, again));
 }
 
 static void reads_the_version_from_the_tag(void **state)

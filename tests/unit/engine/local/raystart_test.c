@@ -133,6 +133,8 @@ static void test_head_life_names_and_service(void **state)
     const cJSON *container = cJSON_GetArrayItem(json_at(pod, "spec", "containers", NULL), 0);
     assert_string_equal(cJSON_GetArrayItem(json_member(container, "command"), 0)->valuestring, "ray");
     assert_non_null(json_member(container, "readinessProbe"));
+    const cJSON *grafana = json_named(json_member(container, "env"), "RAY_GRAFANA_HOST");
+    assert_string_equal(json_text(grafana, "value", NULL), "DISABLED"); /* its dashboard has no figures to show */
 }
 
 /* A template's own command runs first, and in the tenant's own shell; what is generated follows as arguments. */
