@@ -35,6 +35,8 @@ int apply_object(struct call *call, const cJSON *object, struct error *error);
 /* <patch>: an object is a merge patch (RFC 7386), an array a JSON Patch (RFC 6902). Waits if --wait was given. */
 int patch_object(struct call *call, const struct resource *resource, const char *name, const cJSON *patch,
                  const char *done, struct error *error);
+/* spec.suspend of the object named first, for kinds of Ray's. */
+int suspend_object(struct call *call, const char *word, bool suspended, struct error *error);
 /* `get` of those that a field selector names. */
 int get_matching(struct call *call, const struct resource *resource, const char *fields, struct error *error);
 /* `get WORD` and `delete WORD NAME...` under another command's name. */

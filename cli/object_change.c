@@ -85,6 +85,14 @@ int patch_object(struct call *call, const struct resource *resource, const char 
     return failed || dry_run ? failed : object_wait_if_asked(call, resource, name, error);
 }
 
+int suspend_object(struct call *call, const char *word, bool suspended, struct error *error)
+{
+    AUTO_JSON cJSON *patch = json_object();
+    json_set_bool(json_object_in(patch, "spec"), "suspend", suspended);
+    return patch_object(call, resource_by_word(word), call->arguments[0], patch, suspended ? "suspended" : "resumed",
+                        error);
+}
+
 int list_objects(struct call *call, const char *word, struct error *error)
 {
     call->arguments[0] = word;

@@ -63,21 +63,14 @@ int verb_ray_scale(struct call *call, struct error *error)
     return patch_object(call, resource, call->arguments[0], patch, done, error);
 }
 
-static int set_suspended(struct call *call, bool suspended, const char *done, struct error *error)
-{
-    AUTO_JSON cJSON *patch = json_object();
-    json_set_bool(json_object_in(patch, "spec"), "suspend", suspended);
-    return patch_object(call, resource_by_word("rayclusters"), call->arguments[0], patch, done, error);
-}
-
 int verb_ray_suspend(struct call *call, struct error *error)
 {
-    return set_suspended(call, true, "suspended", error);
+    return suspend_object(call, "rayclusters", true, error);
 }
 
 int verb_ray_resume(struct call *call, struct error *error)
 {
-    return set_suspended(call, false, "resumed", error);
+    return suspend_object(call, "rayclusters", false, error);
 }
 
 int verb_ray_open(struct call *call, struct error *error)

@@ -54,21 +54,14 @@ int verb_job_create(struct call *call, struct error *error)
     return failed ? failed : create_object(call, resource_by_word("rayjobs"), object, error);
 }
 
-static int set_suspended(struct call *call, bool suspended, const char *done, struct error *error)
-{
-    AUTO_JSON cJSON *patch = json_object();
-    json_set_bool(json_object_in(patch, "spec"), "suspend", suspended);
-    return patch_object(call, resource_by_word("rayjobs"), call->arguments[0], patch, done, error);
-}
-
 int verb_job_suspend(struct call *call, struct error *error)
 {
-    return set_suspended(call, true, "suspended", error);
+    return suspend_object(call, "rayjobs", true, error);
 }
 
 int verb_job_resume(struct call *call, struct error *error)
 {
-    return set_suspended(call, false, "resumed", error);
+    return suspend_object(call, "rayjobs", false, error);
 }
 
 /* Ray's own Jobs API stops the driver; the RayJob then tells how it ended. */
