@@ -187,7 +187,8 @@ class Atelier(Client):
                         ATELIER_LISTEN=f"127.0.0.1:{self.port}",
                         ATELIER_TLS_LISTEN=f"127.0.0.1:{self.tls_port}",
                         ATELIER_METRICS_LISTEN=f"127.0.0.1:{self.metrics_port}",
-                        ATELIER_OUTBOUND="off")
+                        ATELIER_OUTBOUND="off",
+                        ATELIER_RESUME_WAIT_S="0")  # what does not answer says so at once; test_ray_resume waits
         for name in ("ATELIER_URL", "ATELIER_TOKEN"):
             self.env.pop(name, None)
         self.process = None

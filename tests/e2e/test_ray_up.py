@@ -1,8 +1,9 @@
 """Files of Ray's cluster launcher: shown as a RayCluster, started for real, used and taken down."""
 import json
+import pathlib
 
 import pytest
-from atelier import running
+from atelier import IMAGES, lone_head, running, wait_for
 
 ALICE = "alice@example.com"
 MINIMAL = {
@@ -52,3 +53,52 @@ def test_a_minimal_file_runs_is_used_and_goes(own, tmp_path):
     assert "unchanged" in again.stdout
     own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE)
     assert "up-gcp" not in own.cli("get", "rayclusters", "-n", "alice", user=ALICE).stdout
+
+
+LAUNCHER = sorted(pathlib.Path(__file__).with_name("launcher").glob("*.yaml"))  # the full examples of Ray's documentation
+# What `ray up` itself takes for what a file leaves out.
+DEFAULTS = sorted((IMAGES / "ray-2.60/venv/lib").glob("python3.*/site-packages/ray/autoscaler/[ag][zc]*/defaults.yaml"))
+
+
+@pytest.mark.parametrize("path", LAUNCHER + DEFAULTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_whole_files_convert_and_say_what_is_left_out(own, path):
+    shown = own.cli("ray", "up", path, "--dry-run", "-o", "json", "--image", "ray-2.60", "-n", "alice", user=ALICE)
+    cluster = json.loads(shown.stdout)
+    groups = cluster["spec"]["workerGroupSpecs"]
+    assert [group["maxReplicas"] for group in groups] == [2] and cluster["spec"]["enableInTreeAutoscaling"]
+    assert "spot" in json.dumps(groups[0]["template"]["spec"]["nodeSelector"])
+    for left_out in ("auth: not used", "head_setup_commands[0]: not run", "head_start_ray_commands: not run"):
+        assert left_out in shown.stderr, shown.stderr
+
+
+@pytest.mark.parametrize("path", LAUNCHER, ids=lambda path: path.stem)
+def test_whole_files_run_with_sizes_clamped(own, path):
+    own.cli("ray", "up", path, "-n", "alice", "--image", "ray-2.60", "--wait", "--timeout", "8m", *SIZES, user=ALICE, timeout=500)
+    script = "import ray; ray.init(); print('cpus', ray.available_resources()['CPU'])"
+    done = own.cli("ray", "exec", path, "-n", "alice", "--", "python", "-c", script, user=ALICE, timeout=500)
+    assert "cpus" in done.stdout
+    inside = own.cli("ray", "attach", path, "-n", "alice", user=ALICE, check=False, input="ray --version\n")
+    assert "ray, version" in inside.stdout, inside
+    own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE, timeout=300)
+
+
+def test_a_changed_template_rolls_as_its_strategy_says(own):
+    path = "/apis/ray.io/v1/namespaces/alice/rayclusters/rolls"
+    own.cli("apply", "-n", "alice", "-f", "-", input=lone_head("rolls"), user=ALICE)
+    first = own.wait_raycluster("alice", "rolls", ALICE, 0, 480)["status"]["head"]["podName"]
+    changed = json.loads(lone_head("rolls"))
+    container = changed["spec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
+    container["env"] = [{"name": "GENERATION", "value": "second"}]
+    refused = own.cli("apply", "-n", "alice", "-f", "-", input=json.dumps(changed), user=ALICE, check=False)
+    assert refused.returncode == 1 and "spec.upgradeStrategy.type" in refused.stderr and "Recreate" in refused.stderr, refused
+    changed["spec"]["upgradeStrategy"] = {"type": "Recreate"}
+    own.cli("apply", "-n", "alice", "-f", "-", input=json.dumps(changed), user=ALICE)
+
+    def second():
+        head = own.get(path, ALICE).json["status"].get("head", {}).get("podName")
+        return head if head and head != first else None
+    head = wait_for("another head", second, 120)
+    own.wait_raycluster("alice", "rolls", ALICE, 0, 480)
+    assert own.cli("exec", "-n", "alice", head, "--", "printenv", "GENERATION", user=ALICE).stdout.strip() == "second"
+    assert own.get(f"/api/v1/namespaces/alice/pods/{first}", ALICE).status == 404
+    own.cli("ray", "delete", "rolls", "-n", "alice", "--wait", user=ALICE, timeout=300)

@@ -74,7 +74,7 @@ class House:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.environment = {
-            **os.environ, "ATELIER_ENGINE": "kubernetes", "ATELIER_KUBECONFIG": str(kubeconfig),
+            **os.environ, "ATELIER_ENGINE": "kubernetes", "ATELIER_RESUME_WAIT_S": "0", "ATELIER_KUBECONFIG": str(kubeconfig),
             "ATELIER_NAMESPACE": "atelier-system", "ATELIER_LISTEN": f"127.0.0.1:{self.port}",
             "ATELIER_TLS_LISTEN": "", "ATELIER_METRICS_LISTEN": f"127.0.0.1:{free_port()}",
             "ATELIER_DATA": str(self.folder), "ATELIER_ADMIN_SOCKET": str(self.folder / "admin.sock"),

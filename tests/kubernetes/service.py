@@ -92,7 +92,7 @@ class Atelierd:
         self.data.mkdir(exist_ok=True)
         give(self.data)
         self.socket = self.data / "admin.sock"
-        self.env = {**os.environ, "ATELIER_ENGINE": "kubernetes", "ATELIER_KUBECONFIG": str(kubeconfig),
+        self.env = {**os.environ, "ATELIER_ENGINE": "kubernetes", "ATELIER_RESUME_WAIT_S": "0", "ATELIER_KUBECONFIG": str(kubeconfig),
                     "DATABASE_URL": database, "ATELIER_DATA": str(self.data), "ATELIER_RUN_DIR": str(self.data),
                     "ATELIER_LISTEN": f"127.0.0.1:{self.port}", "ATELIER_METRICS_LISTEN": "",
                     "ATELIER_TLS_LISTEN": f"127.0.0.1:{self.tls_port}",
