@@ -3,7 +3,7 @@ import json
 import pathlib
 
 import pytest
-from atelier import IMAGES, lone_head, running, wait_for
+from atelier import IMAGES, running
 
 ALICE = "alice@example.com"
 MINIMAL = {
@@ -80,25 +80,3 @@ def test_whole_files_run_with_sizes_clamped(own, path):
     inside = own.cli("ray", "attach", path, "-n", "alice", user=ALICE, check=False, input="ray --version\n")
     assert "ray, version" in inside.stdout, inside
     own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE, timeout=300)
-
-
-def test_a_changed_template_rolls_as_its_strategy_says(own):
-    path = "/apis/ray.io/v1/namespaces/alice/rayclusters/rolls"
-    own.cli("apply", "-n", "alice", "-f", "-", input=lone_head("rolls"), user=ALICE)
-    first = own.wait_raycluster("alice", "rolls", ALICE, 0, 480)["status"]["head"]["podName"]
-    changed = json.loads(lone_head("rolls"))
-    container = changed["spec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
-    container["env"] = [{"name": "GENERATION", "value": "second"}]
-    refused = own.cli("apply", "-n", "alice", "-f", "-", input=json.dumps(changed), user=ALICE, check=False)
-    assert refused.returncode == 1 and "spec.upgradeStrategy.type" in refused.stderr and "Recreate" in refused.stderr, refused
-    changed["spec"]["upgradeStrategy"] = {"type": "Recreate"}
-    own.cli("apply", "-n", "alice", "-f", "-", input=json.dumps(changed), user=ALICE)
-
-    def second():
-        head = own.get(path, ALICE).json["status"].get("head", {}).get("podName")
-        return head if head and head != first else None
-    head = wait_for("another head", second, 120)
-    own.wait_raycluster("alice", "rolls", ALICE, 0, 480)
-    assert own.cli("exec", "-n", "alice", head, "--", "printenv", "GENERATION", user=ALICE).stdout.strip() == "second"
-    assert own.get(f"/api/v1/namespaces/alice/pods/{first}", ALICE).status == 404
-    own.cli("ray", "delete", "rolls", "-n", "alice", "--wait", user=ALICE, timeout=300)
