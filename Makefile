@@ -11,7 +11,7 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protectio
 CPPFLAGS := -D_GNU_SOURCE -I. -I$(BUILD)/gen -I/usr/include/postgresql
 CFLAGS := -std=gnu17 -O2 -g $(WARNINGS) $(HARDEN)
 LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread
-LIBS := -lpq -lcurl -lssl -lcrypto -lcjson -lyaml -lz -lseccomp
+LIBS := -lpq -lcurl -lssl -lcrypto -lcjson -lyaml -lz -lseccomp -lnghttp2
 ifneq ($(SANITIZE),)
 CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -O1
 LDFLAGS += -fsanitize=$(SANITIZE)

@@ -25,6 +25,8 @@ static bool find_resource(enum route_kind kind, struct resource *ret)
     case ROUTE_SERVICE:
     case ROUTE_TUNNEL:
     case ROUTE_POD:
+    case ROUTE_RAY_CLIENT:
+    case ROUTE_SERVE_GRPC:
         break;
     }
     return false;

@@ -472,11 +472,12 @@ static void add_token(struct routes *routes, const char *namespace, const char *
     snprintf(ret->header_value, sizeof(ret->header_value), "%s %s", scheme, token);
 }
 
-static void add_ray_token(struct routes *routes, const char *namespace, const char *cluster, struct target *ret)
+static void add_ray_token(struct routes *routes, const char *namespace, const char *cluster, const char *header,
+                          struct target *ret)
 {
     char key[KEY_SIZE];
     const struct cluster *known = map_get(routes->clusters, make_key(key, namespace, cluster));
-    add_token(routes, namespace, known ? known->secret : "ray-auth", "X-Ray-Authorization", "Bearer", ret);
+    add_token(routes, namespace, known ? known->secret : "ray-auth", header, "Bearer", ret);
 }
 
 static void add_notebook_token(struct routes *routes, const char *namespace, const char *notebook, struct target *ret)
@@ -487,11 +488,16 @@ static void add_notebook_token(struct routes *routes, const char *namespace, con
 }
 
 /* A RayService's own services lead to the cluster that it stands on now, and are authorized as that. */
+static bool is_of_cluster(enum route_kind kind)
+{
+    return kind == ROUTE_RAY || kind == ROUTE_SERVE || kind == ROUTE_RAY_CLIENT || kind == ROUTE_SERVE_GRPC;
+}
+
 static const struct service *find_ray_service(struct routes *routes, const struct route *route)
 {
     char key[KEY_SIZE];
     char name[KEY_SIZE];
-    snprintf(name, sizeof(name), "%s-%s", route->name, route->kind == ROUTE_RAY ? "head-svc" : "serve-svc");
+    snprintf(name, sizeof(name), "%s-%s", route->name, route->kind == ROUTE_SERVE ? "serve-svc" : "head-svc");
     const struct service *service = map_get(routes->services, make_key(key, route->namespace, name));
     return service && service->ray_service && strcmp(service->owner_kind, "RayCluster") == 0 ? service : NULL;
 }
@@ -501,10 +507,10 @@ static const struct service *find_service(struct routes *routes, const struct ro
 {
     char key[KEY_SIZE];
     const char *name = route->name;
-    if (route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE)
+    if (is_of_cluster(route->kind))
         name = map_get(routes->heads, make_key(key, route->namespace, route->name));
     const struct service *service = name ? map_get(routes->services, make_key(key, route->namespace, name)) : NULL;
-    if (!service && (route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE))
+    if (!service && is_of_cluster(route->kind))
         service = find_ray_service(routes, route);
     if (service && route->kind == ROUTE_NOTEBOOK &&
         (strcmp(service->owner_kind, "Notebook") != 0 || strcmp(service->owner_name, route->name) != 0))
@@ -521,6 +527,10 @@ static const char *wanted_port(const struct route *route)
         return "8265";
     case ROUTE_SERVE:
         return "8000";
+    case ROUTE_RAY_CLIENT:
+        return "10001";
+    case ROUTE_SERVE_GRPC:
+        return "9000";
     case ROUTE_API:
     case ROUTE_SERVICE:
     case ROUTE_TUNNEL:
@@ -534,8 +544,7 @@ static const char *wanted_port(const struct route *route)
 static bool resolve_waiting(struct routes *routes, const struct route *route, struct target *ret)
 {
     char key[KEY_SIZE];
-    if ((route->kind != ROUTE_RAY && route->kind != ROUTE_SERVE) ||
-        !map_get(routes->clusters, make_key(key, route->namespace, route->name)))
+    if (!is_of_cluster(route->kind) || !map_get(routes->clusters, make_key(key, route->namespace, route->name)))
         return false;
     *ret = (struct target){.strip_prefix = true};
     copy_text(ret->owner_kind, sizeof(ret->owner_kind), "RayCluster");
@@ -574,9 +583,12 @@ static bool find_target(struct routes *routes, const struct route *route, struct
     copy_text(target.owner_name, sizeof(target.owner_name), service->owner_name);
     if (route->kind == ROUTE_SERVE)
         note_public(routes, route, &target);
-    bool carries_http = port && route->kind != ROUTE_TUNNEL && route->kind != ROUTE_SERVE;
-    if (carries_http && service->head && is_dashboard(port))
-        add_ray_token(routes, route->namespace, service->owner_name, &target);
+    bool carries_http =
+        port && route->kind != ROUTE_TUNNEL && route->kind != ROUTE_SERVE && route->kind != ROUTE_SERVE_GRPC;
+    if (route->kind == ROUTE_RAY_CLIENT)
+        add_ray_token(routes, route->namespace, service->owner_name, "authorization", &target);
+    else if (carries_http && service->head && is_dashboard(port))
+        add_ray_token(routes, route->namespace, service->owner_name, "X-Ray-Authorization", &target);
     else if (carries_http && strcmp(service->owner_kind, "Notebook") == 0)
         add_notebook_token(routes, route->namespace, service->owner_name, &target);
     *ret = target;

@@ -10,6 +10,7 @@
 #include "gateway/api.h"
 #include "gateway/exchange.h"
 #include "gateway/forward.h"
+#include "gateway/grpc.h"
 #include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/proxy.h"
@@ -161,6 +162,7 @@ enum step connection_close(struct connection *connection, enum connection_close 
     timer_clear(loop, &connection->timer);
     tunnel_end(connection);
     forward_end(connection);
+    grpc_end(connection);
     exchange_end(connection);
     chunk_give(&loop->chunks, &connection->in);
     chunk_give(&loop->chunks, &connection->out);
@@ -299,6 +301,8 @@ static enum step run_head(struct connection *connection)
 {
     struct http_fault fault;
     size_t head_bytes;
+    if (tls_speaks_h2(&connection->io))
+        return grpc_begin(connection);
     for (;;) {
         if (chunk_waiting(connection->in) > 0) {
             compact(connection->in);
@@ -388,8 +392,8 @@ static enum step run_closed(struct connection *connection)
 static enum step (*const handlers[CONNECTION_STATES])(struct connection *) = {
     [CONNECTION_HEAD] = run_head,      [CONNECTION_BODY] = api_collect,     [CONNECTION_API] = api_wait,
     [CONNECTION_REPLY] = run_reply,    [CONNECTION_STREAM] = stream_step,   [CONNECTION_PROXY] = proxy_step,
-    [CONNECTION_TUNNEL] = tunnel_step, [CONNECTION_FORWARD] = forward_step, [CONNECTION_LINGER] = run_linger,
-    [CONNECTION_CLOSED] = run_closed,  [CONNECTION_HELD] = hold_step,
+    [CONNECTION_TUNNEL] = tunnel_step, [CONNECTION_FORWARD] = forward_step, [CONNECTION_GRPC] = grpc_step,
+    [CONNECTION_LINGER] = run_linger,  [CONNECTION_CLOSED] = run_closed,    [CONNECTION_HELD] = hold_step,
 };
 
 void connection_set_state(struct connection *connection, enum connection_state state)
@@ -442,6 +446,8 @@ static enum step on_deadline(struct connection *connection)
         return tunnel_timeout(connection);
     case CONNECTION_FORWARD:
         return forward_timeout(connection);
+    case CONNECTION_GRPC:
+        return grpc_timeout(connection);
     case CONNECTION_LINGER:
         return connection_close(connection, CLOSE_DONE);
     case CONNECTION_API:

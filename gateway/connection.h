@@ -23,6 +23,7 @@
     X(PROXY)   /* a workload answers */                                                                                \
     X(TUNNEL)  /* bytes both ways after 101 */                                                                         \
     X(FORWARD) /* a WebSocket that carries one TCP stream */                                                           \
+    X(GRPC)    /* HTTP/2 */                                                                                            \
     X(LINGER)  /* everything is said; the client may finish reading */                                                 \
     X(CLOSED)
 enum connection_state {
@@ -50,6 +51,7 @@ enum connection_state {
     X(TUNNEL_BROKEN, "tunnel_broken", "a tunnel's WebSocket broke the protocol")                                       \
     X(STREAM_ENDED, "stream_ended", "a stream ended")                                                                  \
     X(STREAM_BEHIND, "stream_behind", "a stream's reader fell too far behind")                                         \
+    X(FLOODED, "flooded", "more was asked of HTTP/2 than it needs")                                                    \
     X(DRAINED, "drained", "the gateway stops")                                                                         \
     X(STRANGER, "stranger", "another user came to the admin socket")
 enum connection_close {
@@ -65,6 +67,7 @@ enum step { STEP_AGAIN, STEP_WAIT, STEP_CLOSED };
 struct exchange;
 struct tunnel;
 struct forward;
+struct grpc;
 struct connection {
     struct io io;
     unsigned magic;
@@ -84,6 +87,7 @@ struct connection {
     struct exchange *exchange;                /* HEAD: NULL */
     struct tunnel *tunnel;
     struct forward *forward;
+    struct grpc *grpc;
     char peer[48];
     char door[64]; /* as its listener's */
 };
@@ -121,5 +125,13 @@ struct slice connection_ahead(const struct connection *connection);
 enum step dispatch(struct connection *connection);
 /* The same for one that has waited (hold.c): target and policy, anew. */
 enum step dispatch_again(struct connection *connection);
+/*
+ * May the gRPC call in <exchange> go to its target? Its host, route and request are filled; then so are permit, target
+ * and resource, which counts it. 0, or the HTTP status that says why not, with a text. Nobody learns from either what
+ * exists that they may not see.
+ */
+enum { DISPATCH_WHY_SIZE = 192 };
+int dispatch_call(struct connection *connection, char ret_why[DISPATCH_WHY_SIZE]);
+void dispatch_note_call(struct connection *connection); /* into the audit log: this caller begins to make such calls */
 
 #endif

@@ -44,12 +44,15 @@ static bool identify(struct connection *connection, const struct policy *policy)
     AUTO_BUFFER struct buffer decoded = {0};
     const struct header *authorization =
         resource_host ? NULL : http_fields_find(&exchange->request.fields, "Authorization");
+    *identity = (struct identity){.kind = IDENTITY_ANONYMOUS};
     if (connection->listener == LISTENER_DOOR)
         return authorization && bearer_parse(authorization->value, &credentials.bearer) &&
                door_identify(connection, credentials.bearer, identity);
     if (authorization)
         return bearer_of(&exchange->request.fields, authorization, &decoded, &credentials.bearer) &&
                auth_identify(policy, &credentials, identity);
+    if (exchange->host.kind == HOST_GRPC)
+        return true; /* nobody: what a browser adds by itself does not count */
     if (connection->listener == LISTENER_ADMIN) {
         *identity = (struct identity){.kind = IDENTITY_LOCAL, .platform_admin = true, .email = "local"};
         return true;
@@ -474,6 +477,8 @@ enum step dispatch(struct connection *connection)
         exchange->host.kind = HOST_MAIN; /* there is only one */
         exchange->host.label[0] = '\0';
     }
+    if (exchange->host.kind == HOST_GRPC)
+        return fault(connection, 421, "this host speaks gRPC, over TLS and HTTP/2");
     if (exchange->host.kind == HOST_FOREIGN)
         return fault(connection, 421, "no such host is served here");
     if (slice_is(exchange->request.method, "OPTIONS") && slice_is(exchange->request.target, "*"))
@@ -493,4 +498,54 @@ enum step dispatch(struct connection *connection)
     enum step step = with_policy(connection, policy);
     policy_release(policy);
     return step;
+}
+
+/* --- gRPC --------------------------------------------------------------------------------------------------------- */
+
+static int refuse_call(int status, const char *why, char ret_why[DISPATCH_WHY_SIZE])
+{
+    snprintf(ret_why, DISPATCH_WHY_SIZE, "%s", why);
+    return status;
+}
+
+static int decide_call(struct connection *connection, const struct policy *policy, char ret_why[DISPATCH_WHY_SIZE])
+{
+    struct exchange *exchange = connection->exchange;
+    if (!identify(connection, policy))
+        return refuse_call(401, "the token is not valid", ret_why);
+    if (exchange->permit.identity.kind == IDENTITY_ANONYMOUS)
+        return refuse_call(401, "present a token of yours as the metadata authorization: Bearer TOKEN", ret_why);
+    static const char absent[] = "nothing that you may use is there: it is absent, or your token does not open it";
+    if (!find_target(connection))
+        return refuse_call(404, absent, ret_why);
+    struct decision decision = decide_on_target(connection, policy);
+    if (!decision.visible)
+        return refuse_call(404, absent, ret_why);
+    if (!decision.allowed) {
+        const char *why = decision.reason ? decision.reason : "your role does not allow this";
+        note_denial(connection, why);
+        return refuse_call(403, why, ret_why);
+    }
+    if (exchange->target.state == TARGET_RESUMES)
+        return refuse_call(503, "the cluster is suspended: start it with `atelier ray resume`, then call again",
+                           ret_why);
+    if (!exchange->target.service[0])
+        return refuse_call(503, "nothing answers yet: it is stopped, or being made", ret_why);
+    if (!resource_enter(&exchange->resource->requests, gateway_limits.resource_requests))
+        return refuse_call(429, "this workload already serves as many requests as it may", ret_why);
+    exchange->counted = &exchange->resource->requests;
+    return 0;
+}
+
+int dispatch_call(struct connection *connection, char ret_why[DISPATCH_WHY_SIZE])
+{
+    const struct policy *policy = policy_take(connection->io.loop->gateway->options.auth);
+    int status = decide_call(connection, policy, ret_why);
+    policy_release(policy);
+    return status;
+}
+
+void dispatch_note_call(struct connection *connection)
+{
+    note_opened(connection, "grpc", connection->exchange->target.owner_name, connection->exchange->target.port);
 }

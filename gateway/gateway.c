@@ -9,6 +9,7 @@
 #include "gateway/connection.h"
 #include "gateway/exchange.h"
 #include "gateway/forward.h"
+#include "gateway/grpc.h"
 #include "gateway/permit.h"
 #include "gateway/port_forward.h"
 #include "gateway/upstream.h"
@@ -255,6 +256,8 @@ static void run_drain(struct loop *loop, struct message *message)
             forward_go_away(connection);
         if (last || connection->idle.next)
             connection_close(connection, CLOSE_DRAINED);
+        else
+            grpc_go_away(connection);
     }
 }
 

@@ -67,7 +67,17 @@ typedef void (*gateway_handler)(void *context, const struct request *request, st
 /* --- routes to tenants -------------------------------------------------------------------------------------------- */
 /* /notebook/{ns}/{name}/, /ray/{ns}/{name}/, /serve/{ns}/{name}/, /tunnel/{ns}/{service}/{port},
  * /api/v1/namespaces/{ns}/services/[http:]{service}[:{port}]/proxy/ */
-enum route_kind { ROUTE_API, ROUTE_NOTEBOOK, ROUTE_RAY, ROUTE_SERVE, ROUTE_SERVICE, ROUTE_TUNNEL, ROUTE_POD };
+enum route_kind {
+    ROUTE_API,
+    ROUTE_NOTEBOOK,
+    ROUTE_RAY,
+    ROUTE_SERVE,
+    ROUTE_SERVICE,
+    ROUTE_TUNNEL,
+    ROUTE_POD,
+    ROUTE_RAY_CLIENT, /* gRPC: by host, not by path */
+    ROUTE_SERVE_GRPC
+};
 struct route {
     enum route_kind kind;
     char namespace[64];
@@ -75,13 +85,16 @@ struct route {
     char port[64];     /* ROUTE_SERVICE, ROUTE_TUNNEL: as in the URL, "" if absent */
     struct slice tail; /* after the prefix, begins with '/' (or empty when the slash is missing); ROUTE_POD: "exec" */
 };
-/* "notebook-nb1--alice": kind in {notebook, ray, serve}; at most 63 bytes, longer ones end in a hash. */
+/* "notebook-nb1--alice": kind in {notebook, ray, serve, rayclient, grpc}; at most 63 bytes, longer ones end in a hash. */
 void resource_label(const char *kind, const char *namespace, const char *name, char ret[64]);
 /* False with BAD_REQUEST for ambiguous paths. Anything that is not a tenant route is ROUTE_API. */
 bool route_parse(struct slice path, struct route *ret, struct error *error);
 /* /api/v1/namespaces/{ns}/pods/{name}/ and exec, attach or portforward: ROUTE_POD. False for any other path. It is one
  * of the API's paths, and a route of its own for WebSocket handshakes only. */
 bool route_parse_pod(struct slice path, struct route *ret);
+/* "rayclient-rc1--alice" or "grpc-rc1--alice", as resource_label writes it: ROUTE_RAY_CLIENT or ROUTE_SERVE_GRPC. False
+ * for others, and for labels that end in a hash, of which the names cannot be told. */
+bool route_parse_grpc(struct slice label, struct route *ret);
 
 /* Where a route leads. Filled by the resolver, which runs on a loop: it must not block. */
 enum { TARGET_OPEN_SIZE = 129 };

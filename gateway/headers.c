@@ -302,6 +302,25 @@ bool headers_write_request(struct chunk *out, const struct headers_forward *forw
     return !out->full;
 }
 
+/* --- gRPC --------------------------------------------------------------------------------------------------------- */
+
+bool headers_pass_grpc(struct slice name)
+{
+    char text[64];
+    pthread_once(&index_once, index_build);
+    if (name.n == 0 || name.n >= sizeof(text))
+        return false;
+    for (size_t i = 0; i < name.n; i++)
+        text[i] = (char)(name.p[i] == '_' ? '-' : lower(name.p[i]));
+    struct slice plain = {text, name.n};
+    enum rule rule = rule_of(plain);
+    static const char *const browsers[] = {"set-cookie", "alt-svc", "clear-site-data"};
+    for (size_t i = 0; i < COUNT_OF(browsers); i++)
+        if (slice_is(plain, browsers[i]))
+            return false;
+    return rule == PASS || rule == PROTECTED || slice_is(plain, "user-agent");
+}
+
 /* --- towards the cluster's API ------------------------------------------------------------------------------------ */
 
 static bool is_channel(struct slice protocol)

@@ -35,6 +35,10 @@ bool headers_write_request(struct chunk *out, const struct headers_forward *forw
 bool headers_write_api(struct chunk *out, const struct http_request *request, const char *own,
                        struct http_fault *fault);
 
+/* Whether metadata of a gRPC call passes to a workload, and a workload's to the client. Ray's has underscores, so they
+ * are allowed, and no way around a rule: "x_forwarded_for" does not pass either. */
+bool headers_pass_grpc(struct slice name);
+
 struct headers_return {
     const struct http_response *response;
     const struct host *host;

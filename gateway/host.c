@@ -36,6 +36,11 @@ static bool is_resource_label(struct slice label)
            (slice_starts(label, "notebook-") || slice_starts(label, "ray-") || slice_starts(label, "serve-"));
 }
 
+static bool is_grpc_label(struct slice label)
+{
+    return name_is_label(label) && (slice_starts(label, "rayclient-") || slice_starts(label, "grpc-"));
+}
+
 static void classify(struct slice name, const char *base_domain, struct host *ret)
 {
     ret->kind = HOST_FOREIGN;
@@ -49,9 +54,9 @@ static void classify(struct slice name, const char *base_domain, struct host *re
         name.p[name.n - base - 1] != '.')
         return;
     struct slice label = {name.p, name.n - base - 1};
-    if (!is_resource_label(label))
+    if (!is_resource_label(label) && !is_grpc_label(label))
         return;
-    ret->kind = HOST_RESOURCE;
+    ret->kind = is_grpc_label(label) ? HOST_GRPC : HOST_RESOURCE;
     memcpy(ret->label, label.p, label.n);
     ret->label[label.n] = '\0';
 }

@@ -38,6 +38,12 @@
 #define LIMIT_FORWARD_PORTS ((size_t)32)
 /* What a port-forward holds for pods that do not take it, or for a client that does not. */
 #define LIMIT_FORWARD_BYTES ((size_t)256 * 1024)
+/* HTTP/2: what one stream, and all of one connection, may have on its way before it is taken at the other end. Two of
+ * the latter are the most that a connection's streams hold in memory. */
+#define LIMIT_H2_STREAM_WINDOW 262144
+#define LIMIT_H2_CONNECTION_WINDOW 1048576
+/* Frames of one header block behind the first: 16 KiB fit into one (CVE-2024-27316). */
+#define LIMIT_H2_CONTINUATIONS 4
 /* Events taken from the kernel at a time, and steps one connection runs before others get their turn. */
 #define LOOP_EVENTS 256
 #define LOOP_STEPS 32
@@ -89,6 +95,11 @@
     X(handshake_steps, 32, "steps of handshakes a turn, at most 0.3 ms each: others' bytes must not wait for them")    \
     X(certificates, 256, "certificates minted and kept on one loop, 3 KiB each")                                       \
     X(webhook_body_bytes, 3145728, "an AdmissionReview with two versions of the largest object etcd takes")            \
+    X(grpc_streams, 100, "calls at a time on one connection; a Ray client has 3 and one for each thread that waits")   \
+    X(grpc_resets, 200, "calls taken back at once (rapid reset, CVE-2023-44487); then grpc_resets_per_s")              \
+    X(grpc_resets_per_s, 33, "a client whose calls run into their deadlines")                                          \
+    X(h2_control_frames, 600, "PING, SETTINGS, empty or broken frames within h2_control_ms: Ray pings every 30 s")     \
+    X(h2_control_ms, 10000, "of h2_control_frames")                                                                    \
     X(requests_per_turn, 16, "pipelined requests answered before other connections get their turn")
 
 struct gateway_limits {

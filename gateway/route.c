@@ -186,6 +186,24 @@ bool route_parse_pod(struct slice path, struct route *ret)
     return true;
 }
 
+bool route_parse_grpc(struct slice label, struct route *ret)
+{
+    bool client = slice_starts(label, "rayclient-");
+    if (!client && !slice_starts(label, "grpc-"))
+        return false;
+    struct slice rest = slice_skip(label, client ? 10 : 5);
+    const char *mark = rest.n > 2 ? memmem(rest.p, rest.n, "--", 2) : NULL;
+    if (!mark)
+        return false;
+    struct slice name = {rest.p, (size_t)(mark - rest.p)}, namespace = slice_skip(rest, name.n + 2);
+    if (!name_is_label(name) || !name_is_label(namespace) || memmem(namespace.p, namespace.n, "--", 2))
+        return false;
+    *ret = (struct route){.kind = client ? ROUTE_RAY_CLIENT : ROUTE_SERVE_GRPC};
+    copy(ret->name, name);
+    copy(ret->namespace, namespace);
+    return true;
+}
+
 static bool dispatch_prefix(struct slice path, struct route *ret, struct error *error)
 {
     static const struct {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "gateway/host.h"
 #include "gateway/internal.h"
 
 /* RFC 8446 5.1: the most that one record carries. */
@@ -40,6 +41,7 @@ struct tls {
     struct link handshake; /* in the loop's list while it runs */
     struct timer timer;
     bool open;         /* the handshake is done */
+    bool h2;           /* and chose HTTP/2 */
     bool failed;       /* OpenSSL may not be asked again */
     bool readable;     /* the socket */
     bool writable;     /* the socket */
@@ -171,15 +173,30 @@ static bool flush_pending(struct tls *tls)
 
 /* --- a server ----------------------------------------------------------------------------------------------------- */
 
+/* Whether the client means a host that speaks gRPC, on the listener that has such hosts. */
+static bool is_for_grpc(SSL *ssl)
+{
+    const struct tls *tls = BIO_get_data(SSL_get_rbio(ssl));
+    const struct loop *loop = tls->io->loop;
+    const struct tls_server *server = loop->gateway->tls[LISTENER_TLS];
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    struct host host;
+    if (!name || !server || tls->home != &server->loops[loop->number])
+        return false;
+    host_parse(slice_of(name), loop->gateway->options.base_domain, &host);
+    return host.kind == HOST_GRPC;
+}
+
 /* RFC 7301 3.2: whoever asks only for what is not spoken here is told so. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *ret_size, const unsigned char *offered,
                            unsigned size, void *context)
 {
-    (void)ssl;
     (void)context;
-    static const unsigned char ours[] = "\x08http/1.1";
+    static const unsigned char ours[] = "\x02h2\x08http/1.1";
+    const unsigned skip = is_for_grpc(ssl) ? 0 : 3;
     unsigned char *chosen;
-    if (SSL_select_next_proto(&chosen, ret_size, ours, sizeof(ours) - 1, offered, size) != OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, ret_size, ours + skip, (unsigned)sizeof(ours) - 1 - skip, offered, size) !=
+        OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *ret = chosen;
     return SSL_TLSEXT_ERR_OK;
@@ -405,6 +422,10 @@ static bool finish_handshake(struct tls *tls)
 {
     end_handshake(tls);
     metric_add(SSL_session_reused(tls->ssl) ? &handshakes_resumed : &handshakes_done, 1);
+    const unsigned char *protocol = NULL;
+    unsigned length = 0;
+    SSL_get0_alpn_selected(tls->ssl, &protocol, &length);
+    tls->h2 = length == 2 && memcmp(protocol, "h2", 2) == 0;
     tls->open = true;
     tls->io->readable = true;
     tls->io->writable = !tls->pending;
@@ -563,4 +584,9 @@ void tls_shut_down(struct io *io)
         ERR_clear_error();
     tls->shutting = true;
     shut_socket(tls);
+}
+
+bool tls_speaks_h2(const struct io *io)
+{
+    return io->tls && io->tls->h2;
 }

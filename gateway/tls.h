@@ -6,7 +6,8 @@
  * that the socket does not take waits in one chunk, and meanwhile the io is not writable: OpenSSL never has to be asked
  * twice for the same write.
  *
- * TLS 1.2 (ECDHE with AES-GCM or ChaCha20) and 1.3, http/1.1 only, no renegotiation, no compression, no early data.
+ * TLS 1.2 (ECDHE with AES-GCM or ChaCha20) and 1.3, no renegotiation, no compression, no early data.
+ * http/1.1 only, but on https' hosts of gRPC (HOST_GRPC), which a client names in the handshake: h2 comes first there.
  * Sessions are resumed by tickets whose keys are replaced every TICKET_EPOCH_MS and forgotten one such time later.
  */
 #ifndef ATELIER_GATEWAY_TLS_H
@@ -60,6 +61,7 @@ bool tls_news(struct io *io, bool readable, bool writable);
 ssize_t tls_read(struct io *io, void *into, size_t count);
 ssize_t tls_write(struct io *io, const struct iovec *parts, int count);
 void tls_shut_down(struct io *io);
+bool tls_speaks_h2(const struct io *io); /* agreed upon in the handshake (RFC 9113 3.2) */
 
 /* --- for the files behind this one -------------------------------------------------------------------------------- */
 struct ssl_ctx_st;

@@ -72,7 +72,7 @@ static const char *name_to_mint(const char *base_domain, const char *name, struc
 {
     host_parse(slice_of(name), base_domain, scratch);
     /* A name with a port, or one that no resource could have, is no server's name. */
-    if (scratch->kind != HOST_RESOURCE || scratch->text[scratch->name_length])
+    if ((scratch->kind != HOST_RESOURCE && scratch->kind != HOST_GRPC) || scratch->text[scratch->name_length])
         return "";
     return scratch->text;
 }

@@ -5,7 +5,7 @@ directory=$1 seconds=$2
 shift 2
 mkdir -p "$directory"
 flags=(-D_GNU_SOURCE -I. -I/usr/include/postgresql -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
-libraries=(-lpq -lcurl -lssl -lcrypto -lcjson -lyaml -lz -lseccomp -pthread)
+libraries=(-lpq -lcurl -lssl -lcrypto -lcjson -lyaml -lz -lseccomp -lnghttp2 -pthread)
 count=0
 for target in "$@"; do
     name=$(basename "$target" .c)
