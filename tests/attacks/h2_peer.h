@@ -33,12 +33,12 @@ static inline int h2_workload_header(nghttp2_session *session, const nghttp2_fra
                                      void *user)
 {
     (void)flags;
-    (void)user;
     struct h2_request *request = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!request) {
         request = memory_get(sizeof(*request));
         nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, request);
         h2_workload.open++;
+        ++*(int *)user;
     }
     if (name_size == 5 && memcmp(name, ":path", 5) == 0)
         snprintf(request->path, sizeof(request->path), "%.*s", (int)value_size, value);
@@ -117,7 +117,6 @@ static inline int h2_workload_data(nghttp2_session *session, uint8_t flags, int3
 
 static inline int h2_workload_closed(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
-    (void)user;
     struct h2_request *request = nghttp2_session_get_stream_user_data(session, id);
     if (!request)
         return 0;
@@ -126,6 +125,7 @@ static inline int h2_workload_closed(nghttp2_session *session, int32_t id, uint3
     buffer_free(&request->body);
     free(request);
     h2_workload.open--;
+    --*(int *)user;
     return 0;
 }
 
@@ -135,6 +135,7 @@ static inline void *h2_workload_serve(void *context)
     nghttp2_session_callbacks *callbacks;
     nghttp2_session *session;
     nghttp2_option *option;
+    int open = 0; /* streams of this connection */
     nghttp2_option_new(&option);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_session_callbacks_new(&callbacks);
@@ -142,7 +143,7 @@ static inline void *h2_workload_serve(void *context)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, h2_workload_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, h2_workload_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, h2_workload_closed);
-    nghttp2_session_server_new2(&session, callbacks, NULL, option);
+    nghttp2_session_server_new2(&session, callbacks, &open, option);
     nghttp2_submit_settings(session, 0, NULL, 0);
     h2_workload.connections++;
     for (bool ok = true; ok;) {
@@ -163,6 +164,7 @@ static inline void *h2_workload_serve(void *context)
     nghttp2_session_del(session);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
+    h2_workload.open -= open;
     h2_workload.connections--;
     return NULL;
 }

