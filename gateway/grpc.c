@@ -162,6 +162,15 @@ static void set_deadline(struct grpc *grpc)
         link_remove(&connection->idle);
 }
 
+static void say_goodbye(struct grpc *grpc)
+{
+    if (grpc->going)
+        return;
+    grpc->going = true;
+    nghttp2_submit_goaway(grpc->client.session, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(grpc->client.session), NGHTTP2_NO_ERROR, NULL, 0);
+}
+
 static bool has_passed(const struct grpc *grpc, int64_t until_ms)
 {
     return until_ms > 0 && grpc->connection->io.loop->now_ms >= until_ms;
@@ -182,7 +191,7 @@ enum step grpc_timeout(struct connection *connection)
     if (grpc->dialling && has_passed(grpc, grpc->dial_until_ms))
         grpc_workload_give_up(grpc->dialling, "the workload cannot be reached in time");
     if (has_passed(grpc, grpc->idle_until_ms))
-        return connection_close(connection, CLOSE_IDLE);
+        say_goodbye(grpc);
     return STEP_AGAIN;
 }
 
@@ -201,15 +210,6 @@ enum step grpc_begin(struct connection *connection)
     return STEP_AGAIN;
 }
 
-static void say_goodbye(struct grpc *grpc)
-{
-    if (grpc->going)
-        return;
-    grpc->going = true;
-    nghttp2_submit_goaway(grpc->client.session, NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(grpc->client.session), NGHTTP2_NO_ERROR, NULL, 0);
-}
-
 static enum step close_over(struct connection *connection)
 {
     struct grpc *grpc = connection->grpc;
@@ -217,6 +217,7 @@ static enum step close_over(struct connection *connection)
     return connection_close(connection, grpc->client.flooded            ? CLOSE_FLOODED
                                         : connection->io.loop->draining ? CLOSE_DRAINED
                                         : gone                          ? CLOSE_CLIENT_GONE
+                                        : grpc->going                   ? CLOSE_IDLE
                                                                         : CLOSE_REFUSED);
 }
 

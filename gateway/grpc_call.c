@@ -204,8 +204,10 @@ void grpc_call_send_on(struct grpc_call *call)
     fields[count++] = h2_field(SLICE("x-forwarded-host"), slice_of(exchange->host.text));
     fields[count++] = h2_field(SLICE("x-atelier-user"), slice_of(exchange->permit.identity.email));
     fields[count++] = h2_field(SLICE("x-request-id"), slice_of(exchange->id));
-    if (target->header_name[0])
-        fields[count++] = h2_field(slice_of(target->header_name), slice_of(target->header_value));
+    if (target->header_name[0]) {
+        fields[count] = h2_field(slice_of(target->header_name), slice_of(target->header_value));
+        fields[count++].flags = NGHTTP2_NV_FLAG_NO_INDEX; /* RFC 7541 7.1.3 */
+    }
     call->workload_id =
         nghttp2_submit_request(call->workload->wire.session, NULL, fields, count, no_data ? NULL : &provider, call);
     if (call->workload_id < 0) {
@@ -388,6 +390,8 @@ void grpc_call_answer(struct grpc_call *call, struct h2_heading *heading, bool e
         return;
     } else if (heading->status.n == 3 && heading->status.p[0] != '1') {
         begin_answer(call, heading, ended);
+    } else {
+        h2_count(&call->workload->wire, NULL); /* 1xx, of which gRPC has none */
     }
     h2_heading_free(heading);
 }

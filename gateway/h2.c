@@ -265,6 +265,8 @@ void h2_count(struct h2_wire *wire, const nghttp2_frame *frame)
     wire->settled = wire->settled || (frame && frame->hd.type == NGHTTP2_SETTINGS);
     if (frame && !does_nothing(frame))
         return;
+    if (!frame)
+        h2_heading_free(h2_take_heading(wire)); /* a broken block */
     if (now_ms - wire->control_since_ms >= gateway_limits.h2_control_ms) {
         wire->control_since_ms = now_ms;
         wire->controls = 0;
