@@ -149,6 +149,42 @@ static void labels_are_hosts_of_their_own(void **state)
     assert_string_not_equal(label, other);
 }
 
+/* Back from a label to the names it was made of, and from no other label. */
+static void hosts_of_grpc_say_whose_they_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label, *name, *namespace;
+        enum route_kind kind;
+    } good[] = {{"rayclient-rc1--alice", "rc1", "alice", ROUTE_RAY_CLIENT},
+                {"grpc-my-app--team-a", "my-app", "team-a", ROUTE_SERVE_GRPC},
+                {"grpc-grpc-x--grpc-y", "grpc-x", "grpc-y", ROUTE_SERVE_GRPC}};
+    static const char *const bad[] = {"ray-rc1--alice",
+                                      "rayclient-rc1",
+                                      "rayclient---alice",
+                                      "rayclient-rc1--",
+                                      "grpc-a--b--c",
+                                      "grpc-a---b",
+                                      "grpc-a---0123456789abcdef",
+                                      "serve-rc1--alice",
+                                      "grpc-A--b",
+                                      "",
+                                      "grpc-"};
+    struct route route;
+    char label[64];
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        assert_true(route_parse_grpc(slice_of(good[i].label), &route));
+        assert_string_equal(route.name, good[i].name);
+        assert_string_equal(route.namespace, good[i].namespace);
+        assert_int_equal(route.kind, good[i].kind);
+        resource_label(route.kind == ROUTE_RAY_CLIENT ? "rayclient" : "grpc", route.namespace, route.name, label);
+        assert_string_equal(label, good[i].label);
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (route_parse_grpc(slice_of(bad[i]), &route))
+            fail_msg("%s", bad[i]);
+}
+
 static void viewers_see_no_environments(void **state)
 {
     (void)state;
@@ -171,9 +207,9 @@ static void viewers_see_no_environments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_lead_to_workloads),         cmocka_unit_test(ambiguous_paths_are_refused),
-        cmocka_unit_test(only_three_paths_lead_into_pods), cmocka_unit_test(labels_are_hosts_of_their_own),
-        cmocka_unit_test(viewers_see_no_environments),
+        cmocka_unit_test(paths_lead_to_workloads),          cmocka_unit_test(ambiguous_paths_are_refused),
+        cmocka_unit_test(only_three_paths_lead_into_pods),  cmocka_unit_test(labels_are_hosts_of_their_own),
+        cmocka_unit_test(hosts_of_grpc_say_whose_they_are), cmocka_unit_test(viewers_see_no_environments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
