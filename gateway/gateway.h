@@ -85,7 +85,8 @@ struct route {
     char port[64];     /* ROUTE_SERVICE, ROUTE_TUNNEL: as in the URL, "" if absent */
     struct slice tail; /* after the prefix, begins with '/' (or empty when the slash is missing); ROUTE_POD: "exec" */
 };
-/* "notebook-nb1--alice": kind in {notebook, ray, serve, rayclient, grpc}; at most 63 bytes, longer ones end in a hash. */
+/* "notebook-nb1--alice": kind in {notebook, ray, serve, rayclient, grpc}; at most 63 bytes, longer ones end in a hash.
+ */
 void resource_label(const char *kind, const char *namespace, const char *name, char ret[64]);
 /* False with BAD_REQUEST for ambiguous paths. Anything that is not a tenant route is ROUTE_API. */
 bool route_parse(struct slice path, struct route *ret, struct error *error);
