@@ -23,9 +23,10 @@ static struct {
 } h2_workload = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct h2_request {
+    struct h2_request *next; /* of the connection */
     char path[32];
     struct buffer body;
-    bool ended;
+    bool ended, open;
 };
 
 static inline int h2_workload_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -37,8 +38,11 @@ static inline int h2_workload_header(nghttp2_session *session, const nghttp2_fra
     if (!request) {
         request = memory_get(sizeof(*request));
         nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, request);
+        struct h2_request **all = user;
+        request->next = *all;
+        *all = request;
+        request->open = true;
         h2_workload.open++;
-        ++*(int *)user;
     }
     if (name_size == 5 && memcmp(name, ":path", 5) == 0)
         snprintf(request->path, sizeof(request->path), "%.*s", (int)value_size, value);
@@ -117,15 +121,14 @@ static inline int h2_workload_data(nghttp2_session *session, uint8_t flags, int3
 
 static inline int h2_workload_closed(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
+    (void)user;
     struct h2_request *request = nghttp2_session_get_stream_user_data(session, id);
     if (!request)
         return 0;
     if (code)
         h2_workload.reset = code;
-    buffer_free(&request->body);
-    free(request);
+    request->open = false;
     h2_workload.open--;
-    --*(int *)user;
     return 0;
 }
 
@@ -135,7 +138,7 @@ static inline void *h2_workload_serve(void *context)
     nghttp2_session_callbacks *callbacks;
     nghttp2_session *session;
     nghttp2_option *option;
-    int open = 0; /* streams of this connection */
+    struct h2_request *all = NULL;
     nghttp2_option_new(&option);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_session_callbacks_new(&callbacks);
@@ -143,7 +146,7 @@ static inline void *h2_workload_serve(void *context)
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, h2_workload_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, h2_workload_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, h2_workload_closed);
-    nghttp2_session_server_new2(&session, callbacks, &open, option);
+    nghttp2_session_server_new2(&session, callbacks, &all, option);
     nghttp2_submit_settings(session, 0, NULL, 0);
     h2_workload.connections++;
     for (bool ok = true; ok;) {
@@ -164,7 +167,12 @@ static inline void *h2_workload_serve(void *context)
     nghttp2_session_del(session);
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
-    h2_workload.open -= open;
+    for (struct h2_request *request = all, *next; request; request = next) {
+        next = request->next;
+        h2_workload.open -= request->open;
+        buffer_free(&request->body);
+        free(request);
+    }
     h2_workload.connections--;
     return NULL;
 }
