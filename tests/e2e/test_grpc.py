@@ -1,6 +1,7 @@
 """gRPC through the gateway itself: Ray Client and a Serve application, from an ordinary process, with a token and no tunnel."""
 import json
 import subprocess
+import time
 
 import pytest
 from atelier import IMAGES, running, wait_for
@@ -18,13 +19,14 @@ def own():
 @pytest.fixture(scope="module")
 def rc1(own):
     """A head with the port of Serve's gRPC, where an application answers."""
-    cluster = json.loads(own.cli("ray", "create", "rc1", "-n", "alice", "--head-cpu", "1", "--head-memory", "3Gi", "--replicas",
+    cluster = json.loads(own.cli("ray", "create", "rc1", "-n", "alice", "--head-cpu", "2", "--head-memory", "3Gi", "--replicas",
                                  "0", "--dry-run", "-o", "json", user=ALICE).stdout)
     head = cluster["spec"]["headGroupSpec"]
     head["rayStartParams"] = {**head.get("rayStartParams", {}), "num-cpus": "2"}
-    head["template"]["spec"]["containers"][0].setdefault("ports", []).append({"name": "serve-grpc", "containerPort": 9000})
+    container = head["template"]["spec"]["containers"][0]
+    container.setdefault("ports", []).append({"name": "serve-grpc", "containerPort": 9000})
     own.cli("apply", "-n", "alice", "-f", "-", user=ALICE, input=json.dumps(cluster))
-    own.cli("wait", "raycluster", "rc1", "-n", "alice", "--timeout", "500s", user=ALICE, timeout=520)
+    own.cli("wait", "raycluster", "rc1", "-n", "alice", "--timeout", "900s", user=ALICE, timeout=920)
     return "rc1"
 
 
@@ -75,11 +77,6 @@ except grpc.RpcError as refused:
 def test_ray_client_ends_when_access_is_taken_back(own, rc1):
     own.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
     code = PROBE.split("try:")[0] + """
-def requests():
-    import threading
-    yield pb.LogSettingsRequest(enabled=True, loglevel=0)
-    threading.Event().wait(60)
-stub = stubs.RayletLogStreamerStub(channel)
 import time
 try:
     metadata = [("authorization", "Bearer " + os.environ["TOKEN"]), ("client_id", "abc")]
@@ -96,7 +93,7 @@ os._exit(0)
                                     "CA": str(own.data / "tls" / "ca.crt"), "PORT": str(own.tls_port)})
     try:
         assert process.stdout.readline() == "open\n"
-        wait_for("the call has arrived", lambda: "grpc" in own.cli("audit", user=ALICE, check=False).stdout or True, 5)
+        time.sleep(2)  # the call is under way: were it decided only after, the answer would be the same
         own.cli("unshare", "alice", BOB, user=ALICE)
         rest = process.communicate(timeout=30)[0]
         assert "PERMISSION_DENIED" in rest, rest
