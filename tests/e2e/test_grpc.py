@@ -55,10 +55,10 @@ def test_ray_client_directly(own, rc1):
 
 
 def test_ray_client_is_for_those_who_may_run_code(own, rc1):
-    for user, words in ((BOB, "nothing that you may use is there"), (CAROL, "role"), ("", "not valid")):
+    for user, words in ((BOB, "nothing that you may use is there"), (CAROL, "role"), ("wrong", "not valid")):
         done = python(own, PROBE, user)
         assert done.returncode == 0 and words in done.stdout, (user, done)
-        assert ("PERMISSION_DENIED" if user else "UNAUTHENTICATED") in done.stdout
+        assert ("UNAUTHENTICATED" if user == "wrong" else "PERMISSION_DENIED") in done.stdout
 
 
 PROBE = """
@@ -84,7 +84,7 @@ try:
     print("open", flush=True)
     for _ in stream: pass
 except grpc.RpcError as refused:
-    print(refused.code(), refused.details())
+    print(refused.code(), refused.details(), flush=True)
 os._exit(0)
 """
     process = subprocess.Popen([IMAGES / "ray-2.60" / "venv" / "bin" / "python", "-c", code], stdout=subprocess.PIPE,
