@@ -487,12 +487,12 @@ static void add_notebook_token(struct routes *routes, const char *namespace, con
     add_token(routes, namespace, secret, "Authorization", "token", ret);
 }
 
-/* A RayService's own services lead to the cluster that it stands on now, and are authorized as that. */
 static bool is_of_cluster(enum route_kind kind)
 {
     return kind == ROUTE_RAY || kind == ROUTE_SERVE || kind == ROUTE_RAY_CLIENT || kind == ROUTE_SERVE_GRPC;
 }
 
+/* A RayService's own services lead to the cluster that it stands on now, and are authorized as that. */
 static const struct service *find_ray_service(struct routes *routes, const struct route *route)
 {
     char key[KEY_SIZE];
