@@ -13,9 +13,9 @@
 
 enum box_cgroup_kind { BOX_CGROUP_V1, BOX_CGROUP_V2, BOX_CGROUP_HYBRID };
 
-/* Once: finds the hierarchies, and whether the group <path> can be made in them. All of the installation weighs, when the
- * processors are wanted by more, as much as a busy process of the machine's own on each of them: as one alone, a Ray
- * head would miss the 30 s that Ray gives itself to start. */
+/* Once: finds the hierarchies, and whether the group <path> can be made in them. All of the installation weighs, when
+ * the processors are wanted by more, as much as a busy process of the machine's own on each of them: as one alone, a
+ * Ray head would miss the 30 s that Ray gives itself to start. */
 void box_cgroup_start(const char *path);
 /* False where an ordinary user was given no cgroup: nothing limits or measures pods then. */
 bool box_cgroup_limits(void);
