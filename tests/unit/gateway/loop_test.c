@@ -47,13 +47,18 @@ static void deadlines_come_in_order(void **state)
         timer_clear(&loop, &timers[i]);
         timer_set(&loop, &timers[i + 1], (int64_t)(rand_r(&seed) % 1000));
     }
-    int64_t start = loop.now_ms;
-    while (loop.heap_count > 0 && loop.now_ms < start + 10 * 1000) /* a busy machine turns late */
+    /* A turn fires all that has become due since the one before, however late a busy machine turns. */
+    int64_t start = loop.now_ms, before = start - 1;
+    while (loop.heap_count > 0 && loop.now_ms < start + 10 * 1000) {
+        size_t first = fired_count;
+        int64_t due = loop.now_ms;
         loop_turn(&loop, 50);
+        for (size_t i = first; i < fired_count; i++)
+            assert_in_range(fired[i], before + 1, due);
+        before = due;
+    }
     assert_int_equal(fired_count, 200);
     assert_int_equal(loop.heap_count, 0);
-    for (size_t i = 1; i < fired_count; i++)
-        assert_true(fired[i - 1] <= fired[i] + 1); /* within one turn by deadline, turns by time */
 }
 
 static void a_moved_deadline_fires_once(void **state)
