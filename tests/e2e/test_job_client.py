@@ -1,4 +1,6 @@
-"""The Jobs client of Ray's own documentation, from outside, over TLS: unverified as people write it, and with the CA."""
+"""The Jobs client of Ray's own documentation, from outside, over TLS: unverified as people write it, and with the CA. And
+Ray's command line, by either path and with each kind of credential."""
+import json
 import subprocess
 
 import pytest
@@ -55,3 +57,54 @@ def test_a_token_that_is_not_one_is_refused(own, tmp_path):
     done = subprocess.run([IMAGE_BIN / "python", "-c", CLIENT, address, own.tokens[ALICE][:-1] + "!", "False"], cwd=tmp_path,
                           capture_output=True, text=True, timeout=400, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode != 0 and "401" in done.stderr and "ran" not in done.stdout, done.stdout + done.stderr
+
+
+PROXY, SHORT = "/api/v1/namespaces/alice/services/http:ml-cluster1-head-svc:dashboard/proxy/", "/ray/alice/ml-cluster1/"
+
+
+@pytest.fixture(scope="module")
+def credentials(own):
+    """As environments: a header with a token, the same with one of the form name:secret, and Ray's own variables."""
+    named = own.cli("token", "create", "--named", user=ALICE).stdout.strip()
+    return {"header": {"RAY_JOB_HEADERS": json.dumps({"Authorization": f"Bearer {own.tokens[ALICE]}"})},
+            "named": {"RAY_JOB_HEADERS": json.dumps({"Authorization": f"Bearer {named}"})},
+            "token": {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": own.tokens[ALICE]}, "nothing": {}}
+
+
+def ray(own, path, environment, *words):
+    return subprocess.Popen([IMAGE_BIN / "ray", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
+                            env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONUNBUFFERED": "1",
+                                 "RAY_ADDRESS": own.url + path, **environment})
+
+
+def said(process):
+    with process:
+        text, _ = process.communicate(timeout=300)
+    return process.returncode, text
+
+
+def test_the_command_line_submits_lists_follows_and_stops(own, credentials):
+    code, text = said(ray(own, PROXY, credentials["header"], "job", "submit", "--no-wait", "--submission-id", "long", "--",
+                          "python", "-uc", "import time; print('be' 'gun'); time.sleep(900)"))
+    assert code == 0, text
+    code, text = said(ray(own, SHORT, credentials["named"], "job", "list"))
+    assert code == 0 and "long" in text, text
+    follower = ray(own, PROXY, credentials["token"], "job", "logs", "long", "--follow")
+    try:
+        assert any("begun" in line for line in follower.stdout)
+        code, text = said(ray(own, SHORT, credentials["header"], "job", "stop", "long"))
+        assert code == 0 and "was stopped" in text, text
+        assert follower.communicate(timeout=60) and follower.returncode == 0
+    finally:
+        follower.kill()
+        follower.wait()
+    code, text = said(ray(own, SHORT, credentials["token"], "job", "status", "long"))
+    assert code == 0 and "was stopped" in text, text
+    code, text = said(ray(own, SHORT, credentials["nothing"], "job", "list"))
+    assert code != 0 and "401" in text and "long" not in text, text
+
+
+@pytest.mark.parametrize("path", [PROXY, SHORT])
+def test_the_state_of_its_nodes(own, credentials, path):
+    code, text = said(ray(own, path, credentials["token"], "list", "nodes", "--address", own.url + path, "--format", "json"))
+    assert code == 0 and '"state": "ALIVE"' in text and '"is_head_node": true' in text, text
