@@ -6,29 +6,9 @@
 
 /* --- what the client says ----------------------------------------------------------------------------------------- */
 
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
-{
-    struct grpc *grpc = user;
-    (void)session;
-    (void)frame;
-    h2_begin_headers(&grpc->client);
-    return 0;
-}
-
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
-                     uint8_t flags, void *user)
-{
-    struct grpc *grpc = user;
-    (void)session;
-    (void)frame;
-    (void)flags;
-    h2_header(&grpc->client, name, value);
-    return 0;
-}
-
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    struct grpc *grpc = user;
+    struct grpc *grpc = OWNER_OF(user, struct grpc, client);
     bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     h2_count(&grpc->client, frame);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
@@ -47,19 +27,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
-{
-    struct grpc *grpc = user;
-    (void)session;
-    (void)frame;
-    (void)error;
-    h2_count(&grpc->client, NULL);
-    return 0;
-}
-
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t count, void *user)
 {
-    struct grpc *grpc = user;
+    struct grpc *grpc = OWNER_OF(user, struct grpc, client);
     struct grpc_call *call = nghttp2_session_get_stream_user_data(session, id);
     (void)flags;
     if (!call || !call->exchange) {
@@ -99,12 +69,8 @@ static pthread_once_t callbacks_once = PTHREAD_ONCE_INIT;
 
 static void make_callbacks(void)
 {
-    if (nghttp2_session_callbacks_new(&callbacks) != 0)
-        memory_oom(0);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
+    callbacks = h2_callbacks_new();
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
@@ -205,7 +171,7 @@ enum step grpc_begin(struct connection *connection)
     link_init(&grpc->calls);
     link_init(&grpc->workloads);
     connection->grpc = grpc;
-    h2_open(&grpc->client, &connection->io, true, callbacks, grpc);
+    h2_open(&grpc->client, &connection->io, true, callbacks);
     connection_set_state(connection, CONNECTION_GRPC);
     return STEP_AGAIN;
 }

@@ -157,6 +157,15 @@ static void on_revoked(struct permit *permit)
 
 /* --- to the workload ---------------------------------------------------------------------------------------------- */
 
+/* What goes on from a queue. */
+static size_t take(struct grpc_call *call, struct h2_queue *queue, uint8_t *into, size_t count)
+{
+    size_t taken = h2_queue_take(queue, into, count);
+    call->grpc->held -= taken;
+    call->grpc->moved += taken;
+    return taken;
+}
+
 static ssize_t read_up(nghttp2_session *session, int32_t id, uint8_t *into, size_t count, uint32_t *flags,
                        nghttp2_data_source *source, void *user)
 {
@@ -165,9 +174,7 @@ static ssize_t read_up(nghttp2_session *session, int32_t id, uint8_t *into, size
     (void)user;
     if (!call)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    size_t taken = h2_queue_take(&call->up, into, count);
-    call->grpc->held -= taken;
-    call->grpc->moved += taken;
+    size_t taken = take(call, &call->up, into, count);
     nghttp2_session_consume(client_of(call), call->id, taken);
     if (h2_queue_waiting(&call->up) == 0 && call->up_ended)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -348,9 +355,7 @@ static ssize_t read_down(nghttp2_session *session, int32_t id, uint8_t *into, si
     (void)user;
     if (!call)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    size_t taken = h2_queue_take(&call->down, into, count);
-    call->grpc->held -= taken;
-    call->grpc->moved += taken;
+    size_t taken = take(call, &call->down, into, count);
     if (taken > 0 && call->workload)
         nghttp2_session_consume(call->workload->wire.session, call->workload_id, taken);
     if (call->down_ended && h2_queue_waiting(&call->down) == 0) {

@@ -6,29 +6,9 @@
 
 /* --- what the workload says --------------------------------------------------------------------------------------- */
 
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
-{
-    struct grpc_workload *workload = user;
-    (void)session;
-    (void)frame;
-    h2_begin_headers(&workload->wire);
-    return 0;
-}
-
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
-                     uint8_t flags, void *user)
-{
-    struct grpc_workload *workload = user;
-    (void)session;
-    (void)frame;
-    (void)flags;
-    h2_header(&workload->wire, name, value);
-    return 0;
-}
-
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    struct grpc_workload *workload = user;
+    struct grpc_workload *workload = OWNER_OF(user, struct grpc_workload, wire);
     struct grpc_call *call = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     h2_count(&workload->wire, frame);
@@ -43,16 +23,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     } else if (frame->hd.type == NGHTTP2_DATA && call && ended) {
         grpc_call_answer_ended(call);
     }
-    return 0;
-}
-
-static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
-{
-    struct grpc_workload *workload = user;
-    (void)session;
-    (void)frame;
-    (void)error;
-    h2_count(&workload->wire, NULL);
     return 0;
 }
 
@@ -86,12 +56,8 @@ static pthread_once_t callbacks_once = PTHREAD_ONCE_INIT;
 
 static void make_callbacks(void)
 {
-    if (nghttp2_session_callbacks_new(&callbacks) != 0)
-        memory_oom(0);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
+    callbacks = h2_callbacks_new();
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 }
@@ -158,7 +124,7 @@ static void on_dialled(struct connection *connection, int fd, const struct error
     if (fd >= 0)
         workload->upstream = upstream_new(connection, workload->namespace, &workload->target, fd);
     if (workload->upstream) {
-        h2_open(&workload->wire, &workload->upstream->io, false, callbacks, workload);
+        h2_open(&workload->wire, &workload->upstream->io, false, callbacks);
         each_call(workload, grpc_call_send_on);
     } else {
         grpc_workload_give_up(workload, error->message[0] ? error->message : "the workload cannot be reached");

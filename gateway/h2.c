@@ -106,7 +106,7 @@ static nghttp2_option *make_options(void)
     return option;
 }
 
-void h2_open(struct h2_wire *wire, struct io *io, bool server, const nghttp2_session_callbacks *callbacks, void *user)
+void h2_open(struct h2_wire *wire, struct io *io, bool server, const nghttp2_session_callbacks *callbacks)
 {
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, server ? (uint32_t)gateway_limits.grpc_streams : 0},
@@ -116,8 +116,8 @@ void h2_open(struct h2_wire *wire, struct io *io, bool server, const nghttp2_ses
     };
     nghttp2_option *option = make_options();
     *wire = (struct h2_wire){.io = io, .heading_since_ms = io->loop->now_ms, .control_since_ms = io->loop->now_ms};
-    int failed = server ? nghttp2_session_server_new2(&wire->session, callbacks, user, option)
-                        : nghttp2_session_client_new2(&wire->session, callbacks, user, option);
+    int failed = server ? nghttp2_session_server_new2(&wire->session, callbacks, wire, option)
+                        : nghttp2_session_client_new2(&wire->session, callbacks, wire, option);
     nghttp2_option_del(option);
     if (failed ||
         nghttp2_submit_settings(wire->session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings) - (server ? 1 : 0)) ||
@@ -219,11 +219,15 @@ enum h2_flow h2_send(struct h2_wire *wire)
 
 /* --- callbacks ---------------------------------------------------------------------------------------------------- */
 
-void h2_begin_headers(struct h2_wire *wire)
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
+    struct h2_wire *wire = user;
+    (void)session;
+    (void)frame;
     h2_heading_free(wire->heading);
     wire->heading = h2_heading_new(wire->io->loop);
     wire->heading_since_ms = wire->io->loop->now_ms;
+    return 0;
 }
 
 static struct slice text_of(const nghttp2_rcbuf *counted)
@@ -232,10 +236,16 @@ static struct slice text_of(const nghttp2_rcbuf *counted)
     return (struct slice){(const char *)vec.base, vec.len};
 }
 
-void h2_header(struct h2_wire *wire, const nghttp2_rcbuf *name, const nghttp2_rcbuf *value)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
+                     uint8_t flags, void *user)
 {
+    struct h2_wire *wire = user;
+    (void)session;
+    (void)frame;
+    (void)flags;
     if (wire->heading)
         h2_heading_add(wire->heading, text_of(name), text_of(value));
+    return 0;
 }
 
 struct h2_heading *h2_take_heading(struct h2_wire *wire)
@@ -276,4 +286,24 @@ void h2_count(struct h2_wire *wire, const nghttp2_frame *frame)
     metric_add(&floods, 1);
     wire->flooded = true;
     nghttp2_session_terminate_session(wire->session, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
+{
+    (void)session;
+    (void)frame;
+    (void)error;
+    h2_count(user, NULL);
+    return 0;
+}
+
+nghttp2_session_callbacks *h2_callbacks_new(void)
+{
+    nghttp2_session_callbacks *callbacks;
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
+        memory_oom(0);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    return callbacks;
 }

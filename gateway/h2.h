@@ -54,8 +54,11 @@ struct h2_wire {
     bool settled; /* the peer's first SETTINGS came */
     bool flooded; /* and was told so: once that is out the connection ends */
 };
-/* Prepares the session and queues our SETTINGS. <io> stays the caller's; <user> is what callbacks get. */
-void h2_open(struct h2_wire *wire, struct io *io, bool server, const nghttp2_session_callbacks *callbacks, void *user);
+/* Callbacks that gather header blocks and count frames that are not valid, for a role to add its own to; kept for good.
+ * What callbacks get as the user's data is the h2_wire. */
+nghttp2_session_callbacks *h2_callbacks_new(void);
+/* Prepares the session and queues our SETTINGS. <io> stays the caller's. */
+void h2_open(struct h2_wire *wire, struct io *io, bool server, const nghttp2_session_callbacks *callbacks);
 void h2_close(struct h2_wire *wire); /* not from within a callback; fine when it is not open */
 
 enum h2_flow { H2_STILL, H2_MOVED, H2_OVER };
@@ -68,9 +71,6 @@ static inline bool h2_has_output(const struct h2_wire *wire)
     return chunk_waiting(wire->out) + wire->rest.n > 0;
 }
 
-/* For callbacks of the same names: a block begins; a field of it. */
-void h2_begin_headers(struct h2_wire *wire);
-void h2_header(struct h2_wire *wire, const nghttp2_rcbuf *name, const nghttp2_rcbuf *value);
 /* The block that a HEADERS frame has completed: now the caller's. NULL if there is none. */
 struct h2_heading *h2_take_heading(struct h2_wire *wire);
 /* Every frame, good (or NULL for one that is not): too many of those that do nothing are a flood. */

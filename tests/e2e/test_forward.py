@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from atelier import BUILD, IMAGES, ROOT, Atelier, running, wait_for
+from greeter import SERVED
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
@@ -129,19 +130,6 @@ def test_ray_client_from_this_machine(own, rc1):
                 "print('answer', ray.get(ray.remote(lambda: 6 * 7).remote()))")
         done = wait_for("a Ray client through the tunnel", lambda: try_python(code, rc1), 180, 1)
         assert "answer 42" in done
-
-
-SERVED = """
-from ray import serve
-from ray.serve.generated.serve_pb2 import UserDefinedResponse
-serve.start(proxy_location="HeadOnly", grpc_options={"port": 9000, "grpc_servicer_functions": [
-    "ray.serve.generated.serve_pb2_grpc.add_UserDefinedServiceServicer_to_server"]})
-@serve.deployment(ray_actor_options={"num_cpus": 0.1})
-class Greeter:
-    def __call__(self, message):
-        return UserDefinedResponse(greeting="Hello " + message.name)
-serve.run(Greeter.bind(), name="greeter", route_prefix="/greeter")
-"""
 
 
 def test_serve_speaks_grpc_through_a_tunnel(own, rc1):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from atelier import IMAGES, running, wait_for
+from greeter import SERVED
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 
@@ -101,21 +102,6 @@ os._exit(0)
         process.kill()
         process.wait()
 
-
-SERVED = """
-from ray import serve
-from ray.serve.generated.serve_pb2 import UserDefinedResponse
-serve.start(proxy_location="HeadOnly", grpc_options={"port": 9000, "grpc_servicer_functions": [
-    "ray.serve.generated.serve_pb2_grpc.add_UserDefinedServiceServicer_to_server"]})
-@serve.deployment(ray_actor_options={"num_cpus": 0.1})
-class Greeter:
-    def __call__(self, message):
-        return UserDefinedResponse(greeting="Hello " + message.name)
-    def Streaming(self, message):
-        for i in range(5):
-            yield UserDefinedResponse(greeting=f"{i} {message.name}")
-serve.run(Greeter.bind(), name="greeter", route_prefix="/greeter")
-"""
 
 ASK = """
 import os, grpc
