@@ -21,8 +21,9 @@ async function makeProfile(name: string): Promise<void> {
   }
 }
 
-// "alice.smith@example.com" begins with "alice-smith": the server says if it is taken.
-const suggestion = (email: string) => (email.split("@")[0] ?? "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+/, "").slice(0, 40).replace(/-+$/, "");
+// "alice.smith@example.com" begins with "alice-smith": the server says if it is taken. An account of the machine itself
+// (admin@localhost) is nobody's name, and one that is reserved.
+const suggestion = (email: string) => email.endsWith("@localhost") ? "" : (email.split("@")[0] ?? "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^[^a-z]+/, "").slice(0, 40).replace(/-+$/, "");
 
 export function FirstVisit({ me, done }: { me: Me; done: () => Promise<void> }) {
   const first = !me.profiles.some((entry) => entry.owner === me.email);
