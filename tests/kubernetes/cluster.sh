@@ -161,7 +161,7 @@ start_apiserver() {
     write_admission
     if [ -n "$audit" ]; then
         printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n' >"$dir/audit-policy.yaml"
-        audit_flags=(--audit-policy-file "$dir/audit-policy.yaml" --audit-log-path "$dir/audit.log")
+        audit_flags=(--audit-policy-file "$dir/audit-policy.yaml" --audit-log-path "$dir/audit.log" --audit-log-maxsize 4096)
     fi
     # Debian's etcd reports no progress on request, which lists that come as a watch need; without the gate clients list.
     launch kube-apiserver "$tools/kube-apiserver" --etcd-servers "http://$address:$etcd_port" \
