@@ -123,6 +123,12 @@
       "the same of the Grafana whose panels those pages embed; it needs ray_prometheus_host")                          \
     X(ray_grafana_iframe_host, "ATELIER_RAY_GRAFANA_IFRAME_HOST", TEXT, "", 0, 500, false,                             \
       "URL at which browsers reach that Grafana; empty: ray_grafana_host")                                             \
+    X(ray_redis_address, "ATELIER_RAY_REDIS_ADDRESS", TEXT, "", 0, 300, false,                                         \
+      "HOST:PORT of a Redis as heads of Ray clusters reach it: those made by the forms and the command line keep "     \
+      "there what they must not forget; a short name is a service of each profile. Empty: the profile's own Redis on " \
+      "one machine with redis-server, else none")                                                                      \
+    X(ray_redis_secret, "ATELIER_RAY_REDIS_SECRET", TEXT, "", 0, 320, false,                                           \
+      "NAME:KEY of the Secret in each profile that has its password; empty: it has none")                              \
     X(idle_notebook_s, "ATELIER_IDLE_NOTEBOOK_S", INTEGER, "0", 0, 31536000, false,                                    \
       "seconds after which a notebook that nobody uses is stopped, unless it or its profile says otherwise; 0: never") \
     X(idle_cluster_s, "ATELIER_IDLE_CLUSTER_S", INTEGER, "0", 0, 31536000, false,                                      \

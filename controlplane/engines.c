@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "controlplane/limits.h"
+#include "controlplane/raydefaults.h"
 #include "engine/kubernetes/kubernetes.h"
 #include "engine/local/local.h"
 #include "engine/raymetrics.h"
@@ -57,7 +58,9 @@ int engine_open(const struct config *config, struct store *store, struct engine 
     const struct raymetrics hosts = {.prometheus = config->ray_prometheus_host.text,
                                      .grafana = config->ray_grafana_host.text,
                                      .grafana_iframe = config->ray_grafana_iframe_host.text};
-    int status = raymetrics_use(&hosts, error);
+    int status = raydefaults_check(config, error);
+    if (status == 0)
+        status = raymetrics_use(&hosts, error);
     if (status < 0)
         return status;
     return config->engine.number ? open_kubernetes(config, ret, error) : open_local(config, store, ret, error);

@@ -1,5 +1,6 @@
 /* Who is calling, and what is theirs? */
 #include "controlplane/handlers.h"
+#include "controlplane/raydefaults.h"
 
 static const char *kind_name(enum identity_kind kind)
 {
@@ -41,6 +42,7 @@ int whoami_get(struct call *call, struct error *error)
     json_set_text(settings, "version", ATELIER_VERSION);
     json_set_text(settings, "tenantPort", config_port(config));
     json_set_bool(settings, "publicApps", config->public_apps.number != 0);
+    json_set(settings, "ray", raydefaults_show(config, call->server->engine));
     call_json(call, 200, answer);
     return 0;
 }

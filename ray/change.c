@@ -25,8 +25,27 @@ static int refuse(const char *field, struct error *error)
         field);
 }
 
+/* What a head was started with stays so for its life, and its workers judge by the spec what becomes of them without
+ * it. One that waits for a store that does not come may do without. */
+static int check_memory(const cJSON *old, const cJSON *cluster, struct error *error)
+{
+    const cJSON *was = json_at(old, "spec", "gcsFaultToleranceOptions", NULL);
+    const cJSON *is = json_at(cluster, "spec", "gcsFaultToleranceOptions", NULL);
+    bool suspended = json_true(old, "spec", "suspend", NULL) || json_true(cluster, "spec", "suspend", NULL);
+    if ((!was && !is) || json_equal(was, is) || suspended ||
+        !json_text_or("", old, "status", "head", "podName", NULL)[0])
+        return 0;
+    return error_set(
+        error, ERROR_INVALID, "spec.gcsFaultToleranceOptions",
+        "a change of spec.gcsFaultToleranceOptions would not reach the head that runs; suspend the cluster "
+        "first, or delete it and create it again");
+}
+
 int ray_check_change(const cJSON *old, const cJSON *cluster, struct error *error)
 {
+    int r = check_memory(old, cluster, error);
+    if (r < 0)
+        return r;
     /* A cluster without pods has nothing to be out of step with. */
     if (recreates(cluster) || json_true(old, "spec", "suspend", NULL) || json_true(cluster, "spec", "suspend", NULL))
         return 0;

@@ -16,7 +16,8 @@ struct ray_pass {
     const struct object *cluster;
     struct object_list pods; /* of this cluster */
     struct ray_seen seen;
-    char *life; /* of the head, "" without one */
+    char *life;        /* of the head, "" without one */
+    char *store_waits; /* why its head is not made yet, or NULL */
     char template_hash[17];
     bool replace_changed; /* upgradeStrategy Recreate */
     int64_t again_ms;
@@ -147,9 +148,15 @@ static bool may_replace(struct ray_pass *pass, const struct object *pod)
 static bool store_is_ready(struct ray_pass *pass)
 {
     enum { LOOK_AGAIN_MS = 250 };
-    if (ray_store_ready(pass->local, pass->cluster))
+    bool trouble;
+    free(pass->store_waits);
+    pass->store_waits = ray_store_waits(pass->local, pass->cluster, &trouble);
+    if (!pass->store_waits)
         return true;
-    pass->seen.waiting = "the store of the profile's heads (Redis) is starting";
+    pass->seen.waiting = pass->store_waits;
+    const char *told = json_text_or("", pass->cluster->body, "status", "reason", NULL);
+    if (trouble && strcmp(told, pass->store_waits) != 0)
+        engine_event(&pass->local->base, pass->cluster->body, "Warning", "GcsStoreNotReady", "%s", pass->store_waits);
     if (pass->again_ms == 0 || pass->again_ms > LOOK_AGAIN_MS)
         pass->again_ms = LOOK_AGAIN_MS;
     return false;
@@ -401,5 +408,6 @@ int64_t raycluster_reconcile(struct local *local, const char *namespace, const c
     int64_t result = reconcile_cluster(&pass, error);
     object_list_free(&pass.pods);
     free(pass.life);
+    free(pass.store_waits);
     return result;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "engine/local/raykeys.h"
 #include "engine/local/raypods.h"
 #include "engine/local/reconcile.h"
 #include "engine/local/schedule.h"
@@ -38,17 +39,58 @@ static bool uses_own_store(const struct object *cluster)
            !json_text_or("", cluster->body, "spec", "gcsFaultToleranceOptions", "redisAddress", NULL)[0];
 }
 
+/* A suspended one has nothing to remember: it begins anew. */
+static bool wants_own_store(const struct object *cluster)
+{
+    return uses_own_store(cluster) && !object_terminating(cluster) &&
+           !json_true(cluster->body, "spec", "suspend", NULL);
+}
+
+static bool has_pods(struct local *local, const struct object *cluster)
+{
+    AUTO_OBJECT_LIST struct object_list pods = {0};
+    bool any = false;
+    objects_select(local->objects, KIND_POD, cluster->namespace, NULL, &pods);
+    for (size_t i = 0; i < pods.count && !any; i++)
+        any = object_controlled_by(pods.items[i], cluster->uid);
+    return any;
+}
+
 static struct object *find(struct local *local, enum engine_kind kind, const char *namespace)
 {
     return objects_find(local->objects, kind, namespace, RAY_STORE_NAME);
 }
 
-bool ray_store_ready(struct local *local, const struct object *cluster)
+#define STORE_TOLD "the store of the profile's heads (Redis, the pod " RAY_STORE_NAME ")"
+#define STORE_AVOIDED "; without gcsFaultToleranceOptions a head needs none"
+
+/* What keeps a pod that is there from being ready, if it is more than that it starts; NULL otherwise. */
+static const char *pod_trouble(const struct object *pod)
 {
+    const cJSON *placed = json_condition(pod->body, "PodScheduled");
+    const cJSON *state = json_at(pod->body, "status", "containerStatuses", NULL);
+    const char *why = json_text(state ? state->child : NULL, "state", "waiting", "reason", NULL);
+    if (placed && strcmp(json_text_or("", placed, "status", NULL), "False") == 0)
+        return json_text_or("it fits nowhere", placed, "message", NULL);
+    if (why && strcmp(why, "ContainerCreating") != 0 && strcmp(why, "PodInitializing") != 0)
+        return json_text_or(why, state->child, "state", "waiting", "message", NULL);
+    return pod_is_over(pod) ? "it ended" : NULL;
+}
+
+char *ray_store_waits(struct local *local, const struct object *cluster, bool *ret_trouble)
+{
+    *ret_trouble = false;
     if (!uses_own_store(cluster))
-        return true;
+        return NULL;
     AUTO_OBJECT struct object *pod = find(local, KIND_POD, cluster->namespace);
-    return pod && !object_terminating(pod) && json_condition_true(pod->body, "Ready");
+    if (!pod)
+        return memory_text(STORE_TOLD " is not there yet");
+    if (!object_terminating(pod) && json_condition_true(pod->body, "Ready"))
+        return NULL;
+    const char *trouble = object_terminating(pod) ? NULL : pod_trouble(pod);
+    *ret_trouble = trouble != NULL;
+    return trouble ? memory_format(STORE_TOLD " does not run: %s" STORE_AVOIDED, trouble)
+                   : memory_text(STORE_TOLD " is starting");
 }
 
 /* --- what Ray is told --------------------------------------------------------------------------------------------- */
@@ -240,17 +282,63 @@ static int remove_all(struct local *local, const char *namespace, struct error *
     return 0;
 }
 
+/* The clusters whose heads keep something there: those that want it and run, and those of which a pod still does. */
+static void list_users(struct local *local, const char *namespace, const struct object_list *clusters, cJSON *ret_uids)
+{
+    AUTO_OBJECT_LIST struct object_list pods = {0};
+    for (size_t i = 0; i < clusters->count; i++)
+        if (wants_own_store(clusters->items[i]))
+            json_push_text(ret_uids, clusters->items[i]->uid);
+    objects_select(local->objects, KIND_POD, namespace, NULL, &pods);
+    for (size_t i = 0; i < pods.count; i++) {
+        const cJSON *owner;
+        cJSON_ArrayForEach(owner, json_at(pods.items[i]->body, "metadata", "ownerReferences", NULL))
+        {
+            if (strcmp(json_text_or("", owner, "kind", NULL), "RayCluster") == 0)
+                json_push_text(ret_uids, json_text_or("", owner, "uid", NULL));
+        }
+    }
+}
+
+/* What clusters that are gone, or suspended, left there. */
+static int tidy(struct local *local, const char *namespace, const struct object_list *clusters, struct error *error)
+{
+    AUTO_OBJECT struct object *pod = find(local, KIND_POD, namespace);
+    AUTO_OBJECT struct object *secret = find(local, KIND_SECRET, namespace);
+    AUTO_JSON cJSON *uids = json_array();
+    const char *address = pod ? json_text_or("", pod->body, "status", "podIP", NULL) : "";
+    if (!address[0] || !secret || object_terminating(pod) || !json_condition_true(pod->body, "Ready"))
+        return 0;
+    list_users(local, namespace, clusters, uids);
+    return ray_keys_keep(local, namespace, address, json_text(secret->body, "data", "password", NULL), uids, error);
+}
+
+static void tell(struct local *local, const struct object_list *clusters, const struct error *error)
+{
+    for (size_t i = 0; i < clusters->count; i++)
+        if (wants_own_store(clusters->items[i]))
+            engine_event(&local->base, clusters->items[i]->body, "Warning", "GcsStoreFailed",
+                         STORE_TOLD " cannot be made: %s" STORE_AVOIDED, error->message);
+}
+
 int64_t raystore_reconcile(struct local *local, const char *namespace, const char *name, struct error *error)
 {
     AUTO_OBJECT_LIST struct object_list clusters = {0};
+    const struct object *wants = NULL;
+    bool used = false;
     int64_t again_ms = 0;
     (void)name;
     objects_select(local->objects, KIND_RAYCLUSTER, namespace, NULL, &clusters);
     for (size_t i = 0; i < clusters.count; i++) {
-        if (object_terminating(clusters.items[i]) || !uses_own_store(clusters.items[i]))
-            continue;
-        int r = ensure(local, clusters.items[i], &again_ms, error);
-        return r < 0 ? r : again_ms;
+        wants = !wants && wants_own_store(clusters.items[i]) ? clusters.items[i] : wants;
+        used = used || (uses_own_store(clusters.items[i]) && has_pods(local, clusters.items[i]));
     }
-    return remove_all(local, namespace, error);
+    if (!wants)
+        return used ? 0 : remove_all(local, namespace, error);
+    int r = ensure(local, wants, &again_ms, error);
+    if (r < 0 && r != -ERROR_UNAVAILABLE && r != -ERROR_CONFLICT)
+        tell(local, &clusters, error);
+    if (r == 0)
+        r = tidy(local, namespace, &clusters, error);
+    return r < 0 ? r : again_ms;
 }

@@ -9,6 +9,7 @@
 #include "engine/local/disk.h"
 #include "engine/local/rayhealth.h"
 #include "engine/local/rayhistory.h"
+#include "engine/local/raypods.h"
 #include "engine/local/rayserve.h"
 #include "engine/local/raystore.h"
 #include "engine/local/schedule.h"
@@ -157,7 +158,8 @@ static void pod_changed(struct local *local, struct object *before, struct objec
     look_at_owner(local, pod);
     if (!now)
         look_at_claims(local, pod->namespace);
-    if (strcmp(pod->name, RAY_STORE_NAME) == 0)
+    bool of_ray = json_at(pod->body, "metadata", "labels", RAY_LABEL_CLUSTER, NULL) != NULL;
+    if (strcmp(pod->name, RAY_STORE_NAME) == 0 || (!now && of_ray))
         reconcile_now(local, CONTROL_RAYSTORE, pod->namespace, "");
     if (before && pod_holds_resources(before) && (!now || !pod_holds_resources(now)))
         reconcile_waiting_pods(local, NULL);
@@ -197,7 +199,8 @@ static void kind_changed(struct local *local, struct object *before, struct obje
     case KIND_RAYCLUSTER:
         reconcile_now(local, CONTROL_RAYCLUSTER, object->namespace, object->name);
         look_at_owner(local, object);
-        if (!before || !now || object_terminating(now))
+        if (!before || !now || object_terminating(now) ||
+            !json_equal(json_member(before->body, "spec"), json_member(now->body, "spec")))
             reconcile_now(local, CONTROL_RAYSTORE, object->namespace, "");
         if (!now) {
             ray_health_forget(local, before);
