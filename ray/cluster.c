@@ -31,7 +31,13 @@ int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, s
     if (r == 0)
         r = ray_check_spec(engine, "spec", cluster, false, spec, error);
     if (r == 0)
+        r = ray_check_limit(old, cluster, error);
+    if (r == 0)
+        r = ray_complete_runtime(old, cluster, error);
+    if (r == 0) {
+        ray_complete_limit(engine_traits(engine), cluster);
         ray_complete_metrics(engine, json_member(old, "spec"), spec);
+    }
     if (r < 0 || !old)
         return r;
     /* Completed as this one was: what an earlier version of the platform left out is no change. */

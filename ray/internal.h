@@ -13,15 +13,16 @@
 #define RAY_REPLICAS_UNLIMITED 2147483647 /* KubeRay's default of maxReplicas */
 #define RAY_PARAMS_MAX 32                 /* entries of one rayStartParams */
 #define RAY_PARAM_VALUE_MAX 256
-#define RAY_GROUP_NAME_MAX 40      /* "<cluster>-<group>-worker-xxxxx" is cut from the left otherwise */
-#define RAY_SECONDS_MAX 31536000   /* a year: no time here is meant to be longer */
-#define RAY_ENTRYPOINT_MAX 65536   /* it becomes one argument of the submitter's command */
-#define RAY_YAML_MAX (256 * 1024)  /* serveConfigV2 and runtimeEnvYAML; etcd takes 1.5 MiB in all */
-#define RAY_RETRIES_MAX 100        /* each retry is a whole new cluster */
-#define RAY_DELETION_RULES_MAX 16  /* there are not more different ones */
-#define RAY_AUTH_SECRET "ray-auth" /* one token a profile: a process can carry only one */
-#define RAY_PATH_MAX 192           /* "spec.rayClusterConfig.workerGroupSpecs[15].template.spec.containers[0]" */
-#define RAY_TOKEN_VERSION "2.52.0" /* the first Ray with token authentication (KubeRay's rule) */
+#define RAY_GROUP_NAME_MAX 40       /* "<cluster>-<group>-worker-xxxxx" is cut from the left otherwise */
+#define RAY_SECONDS_MAX 31536000    /* a year: no time here is meant to be longer */
+#define RAY_ENTRYPOINT_MAX 65536    /* it becomes one argument of the submitter's command */
+#define RAY_YAML_MAX (256 * 1024)   /* serveConfigV2 and runtimeEnvYAML; etcd takes 1.5 MiB in all */
+#define RAY_RUNTIME_MAX (32 * 1024) /* of a whole cluster: it becomes a variable of its head */
+#define RAY_RETRIES_MAX 100         /* each retry is a whole new cluster */
+#define RAY_DELETION_RULES_MAX 16   /* there are not more different ones */
+#define RAY_AUTH_SECRET "ray-auth"  /* one token a profile: a process can carry only one */
+#define RAY_PATH_MAX 192            /* "spec.rayClusterConfig.workerGroupSpecs[15].template.spec.containers[0]" */
+#define RAY_TOKEN_VERSION "2.52.0"  /* the first Ray with token authentication (KubeRay's rule) */
 
 /* Where a RayClusterSpec stands, and what is known about it. */
 struct ray_context {
@@ -52,6 +53,11 @@ int ray_check_template(struct engine *engine, const cJSON *parent, const char *p
                        struct error *error);
 /* autoscaler.c: fills context->autoscaler. */
 int ray_check_autoscaler(struct ray_context *context, cJSON *spec, struct error *error);
+/* limit.c: the most workers of all groups together, of a RayCluster whose spec is complete. */
+int ray_check_limit(const cJSON *old, const cJSON *cluster, struct error *error);
+void ray_complete_limit(const struct engine_traits *traits, cJSON *cluster);
+/* runtime.c: the runtime_env of the whole cluster, as variables of its containers. */
+int ray_complete_runtime(const cJSON *old, cJSON *cluster, struct error *error);
 /* gcs.c: fault tolerance of the head. */
 int ray_check_fault_tolerance(const struct ray_context *context, const cJSON *spec, struct error *error);
 /* start_params.c: <path> is that of the group. */

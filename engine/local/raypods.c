@@ -5,6 +5,7 @@
 #include "engine/local/demand.h"
 #include "engine/local/raystart.h"
 #include "engine/local/raystore.h"
+#include "engine/raylimit.h"
 #include "engine/raymetrics.h"
 
 /* KubeRay's: the names of pods and services stay within 63 bytes. */
@@ -304,13 +305,9 @@ static void mount_account(const struct object *cluster, cJSON *spec, cJSON *cont
 
 static void set_autoscaler_command(const struct object *cluster, cJSON *container)
 {
-    const char *const words[] = {"ray",         "kuberay-autoscaler",  "--cluster-name",
-                                 cluster->name, "--cluster-namespace", cluster->namespace};
     if (json_member(container, "command") || json_member(container, "args"))
         return; /* their own, as KubeRay allows */
-    cJSON *command = json_set(container, "command", json_array());
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        json_push_text(command, words[i]);
+    raylimit_command(container, cluster->name, cluster->namespace);
 }
 
 static void set_autoscaler_size(cJSON *container)
