@@ -14,21 +14,25 @@
     }
 
 /* What `ray create` and `job create` share; cli/ray_create.c reads them. */
-#define RAY_OPTIONS(WORKERS)                                                                                           \
+#define RAY_OPTIONS(WORKERS, MEMORY)                                                                                   \
     {"head-cpu", 0, "CPUS", "of the head (default 2)"}, {"head-memory", 0, "SIZE", "of the head (default 4Gi)"},       \
         {"worker-cpu", 0, "CPUS", "of each worker (default 4)"},                                                       \
         {"worker-memory", 0, "SIZE", "of each worker (default 8Gi)"},                                                  \
-        {"worker-gpus", 0, "N", "NVIDIA GPUs of each worker (default 0)"},                                             \
+        {"worker-gpus", 0, "N", "GPUs of each worker (default 0)"},                                                    \
+        {"gpu-key", 0, "KEY", "whose: nvidia.com/gpu (default), amd.com/gpu, google.com/tpu, ..."},                    \
+        {"spot", 0, NULL, "workers on nodes that may be taken back (GKE); on one machine it means nothing"},           \
         {"replicas", 'r', "N", "workers (default " WORKERS ")"}, {"min", 0, "N", "least workers (default 0)"},         \
         {"max", 0, "N", "most workers (default 10)"},                                                                  \
         {"group-name", 0, "NAME", "of the worker group (default workers)"},                                            \
         {"autoscale", 0, NULL, "workers come and go with the load, between --min and --max"},                          \
         {"idle-timeout", 0, "SECONDS", "autoscale, and an idle worker goes after this long"},                          \
+        {"worker-group", 0, "GROUP", "another: name=gpu,replicas=1,min=0,max=4,cpu=8,memory=32Gi,gpus=1,spot"},        \
         {"fault-tolerance", 0, "[=REDIS]",                                                                             \
-         "the head comes back with what it knew; HOST:PORT where no store is built in"},                               \
+         "the head comes back with what it knew; =off; =HOST:PORT; default: " MEMORY},                                 \
         {"env", 'e', "NAME=VALUE", "for every container; may be repeated"},                                            \
         {"volume", 0, "VOLUME:/PATH", "mounted on every node; may be repeated"},                                       \
         {"node-selector", 0, "NAME=VALUE", "nodes of the cluster that may run it; may be repeated"},                   \
+        {"toleration", 0, "KEY[=VALUE][:EFFECT]", "of a taint that nodes have; may be repeated"},                      \
         {"image", 0, "IMAGE", "default: the newest with that Ray"},                                                    \
     {                                                                                                                  \
         "ray-version", 0, "VERSION", "such as 2.60.0"                                                                  \
@@ -146,8 +150,11 @@ const struct command commands[] = {
      1, CALL_ARGUMENTS_MAX - 1, false, "  atelier volume delete data -n alice\n", verb_volume_delete},
 
     {"ray create", "NAME", "Start a Ray cluster",
-     OPTIONS(RAY_OPTIONS("1"), {"label", 0, "NAME=VALUE", "of the RayCluster; may be repeated"},
+     OPTIONS(RAY_OPTIONS("1", "on where there is a Redis for it"),
+             {"label", 0, "NAME=VALUE", "of the RayCluster; may be repeated"},
              {"schedule-on-head", 0, NULL, "the head takes tasks and actors too"},
+             {"runtime-env", 0, "FILE|YAML", "of all jobs and sessions that bring none, such as \"{pip: [emoji]}\""},
+             {"max-workers", 0, "N", "of all worker groups together"},
              {"idle-after", 0, "TIME", "suspended when nobody has used it for so long, such as 2h; 0: never"},
              {"delete-after", 0, "TIME", "deleted when it has been suspended for so long, such as 30d"},
              {"resume-on-request", 0, "WHEN", "a request to it starts it again: idle, always or never"}, DRY_RUN_OPTION,
@@ -156,13 +163,17 @@ const struct command commands[] = {
      "  atelier ray create example-cluster -n alice --wait\n"
      "  atelier ray create small -n alice --worker-cpu 1 --worker-memory 2Gi --replicas 2\n"
      "  atelier ray create elastic -n alice --replicas 0 --max 4 --autoscale --idle-timeout 120\n"
-     "  atelier ray create lab -n alice --idle-after 2h --resume-on-request idle\n",
+     "  atelier ray create lab -n alice --idle-after 2h --resume-on-request idle\n"
+     "  atelier ray create two -n alice --autoscale --max-workers 6 --worker-group name=gpu,replicas=0,gpus=1,spot\n",
      verb_ray_create},
     {"ray up", "FILE", "Start or change the cluster of a file of Ray's cluster launcher (GCP, Azure)",
      OPTIONS(DRY_RUN_OPTION, {"image", 0, "IMAGE", "instead of the file's; without either, the newest with Ray"},
              {"ray-version", 0, "VERSION", "such as 2.60.0"}, {"max-cpu", 0, "CPUS", "no node gets more"},
              {"max-memory", 0, "SIZE", "no node gets more"},
-             {"no-autoscaling", 0, NULL, "start max_workers of each type, and keep them"}, WAIT_OPTIONS),
+             {"no-autoscaling", 0, NULL, "start max_workers of each type, and keep them"},
+             {"fault-tolerance", 0, "[=REDIS]",
+              "the head comes back with what it knew; =off; =HOST:PORT; default: on where there is a Redis for it"},
+             WAIT_OPTIONS),
      1, 1, false,
      "  atelier ray up cluster.yaml -n alice --wait\n  atelier ray up cluster.yaml --dry-run\n"
      "  atelier ray up gcp-full.yaml -n alice --image ray-2.60 --max-cpu 1 --max-memory 2Gi\n",
@@ -238,7 +249,7 @@ const struct command commands[] = {
              {"retries", 0, "N", "of one that fails (default 0)"},
              {"deadline", 0, "SECONDS", "it is stopped after this long"},
              {"keep-cluster", 0, "SECONDS", "its cluster stays for so long after the end"},
-             RAY_OPTIONS("0: the head does the work"), DRY_RUN_OPTION),
+             RAY_OPTIONS("0: the head does the work", "off"), DRY_RUN_OPTION),
      1, 1, true,
      "  atelier job create train -n alice --head-cpu 4 --volume data:/data -- python /data/train.py --epochs 3\n"
      "  atelier job create report -n alice --cluster example-cluster --retries 2 -- python report.py\n",

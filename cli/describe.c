@@ -161,6 +161,8 @@ int verb_describe(struct call *call, struct error *error)
         add_line(&text, 0, "State", state);
     if (reason[0])
         add_line(&text, 0, "Reason", reason);
+    if (strcmp(resource->kind, "RayCluster") == 0 && !json_at(object, "spec", "gcsFaultToleranceOptions", NULL))
+        add_line(&text, 0, "Fault Tolerance", "off: a head that ends starts afresh, and its workers with it");
     add_members(&text, 0, object);
     failed = add_events(call, resource, object, &text, error);
     return failed ? failed : print_text(text.p, error);

@@ -299,7 +299,8 @@ static int add_labels(struct launcher *launcher, const cJSON *type, const char *
     return 0;
 }
 
-/* <budget> is what the cluster's max_workers leaves to this group and those after it, their least workers put aside. */
+/* Ray's max_workers is shared by all groups: the autoscaler is told (add_limit). Groups that stay as they start share
+ * it out beforehand: <budget> is what it leaves to this one and those after it, their least workers put aside. */
 static int add_counts(struct launcher *launcher, const cJSON *type, const char *path, int64_t least, int64_t *budget,
                       cJSON *group)
 {
@@ -316,13 +317,14 @@ static int add_counts(struct launcher *launcher, const cJSON *type, const char *
         return launcher_refuse(launcher, field, "%lld is more than its max_workers, %lld", (long long)least,
                                (long long)most);
     }
-    if (most - least > *budget) {
+    bool scales = launcher->options->autoscaling;
+    most = most > launcher->max_workers ? launcher->max_workers : most;
+    if (!scales && most - least > *budget) {
         most = least + *budget;
         launcher_note(launcher, "%s.max_workers: cut to %lld, so that all groups together keep to max_workers: %lld",
                       path, (long long)most, (long long)launcher->max_workers);
     }
-    *budget -= most - least;
-    bool scales = launcher->options->autoscaling;
+    *budget -= scales ? 0 : most - least;
     json_set_i64(group, "replicas", scales ? least : most);
     json_set_i64(group, "minReplicas", least);
     json_set_i64(group, "maxReplicas", most);
@@ -453,6 +455,24 @@ static int add_nodes(struct launcher *launcher, cJSON *spec)
     return add_legacy(launcher, spec);
 }
 
+/* A limit that says no more than those of the groups is left out. */
+static void add_limit(const struct launcher *launcher, cJSON *cluster)
+{
+    const cJSON *group;
+    int64_t sum = 0;
+    char text[24];
+    cJSON_ArrayForEach(group, json_at(cluster, "spec", "workerGroupSpecs", NULL))
+    {
+        int64_t most = 0;
+        (void)json_i64(json_member(group, "maxReplicas"), &most);
+        sum += most;
+    }
+    if (sum <= launcher->max_workers)
+        return;
+    snprintf(text, sizeof(text), "%lld", (long long)launcher->max_workers);
+    json_set_text(json_object_in(json_member(cluster, "metadata"), "annotations"), "atelier.dev/max-workers", text);
+}
+
 int launcher_convert(const cJSON *file, const struct launcher_options *options, cJSON **ret, struct buffer *notes,
                      struct error *error)
 {
@@ -482,6 +502,7 @@ int launcher_convert(const cJSON *file, const struct launcher_options *options, 
         failed = add_nodes(&launcher, spec);
     if (failed)
         return failed;
+    add_limit(&launcher, cluster);
     *ret = cluster;
     cluster = NULL;
     return 0;

@@ -14,6 +14,26 @@ int ray_choose_image(struct call *call, char ret_image[RAY_IMAGE_SIZE], char ret
 /* A RayClusterSpec as the options (RAY_OPTIONS in commands.c) describe it, with <usual_workers> where --replicas is not
  * given; 0: the head takes the work. */
 int ray_render_cluster(struct call *call, int64_t usual_workers, cJSON *spec, struct error *error);
+/* gcsFaultToleranceOptions as --fault-tolerance says, or where it says nothing and <usual>, as the platform does: on
+ * where there is a store for it; else a note tells why not. */
+int ray_add_memory(struct call *call, bool usual, cJSON *spec, struct error *error);
+
+/* ray_node.c: one node. */
+#define RAY_SPOT_LABEL "cloud.google.com/gke-spot"
+struct ray_size {
+    const char *cpu, *memory; /* quantities */
+    const char *gpu_key;      /* "nvidia.com/gpu"; unused without <gpus> */
+    int64_t gpus;
+    bool spot;
+};
+/* The template's one container, with what --env, --volume, --node-selector and --toleration say. */
+int ray_add_container(const struct call *call, cJSON *group, const char *name, const char *image,
+                      const struct ray_size *size, cJSON **ret, struct error *error);
+/* "--<option> A=1 --<option> B=2" as members of <object>.<key>. */
+int ray_add_map(const struct call *call, const char *option, cJSON *object, const char *key, struct error *error);
+/* ray_group.c: the group of --replicas and so on, and those of --worker-group. */
+int ray_add_workers(const struct call *call, cJSON *spec, const char *image, int64_t usual, struct error *error);
+
 /* What stands after "--" as one shell line, every word quoted; malloc'ed. */
 char *ray_entrypoint(const struct call *call);
 

@@ -1,107 +1,15 @@
 /* Which RayCluster do the options of `ray create` and `job create` describe? */
+#include "base/file.h"
 #include "cli/client.h"
 #include "cli/object.h"
 #include "cli/ray.h"
 #include "cli/verbs.h"
 
-#define REPLICAS_MAX 1000       /* of one group; the service has its own limits */
 #define IDLE_SECONDS_MAX 864000 /* ten days */
-#define GPUS_MAX 64
-#define GPU "nvidia.com/gpu"
-
-/* --- what an option says ------------------------------------------------------------------------------------------ */
-
-/* The index-th "LEFT<separator>RIGHT" of a repeated option. <ret_left> is malloc'ed; false: there is none more. */
-static bool option_pair(const struct call *call, const char *option, unsigned index, char separator, char **ret_left,
-                        const char **ret_right)
-{
-    const char *text = call_option_at(call, option, index);
-    const char *at = text ? strchr(text, separator) : NULL;
-    *ret_left = at && at > text ? memory_text_n(text, (size_t)(at - text)) : NULL;
-    *ret_right = at ? at + 1 : "";
-    return text != NULL;
-}
-
-/* "--label A=1 --label B=2" as members of <object>. */
-static int add_map(const struct call *call, const char *option, cJSON *object, const char *key, struct error *error)
-{
-    char *left = NULL;
-    const char *right = NULL;
-    for (unsigned i = 0; option_pair(call, option, i, '=', &left, &right); i++) {
-        AUTO_FREE char *name = left;
-        if (!name)
-            return call_usage(error, "--%s: expected NAME=VALUE", option);
-        json_set_text(json_object_in(object, key), name, right);
-    }
-    return 0;
-}
-
-static int add_environment(const struct call *call, cJSON *container, struct error *error)
-{
-    char *left = NULL;
-    const char *right = NULL;
-    cJSON *list = NULL;
-    for (unsigned i = 0; option_pair(call, "env", i, '=', &left, &right); i++) {
-        AUTO_FREE char *name = left;
-        if (!name)
-            return call_usage(error, "--env: expected NAME=VALUE");
-        list = list ? list : json_set(container, "env", json_array());
-        cJSON *variable = json_push(list, json_object());
-        json_set_text(variable, "name", name);
-        json_set_text(variable, "value", right);
-    }
-    return 0;
-}
-
-static int add_volumes(const struct call *call, cJSON *pod, cJSON *container, struct error *error)
-{
-    char *left = NULL;
-    const char *right = NULL;
-    cJSON *volumes = NULL;
-    cJSON *mounts = NULL;
-    for (unsigned i = 0; option_pair(call, "volume", i, ':', &left, &right); i++) {
-        AUTO_FREE char *claim = left;
-        if (!claim || right[0] != '/')
-            return call_usage(error, "--volume: expected VOLUME:/PATH, such as data:/data");
-        volumes = volumes ? volumes : json_set(pod, "volumes", json_array());
-        mounts = mounts ? mounts : json_set(container, "volumeMounts", json_array());
-        cJSON *volume = json_push(volumes, json_object());
-        json_set_text(volume, "name", claim);
-        json_set_text(json_object_in(volume, "persistentVolumeClaim"), "claimName", claim);
-        cJSON *mount = json_push(mounts, json_object());
-        json_set_text(mount, "name", claim);
-        json_set_text(mount, "mountPath", right);
-    }
-    return 0;
-}
-
-/* Requests equal limits: Ray counts a node's CPUs and memory from the limits (KubeRay's pod builder). */
-static void add_resources(cJSON *container, const char *cpu, const char *memory, const char *gpus)
-{
-    static const char *const parts[] = {"requests", "limits"};
-    for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        cJSON *part = json_object_in(json_object_in(container, "resources"), parts[i]);
-        json_set_text(part, "cpu", cpu);
-        json_set_text(part, "memory", memory);
-        json_set_text(part, GPU, gpus); /* NULL: none */
-    }
-}
+#define WORKERS_MAX 100000      /* of all groups together; the service has its own limits */
+#define RUNTIME_MAX (64 * 1024)
 
 /* --- the cluster -------------------------------------------------------------------------------------------------- */
-
-static int add_container(const struct call *call, cJSON *group, const char *name, const char *image, cJSON **ret,
-                         struct error *error)
-{
-    cJSON *pod = json_object_in(json_object_in(group, "template"), "spec");
-    cJSON *container = json_push(json_set(pod, "containers", json_array()), json_object());
-    json_set_text(container, "name", name);
-    json_set_text(container, "image", image);
-    *ret = container;
-    int failed = add_environment(call, container, error);
-    if (!failed)
-        failed = add_volumes(call, pod, container, error);
-    return failed ? failed : add_map(call, "node-selector", pod, "nodeSelector", error);
-}
 
 static int add_head(const struct call *call, cJSON *spec, const char *image, bool schedules, struct error *error)
 {
@@ -114,10 +22,11 @@ static int add_head(const struct call *call, cJSON *spec, const char *image, boo
     if (!schedules)
         json_set_text(params, "num-cpus", "0"); /* tasks belong on workers, not beside GCS */
     cJSON *container = NULL;
-    int failed = add_container(call, head, "ray-head", image, &container, error);
+    const struct ray_size size = {.cpu = call_option_or(call, "head-cpu", "2"),
+                                  .memory = call_option_or(call, "head-memory", "4Gi")};
+    int failed = ray_add_container(call, head, "ray-head", image, &size, &container, error);
     if (failed)
         return failed;
-    add_resources(container, call_option_or(call, "head-cpu", "2"), call_option_or(call, "head-memory", "4Gi"), NULL);
     cJSON *list = json_set(container, "ports", json_array());
     for (size_t i = 0; i < COUNT_OF(ports); i++) {
         cJSON *port = json_push(list, json_object());
@@ -125,47 +34,6 @@ static int add_head(const struct call *call, cJSON *spec, const char *image, boo
         json_set_i64(port, "containerPort", ports[i].number);
     }
     return 0;
-}
-
-static int add_group(const struct call *call, cJSON *spec, const char *image, const int64_t counts[3],
-                     struct error *error)
-{
-    static const char *const keys[] = {"minReplicas", "replicas", "maxReplicas"};
-    char gpus_text[24];
-    int64_t gpus;
-    cJSON *container = NULL;
-    int failed = call_number(call, "worker-gpus", 0, GPUS_MAX, 0, &gpus, error);
-    if (failed)
-        return failed;
-    snprintf(gpus_text, sizeof(gpus_text), "%lld", (long long)gpus);
-    cJSON *group = json_push(json_set(spec, "workerGroupSpecs", json_array()), json_object());
-    json_set_text(group, "groupName", call_option_or(call, "group-name", "workers"));
-    for (size_t i = 0; i < COUNT_OF(keys); i++)
-        json_set_i64(group, keys[i], counts[i]);
-    json_object_in(group, "rayStartParams");
-    failed = add_container(call, group, "ray-worker", image, &container, error);
-    if (!failed)
-        add_resources(container, call_option_or(call, "worker-cpu", "4"), call_option_or(call, "worker-memory", "8Gi"),
-                      gpus ? gpus_text : NULL);
-    return failed;
-}
-
-static int add_workers(const struct call *call, cJSON *spec, const char *image, int64_t usual, struct error *error)
-{
-    int64_t least, replicas, most;
-    int failed = call_number(call, "replicas", 0, REPLICAS_MAX, usual, &replicas, error);
-    if (!failed)
-        failed = call_number(call, "min", 0, REPLICAS_MAX, 0, &least, error);
-    if (!failed)
-        failed = call_number(call, "max", 0, REPLICAS_MAX, replicas > 10 ? replicas : 10, &most, error);
-    if (failed)
-        return failed;
-    if (least > replicas || replicas > most)
-        return call_usage(error, "--min, --replicas and --max must rise in that order: %lld, %lld, %lld",
-                          (long long)least, (long long)replicas, (long long)most);
-    if (!usual && !replicas && !call_option(call, "max"))
-        return 0; /* a job whose head does it all */
-    return add_group(call, spec, image, (const int64_t[]){least, replicas, most}, error);
 }
 
 static int add_autoscaling(const struct call *call, cJSON *spec, struct error *error)
@@ -214,15 +82,66 @@ int ray_render_cluster(struct call *call, int64_t usual_workers, cJSON *spec, st
     if (failed)
         return failed;
     json_set_text(spec, "rayVersion", version[0] ? version : NULL);
-    if (call_flag(call, "fault-tolerance")) {
-        const char *redis = call_option(call, "fault-tolerance");
-        json_set_text(json_object_in(spec, "gcsFaultToleranceOptions"), "redisAddress",
-                      redis && redis[0] ? redis : NULL);
-    }
-    failed = add_head(call, spec, image, call_flag(call, "schedule-on-head") || !usual_workers, error);
+    failed = ray_add_memory(call, usual_workers > 0, spec, error);
     if (!failed)
-        failed = add_workers(call, spec, image, usual_workers, error);
+        failed = add_head(call, spec, image, call_flag(call, "schedule-on-head") || !usual_workers, error);
+    if (!failed)
+        failed = ray_add_workers(call, spec, image, usual_workers, error);
     return failed ? failed : add_autoscaling(call, spec, error);
+}
+
+int ray_add_memory(struct call *call, bool usual, cJSON *spec, struct error *error)
+{
+    const char *said = call_option(call, "fault-tolerance");
+    AUTO_JSON cJSON *whoami = NULL;
+    if (said && strcmp(said, "off") == 0)
+        return 0;
+    if (call_flag(call, "fault-tolerance") && said && said[0])
+        json_set_text(json_object_in(spec, "gcsFaultToleranceOptions"), "redisAddress", said);
+    if ((said && said[0]) || (!said && !usual))
+        return 0;
+    int failed = client_json(call, "GET", "/api/atelier/v1/whoami", NULL, &whoami, error);
+    const cJSON *ray = json_at(whoami, "settings", "ray", NULL),
+                *options = json_member(ray, "gcsFaultToleranceOptions");
+    if (failed)
+        return failed;
+    if (options)
+        json_set(spec, "gcsFaultToleranceOptions", json_copy(options));
+    else if (said) /* asked for: the service says what is missing */
+        json_object_in(spec, "gcsFaultToleranceOptions");
+    else
+        say("note: the head will not come back with what it knew (--fault-tolerance): %s",
+            json_text_or("the service does not offer it", ray, "reason", NULL));
+    return 0;
+}
+
+/* --runtime-env: a file, or YAML in place. */
+static int add_runtime(const struct call *call, cJSON *metadata, struct error *error)
+{
+    const char *text = call_option(call, "runtime-env");
+    AUTO_BUFFER struct buffer content = {0};
+    if (!text)
+        return 0;
+    bool in_place = strchr(text, ':') && (strchr(text, '{') || strchr(text, ' '));
+    int failed = in_place ? 0 : file_read(text, RUNTIME_MAX, &content, error);
+    if (!failed)
+        json_set_text(json_object_in(metadata, "annotations"), "atelier.dev/runtime-env",
+                      in_place    ? text
+                      : content.n ? content.p
+                                  : "");
+    return failed ? error_wrap(error, "--runtime-env (a file, or YAML such as \"{pip: [emoji]}\")") : 0;
+}
+
+static int add_limit(const struct call *call, cJSON *metadata, struct error *error)
+{
+    int64_t most;
+    char text[24];
+    int failed = call_number(call, "max-workers", 0, WORKERS_MAX, 0, &most, error);
+    if (failed || !call_option(call, "max-workers"))
+        return failed;
+    snprintf(text, sizeof(text), "%lld", (long long)most);
+    json_set_text(json_object_in(metadata, "annotations"), "atelier.dev/max-workers", text);
+    return 0;
 }
 
 /* What becomes of it when nobody uses it (docs/idle.md). */
@@ -244,7 +163,11 @@ int verb_ray_create(struct call *call, struct error *error)
     cJSON *metadata = json_object_in(object, "metadata");
     json_set_text(metadata, "name", call->arguments[0]);
     add_idle(call, metadata);
-    int failed = add_map(call, "label", metadata, "labels", error);
+    int failed = ray_add_map(call, "label", metadata, "labels", error);
+    if (!failed)
+        failed = add_runtime(call, metadata, error);
+    if (!failed)
+        failed = add_limit(call, metadata, error);
     if (!failed)
         failed = ray_render_cluster(call, 1, json_object_in(object, "spec"), error);
     return failed ? failed : create_object(call, resource_by_word("rayclusters"), object, error);

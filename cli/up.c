@@ -58,6 +58,20 @@ static void say_notes(const struct buffer *notes)
     }
 }
 
+/* A cluster that is there keeps what it was started with, unless the option says otherwise. */
+static int add_memory(struct call *call, cJSON *cluster, struct error *error)
+{
+    AUTO_JSON cJSON *there = NULL;
+    struct error fault = {0};
+    const char *name = json_text(cluster, "metadata", "name", NULL);
+    if (call_flag(call, "fault-tolerance") || object_get(call, resource_by_word("rayclusters"), name, &there, &fault))
+        return ray_add_memory(call, true, json_object_in(cluster, "spec"), error);
+    const cJSON *has = json_at(there, "spec", "gcsFaultToleranceOptions", NULL);
+    if (has)
+        json_set(json_object_in(cluster, "spec"), "gcsFaultToleranceOptions", json_copy(has));
+    return 0;
+}
+
 static int convert(struct call *call, const cJSON *file, bool autoscaling, cJSON **ret, struct error *error)
 {
     char image[RAY_IMAGE_SIZE], version[RAY_VERSION_SIZE];
@@ -73,6 +87,8 @@ static int convert(struct call *call, const cJSON *file, bool autoscaling, cJSON
         failed = read_size(call, "max-memory", quantity_parse_bytes, &options.memory_bytes_max, error);
     if (!failed)
         failed = launcher_convert(file, &options, ret, &notes, error);
+    if (!failed)
+        failed = add_memory(call, *ret, error);
     if (!failed)
         say_notes(&notes);
     return failed;

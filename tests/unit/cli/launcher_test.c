@@ -138,19 +138,21 @@ static void node_types_become_groups(void **state)
         {GPU BOX "args|0", "(pip install tqdm # tools\n) && (echo ready\n)"},
         {CPU "groupName", "worker-cpu"},
         {CPU "minReplicas", "1"},
-        {CPU "maxReplicas", "1"}, /* 4 + 1 = 5 in all */
+        {CPU "maxReplicas", "5"},
+        {"metadata|annotations|atelier.dev/max-workers", "5"}, /* of both together */
         {CPU BOX "image", "own"},
         {CPU BOX "resources|limits|cpu", "2"},
         {CPU BOX "resources|limits|memory", "16Gi"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         expect_text(cluster, cases[i].path, cases[i].text);
-    static const char *const said[] = {"initialization_commands: not run",
-                                       "head_start_ray_commands: not run",
-                                       "setup_commands[1]: not run: Ray comes with the image",
-                                       "head_setup_commands[0]: not run: no node talks to a cloud",
-                                       "node_config: disks: not taken over",
-                                       "available_node_types.worker.cpu.max_workers: cut to 1"};
+    static const char *const said[] = {
+        "initialization_commands: not run",
+        "head_start_ray_commands: not run",
+        "setup_commands[1]: not run: Ray comes with the image",
+        "head_setup_commands[0]: not run: no node talks to a cloud",
+        "node_config: disks: not taken over",
+    };
     for (size_t i = 0; i < COUNT_OF(said); i++)
         if (!strstr(notes.p, said[i]))
             fail_msg("not said: %s; but: %s", said[i], notes.p);
