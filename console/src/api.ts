@@ -108,6 +108,12 @@ export interface ProfileEntry {
   owner?: string;
   resources?: { kind: string; name: string; role: string }[];
 }
+// What a Ray cluster is given that its maker says nothing about, and whether there are nodes to choose for it.
+export interface RayDefaults {
+  faultTolerance: boolean;
+  gcsFaultToleranceOptions?: Record<string, unknown>;
+  nodes: boolean;
+}
 export interface Me {
   email: string;
   platformAdmin: boolean;
@@ -115,7 +121,7 @@ export interface Me {
   csrf: string;
   kind: string;
   profiles: ProfileEntry[];
-  settings: { profilesPerUser: number; baseDomain: string; version: string; publicApps: boolean };
+  settings: { profilesPerUser: number; baseDomain: string; version: string; publicApps: boolean; ray: RayDefaults };
 }
 export interface Member {
   id: number;

@@ -7,15 +7,17 @@ export interface Box {
   cpu: string;
   memory: string;
   gpu: string;
+  vendor?: string; // the GPUs' key; NVIDIA's where it is not said
 }
-export function resources({ cpu, memory, gpu }: Box) {
-  const size = { cpu, memory, ...(gpu && gpu !== "0" ? { "nvidia.com/gpu": gpu } : {}) };
+export const vendors: [string, string][] = [["nvidia.com/gpu", "NVIDIA"], ["amd.com/gpu", "AMD"], ["gpu.intel.com/xe", "Intel"], ["google.com/tpu", "Google TPU"], ["aws.amazon.com/neuroncore", "AWS Neuron"]];
+export function resources({ cpu, memory, gpu, vendor = "nvidia.com/gpu" }: Box) {
+  const size = { cpu, memory, ...(gpu && gpu !== "0" ? { [vendor]: gpu } : {}) };
   return { requests: size, limits: size };
 }
 // The fields of a container at <path> that one control each stands for.
 export function fieldsOf(path: string) {
   const both = (key: string) => [`${path}.resources.requests.${key}`, `${path}.resources.limits.${key}`];
-  return { cpu: both("cpu"), memory: both("memory"), gpu: both("nvidia.com/gpu"), image: `${path}.image`, env: `${path}.env`, mounts: [`${path}.volumeMounts`] };
+  return { cpu: both("cpu"), memory: both("memory"), gpu: vendors.flatMap(([key]) => both(key)), image: `${path}.image`, env: `${path}.env`, mounts: [`${path}.volumeMounts`] };
 }
 
 const linesOf = (text: string) => text.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -55,6 +57,14 @@ export interface Place {
   labels: string;
   selector: string;
   tolerations: string;
+  spot?: boolean;
+}
+// GKE's label, and taint, of nodes that may be taken back at any time.
+const spot = "cloud.google.com/gke-spot";
+export function placing(place: Place) {
+  const tolerated = tolerations(place.tolerations);
+  if (!place.spot) return { nodeSelector: pairs(place.selector), tolerations: tolerated };
+  return { nodeSelector: { ...pairs(place.selector), [spot]: "true" }, tolerations: [...(tolerated ?? []), { key: spot, operator: "Equal", value: "true", effect: "NoSchedule" }] };
 }
 export const nowhere: Place = { labels: "", selector: "", tolerations: "" };
 

@@ -44,6 +44,7 @@ def test_the_form_of_a_cluster_says_where_pods_run_and_what_a_head_remembers(hou
              ("Tolerations: Workers, group 1", "gpu=a100:Never", "the effect is NoSchedule", "gpu=a100:NoSchedule\nspot"),
              ("Labels of pods: Workers, group 1", "notebook-name=x", "is the platform's", "team=vision"),
              ("Node selector: Workers, group 1", "a b=c", "is not NAME=value", "pool=gpu"),
+             ("Runtime environment", "pipp: [emoji]", "pipp", "pip: [emoji]"),
              ("Environment", "RAY_AUTH_MODE=none", "authentication is set by the platform", "STAGE=trial")]
     for label, first, says, then in wrong:
         box = dialog.get_by_label(label, exact=True)
@@ -54,6 +55,17 @@ def test_the_form_of_a_cluster_says_where_pods_run_and_what_a_head_remembers(hou
         box.fill(then)
         expect(box).to_be_visible()  # nothing folds under somebody's hands
         expect(dialog.get_by_text("The server would accept this.")).to_be_visible()
+    dialog.get_by_label("Spot nodes: Workers, group 1").check()
+    expect(dialog.get_by_label("Spot nodes: Head")).to_have_count(0)
+    expect(dialog.get_by_label("Vendor of Worker GPUs", exact=True)).to_have_count(0)
+    dialog.get_by_label("Worker GPUs", exact=True).fill("1")
+    dialog.get_by_label("Vendor of Worker GPUs", exact=True).select_option("amd.com/gpu")
+    button(dialog, "^add a group$").click()
+    total = dialog.get_by_label("Most workers of all groups")
+    total.fill("1")
+    expect(dialog.get_by_role("alert").filter(has_text="together are 2").first).to_be_visible()
+    total.fill("5")
+    expect(dialog.get_by_text("The server would accept this.")).to_be_visible()
     dialog.get_by_label("A head that comes back").check()
     secret = dialog.get_by_label("Redis password")
     secret.fill("redis")
@@ -79,9 +91,14 @@ def test_the_form_of_a_cluster_says_where_pods_run_and_what_a_head_remembers(hou
     assert spec["gcsFaultToleranceOptions"] == {
         "redisAddress": "redis:6379", "redisPassword": {"valueFrom": {"secretKeyRef": {"name": "redis", "key": "password"}}}}
     assert head["spec"]["nodeSelector"] == {"pool": "system"} and "tolerations" not in head["spec"]
-    assert worker["spec"]["nodeSelector"] == {"pool": "gpu"} and worker["metadata"]["labels"]["team"] == "vision"
+    assert made["metadata"]["annotations"]["atelier.dev/max-workers"] == "5" and len(spec["workerGroupSpecs"]) == 2
+    assert made["metadata"]["annotations"]["atelier.dev/runtime-env"] == "pip: [emoji]"
+    assert worker["spec"]["containers"][0]["resources"]["limits"]["amd.com/gpu"] == "1"
+    spot = "cloud.google.com/gke-spot"
+    assert worker["spec"]["nodeSelector"] == {"pool": "gpu", spot: "true"} and worker["metadata"]["labels"]["team"] == "vision"
     assert worker["spec"]["tolerations"] == [{"key": "gpu", "operator": "Equal", "value": "a100", "effect": "NoSchedule"},
-                                             {"key": "spot", "operator": "Exists"}]
+                                             {"key": "spot", "operator": "Exists"},
+                                             {"key": spot, "operator": "Equal", "value": "true", "effect": "NoSchedule"}]
     for template in (head, worker):
         assert {"name": "STAGE", "value": "trial"} in template["spec"]["containers"][0]["env"]
     house.cli("delete", "raycluster", "placed", "-n", "rita", user=RITA)
@@ -94,13 +111,22 @@ def test_a_head_is_remembered_by_the_profiles_own_redis(house, visit):
     for label, value in {"Name": "lasting", "Head memory": "800Gi", "Replicas": "0"}.items():
         dialog.get_by_label(label, exact=True).fill(value)
     dialog.locator("summary", has_text="More").click()
-    dialog.get_by_label("A head that comes back").check()
+    keeps = dialog.get_by_label("A head that comes back")
     if REDIS.exists():
+        expect(keeps).to_be_checked()  # as usual, and left out where somebody does not want it
+        keeps.uncheck()
+        button(dialog, "^show yaml$").click()
+        expect(dialog.get_by_label("Manifest (YAML or JSON)")).not_to_have_value(re.compile("gcsFaultTolerance"))
+        button(dialog, "^back to the form$").click()
+        keeps.check()
         dialog.get_by_role("button", name="Create").click()
         expect(dialog).to_have_count(0)
         assert house.raycluster("rita", "lasting", RITA)["spec"]["gcsFaultToleranceOptions"] == {}
         house.cli("delete", "raycluster", "lasting", "-n", "rita", user=RITA)
     else:
+        expect(keeps).not_to_be_checked()
+        expect(dialog.get_by_text("redis-server is not installed on this machine")).to_be_visible()
+        keeps.check()
         expect(dialog.get_by_role("alert")).to_contain_text("Redis address is missing; expected such as redis:6379")
 
 
