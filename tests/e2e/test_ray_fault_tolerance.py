@@ -106,6 +106,56 @@ def test_detached_actors_and_jobs_outlive_the_head(own):
     assert pods(own, "worker") == workers, "the worker was not touched"
 
 
+def made(own, *more):
+    shown = own.cli("ray", "create", "usual", "-n", "alice", "--dry-run", "-o", "json", *more, user=ALICE)
+    return json.loads(shown.stdout)["spec"].get("gcsFaultToleranceOptions")
+
+
+def test_it_is_usual_where_there_is_a_store(own, tmp_path):
+    """For the command line, a launcher's file and the form; not for a manifest, which keeps what it says."""
+    assert own.get("/api/atelier/v1/whoami", ALICE).json["settings"]["ray"] == {
+        "faultTolerance": True, "gcsFaultToleranceOptions": {}, "nodes": False}
+    assert made(own) == {} and made(own, "--fault-tolerance=off") is None
+    assert made(own, "--fault-tolerance=redis:6379") == {"redisAddress": "redis:6379"}
+    file = tmp_path / "up.yaml"
+    file.write_text("cluster_name: up\nprovider: {type: gcp, region: r, project_id: p}\n")
+    for more, has in ([], True), (["--fault-tolerance=off"], False):
+        shown = own.cli("ray", "up", file, "--dry-run", "-o", "json", "-n", "alice", *more, user=ALICE)
+        assert ("gcsFaultToleranceOptions" in json.loads(shown.stdout)["spec"]) is has
+    plain = json.loads(CLUSTER)
+    del plain["spec"]["gcsFaultToleranceOptions"]
+    plain["metadata"]["name"] = "plain"
+    plain["spec"]["suspend"] = True
+    own.cli("apply", "-n", "alice", "-f", "-", input=json.dumps(plain), user=ALICE)
+    assert "gcsFaultToleranceOptions" not in own.raycluster("alice", "plain", ALICE)["spec"]
+    assert "off: a head that ends starts afresh" in own.cli("describe", "raycluster", "plain", "-n", "alice", user=ALICE).stdout
+    own.cli("delete", "raycluster", "plain", "-n", "alice", user=ALICE)
+    patch = {"spec": {"gcsFaultToleranceOptions": None}}
+    refused = own.http("PATCH", "/apis/ray.io/v1/namespaces/alice/rayclusters/ft", ALICE, body=json.dumps(patch),
+                       headers={"Content-Type": "application/merge-patch+json"})
+    assert refused.status == 422 and "would not reach the head that runs" in refused.text
+
+
+def redis(own, *words):
+    line = " ".join(["redis-cli", "-h", STORE, "--no-auth-warning", "-a", '"$REDIS_PASSWORD"', *words])
+    return own.cli("exec", "raycluster/ft", "-n", "alice", "--", "sh", "-c", line, user=ALICE).stdout.split()
+
+
+def test_the_store_forgets_clusters_that_are_gone(own):
+    """What another cluster of the profile left there goes with it; this one's stays."""
+    uid = own.raycluster("alice", "ft", ALICE)["metadata"]["uid"]
+    assert redis(own, "SET", "RAYgone@NODE", "x") == ["OK"]
+    keys = redis(own, "KEYS", "'*'")
+    kept = {key for key in keys if key.startswith(f"RAY{uid}@")}
+    assert len(kept) > 3 and set(keys) == kept | {"RAYgone@NODE"}, keys
+    other = json.loads(CLUSTER.replace('"2Gi"', '"800Gi"'))  # fits nowhere
+    other["metadata"]["name"] = "other"
+    own.cli("apply", "-n", "alice", "-f", "-", input=json.dumps(other), user=ALICE)
+    own.cli("delete", "raycluster", "other", "-n", "alice", user=ALICE)
+    wait_for("the key is gone", lambda: "RAYgone@NODE" not in redis(own, "KEYS", "'*'"), 60, 1)
+    assert kept <= set(redis(own, "KEYS", "'*'"))
+
+
 def test_a_killed_store_comes_back_with_what_it_held(own):
     own.cli("delete", "pod", STORE, "-n", "alice", user=ALICE)
     wait_for("the store is back", lambda: own.get(f"{CORE}/pods/{STORE}", ALICE).status == 200 and any(
@@ -117,9 +167,30 @@ def test_a_killed_store_comes_back_with_what_it_held(own):
     assert counted(own)[0] == 4
 
 
-def test_the_store_is_the_platforms_and_goes_with_the_last_cluster(own):
+def test_the_store_is_the_platforms_and_goes_with_the_last_cluster_that_runs(own):
     for path in (f"{CORE}/secrets/{STORE}", f"{CORE}/persistentvolumeclaims/{STORE}"):
         assert own.http("DELETE", path, ALICE).status == 403, path
-    own.cli("delete", "raycluster", "ft", "-n", "alice", "--wait", user=ALICE)
+    own.cli("ray", "suspend", "ft", "-n", "alice", user=ALICE)  # a suspended one costs nothing, and begins anew
     for plural in ("pods", "services", "secrets", "persistentvolumeclaims"):
         wait_for(f"{plural} gone", lambda: own.get(f"{CORE}/{plural}/{STORE}", ALICE).status == 404, 60, 0.25)
+
+
+def test_a_store_that_cannot_be_is_said(own):
+    """The profile's quota has no room for it: the cluster says so, and may do without."""
+    merge = {"Content-Type": "application/merge-patch+json"}
+    quota = json.dumps({"spec": {"resourceQuotaSpec": {"hard": {"pods": "0"}}}})
+    done = own.http("PATCH", "/apis/kubeflow.org/v1/profiles/alice", ALICE, body=quota, headers=merge)
+    assert done.status == 200, done.text
+    wait_for("the quota", lambda: own.get(f"{CORE}/resourcequotas", ALICE).json["items"], 30)
+    own.cli("ray", "resume", "ft", "-n", "alice", user=ALICE)
+
+    def status():
+        return own.raycluster("alice", "ft", ALICE).get("status", {})
+    wait_for("it is said", lambda: "is not there yet" in status().get("reason", ""), 30)
+    wait_for("and why", lambda: any(event["reason"] == "GcsStoreFailed" and "without gcsFaultToleranceOptions" in event["message"]
+                                    for event in own.get(f"{CORE}/events", ALICE).json["items"]), 30)
+    patch = {"spec": {"gcsFaultToleranceOptions": None}}
+    done = own.http("PATCH", "/apis/ray.io/v1/namespaces/alice/rayclusters/ft", ALICE, body=json.dumps(patch), headers=merge)
+    assert done.status == 200, done.text
+    wait_for("the store is no longer waited for", lambda: STORE not in status().get("reason", ""), 30)
+    own.cli("delete", "raycluster", "ft", "-n", "alice", "--wait", user=ALICE)
