@@ -118,6 +118,7 @@ def test_a_head_is_remembered_by_the_profiles_own_redis(house, visit):
         button(dialog, "^show yaml$").click()
         expect(dialog.get_by_label("Manifest (YAML or JSON)")).not_to_have_value(re.compile("gcsFaultTolerance"))
         button(dialog, "^back to the form$").click()
+        dialog.locator("summary", has_text="More").click()
         keeps.check()
         dialog.get_by_role("button", name="Create").click()
         expect(dialog).to_have_count(0)

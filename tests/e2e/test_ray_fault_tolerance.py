@@ -186,8 +186,8 @@ def test_a_store_that_cannot_be_is_said(own):
 
     def status():
         return own.raycluster("alice", "ft", ALICE).get("status", {})
-    wait_for("it is said", lambda: "is not there yet" in status().get("reason", ""), 30)
-    wait_for("and why", lambda: any(event["reason"] == "GcsStoreFailed" and "without gcsFaultToleranceOptions" in event["message"]
+    wait_for("it is said", lambda: "exceeded quota" in status().get("reason", ""), 30)
+    wait_for("and told", lambda: any(event["reason"] == "GcsStoreNotReady" and "without gcsFaultToleranceOptions" in event["message"]
                                     for event in own.get(f"{CORE}/events", ALICE).json["items"]), 30)
     patch = {"spec": {"gcsFaultToleranceOptions": None}}
     done = own.http("PATCH", "/apis/ray.io/v1/namespaces/alice/rayclusters/ft", ALICE, body=json.dumps(patch), headers=merge)
