@@ -73,8 +73,10 @@ struct engine_traits {
     bool pods_by_kubelet; /* pods run as whatever user they name, volumes are root's unless fsGroup says otherwise and
                              most are on one node at a time, and Pod Security judges: a pod must say it all */
     bool ray_by_kuberay;  /* KubeRay turns Ray's objects into pods: all it knows is possible, and its rules hold */
-    bool api_within;      /* whoever serves the API must also serve it to workloads (engine_listen) */
-    bool ray_autoscaling; /* a RayCluster may change its own number of workers */
+    bool ray_no_auth_options; /* KubeRay before 1.5.1: authOptions are dropped in silence, and Ray would run anybody's
+                                 code. May change while running (KubeRay is upgraded) */
+    bool api_within;          /* whoever serves the API must also serve it to workloads (engine_listen) */
+    bool ray_autoscaling;     /* a RayCluster may change its own number of workers */
     bool ray_fault_tolerance; /* a head may come back with what it knew (gcsFaultToleranceOptions) */
     bool ray_store;           /* the engine has a store for that itself: redisAddress may be left out */
     bool outbound;            /* the engine decides itself what pods reach outside; ENGINE_OUTBOUND narrows it */

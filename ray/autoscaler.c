@@ -27,7 +27,7 @@ static int check_word(const cJSON *object, const char *path, const char *key, co
 }
 
 /* KubeRay writes the command of the sidecar itself, and refuses to be told where to find it. */
-static int check_options_env(const cJSON *options, const char *path, struct error *error)
+static int check_options_env(const cJSON *options, const char *path, bool by_kuberay, struct error *error)
 {
     const cJSON *env = json_member(options, "env");
     char field[RAY_PATH_MAX];
@@ -39,6 +39,8 @@ static int check_options_env(const cJSON *options, const char *path, struct erro
     for (const cJSON *item = env ? env->child : NULL; item; item = item->next, at++) {
         const char *name = json_text_or("", item, "name", NULL);
         if (strcmp(name, "KUBERAY_GEN_AUTOSCALER_START_CMD") != 0 && strncmp(name, "RAY_AUTH_", 9) != 0)
+            continue;
+        if (by_kuberay && ray_auth_env_is_ours(item))
             continue;
         ray_path_at(field, path, "env", at, ".name");
         return error_set(error, ERROR_INVALID, field, "%s cannot be set: it is set by the platform", name);
@@ -88,7 +90,7 @@ static int check_options(const struct ray_context *context, const cJSON *spec, c
         r = shape_object(options, path, "resources", &part, error);
     if (r == 0)
         r = shape_object(options, path, "securityContext", &part, error);
-    return r < 0 ? r : check_options_env(options, path, error);
+    return r < 0 ? r : check_options_env(options, path, context->traits->ray_by_kuberay, error);
 }
 
 /* The value of the head's variable that chooses v2, or NULL. */
@@ -108,7 +110,7 @@ static int check_restart(const cJSON *group, const char *path, struct error *err
 {
     const char *policy = json_text(group, "template", "spec", "restartPolicy", NULL);
     char field[RAY_PATH_MAX];
-    if (!policy || strcmp(policy, "Never") == 0)
+    if (!policy || !*policy || strcmp(policy, "Never") == 0)
         return 0;
     ray_path(field, path, "template.spec.restartPolicy");
     return error_set(error, ERROR_INVALID, field, "%s must be absent or Never with autoscaler v2", field);
@@ -140,13 +142,15 @@ int ray_check_autoscaler(struct ray_context *context, cJSON *spec, struct error 
         return r;
     const char *by_env = v2_env(spec);
     ray_path(field, context->base, "headGroupSpec.template.spec.containers[0].env");
-    if (!scales && by_env && (strcmp(by_env, "1") == 0 || strcmp(by_env, "true") == 0))
+    bool second_by_env = by_env && (strcmp(by_env, "1") == 0 || strcmp(by_env, "true") == 0);
+    if (!scales && second_by_env)
         return error_set(error, ERROR_INVALID, field, V2_ENV " needs enableInTreeAutoscaling: true");
     if (!scales)
         return 0;
     if (version && by_env)
         return error_set(error, ERROR_INVALID, field,
                          V2_ENV " cannot be set beside autoscalerOptions.version; leave it out");
-    context->autoscaler = version && strcmp(version, "v2") == 0 ? 2 : 1;
-    return context->autoscaler == 2 ? check_restarts(context, spec, error) : 0;
+    bool second = version && strcmp(version, "v2") == 0;
+    context->autoscaler = second || second_by_env ? 2 : 1;
+    return second ? check_restarts(context, spec, error) : 0;
 }

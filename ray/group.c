@@ -1,12 +1,14 @@
 /* Is a group of Ray nodes (the head, or workers) one that can be started? */
 #include "ray/internal.h"
 
+#include "engine/selector.h"
+#include "tenancy/image.h"
 #include "tenancy/shape.h"
 
 /* --- the pod template --------------------------------------------------------------------------------------------- */
 
 /* Variables that would turn authentication off, or that KubeRay wants in the options made for them. */
-static int check_env(const cJSON *container, const char *path, struct error *error)
+static int check_env(const cJSON *container, const char *path, bool by_kuberay, struct error *error)
 {
     static const struct {
         const char *name, *why;
@@ -19,7 +21,7 @@ static int check_env(const cJSON *container, const char *path, struct error *err
     for (const cJSON *item = cJSON_IsArray(env) ? env->child : NULL; item; item = item->next, at++) {
         const char *name = json_text_or("", item, "name", NULL);
         for (size_t i = 0; i < COUNT_OF(refused); i++) {
-            if (strcmp(refused[i].name, name) != 0)
+            if (strcmp(refused[i].name, name) != 0 || (by_kuberay && ray_auth_env_is_ours(item)))
                 continue;
             char field[RAY_PATH_MAX];
             ray_path_at(field, path, "env", at, ".name");
@@ -29,7 +31,7 @@ static int check_env(const cJSON *container, const char *path, struct error *err
     return 0;
 }
 
-static int check_containers(const cJSON *template, const char *path, struct error *error)
+static int check_containers(const cJSON *template, const char *path, bool by_kuberay, struct error *error)
 {
     char field[RAY_PATH_MAX];
     char spec_path[RAY_PATH_MAX];
@@ -45,7 +47,7 @@ static int check_containers(const cJSON *template, const char *path, struct erro
         int at = 0;
         for (const cJSON *c = cJSON_IsArray(containers) ? containers->child : NULL; c; c = c->next, at++) {
             ray_path_at(field, spec_path, lists[l], at, "");
-            int r = check_env(c, field, error);
+            int r = check_env(c, field, by_kuberay, error);
             if (r < 0)
                 return r;
         }
@@ -103,7 +105,7 @@ int ray_check_template(struct engine *engine, const cJSON *parent, const char *p
     if (r == 0)
         r = shape_no_host_names(json_member(template, "spec"), path, error);
     if (r == 0)
-        r = check_containers(template, path, error);
+        r = check_containers(template, path, engine_traits(engine)->ray_by_kuberay, error);
     return r < 0 ? r : engine_check_pod_template(engine, template, path, error);
 }
 
@@ -140,6 +142,28 @@ static int check_not_offered(const cJSON *group, const char *path, const char *c
     return 0;
 }
 
+/* Ray's own labels of a node, which KubeRay takes only if they are such as Kubernetes' are. */
+static int check_labels(const cJSON *group, const char *path, struct error *error)
+{
+    int r = shape_texts(group, path, "labels", error);
+    const cJSON *labels = json_member(group, "labels");
+    for (const cJSON *label = labels && r == 0 ? labels->child : NULL; label; label = label->next) {
+        char field[RAY_PATH_MAX];
+        char shown[80];
+        text_printable(slice_of(label->string), shown, sizeof(shown));
+        ray_path(field, path, "labels");
+        if (!label_key_valid(slice_of(label->string)))
+            return error_set(error, ERROR_INVALID, field,
+                             "%s: \"%s\" is not a name of a label, such as team or "
+                             "example.com/team",
+                             field, shown);
+        if (!label_value_valid(slice_of(label->valuestring)))
+            return error_set(error, ERROR_INVALID, field,
+                             "%s: the value of %s must be at most 63 letters, digits, '-', '_' and '.'", field, shown);
+    }
+    return r;
+}
+
 static int check_common(const struct ray_context *context, cJSON *group, const char *path, bool head,
                         struct error *error)
 {
@@ -147,7 +171,7 @@ static int check_common(const struct ray_context *context, cJSON *group, const c
     if (r == 0)
         r = shape_texts(group, path, "resources", error);
     if (r == 0)
-        r = shape_texts(group, path, "labels", error);
+        r = check_labels(group, path, error);
     if (r == 0)
         r = check_no_duplicates(group, path, error);
     return r < 0 ? r : ray_check_template(context->engine, group, path, "template", error);
@@ -368,6 +392,27 @@ int ray_check_workers(const struct ray_context *context, cJSON *spec, struct err
         int r = check_worker(context, groups, group, path, error);
         if (r < 0)
             return r;
+    }
+    return 0;
+}
+
+/* KubeRay refuses a priority that Ray would not look at. */
+int ray_check_priorities(const struct ray_context *context, const cJSON *spec, struct error *error)
+{
+    const cJSON *groups = json_member(spec, "workerGroupSpecs");
+    const char *version = json_text_or("", spec, "rayVersion", NULL);
+    int at = 0;
+    for (const cJSON *group = groups ? groups->child : NULL; group; group = group->next, at++) {
+        int64_t priority = 0;
+        char field[RAY_PATH_MAX];
+        if (!json_i64(json_member(group, "priority"), &priority) || priority == 0)
+            continue;
+        ray_path_at(field, context->base, "workerGroupSpecs", at, ".priority");
+        if (context->autoscaler < 2)
+            return error_set(error, ERROR_INVALID, field,
+                             "%s needs enableInTreeAutoscaling with autoscalerOptions.version v2", field);
+        if (image_version_compare(version, RAY_PRIORITY_VERSION) < 0)
+            return error_set(error, ERROR_INVALID, field, "%s needs Ray " RAY_PRIORITY_VERSION " or later", field);
     }
     return 0;
 }

@@ -13,16 +13,17 @@
 #define RAY_REPLICAS_UNLIMITED 2147483647 /* KubeRay's default of maxReplicas */
 #define RAY_PARAMS_MAX 32                 /* entries of one rayStartParams */
 #define RAY_PARAM_VALUE_MAX 256
-#define RAY_GROUP_NAME_MAX 40       /* "<cluster>-<group>-worker-xxxxx" is cut from the left otherwise */
-#define RAY_SECONDS_MAX 31536000    /* a year: no time here is meant to be longer */
-#define RAY_ENTRYPOINT_MAX 65536    /* it becomes one argument of the submitter's command */
-#define RAY_YAML_MAX (256 * 1024)   /* serveConfigV2 and runtimeEnvYAML; etcd takes 1.5 MiB in all */
-#define RAY_RUNTIME_MAX (32 * 1024) /* of a whole cluster: it becomes a variable of its head */
-#define RAY_RETRIES_MAX 100         /* each retry is a whole new cluster */
-#define RAY_DELETION_RULES_MAX 16   /* there are not more different ones */
-#define RAY_AUTH_SECRET "ray-auth"  /* one token a profile: a process can carry only one */
-#define RAY_PATH_MAX 192            /* "spec.rayClusterConfig.workerGroupSpecs[15].template.spec.containers[0]" */
-#define RAY_TOKEN_VERSION "2.52.0"  /* the first Ray with token authentication (KubeRay's rule) */
+#define RAY_GROUP_NAME_MAX 40         /* "<cluster>-<group>-worker-xxxxx" is cut from the left otherwise */
+#define RAY_SECONDS_MAX 31536000      /* a year: no time here is meant to be longer */
+#define RAY_ENTRYPOINT_MAX 65536      /* it becomes one argument of the submitter's command */
+#define RAY_YAML_MAX (256 * 1024)     /* serveConfigV2 and runtimeEnvYAML; etcd takes 1.5 MiB in all */
+#define RAY_RUNTIME_MAX (32 * 1024)   /* of a whole cluster: it becomes a variable of its head */
+#define RAY_RETRIES_MAX 100           /* each retry is a whole new cluster */
+#define RAY_DELETION_RULES_MAX 16     /* there are not more different ones */
+#define RAY_AUTH_SECRET "ray-auth"    /* one token a profile: a process can carry only one */
+#define RAY_PATH_MAX 192              /* "spec.rayClusterConfig.workerGroupSpecs[15].template.spec.containers[0]" */
+#define RAY_PRIORITY_VERSION "2.56.0" /* the first whose autoscaler v2 knows priorities of groups (KubeRay's rule) */
+#define RAY_TOKEN_VERSION "2.52.0"    /* the first Ray with token authentication (KubeRay's rule) */
 
 /* Where a RayClusterSpec stands, and what is known about it. */
 struct ray_context {
@@ -42,12 +43,21 @@ const char *ray_path_at(char ret[RAY_PATH_MAX], const char *base, const char *li
 /* spec.c: a RayClusterSpec, checked and completed in place. <object>: what it stands in. */
 int ray_check_spec(struct engine *engine, const char *base, const cJSON *object, bool owned, cJSON *spec,
                    struct error *error);
+/* auth.c: authOptions, and the same in the containers' environment where KubeRay knows none. */
+int ray_complete_auth(const struct ray_context *context, cJSON *spec, struct error *error);
+void ray_complete_auth_env(const struct ray_context *context, cJSON *spec);
+/* A variable just as the latter writes it. */
+bool ray_auth_env_is_ours(const cJSON *item);
+/* INVALID where KubeRay could not ask a Ray with a token how a job or a service of its own stands. */
+int ray_check_followed(struct engine *engine, const char *kind, struct error *error);
 /* spec.c: what every object of this room has around its spec. */
 int ray_check_metadata(const char *kind, size_t name_max, const cJSON *old, cJSON *object, cJSON **ret_spec,
                        struct error *error);
 /* group.c: headGroupSpec and workerGroupSpecs, completed in place. */
 int ray_check_head(const struct ray_context *context, cJSON *spec, struct error *error);
 int ray_check_workers(const struct ray_context *context, cJSON *spec, struct error *error);
+/* group.c: once rayVersion is known. */
+int ray_check_priorities(const struct ray_context *context, const cJSON *spec, struct error *error);
 /* group.c: a PodTemplateSpec, <path>.<key>. */
 int ray_check_template(struct engine *engine, const cJSON *parent, const char *path, const char *key,
                        struct error *error);

@@ -108,6 +108,11 @@ static int check_selector(const cJSON *spec, struct error *error)
     if (json_true(spec, "suspend", NULL))
         return error_set(error, ERROR_INVALID, "spec.suspend",
                          "a job on a cluster that exists (spec.clusterSelector) cannot be suspended");
+    int64_t retries = 0; /* each would be a whole new cluster */
+    if (json_i64(json_member(spec, "backoffLimit"), &retries) && retries > 0)
+        return error_set(error, ERROR_INVALID, "spec.backoffLimit",
+                         "a job on a cluster that exists (spec.clusterSelector) is not tried again; leave "
+                         "spec.backoffLimit out");
     if (strcmp(mode_of(spec), "SidecarMode") == 0)
         return error_set(error, ERROR_INVALID, "spec.submissionMode",
                          "SidecarMode needs a cluster of the job's own (spec.rayClusterSpec)");
@@ -155,7 +160,7 @@ static int check_submitter(struct engine *engine, const cJSON *job, cJSON *spec,
         return error_set(error, ERROR_INVALID, "spec.submitterConfig",
                          "spec.submitterConfig has no meaning in SidecarMode; leave it out");
     const char *restart = json_text(spec, "rayClusterSpec", "headGroupSpec", "template", "spec", "restartPolicy", NULL);
-    if (sidecar && restart && strcmp(restart, "Never") != 0)
+    if (sidecar && restart && *restart && strcmp(restart, "Never") != 0)
         return error_set(error, ERROR_INVALID, "spec.rayClusterSpec.headGroupSpec.template.spec.restartPolicy",
                          "the head's restartPolicy must be absent or Never in SidecarMode");
     r = template ? ray_check_template(engine, spec, SPEC, "submitterPodTemplate", error) : 0;
@@ -439,6 +444,8 @@ int ray_job_admit(struct engine *engine, const cJSON *old, cJSON *job, struct er
 {
     cJSON *spec = NULL;
     int r = ray_check_metadata("RayJob", RAY_OWNER_NAME_MAX, old, job, &spec, error);
+    if (r == 0 && !old)
+        r = ray_check_followed(engine, "RayJob", error);
     if (r == 0)
         r = check_spec(engine, job, spec, error);
     if (r == 0)

@@ -35,11 +35,17 @@ static bool is_duration(const char *text)
     int64_t seconds = 0;
     if (text_parse_i64(slice_of(text), 1, RAY_SECONDS_MAX, &seconds))
         return true;
+    static const char *const units[] = {"ms", "us", "µs", "ns", "h", "m", "s"}; /* time.ParseDuration; longest first */
     bool positive = false;
     while (*text) {
-        size_t digits = strspn(text, "0123456789.");
-        size_t unit = strspn(text + digits, "hmsuµn");
-        if (digits == 0 || unit == 0 || unit > 3)
+        size_t whole = strspn(text, "0123456789");
+        size_t digits = whole + (text[whole] == '.' ? 1 + strspn(text + whole + 1, "0123456789") : 0);
+        size_t unit = 0;
+        for (size_t i = 0; i < COUNT_OF(units) && unit == 0; i++) {
+            if (strncmp(text + digits, units[i], strlen(units[i])) == 0)
+                unit = strlen(units[i]);
+        }
+        if (strcspn(text, "0123456789") >= digits || unit == 0)
             return false;
         positive = positive || strcspn(text, "123456789") < digits;
         text += digits + unit;
@@ -153,8 +159,10 @@ static int check_upgrade_options(const cJSON *spec, const cJSON *strategy, struc
                                         NULL};
     static const char *const needed[] = {"stepSizePercent", "intervalSeconds", "gatewayClassName"};
     cJSON *options = NULL;
-    int64_t number = 0;
-    const char *text = NULL;
+    int64_t surge = 0;
+    int64_t step = 0;
+    int64_t seconds = 0;
+    const char *class = NULL;
     if (!json_true(spec, "rayClusterConfig", "enableInTreeAutoscaling", NULL))
         return error_set(error, ERROR_INVALID, "spec.rayClusterConfig.enableInTreeAutoscaling",
                          "NewClusterWithIncrementalUpgrade needs spec.rayClusterConfig.enableInTreeAutoscaling: true");
@@ -168,12 +176,22 @@ static int check_upgrade_options(const cJSON *spec, const cJSON *strategy, struc
     if (r == 0)
         r = json_check_known(options, path, known, error);
     if (r == 0)
-        r = shape_i64(options, path, "maxSurgePercent", 0, 100, 100, &number, error);
+        r = shape_i64(options, path, "maxSurgePercent", 0, 100, 100, &surge, error);
     if (r == 0)
-        r = shape_i64(options, path, "stepSizePercent", 0, 100, 0, &number, error);
+        r = shape_i64(options, path, "stepSizePercent", 0, 100, 0, &step, error);
     if (r == 0)
-        r = shape_i64(options, path, "intervalSeconds", 1, RAY_SECONDS_MAX, 1, &number, error);
-    return r < 0 ? r : shape_text(options, path, "gatewayClassName", &text, error);
+        r = shape_i64(options, path, "intervalSeconds", 1, RAY_SECONDS_MAX, 1, &seconds, error);
+    if (r == 0)
+        r = shape_text(options, path, "gatewayClassName", &class, error);
+    if (r < 0)
+        return r;
+    if (step > surge)
+        return error_set(error, ERROR_INVALID, "spec.upgradeStrategy.clusterUpgradeOptions.stepSizePercent",
+                         "%s.stepSizePercent must not be more than maxSurgePercent (%lld)", path, (long long)surge);
+    if (!class || !*class)
+        return error_set(error, ERROR_INVALID, "spec.upgradeStrategy.clusterUpgradeOptions.gatewayClassName",
+                         "%s.gatewayClassName must be the name of a GatewayClass", path);
+    return 0;
 }
 
 static int check_upgrade(const cJSON *spec, struct error *error)
@@ -255,6 +273,8 @@ int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, s
     cJSON *spec = NULL;
     cJSON *cluster = NULL;
     int r = ray_check_metadata("RayService", RAY_OWNER_NAME_MAX, old, service, &spec, error);
+    if (r == 0 && !old)
+        r = ray_check_followed(engine, "RayService", error);
     if (r == 0)
         r = check_annotations(service, error);
     if (r == 0)

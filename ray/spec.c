@@ -17,53 +17,6 @@ const char *ray_path_at(char ret[RAY_PATH_MAX], const char *base, const char *li
     return ret;
 }
 
-/* --- authentication ----------------------------------------------------------------------------------------------- */
-
-/* Absent, {} and an absent mode all mean token: KubeRay would leave {} open. */
-static int complete_auth(const struct ray_context *context, cJSON *spec, struct error *error)
-{
-    static const char *const known[] = {"mode", "secretName", "enableK8sTokenAuth", NULL};
-    char path[RAY_PATH_MAX];
-    char field[RAY_PATH_MAX];
-    cJSON *auth = NULL;
-    const char *mode = NULL;
-    const char *secret = NULL;
-    bool by_kubernetes = false;
-    ray_path(path, context->base, "authOptions");
-    int r = shape_object(spec, context->base, "authOptions", &auth, error);
-    if (r == 0)
-        r = json_check_known(auth, path, known, error);
-    if (r == 0)
-        r = shape_text(auth, path, "mode", &mode, error);
-    if (r == 0)
-        r = shape_text(auth, path, "secretName", &secret, error);
-    if (r == 0)
-        r = shape_bool(auth, path, "enableK8sTokenAuth", false, &by_kubernetes, error);
-    if (r < 0)
-        return r;
-    if (mode && strcmp(mode, "token") != 0) {
-        ray_path(field, path, "mode");
-        return error_set(error, ERROR_INVALID, field,
-                         "%s must be token: a cluster without authentication would run anybody's code", field);
-    }
-    if (by_kubernetes) {
-        ray_path(field, path, "enableK8sTokenAuth");
-        return error_set(error, ERROR_INVALID, field, "%s is not offered here; the token of the profile is used",
-                         field);
-    }
-    if (secret && *secret && strcmp(secret, RAY_AUTH_SECRET) != 0) {
-        ray_path(field, path, "secretName");
-        return error_set(error, ERROR_INVALID, field,
-                         "%s must be " RAY_AUTH_SECRET
-                         ": all clusters of a profile share one token, so that its notebooks can use them",
-                         field);
-    }
-    auth = json_object_in(spec, "authOptions");
-    json_set_text(auth, "mode", "token");
-    json_set_text(auth, "secretName", RAY_AUTH_SECRET);
-    return 0;
-}
-
 /* --- what KubeRay knows and this platform does not do ------------------------------------------------------------- */
 
 static int check_not_offered(const struct ray_context *context, const cJSON *spec, struct error *error)
@@ -183,7 +136,7 @@ int ray_check_spec(struct engine *engine, const char *base, const cJSON *object,
     if (r == 0)
         r = check_not_offered(&context, spec, error);
     if (r == 0)
-        r = complete_auth(&context, spec, error);
+        r = ray_complete_auth(&context, spec, error);
     if (r == 0)
         r = ray_check_autoscaler(&context, spec, error);
     if (r == 0)
@@ -194,5 +147,9 @@ int ray_check_spec(struct engine *engine, const char *base, const cJSON *object,
         r = ray_check_fault_tolerance(&context, spec, error);
     if (r == 0)
         ray_complete_rights(&context, spec);
-    return r < 0 ? r : ray_complete_images(&context, spec, error);
+    if (r == 0)
+        ray_complete_auth_env(&context, spec);
+    if (r == 0)
+        r = ray_complete_images(&context, spec, error);
+    return r < 0 ? r : ray_check_priorities(&context, spec, error);
 }

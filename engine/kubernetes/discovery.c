@@ -1,11 +1,14 @@
-/* Which of the kinds that Atelier knows does this cluster have? */
+/* Which of the kinds that Atelier knows does this cluster have, and does its KubeRay know what matters of them? */
+#include <stdatomic.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/kubernetes/internal.h"
+#include "engine/kubernetes/skim.h"
 
 #define DISCOVERY_MS 30000     /* until a CRD that was installed meanwhile is noticed */
+#define SCHEMA_AGAIN_MS 3000   /* while KubeRay's kinds are there and what they are made of is not yet published */
 #define DISCOVERY_AGAIN_MS 500 /* while the API server does not answer */
 #define GROUPS_MAX 16          /* group-versions in the kind table */
 
@@ -59,6 +62,53 @@ static int ask(struct kubernetes *kubernetes, bool has[KIND_COUNT], struct error
     return 0;
 }
 
+/* --- KubeRay ------------------------------------------------------------------------------------------------------ */
+
+/* The value at the end of these members, each within the last. */
+static bool descend(struct slice text, const char *const *keys, struct slice *ret)
+{
+    for (; *keys; keys++) {
+        if (!skim_member(text, *keys, &text))
+            return false;
+    }
+    *ret = text;
+    return true;
+}
+
+/*
+ * Before 1.5.1 a RayCluster has no authOptions, and the API server drops them without a word. What the schema has tells
+ * (OpenAPI v3, which anybody may read); the index names another address for it whenever it changes. Where either is not
+ * there yet, as just after a CRD has come, nothing changes and the next round asks again.
+ */
+static void ask_kuberay(struct kubernetes *kubernetes)
+{
+    static const char *const address[] = {"paths", "apis/ray.io/v1", "serverRelativeURL", NULL};
+    static const char *const fields[] = {"components", "schemas", "io.ray.v1.RayCluster", "properties", "spec",
+                                         "properties", NULL};
+    AUTO_BUFFER struct buffer index = {0};
+    AUTO_BUFFER struct buffer schema = {0};
+    struct slice found;
+    struct slice ignored;
+    if (kube_call_text(kubernetes->client, &(struct kube_request){.method = "GET", .target = "/openapi/v3"}, &index,
+                       NULL) < 0 ||
+        !descend(buffer_slice(&index), address, &found))
+        return;
+    found = skim_text(found);
+    AUTO_FREE char *target = memory_text_n(found.p, found.n);
+    if (kubernetes->ray_schema && strcmp(kubernetes->ray_schema, target) == 0)
+        return;
+    if (kube_call_text(kubernetes->client, &(struct kube_request){.method = "GET", .target = target}, &schema, NULL) <
+            0 ||
+        !descend(buffer_slice(&schema), fields, &found))
+        return;
+    bool old = !skim_member(found, "authOptions", &ignored);
+    free(kubernetes->ray_schema);
+    kubernetes->ray_schema = TAKE_POINTER(target);
+    if (old != atomic_exchange(&kubernetes->old_kuberay, old))
+        log_line(old ? LOG_WARN : LOG_INFO, old ? "KubeRay is older than 1.5.1: RayJobs and RayServices are refused"
+                                                : "KubeRay knows authOptions now");
+}
+
 static void keep(struct kubernetes *kubernetes, int result, const bool has[KIND_COUNT], const struct error *error)
 {
     pthread_mutex_lock(&kubernetes->lock);
@@ -94,12 +144,16 @@ static bool pause_ms(struct kubernetes *kubernetes, int64_t delay_ms)
 void *discovery_run(void *context)
 {
     struct kubernetes *kubernetes = context;
-    int r;
+    int64_t delay_ms;
     do {
         bool has[KIND_COUNT] = {false};
         struct error error = {0};
-        r = ask(kubernetes, has, &error);
+        int r = ask(kubernetes, has, &error);
+        bool ray = r == 0 && has[KIND_RAYCLUSTER];
+        if (ray)
+            ask_kuberay(kubernetes);
+        delay_ms = r < 0 ? DISCOVERY_AGAIN_MS : ray && !kubernetes->ray_schema ? SCHEMA_AGAIN_MS : DISCOVERY_MS;
         keep(kubernetes, r, has, &error);
-    } while (pause_ms(kubernetes, r == 0 ? DISCOVERY_MS : DISCOVERY_AGAIN_MS));
+    } while (pause_ms(kubernetes, delay_ms));
     return NULL;
 }

@@ -28,8 +28,9 @@ struct kubernetes {
     struct engine base;
     struct kube_client *client;
     char *namespace, *tenant_namespace, *images;
-    bool inside; /* a pod of the cluster: services are reached by name */
-    struct engine_traits traits;
+    bool inside;                    /* a pod of the cluster: services are reached by name */
+    struct engine_traits traits[2]; /* as KubeRay is now, and before 1.5.1 */
+    _Atomic(bool) old_kuberay;      /* chooses one of them */
     struct names *names;
     struct packer *packer;
     struct hub *hub;
@@ -40,6 +41,7 @@ struct kubernetes {
     struct events *events;
 
     pthread_t discoverer;
+    char *ray_schema; /* the discoverer's: where the schema of KubeRay's kinds was last read; NULL: not yet */
     bool discovering;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;

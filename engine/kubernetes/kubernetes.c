@@ -108,7 +108,8 @@ static bool has(struct engine *engine, enum engine_kind kind)
 
 static const struct engine_traits *traits(struct engine *engine)
 {
-    return &kubernetes_of(engine)->traits;
+    struct kubernetes *kubernetes = kubernetes_of(engine);
+    return &kubernetes->traits[atomic_load(&kubernetes->old_kuberay)];
 }
 
 /* What is in memory is served through an outage; whoever writes learns of it by his own request. */
@@ -177,7 +178,7 @@ static struct kubernetes *make(const struct kubernetes_options *options)
     kubernetes->tenant_namespace = memory_text(options->tenant_namespace);
     kubernetes->images = memory_text(options->images ? options->images : "");
     kubernetes->inside = !options->kubeconfig[0];
-    kubernetes->traits =
+    kubernetes->traits[0] =
         (struct engine_traits){.name = "kubernetes",
                                .reconcilers = options->reconcilers ? options->reconcilers : RECONCILERS_DEFAULT,
                                .tenant_subject_namespace = kubernetes->tenant_namespace,
@@ -185,6 +186,8 @@ static struct kubernetes *make(const struct kubernetes_options *options)
                                .ray_by_kuberay = true,
                                .ray_autoscaling = true,
                                .ray_fault_tolerance = true};
+    kubernetes->traits[1] = kubernetes->traits[0];
+    kubernetes->traits[1].ray_no_auth_options = true;
     pthread_mutex_init(&kubernetes->lock, NULL);
     pthread_mutex_init(&kubernetes->asking, NULL);
     pthread_condattr_init(&attributes);
@@ -292,5 +295,6 @@ void kubernetes_engine_free(struct engine *engine)
     free(kubernetes->namespace);
     free(kubernetes->tenant_namespace);
     free(kubernetes->images);
+    free(kubernetes->ray_schema);
     free(kubernetes);
 }

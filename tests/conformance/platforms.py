@@ -7,12 +7,11 @@ import os
 import pathlib
 import re
 import signal
-import subprocess
-import sys
 
 import chart
 import service
 import ordinary
+import rayoperator
 import yaml
 from atelier import IMAGES, Atelier, Client, free_port, wait_for
 
@@ -100,9 +99,7 @@ class OnCluster(Client):
 
     def up(self, timeout_s=None):
         self.service = self.start()
-        self.operator = subprocess.Popen([sys.executable, kubernetes / "kuberay", self.service.cluster.kubeconfig],
-                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert self.operator.stdout.readline() == "watching\n"
+        self.operator = rayoperator.Operator(self.service.cluster.kubeconfig)
 
     @property
     def port(self):
@@ -153,8 +150,7 @@ class OnCluster(Client):
 
     def close(self):
         if self.operator:
-            self.operator.terminate()
-            self.operator.wait(20)
+            self.operator.close()
         if self.service:
             self.service.close()
 

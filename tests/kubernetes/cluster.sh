@@ -234,7 +234,7 @@ NODE
 install_crds() {
     local files=() file said=
     for file in "$root"/charts/atelier/crds/*.yaml; do [ ! -e "$file" ] || files+=(-f "$file"); done
-    [ -n "$no_kuberay" ] || files+=(-f "$here/crds/kuberay.yaml")
+    [ -n "$no_kuberay" ] || files+=(-f "${ATELIER_KUBERAY_CRDS:-$here/crds/kuberay.yaml}")
     [ -n "$no_istio" ] || files+=(-f "$tools/istio-crds")
     [ ${#files[@]} -gt 0 ] || return 0
     kubectl create "${files[@]}" >"$dir/crds.log" 2>&1 || { cat "$dir/crds.log" >&2; fail "the CRDs were refused"; }

@@ -1,12 +1,13 @@
-"""A real cluster with controllers, nodes that say that they run pods, and the double of KubeRay; ends with close()."""
+"""A real cluster with controllers, nodes that say that they run pods, and KubeRay or its double; ends with close()."""
 import json
 import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
+
+import rayoperator
 
 here = pathlib.Path(__file__).resolve().parent
 root = here.parent.parent
@@ -31,14 +32,11 @@ class Cluster:
 
     def start_kuberay(self):
         self.log = open(self.folder / "kuberay.log", "w")
-        self.operator = subprocess.Popen([sys.executable, here / "kuberay", self.kubeconfig], stdout=subprocess.PIPE,
-                                         stderr=self.log, text=True)
-        assert self.operator.stdout.readline() == "watching\n"
+        self.operator = rayoperator.Operator(self.kubeconfig, self.log)
 
     def close(self):
         if self.operator:
-            self.operator.terminate()
-            self.operator.wait(20)
+            self.operator.close()
         subprocess.run([here / "cluster.sh", "down", self.folder / "cluster"], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 

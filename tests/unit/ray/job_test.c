@@ -162,6 +162,9 @@ static void refuses_jobs_by_path(void **state)
         {"[" NO_CLUSTER "]", "spec.rayClusterSpec"},
         {ADD("/spec/clusterSelector", "{\"ray.io/cluster\":\"rc\"}"), "spec.rayClusterSpec"},
         {ALSO("/spec/clusterSelector", "{\"app\":\"rc\"}", NO_CLUSTER), "spec.clusterSelector.app"},
+        {"[" OP("/spec/clusterSelector", "{\"ray.io/cluster\":\"rc\"}") "," NO_CLUSTER
+                                                                        "," OP("/spec/backoffLimit", "1") "]",
+         "spec.backoffLimit"},
         {ALSO("/spec/clusterSelector", "{\"ray.io/cluster\":\"\"}", NO_CLUSTER), "spec.clusterSelector.ray.io/cluster"},
         {"[" OP("/spec/clusterSelector", "{\"ray.io/cluster\":\"rc\"}") "," NO_CLUSTER "," OP("/spec/submissionMode",
                                                                                               "\"SidecarMode\"") "]",
@@ -227,6 +230,23 @@ static void refuses_services_by_path(void **state)
          "metadata.annotations.ray.io/initializing-timeout"},
         {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"0\"}"),
          "metadata.annotations.ray.io/initializing-timeout"},
+        {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"5mm\"}"),
+         "metadata.annotations.ray.io/initializing-timeout"},
+        {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"0h\"}"),
+         "metadata.annotations.ray.io/initializing-timeout"},
+        {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"1..5h\"}"),
+         "metadata.annotations.ray.io/initializing-timeout"},
+        {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\".h\"}"),
+         "metadata.annotations.ray.io/initializing-timeout"},
+        {ALSO("/spec/rayClusterConfig/enableInTreeAutoscaling", "true",
+              OP("/spec/upgradeStrategy",
+                 INCREMENTAL("{\"maxSurgePercent\":5,\"stepSizePercent\":10,\"intervalSeconds\":5,\"gatewayClassName\":"
+                             "\"istio\"}"))),
+         "spec.upgradeStrategy.clusterUpgradeOptions.stepSizePercent"},
+        {ALSO("/spec/rayClusterConfig/enableInTreeAutoscaling", "true",
+              OP("/spec/upgradeStrategy",
+                 INCREMENTAL("{\"stepSizePercent\":10,\"intervalSeconds\":5,\"gatewayClassName\":\"\"}"))),
+         "spec.upgradeStrategy.clusterUpgradeOptions.gatewayClassName"},
         {ADD("/spec/rayClusterSpec", "{}"), "spec.rayClusterSpec"},
         {"[{\"op\":\"remove\",\"path\":\"/spec/rayClusterConfig\"}]", "spec.rayClusterConfig"},
         {"[{\"op\":\"remove\",\"path\":\"/spec/serveConfigV2\"}]", "spec.serveConfigV2"},
@@ -261,6 +281,7 @@ static void takes_services(void **state)
     static const char *const cases[] = {
         ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"1h30m\"}"),
         ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"90\"}"),
+        ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"1.5h.5ms\"}"),
         ADD("/spec/upgradeStrategy", "{\"type\":\"None\"}"),
         ALSO("/spec/rayClusterConfig/enableInTreeAutoscaling", "true",
              OP("/spec/upgradeStrategy",
@@ -345,13 +366,39 @@ static void keeps_service_names_apart(void **state)
     assert_int_equal(ray_service_admit(&fake.base, NULL, service, &error), 0);
 }
 
+/* A KubeRay that cannot show Ray a token could not follow them; what is there already may still change. */
+static void refuses_what_could_not_be_followed(void **state)
+{
+    (void)state;
+    struct fake_engine fake = kuberay();
+    for (int service = 0; service < 2; service++) {
+        struct error error = {0};
+        AUTO_JSON cJSON *object = parsed(service ? service_yaml : job_yaml);
+        int (*admit)(struct engine *, const cJSON *, cJSON *, struct error *) =
+            service ? ray_service_admit : ray_job_admit;
+        fake.traits.ray_no_auth_options = false;
+        assert_int_equal(admit(&fake.base, NULL, object, &error), 0);
+        fake.traits.ray_no_auth_options = true;
+        AUTO_JSON cJSON *another = json_copy(object);
+        assert_int_equal(admit(&fake.base, NULL, another, &error), -ERROR_INVALID);
+        assert_string_equal(error.field, "kind");
+        assert_non_null(strstr(error.message, service ? "a RayService" : "a RayJob"));
+        assert_int_equal(admit(&fake.base, object, another, &error), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_and_completes),       cmocka_unit_test(takes_jobs),
-        cmocka_unit_test(refuses_jobs_by_path),      cmocka_unit_test(takes_services),
-        cmocka_unit_test(refuses_services_by_path),  cmocka_unit_test(keeps_a_begun_job_as_it_is),
-        cmocka_unit_test(keeps_service_names_apart), cmocka_unit_test(refuses_on_one_machine_what_it_does_not_do),
+        cmocka_unit_test(refuses_what_could_not_be_followed),
+        cmocka_unit_test(takes_and_completes),
+        cmocka_unit_test(takes_jobs),
+        cmocka_unit_test(refuses_jobs_by_path),
+        cmocka_unit_test(takes_services),
+        cmocka_unit_test(refuses_services_by_path),
+        cmocka_unit_test(keeps_a_begun_job_as_it_is),
+        cmocka_unit_test(keeps_service_names_apart),
+        cmocka_unit_test(refuses_on_one_machine_what_it_does_not_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

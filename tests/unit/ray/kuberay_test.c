@@ -157,6 +157,8 @@ static void takes_what_kuberay_takes(void **state)
          "", ""},
         {"", "    resources: {CPU: '2'}\n    labels: {region: here}\n", "    resources: {CPU: '1'}\n"},
         {"", "", "    numOfHosts: 4\n"},
+        {"", "    labels: {example.com/team: a.b_c-1, zone: ''}\n", "    labels: {team: x}\n"},
+        {V2 "  rayVersion: 2.55.9\n", "", "    priority: 0\n"},
     };
     struct fake_engine fake = KUBERAY;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -165,6 +167,14 @@ static void takes_what_kuberay_takes(void **state)
         if (ray_cluster_admit(&fake.base, NULL, rc, &error) < 0)
             fail_msg("row %zu: %s", i, error.message);
     }
+    struct error error = {0};
+    AUTO_JSON cJSON *by_env =
+        from_yaml("metadata: {name: rc, namespace: alice}\nspec:\n" SCALES "  headGroupSpec:\n" ENV(
+            "RAY_enable_autoscaler_v2",
+            "1") "  workerGroupSpecs: [{groupName: w, idleTimeoutSeconds: 60, priority: 3, template: "
+                 "{spec: {restartPolicy: Always, containers: [{name: w, image: ray-2.60}]}}}]\n");
+    if (ray_cluster_admit(&fake.base, NULL, by_env, &error) < 0)
+        fail_msg("%s", error.message);
 }
 
 static void refuses_what_kuberay_is_silent_about(void **state)
@@ -184,6 +194,14 @@ static void refuses_what_kuberay_is_silent_about(void **state)
         {SCALES, "", "    idleTimeoutSeconds: 60\n", "spec.workerGroupSpecs[0].idleTimeoutSeconds"},
         {"", "", "    idleTimeoutSeconds: 60\n", "spec.workerGroupSpecs[0].idleTimeoutSeconds"},
         {SCALES, "", "    suspend: true\n", "spec.workerGroupSpecs[0].suspend"},
+        {SCALES, "", "    priority: 1\n", "spec.workerGroupSpecs[0].priority"},
+        {"", "", "    priority: -1\n", "spec.workerGroupSpecs[0].priority"},
+        {V2 "  rayVersion: 2.55.9\n", "", "    priority: 1\n", "spec.workerGroupSpecs[0].priority"},
+        {"  rayVersion: '3'\n", "", "", "spec.rayVersion"},
+        {"  rayVersion: 2..60\n", "", "", "spec.rayVersion"},
+        {"", "    labels: {-team: x}\n", "", "spec.headGroupSpec.labels"},
+        {"", "    labels: {a/b/c: x}\n", "", "spec.headGroupSpec.labels"},
+        {"", "", "    labels: {team: 'not one'}\n", "spec.workerGroupSpecs[0].labels"},
         {"", "    rayStartParams: {num-cpus: '1'}\n    resources: {CPU: '2'}\n", "",
          "spec.headGroupSpec.rayStartParams.num-cpus"},
         {"", "    rayStartParams: {labels: a=b}\n", "", "spec.headGroupSpec.rayStartParams.labels"},
@@ -202,6 +220,79 @@ static void refuses_what_kuberay_is_silent_about(void **state)
             fail_msg("row %zu (%s) was accepted", i, cases[i].field);
         if (strcmp(error.field, cases[i].field) != 0)
             fail_msg("row %zu: field is \"%s\", not \"%s\" (%s)", i, error.field, cases[i].field, error.message);
+    }
+}
+
+static const cJSON *first_of(const cJSON *group)
+{
+    return json_at(group, "template", "spec", "containers", NULL)->child;
+}
+
+static int count_auth(const cJSON *owner)
+{
+    int count = 0;
+    const cJSON *env = json_member(owner, "env");
+    for (const cJSON *item = env ? env->child : NULL; item; item = item->next)
+        count += strncmp(json_text_or("", item, "name", NULL), "RAY_AUTH_", 9) == 0;
+    return count;
+}
+
+/* Before 1.5.1 authOptions are dropped on their way: the containers are told themselves, until KubeRay knows better. */
+static void asks_for_the_token_itself(void **state)
+{
+    (void)state;
+    struct fake_engine fake = KUBERAY;
+    struct error error = {0};
+    fake.traits.ray_no_auth_options = true;
+    AUTO_JSON cJSON *rc = cluster("ray-2.60", SCALES, "", "    replicas: 1\n");
+    if (ray_cluster_admit(&fake.base, NULL, rc, &error) < 0)
+        fail_msg("%s", error.message);
+    assert_null(json_at(rc, "spec", "authOptions", NULL));
+    const cJSON *head = json_at(rc, "spec", "headGroupSpec", NULL);
+    const cJSON *worker = json_at(rc, "spec", "workerGroupSpecs", NULL)->child;
+    const cJSON *owners[] = {first_of(head), first_of(worker), json_at(rc, "spec", "autoscalerOptions", NULL)};
+    for (size_t i = 0; i < COUNT_OF(owners); i++) {
+        const cJSON *env = json_member(owners[i], "env");
+        assert_int_equal(count_auth(owners[i]), 2);
+        assert_string_equal(json_text(json_named(env, "RAY_AUTH_MODE"), "value", NULL), "token");
+        const cJSON *from = json_at(json_named(env, "RAY_AUTH_TOKEN"), "valueFrom", "secretKeyRef", NULL);
+        assert_string_equal(json_text(from, "name", NULL), "ray-auth");
+        assert_string_equal(json_text(from, "key", NULL), "auth_token");
+    }
+    AUTO_JSON cJSON *again = json_copy(rc);
+    if (ray_cluster_admit(&fake.base, rc, again, &error) < 0)
+        fail_msg("%s", error.message);
+    assert_true(json_equal(rc, again));
+
+    fake.traits.ray_no_auth_options = false; /* upgraded: what the person wrote is no change of the head */
+    AUTO_JSON cJSON *before = json_copy(again);
+    AUTO_JSON cJSON *written = cluster("ray-2.60", SCALES, "", "    replicas: 2\n");
+    if (ray_cluster_admit(&fake.base, before, written, &error) < 0)
+        fail_msg("%s", error.message);
+    assert_int_equal(count_auth(first_of(json_at(written, "spec", "headGroupSpec", NULL))), 0);
+    assert_string_equal(json_text(written, "spec", "authOptions", "mode", NULL), "token");
+    assert_int_equal(ray_cluster_admit(&fake.base, before, again, &error), 0);
+    assert_int_equal(count_auth(first_of(json_at(again, "spec", "headGroupSpec", NULL))), 0);
+    assert_int_equal(count_auth(json_at(again, "spec", "autoscalerOptions", NULL)), 0);
+}
+
+/* Only what is just that is let pass. */
+static void refuses_another_token(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        ENV("RAY_AUTH_MODE", "disabled"), ENV("RAY_AUTH_TOKEN", "x"), ENV("RAY_AUTH_TOKEN_PATH", "/x"),
+        "    template: {spec: {containers: [{name: h, image: ray-2.60, env: [{name: RAY_AUTH_TOKEN, valueFrom: "
+        "{secretKeyRef: {name: other, key: auth_token}}}]}]}}\n"};
+    struct fake_engine fake = KUBERAY;
+    for (size_t i = 0; i < 2 * COUNT_OF(cases); i++) {
+        struct error error = {0};
+        fake.traits.ray_no_auth_options = i % 2;
+        AUTO_FREE char *yaml =
+            memory_format("metadata: {name: rc, namespace: alice}\nspec:\n  headGroupSpec:\n%s", cases[i / 2]);
+        AUTO_JSON cJSON *rc = from_yaml(yaml);
+        assert_int_equal(ray_cluster_admit(&fake.base, NULL, rc, &error), -ERROR_INVALID);
+        assert_string_equal(error.field, "spec.headGroupSpec.template.spec.containers[0].env[0].name");
     }
 }
 
@@ -327,6 +418,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fits_pod_security),
         cmocka_unit_test(completes_what_kuberay_needs),
+        cmocka_unit_test(asks_for_the_token_itself),
+        cmocka_unit_test(refuses_another_token),
         cmocka_unit_test(reads_the_version_from_the_tag),
         cmocka_unit_test(names_what_a_pod_can_pull),
         cmocka_unit_test(takes_what_kuberay_takes),
