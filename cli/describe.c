@@ -153,6 +153,7 @@ int verb_describe(struct call *call, struct error *error)
         hide_values(object);
     if (!output_is_table(output))
         return print_tree(call, output == OUTPUT_NAME ? OUTPUT_YAML : output, object, error);
+    object_look_closer(call, resource, object);
     const char *state = resource_state(resource, object, &reason);
     add_line(&text, 0, "Name", json_text_or("", object, "metadata", "name", NULL));
     if (resource->namespaced)

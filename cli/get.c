@@ -76,17 +76,21 @@ static void print_name(const struct query *query, const cJSON *object, struct bu
     buffer_add_format(ret, "%s\n", name);
 }
 
-static int print_objects(const struct query *query, const cJSON *document, struct table *table, struct error *error)
+static int print_objects(struct call *call, const struct query *query, cJSON *document, struct table *table,
+                         struct error *error)
 {
     AUTO_BUFFER struct buffer text = {0};
-    const cJSON *items = query->name ? NULL : json_member(document, "items"), *item = query->name ? document : NULL;
+    const cJSON *items = query->name ? NULL : json_member(document, "items");
+    cJSON *item = query->name ? document : NULL;
     if (items)
         item = items->child;
     for (; item; item = items ? item->next : NULL) {
         if (query->output == OUTPUT_NAME)
             print_name(query, item, &text);
-        else
+        else {
+            object_look_closer(call, query->resource, item);
             add_row(query, item, table);
+        }
     }
     bool nothing = output_is_table(query->output) && table_rows(table) == 0;
     if (output_is_table(query->output) && !nothing)
@@ -236,7 +240,7 @@ static int show(struct call *call, struct query *query, struct error *error)
         return failed;
     struct table *table = table_for(query, headers);
     if (output_is_table(query->output) || query->output == OUTPUT_NAME)
-        failed = print_objects(query, document, table, error);
+        failed = print_objects(call, query, document, table, error);
     else if (watching)
         failed = print_each(call, query, document, error);
     else

@@ -6,6 +6,7 @@
 #include "cli/client.h"
 #include "cli/duration.h"
 #include "cli/progress.h"
+#include "ray/state.h"
 
 #define WAIT_POLL_MS 250
 #define LINE_MAX_BYTES 1024
@@ -107,6 +108,18 @@ int object_get(struct call *call, const struct resource *resource, const char *n
     return failed;
 }
 
+void object_look_closer(struct call *call, const struct resource *resource, cJSON *object)
+{
+    const char *name = strcmp(resource->kind, "RayCluster") == 0 ? ray_cluster_unsaid(object) : NULL;
+    AUTO_JSON cJSON *pod = NULL;
+    if (!name)
+        return;
+    AUTO_FREE char *path =
+        resource_path(resource_by_word("pods"), json_text_or("", object, "metadata", "namespace", NULL), name);
+    if (client_json(call, "GET", path, NULL, &pod, NULL) == 0)
+        ray_cluster_complete(object, pod);
+}
+
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 /* What is waited for and how it stood last, told as it changes; on a terminal also how long it has taken. */
@@ -156,6 +169,7 @@ static int wait_until_ready(struct call *call, struct wait *wait, struct error *
         if (failed && failed != -ERROR_UNAVAILABLE)
             return failed;
         if (!failed) {
+            object_look_closer(call, wait->resource, object);
             report_change(wait, object);
             if (resource_is_ready(wait->resource, object, &gone_bad))
                 return 0;

@@ -10,6 +10,8 @@
 int object_kind(const char *word, const struct resource **ret, const char **ret_name, struct error *error);
 /* The path of one object: in the call's namespace if it has one. malloc'ed. */
 int object_path(struct call *call, const struct resource *resource, const char *name, char **ret, struct error *error);
+/* Of a RayCluster whose head stands on no node yet also why: its pod is asked. Anything else stays as it is. */
+void object_look_closer(struct call *call, const struct resource *resource, cJSON *object);
 int object_get(struct call *call, const struct resource *resource, const char *name, cJSON **ret, struct error *error);
 
 #define WAIT_DEFAULT_S 300

@@ -56,8 +56,13 @@ void ray_complete_submitter(struct engine *engine, const cJSON *job, cJSON *spec
 {
     if (!engine_traits(engine)->pods_by_kubelet)
         return;
-    bool restricted = rights_restricted(engine, json_text_or("", job, "metadata", "namespace", NULL));
-    const char *image = ray_head_image(json_member(spec, "rayClusterSpec"));
+    const char *namespace = json_text_or("", job, "metadata", "namespace", NULL);
+    const char *chosen = json_text(spec, "clusterSelector", "ray.io/cluster", NULL);
+    bool restricted = rights_restricted(engine, namespace);
+    AUTO_JSON cJSON *cluster = NULL;
+    if (restricted && chosen) /* absent: the job waits for it, and is completed when it is written again */
+        (void)engine_get(engine, KIND_RAYCLUSTER, namespace, chosen, &cluster, NULL);
+    const char *image = ray_head_image(chosen ? json_member(cluster, "spec") : json_member(spec, "rayClusterSpec"));
     if (restricted && image && !json_member(spec, "submitterPodTemplate"))
         json_set(spec, "submitterPodTemplate", default_submitter(image));
     cJSON *pod_spec = json_at(spec, "submitterPodTemplate", "spec", NULL);

@@ -47,11 +47,23 @@ static const char *head_image(const cJSON *cluster)
     return json_text_or("", containers ? containers->child : NULL, "image", NULL);
 }
 
+/* KubeRay's "containers with unready status: [ray-head]; ray-head: back-off …" without what everybody knows. */
+static const char *said_of_head(const cJSON *head)
+{
+    static const char known[] = "containers with unready status: ";
+    const char *message = json_text_or("", head, "message", NULL);
+    if (strncmp(message, known, strlen(known)) != 0)
+        return message;
+    const char *rest = strstr(message, "]; ");
+    rest = rest ? strstr(rest, ": ") : NULL;
+    return rest ? rest + 2 : "";
+}
+
 static void state_head(const cJSON *cluster, const cJSON *head, struct ray_state *state)
 {
     struct complaint complaint;
     const char *reason = json_text_or("", head, "reason", NULL);
-    const char *message = json_text_or("", head, "message", NULL);
+    const char *message = said_of_head(head);
     if (!head || strcmp(reason, "HeadPodNotFound") == 0) {
         state_is(state, "Pending", "HeadPodNotFound", "its head is about to be made");
     } else if (complaint_is_image(reason)) {
@@ -110,4 +122,24 @@ void ray_cluster_state(const cJSON *cluster, struct ray_state *ret)
     else
         state_head(cluster, head, &state);
     *ret = state;
+}
+
+/* --- what KubeRay leaves unsaid ----------------------------------------------------------------------------------- */
+
+const char *ray_cluster_unsaid(const cJSON *cluster)
+{
+    const cJSON *head = json_condition(cluster, "HeadPodReady");
+    const char *pod = json_text_or("", cluster, "status", "head", "podName", NULL);
+    return head && !is_true(head) && strcmp(json_text_or("", head, "reason", NULL), "Unknown") == 0 && *pod ? pod
+                                                                                                            : NULL;
+}
+
+void ray_cluster_complete(cJSON *cluster, const cJSON *pod)
+{
+    cJSON *head = json_condition(cluster, "HeadPodReady");
+    const cJSON *placed = json_condition(pod, "PodScheduled");
+    if (!head || !placed || is_true(placed) || !json_text(placed, "reason", NULL))
+        return;
+    json_set_text(head, "reason", json_text(placed, "reason", NULL));
+    json_set_text(head, "message", json_text_or("", placed, "message", NULL));
 }

@@ -14,5 +14,10 @@ struct ray_state {
     int64_t ready, desired; /* workers */
 };
 void ray_cluster_state(const cJSON *cluster, struct ray_state *ret);
+/* KubeRay does not say why a head stands on no node yet; its pod does. The pod's name, in <cluster>, if that is so, or
+ * NULL. */
+const char *ray_cluster_unsaid(const cJSON *cluster);
+/* Completes the cluster's condition by what this pod, the one of that name, says. */
+void ray_cluster_complete(cJSON *cluster, const cJSON *pod);
 
 #endif

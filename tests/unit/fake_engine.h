@@ -15,6 +15,7 @@ struct fake_engine {
     bool restricted;             /* the namespace enforces Pod Security "restricted" */
     const char *notebooks;       /* items of the namespace, or NULL */
     const char *clusters;        /* RayClusters, likewise */
+    const char *cluster;         /* the RayCluster of any name, or NULL */
     const char *quota;           /* {"cpu": "4", ...}: the profile's, or NULL */
     struct engine_traits traits; /* name NULL: those of an engine that runs Ray by itself */
 };
@@ -30,6 +31,8 @@ static int fake_get(struct engine *engine, enum engine_kind kind, const char *na
                       fake->restricted ? "restricted" : "baseline");
         return 0;
     }
+    if (kind == KIND_RAYCLUSTER && fake->cluster)
+        return json_parse(slice_of(fake->cluster), &json_limits_default, ret, error);
     if (kind != KIND_SERVICE || !fake->service || strcmp(fake->service, name) != 0)
         return error_set(error, ERROR_NOT_FOUND, NULL, "not found");
     *ret = json_object();

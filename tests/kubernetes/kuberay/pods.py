@@ -128,17 +128,18 @@ def is_ready(pod):
 
 
 def head_condition(pod):
-    """(status, reason, message) of HeadPodReady."""
+    """(status, reason, message) of HeadPodReady: the pod's Ready, and a container's word for it. KubeRay says nothing of a
+    pod that has no such condition, as one that no node takes."""
     if not pod:
         return "False", "HeadPodNotFound", "Head Pod not found"
-    if is_ready(pod):
-        return "True", "HeadPodRunningAndReady", ""
-    for status in pod["status"].get("containerStatuses", []):
-        for state in ("waiting", "terminated"):
-            found = status.get("state", {}).get(state)
-            if found:
-                return "False", found.get("reason") or "Unknown", found.get("message", "")
-    for condition in pod["status"].get("conditions", []):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return "False", condition.get("reason", "Unknown"), condition.get("message", "")
-    return "False", "Unknown", ""
+    ready = next((c for c in pod["status"].get("conditions", []) if c["type"] == "Ready"), None)
+    if not ready:
+        return "False", "Unknown", ""
+    reason, message = ready.get("reason", ""), ready.get("message", "")
+    if ready["status"] == "True":
+        return "True", reason or "HeadPodRunningAndReady", message
+    for status in pod["status"].get("containerStatuses", []) if reason == "ContainersNotReady" else []:
+        found = next((status["state"][word] for word in ("waiting", "terminated") if status.get("state", {}).get(word)), None)
+        if found:
+            return "False", found.get("reason") or "Unknown", f"{message}; {status['name']}: {found.get('message', '')}"
+    return "False", reason or "Unknown", message

@@ -387,9 +387,36 @@ static void refuses_what_could_not_be_followed(void **state)
     }
 }
 
+/* In a restricted namespace KubeRay's own submitter would be refused; the image is that of the cluster it submits to.
+ */
+static void submits_to_a_chosen_cluster_where_restricted(void **state)
+{
+    (void)state;
+    for (int restricted = 0; restricted < 2; restricted++) {
+        struct fake_engine fake = kuberay();
+        struct error error = {0};
+        fake.traits.pods_by_kubelet = true;
+        fake.restricted = restricted;
+        fake.cluster =
+            "{\"spec\":{\"headGroupSpec\":{\"template\":{\"spec\":{\"containers\":[{\"image\":\"ray:x\"}]}}}}}";
+        AUTO_JSON cJSON *job =
+            patched(job_yaml, ALSO("/spec/clusterSelector", "{\"ray.io/cluster\":\"rc\"}", NO_CLUSTER));
+        if (ray_job_admit(&fake.base, NULL, job, &error) < 0)
+            fail_msg("%s", error.message);
+        const cJSON *pod = json_at(job, "spec", "submitterPodTemplate", "spec", NULL);
+        assert_int_equal(pod != NULL, restricted);
+        if (!restricted)
+            continue;
+        const cJSON *container = json_member(pod, "containers")->child;
+        assert_string_equal(json_text(container, "image", NULL), "ray:x");
+        assert_non_null(json_at(container, "securityContext", "capabilities", "drop", NULL));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(submits_to_a_chosen_cluster_where_restricted),
         cmocka_unit_test(refuses_what_could_not_be_followed),
         cmocka_unit_test(takes_and_completes),
         cmocka_unit_test(takes_jobs),

@@ -11,6 +11,7 @@
     "{type: " type ", status: '" status "', reason: " reason ", message: '" message "'}"
 #define READY C("HeadPodReady", "True", "HeadPodRunningAndReady", "")
 #define DOWN(reason, message) C("HeadPodReady", "False", reason, message)
+#define NOT_READY "containers with unready status: [ray-head autoscaler]" /* kubelet's, passed on by KubeRay */
 #define ONCE C("RayClusterProvisioned", "True", "AllPodRunningAndReadyFirstTime", "")
 #define QUOTA "pods \"rc-worker-x\" is forbidden: exceeded quota: kf-resource-quota, requested: cpu=1"
 
@@ -28,6 +29,11 @@ static void reads_conditions(void **state)
         {"{}", "[" DOWN("CrashLoopBackOff", "") "]", 0, 1, "Pending", "CrashLoopBackOff", "log"},
         {"{}", "[" DOWN("Unschedulable", "0/3 nodes") "]", 0, 1, "Pending", "Unschedulable", "0/3 nodes"},
         {"{}", "[" DOWN("ContainersNotReady", "waiting") "]", 0, 1, "Pending", "ContainersNotReady", "waiting"},
+        {"{}", "[" DOWN("ContainerCreating", NOT_READY "; ray-head: ") "]", 0, 1, "Pending", "ContainerCreating",
+         "its head is starting"},
+        {"{}", "[" DOWN("ContainersNotReady", NOT_READY) "]", 0, 1, "Pending", "ContainersNotReady", "is starting"},
+        {"{}", "[" DOWN("CrashLoopBackOff", NOT_READY "; ray-head: back-off 10s restarting") "]", 0, 1, "Pending",
+         "CrashLoopBackOff", "log says why: back-off 10s"},
         {"{}", "[" DOWN("Unknown", "") "]", 0, 1, "Pending", "HeadStarting", "starting"},
         {"{}", "[" READY "]", 1, 3, "Running", "Provisioning", "1 of 3 workers"},
         {"{}", "[" READY "," ONCE "]", 3, 3, "Running", "Running", "all of its workers"},
@@ -85,8 +91,43 @@ static void says_when_it_goes(void **state)
     assert_string_equal(now.phase, "Deleting");
 }
 
+/* KubeRay says "Unknown" of a head that stands nowhere yet. */
+static void asks_the_pod_what_kuberay_leaves_unsaid(void **state)
+{
+    (void)state;
+    static const char placed[] = "{\"status\":{\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"False\","
+                                 "\"reason\":\"Unschedulable\",\"message\":\"0/3 nodes are available: 3 Insufficient "
+                                 "cpu.\"}]}}";
+    static const struct {
+        const char *status, *pod, *reason; /* reason NULL: its pod need not be asked */
+    } cases[] = {
+        {"{head: {podName: h}, conditions: [" DOWN("Unknown", "") "]}", placed, "Unschedulable"},
+        {"{head: {podName: h}, conditions: [" DOWN("Unknown", "") "]}", "{}", "HeadStarting"},
+        {"{head: {}, conditions: [" DOWN("Unknown", "") "]}", placed, NULL},
+        {"{head: {podName: h}, conditions: [" DOWN("ImagePullBackOff", "") "]}", placed, NULL},
+        {"{head: {podName: h}, conditions: [" READY "]}", placed, NULL},
+        {"{}", placed, NULL},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_FREE char *text = memory_format("status: %s", cases[i].status);
+        AUTO_JSON cJSON *cluster = NULL;
+        AUTO_JSON cJSON *pod = NULL;
+        struct ray_state told;
+        assert_int_equal(yaml_parse(slice_of(text), &json_limits_default, &cluster, NULL), 0);
+        assert_int_equal(json_parse(slice_of(cases[i].pod), &json_limits_default, &pod, NULL), 0);
+        assert_int_equal(ray_cluster_unsaid(cluster) != NULL, cases[i].reason != NULL);
+        if (!cases[i].reason)
+            continue;
+        assert_string_equal(ray_cluster_unsaid(cluster), "h");
+        ray_cluster_complete(cluster, pod);
+        ray_cluster_state(cluster, &told);
+        assert_string_equal(told.reason, cases[i].reason);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_conditions), cmocka_unit_test(says_when_it_goes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(asks_the_pod_what_kuberay_leaves_unsaid),
+                                       cmocka_unit_test(reads_conditions), cmocka_unit_test(says_when_it_goes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
