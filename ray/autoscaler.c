@@ -151,6 +151,6 @@ int ray_check_autoscaler(struct ray_context *context, cJSON *spec, struct error 
         return error_set(error, ERROR_INVALID, field,
                          V2_ENV " cannot be set beside autoscalerOptions.version; leave it out");
     bool second = version && strcmp(version, "v2") == 0;
-    context->autoscaler = second || second_by_env ? 2 : 1;
+    context->autoscaler = second || (second_by_env && context->traits->ray_by_kuberay) ? 2 : 1;
     return second ? check_restarts(context, spec, error) : 0;
 }

@@ -91,7 +91,7 @@ static int check_entrypoint(const cJSON *spec, struct error *error)
 
 /* --- where it is run ---------------------------------------------------------------------------------------------- */
 
-static int check_selector(const cJSON *spec, struct error *error)
+static int check_selector(struct engine *engine, const cJSON *spec, struct error *error)
 {
     static const char *const known[] = {SELECTOR_KEY, NULL};
     int r = shape_texts(spec, SPEC, "clusterSelector", error);
@@ -108,10 +108,10 @@ static int check_selector(const cJSON *spec, struct error *error)
     if (json_true(spec, "suspend", NULL))
         return error_set(error, ERROR_INVALID, "spec.suspend",
                          "a job on a cluster that exists (spec.clusterSelector) cannot be suspended");
-    int64_t retries = 0; /* each would be a whole new cluster */
-    if (json_i64(json_member(spec, "backoffLimit"), &retries) && retries > 0)
+    int64_t retries = 0; /* KubeRay's, a whole new cluster each, would need one to make */
+    if (engine_traits(engine)->ray_by_kuberay && json_i64(json_member(spec, "backoffLimit"), &retries) && retries > 0)
         return error_set(error, ERROR_INVALID, "spec.backoffLimit",
-                         "a job on a cluster that exists (spec.clusterSelector) is not tried again; leave "
+                         "KubeRay does not try a job on a cluster that exists (spec.clusterSelector) again; leave "
                          "spec.backoffLimit out");
     if (strcmp(mode_of(spec), "SidecarMode") == 0)
         return error_set(error, ERROR_INVALID, "spec.submissionMode",
@@ -124,7 +124,7 @@ static int check_cluster(struct engine *engine, const cJSON *job, cJSON *spec, s
     const cJSON *selector = json_member(spec, "clusterSelector");
     cJSON *cluster = NULL;
     if (selector && (!cJSON_IsObject(selector) || selector->child))
-        return check_selector(spec, error);
+        return check_selector(engine, spec, error);
     int r = shape_object(spec, SPEC, "rayClusterSpec", &cluster, error);
     if (r < 0)
         return r;

@@ -1,6 +1,11 @@
-"""The double of KubeRay keeps to KubeRay's contract: names, labels, ports, conditions, and its silences."""
+"""The double of KubeRay keeps to KubeRay's contract: names, labels, ports, conditions, and its silences. The same tests
+hold for the operator that ATELIER_KUBERAY_OPERATOR names."""
 import live
 import pytest
+import rayoperator
+
+# kwok's pods only say that they run: an operator that asks Ray itself gets no answer.
+asks_ray = pytest.mark.skipif(rayoperator.PROGRAM is not None, reason="the operator asks Ray's dashboard, and no Ray runs here")
 
 LIMITS = {"limits": {"cpu": "1", "memory": "2Gi"}, "requests": {"cpu": "1", "memory": "2Gi"}}
 
@@ -81,6 +86,20 @@ def test_a_head_that_is_gone_shows_in_conditions_and_never_in_state(cluster):
     cluster.kubectl("delete", "raycluster", "rc2", "-n", "alice")
 
 
+def test_a_head_that_no_node_takes_is_left_unsaid(cluster):
+    body = spec(0)
+    body["headGroupSpec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "yes"}
+    cluster.apply(ray("RayCluster", "rc3", body))
+
+    def waits():
+        pods = cluster.list("pod", selector="ray.io/cluster=rc3")
+        return pods and live.condition(pods[0], "PodScheduled").get("reason") == "Unschedulable" and cluster.get("raycluster", "rc3")
+    cluster.wait("the scheduler has looked", waits)
+    head = cluster.wait("the head is spoken of", lambda: live.condition(cluster.get("raycluster", "rc3"), "HeadPodReady"))
+    assert (head["status"], head["reason"], head["message"]) == ("False", "Unknown", "")
+    cluster.kubectl("delete", "raycluster", "rc3", "-n", "alice")
+
+
 def test_a_mistake_is_an_event_and_then_silence(cluster):
     body = spec(0)
     del body["rayVersion"]
@@ -92,6 +111,7 @@ def test_a_mistake_is_an_event_and_then_silence(cluster):
     cluster.kubectl("delete", "raycluster", "wrong", "-n", "alice")
 
 
+@asks_ray
 def test_a_job_has_a_cluster_of_its_own(cluster):
     cluster.apply(ray("RayJob", "j1", {"entrypoint": "python -c 1", "rayClusterSpec": spec(1),
                                        "shutdownAfterJobFinishes": True}))
@@ -102,6 +122,7 @@ def test_a_job_has_a_cluster_of_its_own(cluster):
     cluster.kubectl("delete", "rayjob", "j1", "-n", "alice")
 
 
+@asks_ray
 def test_a_service_changes_clusters_when_its_config_changes(cluster):
     config = "applications: [{name: text, import_path: app:graph}]"
     cluster.apply(ray("RayService", "s1", {"serveConfigV2": config, "rayClusterConfig": spec(1)}))

@@ -326,6 +326,22 @@ static void refuses_on_one_machine_what_it_does_not_do(void **state)
     }
 }
 
+/* KubeRay tries no job on a chosen cluster again; one machine does. */
+static void tries_a_job_on_a_chosen_cluster_again(void **state)
+{
+    (void)state;
+    for (int by_kuberay = 0; by_kuberay < 2; by_kuberay++) {
+        struct fake_engine fake = kuberay();
+        struct error error = {0};
+        fake.traits.ray_by_kuberay = by_kuberay;
+        AUTO_JSON cJSON *job =
+            patched(job_yaml, "[" OP("/spec/clusterSelector", "{\"ray.io/cluster\":\"rc\"}") "," NO_CLUSTER "," OP(
+                                  "/spec/backoffLimit", "1") "]");
+        assert_int_equal(ray_job_admit(&fake.base, NULL, job, &error), by_kuberay ? -ERROR_INVALID : 0);
+        assert_string_equal(error.field, by_kuberay ? "spec.backoffLimit" : "");
+    }
+}
+
 static void keeps_a_begun_job_as_it_is(void **state)
 {
     (void)state;
@@ -416,6 +432,7 @@ static void submits_to_a_chosen_cluster_where_restricted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tries_a_job_on_a_chosen_cluster_again),
         cmocka_unit_test(submits_to_a_chosen_cluster_where_restricted),
         cmocka_unit_test(refuses_what_could_not_be_followed),
         cmocka_unit_test(takes_and_completes),
