@@ -147,6 +147,7 @@ static int open_gateway(struct server *server, struct error *error)
                                               .key_file = config->tls_key.text,
                                               .directory = config->tls_directory.text,
                                               .redirect = config->https_redirect.number != 0},
+                                      .check_listen = config->check_listen.text,
                                       .webhook_listen = config->webhook_listen.text,
                                       .webhook_client_ca = config->webhook_client_ca.text,
                                       .webhook_handler = admit,

@@ -75,6 +75,7 @@ struct connection {
     enum listener_kind listener;
     bool close_after; /* the answer under way is the last one */
     bool heading;     /* the head's deadline is set */
+    bool outer_tls;   /* LISTENER_CHECK: the request that is asked about came by https */
     uint16_t turn;    /* requests since others had their turn */
     struct link all, idle;
     struct timer timer;
@@ -108,7 +109,7 @@ enum flush { FLUSH_DONE, FLUSH_BLOCKED, FLUSH_BROKEN };
 enum flush connection_flush(struct connection *connection);
 static inline bool connection_is_secure(const struct connection *connection)
 {
-    return connection->io.tls != NULL;
+    return connection->io.tls != NULL || connection->outer_tls;
 }
 static inline bool connection_has_output(const struct connection *connection)
 {

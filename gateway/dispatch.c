@@ -2,6 +2,7 @@
 #include "gateway/api.h"
 #include "gateway/bearer.h"
 #include "gateway/body.h"
+#include "gateway/check.h"
 #include "gateway/cookie.h"
 #include "gateway/dial.h"
 #include "gateway/forward.h"
@@ -209,6 +210,8 @@ static enum step connect_workload(struct connection *connection, const struct po
     if (exchange->route.kind != ROUTE_TUNNEL && exchange->route.tail.n == 0)
         return reply_redirect(connection, exchange->request.get || exchange->request.head ? 302 : 308,
                               exchange->request.path, exchange->request.query, exchange->request.has_query);
+    if (connection->listener == LISTENER_CHECK)
+        return check_pass(connection);
     if (exchange->target.state == TARGET_RESUMES)
         return resume_begin(connection, policy);
     if (!exchange->target.service[0] && hold_begin(connection))
@@ -228,6 +231,8 @@ static enum step connect_workload(struct connection *connection, const struct po
 /* Into a pod; a cluster decides again, in the role on the profile or that of whoever may enter one workload's pods. */
 static enum step connect_pod(struct connection *connection, const struct policy *policy)
 {
+    if (connection->listener == LISTENER_CHECK)
+        return check_pass(connection);
     struct exchange *exchange = connection->exchange;
     struct resource *resource = exchange->resource;
     enum role role = policy_role(policy, &exchange->permit.identity, exchange->route.namespace);
@@ -419,7 +424,10 @@ static enum step with_policy(struct connection *connection, const struct policy 
     if (guarded && !guard_check(&exchange->request, &exchange->host, connection_is_secure(connection),
                                 &exchange->permit.identity, &wrong))
         return reply_fault(connection, &wrong);
-    return exchange->route.kind == ROUTE_API ? api_begin(connection) : tenant(connection, policy);
+    if (exchange->route.kind != ROUTE_API)
+        return tenant(connection, policy);
+    /* Who asks first hands these on to us, and then they are decided. */
+    return connection->listener == LISTENER_CHECK ? check_pass(connection) : api_begin(connection);
 }
 
 static enum step metrics_request(struct connection *connection)
@@ -471,6 +479,8 @@ enum step dispatch(struct connection *connection)
         return metrics_request(connection);
     if (connection->listener == LISTENER_WEBHOOK)
         return webhook_request(connection);
+    if (connection->listener == LISTENER_CHECK)
+        check_begin(connection);
     if (connection->listener == LISTENER_DOOR) {
         if (!slice_starts(exchange->request.path, "/api/v1/") && !slice_starts(exchange->request.path, "/apis/"))
             return fault(connection, 404, "only /api/v1/ and /apis/ are served here");

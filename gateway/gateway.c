@@ -127,7 +127,7 @@ static void free_options(const struct gateway_options *options)
     const char *texts[] = {options->listen,         options->metrics_listen,       options->admin_socket,
                            options->base_domain,    options->webhook_listen,       options->tls.listen,
                            options->tls.key_file,   options->tls.certificate_file, options->tls.directory,
-                           options->door_directory, options->webhook_client_ca};
+                           options->door_directory, options->webhook_client_ca,    options->check_listen};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         free((char *)(uintptr_t)texts[i]);
 }
@@ -138,6 +138,7 @@ static void copy_options(struct gateway *gateway, const struct gateway_options *
     gateway->options.listen = memory_text(options->listen);
     gateway->options.metrics_listen = memory_text(options->metrics_listen ? options->metrics_listen : "");
     gateway->options.webhook_listen = memory_text(options->webhook_listen ? options->webhook_listen : "");
+    gateway->options.check_listen = memory_text(options->check_listen ? options->check_listen : "");
     gateway->options.webhook_client_ca = memory_text(options->webhook_client_ca ? options->webhook_client_ca : "");
     gateway->options.tls = copy_tls(&options->tls);
     gateway->options.admin_socket = memory_text(options->admin_socket ? options->admin_socket : "");
@@ -162,6 +163,8 @@ static int bind_all(struct gateway *gateway, struct error *error)
         result = gateway_doors_prepare(gateway, error);
     if (result == 0 && options->metrics_listen[0])
         result = listener_bind_tcp(&gateway->listeners[LISTENER_METRICS], options->metrics_listen, error);
+    if (result == 0 && options->check_listen[0])
+        result = listener_bind_tcp(&gateway->listeners[LISTENER_CHECK], options->check_listen, error);
     if (result == 0 && options->admin_socket[0])
         result = listener_bind_unix(&gateway->listeners[LISTENER_ADMIN], options->admin_socket, error);
     return result;

@@ -1,0 +1,167 @@
+"""A real Envoy on loopback that asks atelierd about every request (ext_authz), and what may stand behind it."""
+import base64
+import hashlib
+import http.server
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+import yaml
+
+from atelier import ROOT, Client, free_port, wait_for
+
+BINARY = pathlib.Path(sys.executable).parent / "envoy"
+FILTERS = "type.googleapis.com/envoy.extensions.filters"
+
+
+def provider(text):
+    """The extension provider that a document tells operators to declare in Istio's mesh configuration."""
+    blocks = [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
+    found = [b for b in blocks if "envoyExtAuthzHttp" in b]
+    assert len(found) == 1, "one block of YAML declares the provider"
+    (one,) = yaml.safe_load(found[0])["meshConfig"]["extensionProviders"]
+    return one["envoyExtAuthzHttp"]
+
+
+DOCUMENTED = provider((ROOT / "docs" / "gke.md").read_text())
+
+
+def exactly(names):
+    return {"patterns": [{"exact": name, "ignore_case": True} for name in names]}
+
+
+def ext_authz(timeout):
+    """Made of the provider as Istio makes it (pilot/pkg/security/authz/builder/extauthz.go)."""
+    return {"name": "envoy.filters.http.ext_authz", "typed_config": {
+        "@type": f"{FILTERS}.http.ext_authz.v3.ExtAuthz", "transport_api_version": "V3",
+        "failure_mode_allow": DOCUMENTED.get("failOpen", False),
+        "allowed_headers": exactly(DOCUMENTED["includeRequestHeadersInCheck"]),
+        "http_service": {
+            "server_uri": {"uri": "http://check", "cluster": "check", "timeout": timeout},
+            "authorization_response": {
+                "allowed_upstream_headers": exactly(DOCUMENTED["headersToUpstreamOnAllow"]),
+                "allowed_client_headers": exactly(DOCUMENTED["headersToDownstreamOnDeny"])}}}}
+
+
+def cluster(name, port):
+    return {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": {"cluster_name": name, "endpoints": [
+        {"lb_endpoints": [{"endpoint": {"address": address(port)}}]}]}}
+
+
+def address(port):
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+class Port(Client):
+    """Whatever answers on a port."""
+
+    def __init__(self, port):
+        self.port, self.tokens = port, {}
+
+
+class Envoy(Client):
+    """Requests for <prefixes> go to <direct> past atelierd, all others to atelierd; <check_port> is asked first."""
+
+    def __init__(self, house, check_port, direct=None, prefixes=(), timeout="2s"):
+        self.env, self.tokens, self.house = house.env, house.tokens, house
+        self.port, self.admin_port = free_port(), free_port()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-envoy-"))
+        clusters = [cluster("atelierd", house.port), cluster("check", check_port)]
+        if direct:
+            clusters.append(cluster("direct", direct))
+        routes = [{"match": {"prefix": prefix}, "route": {"cluster": "direct", "timeout": "0s"},
+                   "request_headers_to_remove": ["authorization", "cookie"]} for prefix in prefixes]
+        routes.append({"match": {"prefix": "/"}, "route": {"cluster": "atelierd", "timeout": "0s"}})
+        manager = {
+            "@type": f"{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "in",
+            # As Istio sets them at a gateway.
+            "use_remote_address": True, "normalize_path": True, "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+            "stream_idle_timeout": "0s", "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+            "http_filters": [ext_authz(timeout), {"name": "envoy.filters.http.router", "typed_config": {
+                "@type": f"{FILTERS}.http.router.v3.Router"}}]}
+        config = {"admin": {"address": address(self.admin_port)}, "static_resources": {
+            "clusters": clusters,
+            "listeners": [{"name": "in", "address": address(self.port), "filter_chains": [{"filters": [
+                {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}]}}
+        (self.folder / "envoy.json").write_text(json.dumps(config))
+        self.log = open(self.folder / "envoy.log", "ab")
+        self.process = subprocess.Popen(
+            [BINARY, "-c", self.folder / "envoy.json", "--concurrency", "1", "--disable-hot-restart", "-l", "warning"],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        wait_for("Envoy", self.is_live, 60, 0.05)
+
+    def is_live(self):
+        assert self.process.poll() is None, (self.folder / "envoy.log").read_text()[-3000:]
+        try:
+            return Port(self.admin_port).get("/ready", timeout=2).status == 200
+        except OSError:
+            return False
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder)
+
+
+class Echo:
+    """A workload without any decision of its own: tells what reached it, and remembers it."""
+
+    def __init__(self):
+        self.seen = []
+        echo = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def body(self):
+                if self.headers.get("Transfer-Encoding") == "chunked":
+                    parts = []
+                    while size := int(self.rfile.readline(), 16):
+                        parts.append(self.rfile.read(size))
+                        self.rfile.readline()
+                    self.rfile.readline()
+                    return b"".join(parts)
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+            def answer(self):
+                body = self.body()
+                seen = {"method": self.command, "path": self.path, "headers": [[k.lower(), v] for k, v in self.headers.items()],
+                        "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+                echo.seen.append(seen)
+                if self.headers.get("Upgrade", "").lower() == "websocket":
+                    return self.switch()
+                text = json.dumps(seen).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                return self.wfile.write(text)
+
+            def switch(self):
+                key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+                self.send_response(101)
+                self.send_header("Upgrade", "websocket")
+                self.send_header("Connection", "Upgrade")
+                self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+                self.end_headers()
+                self.wfile.write(b"\x81\x05hello")
+                self.close_connection = True
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
