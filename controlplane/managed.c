@@ -323,12 +323,12 @@ int managed_apply(const struct managed_apply *apply, cJSON **ret_object, cJSON *
 cJSON *managed_update(const cJSON *old, const cJSON *object, const char *manager, const char *now)
 {
     const cJSON *managed = json_at(object, "metadata", "managedFields", NULL);
+    if (!managed || !managed->child)
+        return NULL;
     AUTO_JSON cJSON *before = tracked(old);
     AUTO_JSON cJSON *after = tracked(object);
     AUTO_JSON cJSON *changed = NULL;
     AUTO_JSON cJSON *removed = NULL;
-    if (!managed || !managed->child)
-        return NULL;
     cJSON *entries = json_copy(managed);
     fieldset_changes(before, after, &changed, &removed);
     if (!changed->child && !removed->child)
