@@ -1,6 +1,7 @@
 /* Who did what? (a queue, and a thread that writes it; what is accepted is written once, also across an outage) */
 #include "auth/internal.h"
 
+#include <inttypes.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 
 #define FIELDS 9
 #define RETRY_AFTER_MS 500
+#define GATHER_MS 20  /* an entry waits so long for company: a commit costs far more than a row */
 #define FLUSH_MS 2000 /* at the end; what is still waiting then is counted as dropped */
 
 static struct metric written = METRIC_COUNTER("atelier_auth_audit_entries_total", "Audit entries written");
@@ -65,7 +67,8 @@ void audit_add(struct auth *auth, const struct audit_entry *entry)
         *log->last = made;
         log->last = &made->next;
         log->count++;
-        pthread_cond_signal(&log->work);
+        if (log->count == 1 || log->count == AUDIT_BATCH) /* in between, the writer waits for more or writes */
+            pthread_cond_signal(&log->work);
     }
     pthread_mutex_unlock(&log->lock);
     if (!room) {
@@ -74,31 +77,51 @@ void audit_add(struct auth *auth, const struct audit_entry *entry)
     }
 }
 
-/* The uid makes writing again harmless when nobody knows whether the first time worked. */
-static int write_one(struct store_connection *c, const struct waiting *e, struct error *error)
+static void add_member(struct buffer *text, const char *name, const char *value)
 {
-    return store_run_v(c, "audit_insert",
-                       "INSERT INTO audit(uid, at_ms, actor, action, namespace, kind, name, outcome, detail, peer,"
-                       " request_id) VALUES ($1, $2::bigint, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-                       " ON CONFLICT (uid) DO NOTHING",
-                       NULL, error, STORE_TEXT(e->uid), STORE_I64(e->at_ms), STORE_TEXT(e->texts[0]),
-                       STORE_TEXT(e->texts[1]), STORE_TEXT(e->texts[2]), STORE_TEXT(e->texts[3]),
-                       STORE_TEXT(e->texts[4]), STORE_TEXT(e->texts[5]), STORE_TEXT(e->texts[6]),
-                       STORE_TEXT(e->texts[7]), STORE_TEXT(e->texts[8]));
+    buffer_add_format(text, "\"%s\":", name);
+    if (value)
+        buffer_add_json_string(text, slice_of(value));
+    else
+        buffer_add_text(text, "null");
 }
 
-static int write_batch(struct audit_log *log, const struct waiting *first, unsigned count, struct error *error)
+/* [{"uid":…,"at_ms":…,"actor":…}, …] */
+static void print_batch(const struct waiting *first, unsigned count, struct buffer *ret)
 {
-    AUTO_CONNECTION struct store_connection *c = NULL;
-    int failed = store_take(log->store, &c, error);
-    if (!failed)
-        failed = store_begin(c, error);
-    for (const struct waiting *e = first; !failed; e = e->next) {
-        failed = write_one(c, e, error);
+    static const char *const names[FIELDS] = {"actor",   "action", "namespace", "kind",      "name",
+                                              "outcome", "detail", "peer",      "request_id"};
+    for (const struct waiting *e = first;; e = e->next) {
+        buffer_add_text(ret, e == first ? "[{" : ",{");
+        add_member(ret, "uid", e->uid);
+        buffer_add_format(ret, ",\"at_ms\":%" PRId64, e->at_ms);
+        for (size_t i = 0; i < FIELDS; i++) {
+            buffer_add_text(ret, ",");
+            add_member(ret, names[i], e->texts[i]);
+        }
+        buffer_add_text(ret, "}");
         if (--count == 0) /* what follows the last one may be changing */
             break;
     }
-    return failed ? failed : store_commit(c, error);
+    buffer_add_text(ret, "]");
+}
+
+/* One statement, however many there are: entries are most of what a busy service writes. The uid makes writing again
+ * harmless when nobody knows whether the first time worked. */
+static int write_batch(struct audit_log *log, const struct waiting *first, unsigned count, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_BUFFER struct buffer entries = {0};
+    print_batch(first, count, &entries);
+    int failed = store_take(log->store, &c, error);
+    return failed ? failed
+                  : store_run_v(c, "audit_insert",
+                                "INSERT INTO audit(uid, at_ms, actor, action, namespace, kind, name, outcome, detail,"
+                                " peer, request_id) SELECT uid, at_ms, actor, action, namespace, kind, name, outcome,"
+                                " detail, peer, request_id FROM json_to_recordset($1) AS entry(uid text, at_ms bigint,"
+                                " actor text, action text, namespace text, kind text, name text, outcome text,"
+                                " detail text, peer text, request_id text) ON CONFLICT (uid) DO NOTHING",
+                                NULL, error, STORE_TEXT(entries.p));
 }
 
 /* Only the writer takes entries off the front, so the first <count> stay as they are while the lock is released. */
@@ -146,6 +169,14 @@ static void wait_ms(struct audit_log *log, int64_t ms)
     pthread_cond_timedwait(&log->work, &log->lock, &until);
 }
 
+static void gather(struct audit_log *log)
+{
+    int64_t until_ms = clock_monotonic_ms() + GATHER_MS;
+    for (int64_t left_ms = GATHER_MS; left_ms > 0 && log->count < AUDIT_BATCH && !log->stop_by_ms;
+         left_ms = until_ms - clock_monotonic_ms())
+        wait_ms(log, left_ms);
+}
+
 static void *writer_run(void *argument)
 {
     struct audit_log *log = argument;
@@ -155,6 +186,7 @@ static void *writer_run(void *argument)
             pthread_cond_wait(&log->work, &log->lock);
         if (log->stop_by_ms && (!log->first || clock_monotonic_ms() >= log->stop_by_ms))
             break;
+        gather(log);
         const struct waiting *first = log->first;
         unsigned count = log->count < AUDIT_BATCH ? log->count : AUDIT_BATCH, done = 0;
         pthread_mutex_unlock(&log->lock);
