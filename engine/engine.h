@@ -131,6 +131,9 @@ struct engine_list_options {
     const char *field_selector; /* metadata.name=, metadata.namespace=, involvedObject.*=, or NULL */
     int64_t limit;              /* 0: all */
     const char *continue_token; /* from the previous page, or NULL */
+    /* Of watches, or NULL: whether who watches must hear of a change between these two states of an object that it
+     * selects. Called like the watcher; what it answers depends on the two alone. */
+    bool (*concerns)(const cJSON *before, const cJSON *now);
 };
 /* *ret is a List object ("kind": "PodList", metadata.resourceVersion, items). <namespace> NULL: all namespaces. */
 int engine_list(struct engine *engine, enum engine_kind kind, const char *namespace,

@@ -32,6 +32,7 @@ struct hub_watch {
     struct selector *selector;
     engine_watcher watcher;
     void *context;
+    bool (*concerns)(const cJSON *before, const cJSON *now);
     void **initial; /* not yet delivered: from initial_at on */
     size_t initial_count, initial_at;
     uint64_t cursor;   /* number of the next change to look at */
@@ -286,10 +287,23 @@ static void tell(const struct hub *hub, const struct hub_watch *watch, enum engi
         watch->watcher(watch->context, event, object);
 }
 
+/* Of a change within the selection: must it be told? */
+static bool concerns(const struct hub *hub, const struct hub_watch *watch, void *before, void *now)
+{
+    if (!watch->concerns)
+        return true;
+    const cJSON *was = object_of(hub, watch, before);
+    AUTO_JSON cJSON *copy = was && hub->states->rest ? json_copy(was) : NULL;
+    const cJSON *is = object_of(hub, watch, now);
+    return !was || !is || watch->concerns(copy ? copy : was, is);
+}
+
 /* An object that enters the selection is ADDED, one that leaves it is DELETED, whatever happened to it. */
 static bool deliver_change(const struct hub *hub, const struct hub_watch *watch, void *before, void *now)
 {
     bool was = selects(hub, watch, before), is = selects(hub, watch, now);
+    if (was && is && !concerns(hub, watch, before, now))
+        return false;
     if (is)
         tell(hub, watch, was ? ENGINE_MODIFIED : ENGINE_ADDED, now);
     else if (was)
@@ -477,7 +491,8 @@ struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const
                                 .labels = options ? options->label_selector : NULL,
                                 .fields = options ? options->field_selector : NULL,
                                 .watcher = watcher,
-                                .context = context};
+                                .context = context,
+                                .concerns = options ? options->concerns : NULL};
 }
 
 int hub_open(struct hub *hub, const struct hub_request *request, struct engine_watch **ret, struct error *error)
@@ -487,7 +502,8 @@ int hub_open(struct hub *hub, const struct hub_request *request, struct engine_w
                                 .kind = request->kind,
                                 .namespace = memory_text(request->namespace),
                                 .watcher = request->watcher,
-                                .context = request->context};
+                                .context = request->context,
+                                .concerns = request->concerns};
     int r = selector_new(request->labels, request->fields, &watch->selector, error);
     if (r == 0) {
         pthread_mutex_lock(&hub->lock);

@@ -28,7 +28,8 @@ struct hub_states {
     const char *(*namespace)(void *context, const void *state);
     /* Borrowed, until <rest> or the next call for another state; NULL: cannot be read, nobody is told. */
     const cJSON *(*object)(void *context, enum engine_kind kind, void *state);
-    void (*rest)(void *context); /* nobody is to be told anything now; may be NULL */
+    void (*rest)(void *context); /* nobody is to be told anything now; NULL: what <object> gives lives as long as the
+                                    state, not only until then */
     bool one_history;            /* versions are counted over all kinds, and none from the future is known */
 };
 
@@ -59,6 +60,7 @@ struct hub_request {
     size_t count;
     engine_watcher watcher;
     void *context;
+    bool (*concerns)(const cJSON *before, const cJSON *now); /* as in engine_list_options */
 };
 /* What an engine_watch asks for, but for where it begins. <namespace> is left out for kinds without one. */
 struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const char *namespace,

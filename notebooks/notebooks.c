@@ -444,6 +444,35 @@ static void notebooks_seen(void *context, enum engine_kind kind, const cJSON *ob
     queue_add(notebooks->queue, namespace, key);
 }
 
+/* Annotations go along to the pod when it is made; these decide something about the notebook. */
+static bool annotation_decides(const char *name)
+{
+    return strcmp(name, NOTEBOOK_STOPPED) == 0 || strncmp(name, "atelier.dev/", 12) == 0;
+}
+
+static bool annotations_kept(const cJSON *from, const cJSON *to)
+{
+    for (const cJSON *item = from ? from->child : NULL; item; item = item->next)
+        if (annotation_decides(item->string) && !json_equal(item, json_member(to, item->string)))
+            return false;
+    return true;
+}
+
+/* Whether a pass may find something to do: other labels and annotations, and who owns which field, change nothing that
+ * a notebook needs (notebook_render_statefulset). */
+static bool notebook_concerns(const cJSON *before, const cJSON *now)
+{
+    static const char *const identity[] = {"uid", "generation", "deletionTimestamp"};
+    const cJSON *was = json_member(before, "metadata"), *is = json_member(now, "metadata");
+    for (size_t i = 0; i < COUNT_OF(identity); i++)
+        if (!json_equal(json_member(was, identity[i]), json_member(is, identity[i])))
+            return true;
+    const cJSON *old = json_member(was, "annotations"), *annotations = json_member(is, "annotations");
+    return !annotations_kept(old, annotations) || !annotations_kept(annotations, old) ||
+           !json_equal(json_member(before, "spec"), json_member(now, "spec")) ||
+           !json_equal(json_member(before, "status"), json_member(now, "status"));
+}
+
 int notebooks_new(const struct notebooks_options *options, struct notebooks **ret, struct error *error)
 {
     static const enum engine_kind kinds[] = {KIND_NOTEBOOK, KIND_STATEFULSET, KIND_POD,           KIND_SERVICE,
@@ -463,6 +492,7 @@ int notebooks_new(const struct notebooks_options *options, struct notebooks **re
     notebooks->queue = queue_new("notebooks", workers, notebooks_handle, notebooks);
     notebooks->follow =
         follow_new(options->engine, notebooks->queue, kinds, COUNT_OF(kinds), notebooks_seen, notebooks);
+    follow_only(notebooks->follow, notebook_concerns);
     follow_start(notebooks->follow);
     *ret = notebooks;
     return 0;

@@ -16,6 +16,7 @@ struct follow {
     struct queue *queue;
     follow_seen seen;
     void *context;
+    bool (*concerns)(const cJSON *before, const cJSON *now); /* of the first kind */
     size_t count, standing_count;
     struct follow_one one[FOLLOW_KINDS];
     const char *standing[FOLLOW_STANDING];
@@ -72,6 +73,11 @@ void follow_standing(struct follow *follow, const char *key)
         follow->standing[follow->standing_count++] = key;
 }
 
+void follow_only(struct follow *follow, bool (*concerns)(const cJSON *before, const cJSON *now))
+{
+    follow->concerns = concerns;
+}
+
 void follow_start(struct follow *follow)
 {
     engine_on_leading(follow->engine, follow_lead, follow); /* first: no key is dropped before it is known */
@@ -83,11 +89,13 @@ void follow_start(struct follow *follow)
 static int64_t follow_again(struct follow_one *one)
 {
     struct error error = {0};
-    if (!engine_has(one->follow->engine, one->kind))
+    struct follow *follow = one->follow;
+    const struct engine_list_options options = {.concerns = one == &follow->one[0] ? follow->concerns : NULL};
+    if (!engine_has(follow->engine, one->kind))
         return FOLLOW_ABSENT_MS;
     engine_unwatch(one->watch);
     one->watch = NULL;
-    int r = engine_watch(one->follow->engine, one->kind, NULL, NULL, NULL, follow_event, one, &one->watch, &error);
+    int r = engine_watch(follow->engine, one->kind, NULL, &options, NULL, follow_event, one, &one->watch, &error);
     if (r < 0) {
         one->watch = NULL;
         log_line(LOG_WARN, "cannot watch", LOG_TEXT("kind", engine_kinds[one->kind].kind), LOG_FAULT(&error));

@@ -24,6 +24,8 @@ typedef void (*follow_seen)(void *context, enum engine_kind kind, const cJSON *o
 /* Prepares to watch <count> kinds (at most FOLLOW_KINDS; the first is the one that is reconciled) in all namespaces. */
 struct follow *follow_new(struct engine *engine, struct queue *queue, const enum engine_kind *kinds, size_t count,
                           follow_seen seen, void *context);
+/* Changes of the first kind that <concerns> denies (engine_list_options) are not handed on. Before follow_start. */
+void follow_only(struct follow *follow, bool (*concerns)(const cJSON *before, const cJSON *now));
 /* A key of the room's own that is about no object: queued at the start, and when this process comes to lead. At most
  * FOLLOW_STANDING, before follow_start; borrowed for good. */
 void follow_standing(struct follow *follow, const char *key);

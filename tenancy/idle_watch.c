@@ -187,9 +187,10 @@ static int64_t handle(void *context, const char *key)
 static void on_seen(void *context, enum engine_kind kind, const cJSON *object)
 {
     struct idle_watch *watch = context;
+    int64_t since_ms;
     if (kind == KIND_PROFILE) /* it may have changed its idea of how long */
         add(watch, name_of(object), "");
-    else
+    else if (watch->keeper.runs(object, &since_ms)) /* what does not run is nobody's to use */
         add(watch, namespace_of(object), name_of(object));
 }
 

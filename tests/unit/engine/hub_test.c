@@ -183,10 +183,80 @@ static void test_others_changes_keep_no_bookmark_away(void **state)
     hub_free(hub);
 }
 
+/* Secrets of an even version are like the one before. */
+static bool odd_only(const cJSON *before, const cJSON *now)
+{
+    int64_t was = 0, is = 0;
+    assert_true(text_parse_i64(slice_of(json_text_or("", before, "metadata", "resourceVersion", NULL)), 0, 100, &was));
+    assert_true(text_parse_i64(slice_of(json_text_or("", now, "metadata", "resourceVersion", NULL)), 0, 100, &is));
+    assert_int_equal(is, was + 1);
+    return is % 2 == 1;
+}
+
+static void note_all(void *context, enum engine_event event, const cJSON *object)
+{
+    note(context, event == ENGINE_MODIFIED || event == ENGINE_DELETED ? ENGINE_ADDED : event, object);
+}
+
+/* One tree at a time, as an engine lends them that keeps text. */
+static const cJSON *lend_one(void *context, enum engine_kind kind, void *state)
+{
+    cJSON **lent = context;
+    (void)kind;
+    cJSON_Delete(*lent);
+    *lent = json_copy(((const struct object *)state)->body);
+    return *lent;
+}
+
+static void lend_none(void *context)
+{
+    cJSON **lent = context;
+    cJSON_Delete(*lent);
+    *lent = NULL;
+}
+
+static void check_concerns(const struct hub_states *states, void *context)
+{
+    struct hub *hub = hub_new(states, context);
+    struct log log = LOG;
+    struct engine_watch *watch = NULL;
+    hub_begin(hub, KIND_SECRET, 0, NULL, 0);
+    const struct hub_request request = {
+        .kind = KIND_SECRET, .resume = true, .known = true, .watcher = note_all, .context = &log, .concerns = odd_only};
+    assert_int_equal(hub_open(hub, &request, &watch, NULL), 0);
+    struct object *before = NULL;
+    for (int64_t version = 2; version <= 12; version++) { /* is told: 2, which is new, and 3, 5, 7, 9, 11 */
+        struct object *now = make("s", version, 10);
+        hub_publish(hub, KIND_SECRET, (uint64_t)version, before, now);
+        object_unref(before);
+        before = now;
+    }
+    hub_publish(hub, KIND_SECRET, 13, before, NULL); /* an end concerns everybody */
+    object_unref(before);
+    wait_for(&log, 7);
+    assert_true(log.in_order);
+    assert_int_equal(log.last, 12);
+    hub_close(hub, watch);
+    hub_free(hub);
+}
+
+static void test_only_what_concerns(void **state)
+{
+    (void)state;
+    struct hub_states lending = object_states;
+    cJSON *lent = NULL;
+    lending.object = lend_one;
+    lending.rest = lend_none;
+    check_concerns(&object_states, NULL);
+    check_concerns(&lending, &lent);
+    cJSON_Delete(lent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_resume), cmocka_unit_test(test_too_slow),
                                        cmocka_unit_test(test_closing_waits_for_the_callback),
-                                       cmocka_unit_test(test_others_changes_keep_no_bookmark_away)};
+                                       cmocka_unit_test(test_others_changes_keep_no_bookmark_away),
+                                       cmocka_unit_test(test_only_what_concerns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
