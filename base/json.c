@@ -256,7 +256,7 @@ static int remember_key(struct reader *reader, size_t first, size_t name_at, siz
         return error_set(reader->error, ERROR_BAD_REQUEST, NULL,
                          "JSON, byte %zu: an object of at most %zu keys is expected", text_at, reader->limits->keys);
     if (reader->key_count == reader->key_capacity) {
-        reader->key_capacity = reader->key_capacity ? 2 * reader->key_capacity : 64;
+        reader->key_capacity = reader->key_capacity ? 2 * reader->key_capacity : 32;
         reader->keys = memory_resize(reader->keys, reader->key_capacity * sizeof(*reader->keys));
     }
     reader->keys[reader->key_count++] = key;
