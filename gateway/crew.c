@@ -65,10 +65,7 @@ static void *crew_main(void *context)
             job->run(job);
             pthread_mutex_lock(&crew->lock);
             crew->running[number] = 0;
-            /* A job of this tenant may have waited for exactly this. */
-            if (crew->waiting > 0)
-                pthread_cond_signal(&crew->work);
-            continue;
+            continue; /* to look itself for a job that has waited for exactly this */
         }
         if (crew->stopping && crew->waiting == 0)
             break;
@@ -112,14 +109,16 @@ bool crew_add(struct crew *crew, struct crew_job *job)
 {
     pthread_mutex_lock(&crew->lock);
     bool accepted = !crew->stopping && crew->waiting < crew->waiting_max;
+    bool wake = accepted && may_run(crew, job); /* if not, who ends its tenant's share looks next */
     if (accepted) {
         job->next = NULL;
         *crew->tail = job;
         crew->tail = &job->next;
         crew->waiting++;
-        pthread_cond_signal(&crew->work);
     }
     pthread_mutex_unlock(&crew->lock);
+    if (wake) /* after the lock, which it would only have to wait for */
+        pthread_cond_signal(&crew->work);
     return accepted;
 }
 
