@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <sys/random.h>
 
 void random_bytes(void *ret, size_t count)
@@ -54,9 +55,19 @@ void random_suffix(char ret[6])
     ret[5] = '\0';
 }
 
+/* Looked up once for the process: OpenSSL 3 otherwise does it for each digest, which costs more than a short one. */
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256;
+
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+}
+
 void digest_sha256(struct slice data, uint8_t ret[DIGEST_SIZE])
 {
-    if (EVP_Digest(data.n ? data.p : "", data.n, ret, NULL, EVP_sha256(), NULL) != 1)
+    pthread_once(&sha256_once, fetch_sha256);
+    if (!sha256 || EVP_Digest(data.n ? data.p : "", data.n, ret, NULL, sha256, NULL) != 1)
         abort(); /* only a broken OpenSSL; going on would compare garbage */
 }
 

@@ -66,11 +66,12 @@ static void remark_each(struct engine *engine, const cJSON *object, enum engine_
     AUTO_JSON cJSON *list = NULL;
     const char *namespace = json_text(object, "metadata", "namespace", NULL);
     int said = 0;
-    if (!namespace || engine_images(engine, &images, NULL) < 0 ||
-        engine_list(engine, others, namespace, NULL, &list, NULL) < 0)
+    if (!namespace || engine_list(engine, others, namespace, NULL, &list, NULL) < 0)
         return;
     const cJSON *items = json_member(list, "items");
-    for (const cJSON *item = items ? items->child : NULL; item && said < SKEW_REMARKS_MAX; item = item->next) {
+    if (!items || !items->child || engine_images(engine, &images, NULL) < 0)
+        return;
+    for (const cJSON *item = items->child; item && said < SKEW_REMARKS_MAX; item = item->next) {
         bool is_notebook = others == KIND_NOTEBOOK;
         struct pair pair = {.notebook = is_notebook ? item : object, .cluster = is_notebook ? object : item};
         ray_image_version(images, notebook_image(pair.notebook), &pair.of_notebook);
