@@ -68,12 +68,12 @@ static struct object *find(struct local *local, enum engine_kind kind, const cha
 static const char *pod_trouble(const struct object *pod)
 {
     const cJSON *placed = json_condition(pod->body, "PodScheduled");
-    const cJSON *state = json_at(pod->body, "status", "containerStatuses", NULL);
-    const char *why = json_text(state ? state->child : NULL, "state", "waiting", "reason", NULL);
+    const cJSON *first = cJSON_GetArrayItem(json_at(pod->body, "status", "containerStatuses", NULL), 0);
+    const char *why = json_text(first, "state", "waiting", "reason", NULL);
     if (placed && strcmp(json_text_or("", placed, "status", NULL), "False") == 0)
         return json_text_or("it fits nowhere", placed, "message", NULL);
     if (why && strcmp(why, "ContainerCreating") != 0 && strcmp(why, "PodInitializing") != 0)
-        return json_text_or(why, state->child, "state", "waiting", "message", NULL);
+        return json_text_or(why, first, "state", "waiting", "message", NULL);
     return pod_is_over(pod) ? "it ended" : NULL;
 }
 

@@ -80,3 +80,37 @@ def test_whole_files_run_with_sizes_clamped(own, path):
     inside = own.cli("ray", "attach", path, "-n", "alice", user=ALICE, check=False, input="ray --version\n")
     assert "ray, version" in inside.stdout, inside
     own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE, timeout=300)
+
+
+GROUPS = ["--autoscale", "--max-workers", "6", "--spot", "--toleration", "pool=ray:NoSchedule", "--runtime-env", "{pip: [emoji]}",
+          "--worker-group", "name=gpu,replicas=0,max=4,cpu=8,memory=32Gi,gpus=2,gpu-key=amd.com/gpu"]
+
+
+def created(own, *more):
+    return own.cli("ray", "create", "mixed", "-n", "alice", "--dry-run=server", "-o", "json", *more, user=ALICE, check=False)
+
+
+def test_options_describe_several_groups_gpus_and_spot_nodes(own):
+    cluster = json.loads(created(own, *GROUPS).stdout)
+    assert cluster["metadata"]["annotations"] == {"atelier.dev/max-workers": "6", "atelier.dev/runtime-env": "{pip: [emoji]}"}
+    plain, gpu = cluster["spec"]["workerGroupSpecs"]
+    taint = {"key": "pool", "operator": "Equal", "value": "ray", "effect": "NoSchedule"}
+    spot = "cloud.google.com/gke-spot"
+    assert plain["template"]["spec"]["nodeSelector"] == {spot: "true"}
+    assert plain["template"]["spec"]["tolerations"] == [taint, {"key": spot, "operator": "Equal", "value": "true", "effect": "NoSchedule"}]
+    assert (gpu["groupName"], gpu["replicas"], gpu["maxReplicas"]) == ("gpu", 0, 4)
+    assert gpu["template"]["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "8", "memory": "32Gi", "amd.com/gpu": "2"}
+    assert "nodeSelector" not in gpu["template"]["spec"] and "nodeSelector" not in cluster["spec"]["headGroupSpec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("options,code,says", [
+    (["--worker-gpus", "1", "--gpu-key", "nvidia"], 2, '"nvidia" is no GPU of a vendor'),
+    (["--worker-gpus", "1", "--gpu-key", "google.com/tpu"], 2, "needs both --node-selector cloud.google.com/gke-tpu-accelerator"),
+    (["--worker-group", "replicas=1"], 2, "a group needs name=NAME"),
+    (["--worker-group", "name=a,gpu=1"], 2, "expected name=NAME and any of"),
+    (["--max-workers", "1", "--replicas", "2"], 1, "together are 2, and atelier.dev/max-workers is 1"),
+    (["--runtime-env", "{pipp: [emoji]}"], 1, "pipp"),
+    (["--runtime-env", "no-such-file"], 1, "--runtime-env")])
+def test_options_that_could_not_start_are_refused(own, options, code, says):
+    refused = created(own, *options)
+    assert refused.returncode == code and says in refused.stderr, refused
