@@ -90,7 +90,7 @@ export const en = {
     runtime: "Runtime environment", runtimeHint: "YAML, such as pip: [emoji]. Jobs and Ray Client sessions that bring none have it; what they bring goes before.",
     spotOf: (who: string) => `Spot nodes: ${who}`, spotHint: "Cheaper nodes of GKE, which may be taken back at any time.", spotNowhere: "One machine has no such nodes: it means nothing here.",
     rememberNone: "It is off: there is no Redis for it unless you name one.", rememberNoneHere: "It is off: redis-server is not installed on this machine. You may name a Redis.",
-    remember: "A head that comes back with what it knew", rememberHint: "Left alone, a head that ends starts afresh, and its workers with it. With this (GCS fault tolerance) actors and workers stay; Redis keeps what they need.",
+    remember: "A head that comes back with what it knew", rememberHint: "Without it a head that ends starts afresh, and its workers with it. With this (GCS fault tolerance) actors and workers stay; Redis keeps what they need.",
     redis: "Redis address", redisHint: "host:6379. Left empty: a Redis of the profile's own, where there can be one.", redisSecret: "Redis password", redisSecretHint: "The Secret and its key that hold it: redis:password", secretLine: (text: string) => `"${text}" is not SECRET:key`,
   },
   jobs: {
