@@ -1,6 +1,7 @@
 /* May this RayJob be stored as it is? */
 #include "ray/internal.h"
 
+#include "tenancy/rights.h"
 #include "tenancy/shape.h"
 
 #define SPEC "spec"
@@ -132,6 +133,19 @@ static int check_cluster(struct engine *engine, const cJSON *job, cJSON *spec, s
         return error_set(error, ERROR_INVALID, "spec.rayClusterSpec",
                          "a RayJob needs spec.rayClusterSpec, or spec.clusterSelector with " SELECTOR_KEY);
     return ray_check_spec(engine, "spec.rayClusterSpec", job, true, cluster, error);
+}
+
+/* The container that KubeRay puts beside the head says nothing of its rights, and nobody can say it for it. */
+static int check_sidecar_rights(struct engine *engine, const cJSON *job, const cJSON *spec, struct error *error)
+{
+    const char *namespace = json_text_or("", job, "metadata", "namespace", NULL);
+    if (strcmp(mode_of(spec), "SidecarMode") != 0 || !engine_traits(engine)->pods_by_kubelet ||
+        !rights_restricted(engine, namespace))
+        return 0;
+    return error_set(
+        error, ERROR_INVALID, "spec.submissionMode",
+        "SidecarMode cannot be used here: the profile's Pod Security, restricted, would refuse the container "
+        "that KubeRay puts beside the head; use K8sJobMode or HTTPMode");
 }
 
 static int check_submitter(struct engine *engine, const cJSON *job, cJSON *spec, struct error *error)
@@ -448,6 +462,8 @@ int ray_job_admit(struct engine *engine, const cJSON *old, cJSON *job, struct er
         r = ray_check_followed(engine, "RayJob", error);
     if (r == 0)
         r = check_spec(engine, job, spec, error);
+    if (r == 0 && !old)
+        r = check_sidecar_rights(engine, job, spec, error);
     if (r == 0)
         ray_complete_metrics(engine, json_at(old, SPEC, "rayClusterSpec", NULL), json_member(spec, "rayClusterSpec"));
     if (r < 0 || !old)

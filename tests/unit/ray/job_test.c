@@ -326,6 +326,21 @@ static void refuses_on_one_machine_what_it_does_not_do(void **state)
     }
 }
 
+/* The head's pod would be refused for ever. */
+static void has_no_sidecar_where_restricted(void **state)
+{
+    (void)state;
+    for (int restricted = 0; restricted < 2; restricted++) {
+        struct fake_engine fake = kuberay();
+        struct error error = {0};
+        fake.traits.pods_by_kubelet = true;
+        fake.restricted = restricted;
+        AUTO_JSON cJSON *job = patched(job_yaml, ADD("/spec/submissionMode", "\"SidecarMode\""));
+        assert_int_equal(ray_job_admit(&fake.base, NULL, job, &error), restricted ? -ERROR_INVALID : 0);
+        assert_string_equal(error.field, restricted ? "spec.submissionMode" : "");
+    }
+}
+
 /* KubeRay tries no job on a chosen cluster again; one machine does. */
 static void tries_a_job_on_a_chosen_cluster_again(void **state)
 {
@@ -433,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tries_a_job_on_a_chosen_cluster_again),
+        cmocka_unit_test(has_no_sidecar_where_restricted),
         cmocka_unit_test(submits_to_a_chosen_cluster_where_restricted),
         cmocka_unit_test(refuses_what_could_not_be_followed),
         cmocka_unit_test(takes_and_completes),
