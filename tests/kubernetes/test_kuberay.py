@@ -13,9 +13,11 @@ LIMITS = {"limits": {"cpu": "1", "memory": "2Gi"}, "requests": {"cpu": "1", "mem
 @pytest.fixture(scope="module")
 def cluster():
     made = live.Cluster()
-    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "alice"}})
-    yield made
-    made.close()
+    try:
+        made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "alice"}})
+        yield made
+    finally:
+        made.close()
 
 
 def template(name):
