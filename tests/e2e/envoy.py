@@ -19,15 +19,17 @@ FILTERS = "type.googleapis.com/envoy.extensions.filters"
 
 
 def provider(text):
-    """The extension provider that a document tells operators to declare in Istio's mesh configuration."""
+    """The extension provider that a document tells operators to declare in Istio's mesh configuration, and how many proxies before the
+    gateway it is for."""
     blocks = [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
     found = [b for b in blocks if "envoyExtAuthzHttp" in b]
     assert len(found) == 1, "one block of YAML declares the provider"
-    (one,) = yaml.safe_load(found[0])["meshConfig"]["extensionProviders"]
-    return one["envoyExtAuthzHttp"]
+    mesh = yaml.safe_load(found[0])["meshConfig"]
+    (one,) = mesh["extensionProviders"]
+    return one["envoyExtAuthzHttp"], mesh["defaultConfig"]["gatewayTopology"]["numTrustedProxies"]
 
 
-DOCUMENTED = provider((ROOT / "docs" / "gke.md").read_text())
+DOCUMENTED, TRUSTED_PROXIES = provider((ROOT / "docs" / "gke.md").read_text())
 
 
 def exactly(names):
@@ -66,7 +68,7 @@ class Port(Client):
 class Envoy(Client):
     """Requests for <prefixes> go to <direct> past atelierd, all others to atelierd; <check_port> is asked first."""
 
-    def __init__(self, house, check_port, direct=None, prefixes=(), timeout="2s"):
+    def __init__(self, house, check_port, direct=None, prefixes=(), timeout="2s", trusted_proxies=0):
         self.env, self.tokens, self.house = house.env, house.tokens, house
         self.port, self.admin_port = free_port(), free_port()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-envoy-"))
@@ -80,7 +82,7 @@ class Envoy(Client):
             "@type": f"{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "in",
             # As Istio sets them at a gateway.
             "use_remote_address": True, "normalize_path": True, "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
-            "stream_idle_timeout": "0s", "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "xff_num_trusted_hops": trusted_proxies, "stream_idle_timeout": "0s", "upgrade_configs": [{"upgrade_type": "websocket"}],
             "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
             "http_filters": [ext_authz(timeout), {"name": "envoy.filters.http.router", "typed_config": {
                 "@type": f"{FILTERS}.http.router.v3.Router"}}]}

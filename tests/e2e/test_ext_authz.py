@@ -11,7 +11,7 @@ import time
 import pytest
 
 from atelier import free_port, running, wait_for
-from envoy import Echo, Envoy, Port
+from envoy import TRUSTED_PROXIES, Echo, Envoy, Port
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 NB = "/notebook/alice/nb"
@@ -122,6 +122,25 @@ def test_a_browser_comes_to_the_notebook_s_own_host(house, front, past):
     for wrong, host in ((cookie, f"notebook-nb--bob.localhost:{past.port}"), (cookie, f"127.0.0.1:{past.port}")):
         assert past.get(f"{NB}/api/status", host=host, headers={"Cookie": wrong}).status in (401, 404)
     assert past.http("POST", f"{NB}/api", host=own, headers={"Cookie": cookie, "Origin": "http://evil.example"}).status == 403
+
+
+def test_behind_a_load_balancer_that_ends_tls_its_word_counts(house, past, echo):
+    """The check then looks for the cookie that browsers have under TLS, and only for that one."""
+    behind = Envoy(house, house.check_port, direct=echo.port, prefixes=("/notebook/",), trusted_proxies=TRUSTED_PROXIES)
+    try:
+        plain = house.cookie
+        assert plain.startswith("atelier_session=")
+        origin = {"Origin": "https://127.0.0.1", "X-Forwarded-Proto": "https"}
+
+        def said(envoy, cookie, **more):
+            return envoy.get(f"{NB}/lab", host="127.0.0.1", headers={**BROWSER, "Cookie": cookie, **more}).headers["location"]
+        # Known: on to the notebook's own host. Unknown: to sign in.
+        assert "/auth/handoff?" in said(behind, "__Host-" + plain, **origin)
+        assert said(behind, plain, **origin).startswith("/signin?")
+        assert "/auth/handoff?" in said(behind, plain, **{"X-Forwarded-Proto": "http"})
+        assert said(past, "__Host-" + plain, **origin).startswith("/signin?")  # nobody stands before that one
+    finally:
+        behind.close()
 
 
 def test_access_that_is_taken_back_is_gone(house, front, past, echo):
