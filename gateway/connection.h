@@ -128,11 +128,15 @@ enum step dispatch(struct connection *connection);
 enum step dispatch_again(struct connection *connection);
 /*
  * May the gRPC call in <exchange> go to its target? Its host, route and request are filled; then so are permit, target
- * and resource, which counts it. 0, or the HTTP status that says why not, with a text. Nobody learns from either what
- * exists that they may not see.
+ * and resource, which counts one that goes. CALL_WAITS: its cluster is starting, and it is one of those that wait
+ * (hold.h); CALL_RESUMES: the caller may start the cluster, which is suspended (resume.h). Otherwise the HTTP status
+ * that says why not, with a text. Nobody learns from either what exists that they may not see.
  */
-enum { DISPATCH_WHY_SIZE = 192 };
+enum { DISPATCH_WHY_SIZE = 256, CALL_GOES = 0, CALL_WAITS, CALL_RESUMES };
 int dispatch_call(struct connection *connection, char ret_why[DISPATCH_WHY_SIZE]);
-void dispatch_note_call(struct connection *connection); /* into the audit log: this caller begins to make such calls */
+/* The same for one that has waited: who asks is known. */
+int dispatch_call_again(struct connection *connection, char ret_why[DISPATCH_WHY_SIZE]);
+void dispatch_note_call(
+    const struct exchange *exchange); /* into the audit log: this caller begins to make such calls */
 
 #endif

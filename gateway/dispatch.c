@@ -173,9 +173,9 @@ static struct decision decide(struct exchange *exchange, const struct policy *po
     return decision;
 }
 
-static void note_opened(struct connection *connection, const char *action, const char *name, const char *detail)
+static void note_opened(const struct exchange *exchange, const char *action, const char *name, const char *detail)
 {
-    struct exchange *exchange = connection->exchange;
+    const struct connection *connection = exchange->connection;
     audit_add(connection->io.loop->gateway->options.auth,
               &(struct audit_entry){.actor = exchange->permit.identity.email,
                                     .action = action,
@@ -224,7 +224,7 @@ static enum step connect_workload(struct connection *connection, const struct po
     exchange->counted = count;
     if (exchange->route.kind != ROUTE_TUNNEL)
         return proxy_begin(connection);
-    note_opened(connection, "tunnel", exchange->target.owner_name, exchange->route.port);
+    note_opened(exchange, "tunnel", exchange->target.owner_name, exchange->route.port);
     return forward_begin(connection, NULL);
 }
 
@@ -249,7 +249,7 @@ static enum step connect_pod(struct connection *connection, const struct policy 
     }
     exchange->counted = &resource->tunnels;
     snprintf(action, sizeof(action), "%.*s", (int)exchange->route.tail.n, exchange->route.tail.p);
-    note_opened(connection, action, exchange->route.name, NULL);
+    note_opened(exchange, action, exchange->route.name, NULL);
     if (!forwards) {
         exchange->packets = pod_request_has_channels(request);
         return forward_begin(connection, request);
@@ -518,10 +518,41 @@ static int refuse_call(int status, const char *why, char ret_why[DISPATCH_WHY_SI
     return status;
 }
 
-static int decide_call(struct connection *connection, const struct policy *policy, char ret_why[DISPATCH_WHY_SIZE])
+/* Allowed: it goes if its target answers, and waits where another request would. */
+static int connect_call(struct connection *connection, const struct policy *policy, bool again,
+                        char ret_why[DISPATCH_WHY_SIZE])
 {
     struct exchange *exchange = connection->exchange;
-    if (!identify(connection, policy))
+    const struct target *target = &exchange->target;
+    const struct route *route = &exchange->route;
+    if (target->state == TARGET_RESUMES) {
+        if (resume_may(exchange, policy))
+            return CALL_RESUMES;
+        return refuse_call(503, "the cluster is suspended, and whoever may change it may start it", ret_why);
+    }
+    if ((again || !target->service[0]) && hold_enter(exchange))
+        return CALL_WAITS;
+    hold_end(exchange);
+    if (!target->service[0] && target->state == TARGET_STARTING)
+        return refuse_call(503, HOLD_STARTING, ret_why);
+    if (!target->service[0]) {
+        snprintf(ret_why, DISPATCH_WHY_SIZE,
+                 "nothing answers yet: it is stopped, or being made; `atelier ray describe %.63s -n %s` tells, "
+                 "and `atelier ray resume` starts it",
+                 route->name, route->namespace);
+        return 503;
+    }
+    if (!resource_enter(&exchange->resource->requests, gateway_limits.resource_requests))
+        return refuse_call(429, "this workload already serves as many requests as it may", ret_why);
+    exchange->counted = &exchange->resource->requests;
+    return CALL_GOES;
+}
+
+static int decide_call(struct connection *connection, const struct policy *policy, bool again,
+                       char ret_why[DISPATCH_WHY_SIZE])
+{
+    struct exchange *exchange = connection->exchange;
+    if (!again && !identify(connection, policy))
         return refuse_call(401, "the token is not valid", ret_why);
     if (exchange->permit.identity.kind == IDENTITY_ANONYMOUS)
         return refuse_call(401, "present a token of yours as the metadata authorization: Bearer TOKEN", ret_why);
@@ -536,26 +567,26 @@ static int decide_call(struct connection *connection, const struct policy *polic
         note_denial(connection, why);
         return refuse_call(403, why, ret_why);
     }
-    if (exchange->target.state == TARGET_RESUMES)
-        return refuse_call(503, "the cluster is suspended: start it with `atelier ray resume`, then call again",
-                           ret_why);
-    if (!exchange->target.service[0])
-        return refuse_call(503, "nothing answers yet: it is stopped, or being made", ret_why);
-    if (!resource_enter(&exchange->resource->requests, gateway_limits.resource_requests))
-        return refuse_call(429, "this workload already serves as many requests as it may", ret_why);
-    exchange->counted = &exchange->resource->requests;
-    return 0;
+    return connect_call(connection, policy, again, ret_why);
 }
 
 int dispatch_call(struct connection *connection, char ret_why[DISPATCH_WHY_SIZE])
 {
     const struct policy *policy = policy_take(connection->io.loop->gateway->options.auth);
-    int status = decide_call(connection, policy, ret_why);
+    int status = decide_call(connection, policy, false, ret_why);
     policy_release(policy);
     return status;
 }
 
-void dispatch_note_call(struct connection *connection)
+int dispatch_call_again(struct connection *connection, char ret_why[DISPATCH_WHY_SIZE])
 {
-    note_opened(connection, "grpc", connection->exchange->target.owner_name, connection->exchange->target.port);
+    const struct policy *policy = policy_take(connection->io.loop->gateway->options.auth);
+    int status = decide_call(connection, policy, true, ret_why);
+    policy_release(policy);
+    return status;
+}
+
+void dispatch_note_call(const struct exchange *exchange)
+{
+    note_opened(exchange, "grpc", exchange->target.owner_name, exchange->target.port);
 }

@@ -101,7 +101,7 @@ static void watch_taking(struct grpc *grpc)
         grpc->stall_until_ms = 0;
     }
     bound(grpc, &grpc->write_until_ms, h2_has_output(&grpc->client), gateway_limits.write_window_ms);
-    bound(grpc, &grpc->stall_until_ms, grpc->held > 0, gateway_limits.tunnel_stall_ms);
+    bound(grpc, &grpc->stall_until_ms, grpc->held > 0 && grpc->waiting_count == 0, gateway_limits.tunnel_stall_ms);
 }
 
 static void set_deadline(struct grpc *grpc)
@@ -112,8 +112,11 @@ static void set_deadline(struct grpc *grpc)
     watch_taking(grpc);
     bound(grpc, &grpc->idle_until_ms, idle, gateway_limits.idle_ms);
     bound(grpc, &grpc->dial_until_ms, grpc->dialling != NULL, gateway_limits.dial_ms);
-    const int64_t until[] = {grpc->write_until_ms, grpc->stall_until_ms, grpc->idle_until_ms, grpc->dial_until_ms,
-                             is_heading(grpc) ? grpc->client.heading_since_ms + gateway_limits.head_ms : 0};
+    bound(grpc, &grpc->look_at_ms, grpc->waiting_count > 0, gateway_limits.hold_look_ms);
+    const int64_t until[] = {
+        grpc->write_until_ms, grpc->stall_until_ms,
+        grpc->idle_until_ms,  grpc->dial_until_ms,
+        grpc->look_at_ms,     is_heading(grpc) ? grpc->client.heading_since_ms + gateway_limits.head_ms : 0};
     int64_t first = INT64_MAX;
     for (size_t i = 0; i < COUNT_OF(until); i++)
         if (until[i] > 0 && until[i] < first)
@@ -156,6 +159,8 @@ enum step grpc_timeout(struct connection *connection)
         return connection_close(connection, CLOSE_TUNNEL_STALLED);
     if (grpc->dialling && has_passed(grpc, grpc->dial_until_ms))
         grpc_workload_give_up(grpc->dialling, "the workload cannot be reached in time");
+    if (has_passed(grpc, grpc->look_at_ms))
+        grpc_calls_look(grpc);
     if (has_passed(grpc, grpc->idle_until_ms))
         say_goodbye(grpc);
     return STEP_AGAIN;

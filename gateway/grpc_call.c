@@ -92,6 +92,7 @@ static void end_exchange(struct grpc_call *call)
 void grpc_call_detach(struct grpc_call *call)
 {
     struct grpc_workload *workload = call->workload;
+    grpc_call_wait_end(call);
     size_t up = h2_queue_free(&call->up), down = h2_queue_free(&call->down);
     call->grpc->held -= up + down;
     nghttp2_session_consume(client_of(call), call->id, up);
@@ -256,13 +257,14 @@ static size_t count_fields(const struct http_fields *fields, const char *name)
     return count;
 }
 
-static void note_caller(struct grpc *grpc, const struct identity *identity)
+static void note_caller(struct grpc *grpc, struct exchange *exchange)
 {
+    const struct identity *identity = &exchange->permit.identity;
     if (grpc->noted_user == identity->user_id && grpc->noted_credential == identity->credential_id)
         return;
     grpc->noted_user = identity->user_id;
     grpc->noted_credential = identity->credential_id;
-    dispatch_note_call(grpc->connection);
+    dispatch_note_call(exchange);
 }
 
 static int decide(struct grpc_call *call, char ret_why[DISPATCH_WHY_SIZE])
@@ -281,32 +283,20 @@ static int decide(struct grpc_call *call, char ret_why[DISPATCH_WHY_SIZE])
     /* Of a label without names nothing is found, for whoever asks. */
     route_parse_grpc(slice_of(exchange->host.label), &exchange->route);
     exchange->route.tail = heading->path;
-    int status = dispatch_call(grpc->connection, ret_why);
-    if (status == 0)
-        note_caller(grpc, &exchange->permit.identity);
-    return status;
+    return dispatch_call(grpc->connection, ret_why);
 }
 
-static void begin(struct grpc_call *call)
+void grpc_call_refuse(struct grpc_call *call, int status, const char *why)
+{
+    grpc_call_fail(call, status_of_http(status), why);
+}
+
+void grpc_call_go(struct grpc_call *call)
 {
     struct grpc *grpc = call->grpc;
-    struct connection *connection = grpc->connection;
-    char why[DISPATCH_WHY_SIZE] = "";
-    int status = decide(call, why);
-    connection->exchange = NULL; /* the call's */
-    if (status == 421) {
-        answer_http(call, "421");
-        grpc_call_detach(call);
-        return;
-    }
-    if (status != 0) {
-        grpc_call_fail(call, status_of_http(status), why);
-        return;
-    }
     struct exchange *exchange = call->exchange;
+    note_caller(grpc, exchange);
     resource_touch(exchange->resource);
-    exchange->permit.revoked = on_revoked;
-    permit_open(connection->io.loop, &exchange->permit);
     call->workload = grpc_workload_find(grpc, exchange->route.namespace, &exchange->target);
     if (!call->workload) {
         grpc_call_fail(call, GRPC_UNAVAILABLE, "too many connections are being made: call again");
@@ -315,6 +305,29 @@ static void begin(struct grpc_call *call)
     call->workload->call_count++;
     if (call->workload->upstream)
         grpc_call_send_on(call);
+}
+
+static void begin(struct grpc_call *call)
+{
+    struct connection *connection = call->grpc->connection;
+    char why[DISPATCH_WHY_SIZE] = "";
+    int status = decide(call, why);
+    connection->exchange = NULL; /* the call's */
+    if (status == 421) {
+        answer_http(call, "421");
+        grpc_call_detach(call);
+        return;
+    }
+    if (status > CALL_RESUMES) {
+        grpc_call_refuse(call, status, why);
+        return;
+    }
+    call->exchange->permit.revoked = on_revoked;
+    permit_open(connection->io.loop, &call->exchange->permit);
+    if (status == CALL_GOES)
+        grpc_call_go(call);
+    else
+        grpc_call_wait(call, status == CALL_RESUMES);
 }
 
 void grpc_call_open(struct grpc *grpc, int32_t id, struct h2_heading *heading, bool ended)

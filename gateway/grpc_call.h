@@ -20,6 +20,9 @@ struct grpc {
     size_t call_count;
     size_t held, moved;             /* bytes in queues now, and that have left them so far */
     struct grpc_workload *dialling; /* one at a time */
+    struct grpc_call *resuming;     /* it has its cluster started; one at a time */
+    size_t waiting_count;           /* calls that wait for their cluster */
+    int64_t look_at_ms, resume_until_ms;
     int64_t dial_until_ms, idle_until_ms, write_until_ms, stall_until_ms; /* 0: not waited for */
     int64_t write_mark;
     size_t stall_mark;
@@ -49,6 +52,7 @@ struct grpc_call {
     struct grpc_workload *workload;
     int32_t id, workload_id; /* stream numbers; workload_id 0: not sent on yet */
     struct h2_queue up, down;
+    bool waiting;       /* for its cluster to start: it has a permit, and no workload */
     bool up_ended;      /* the client has said all */
     bool workload_open; /* the stream there is not closed */
     bool answered;      /* the answer's head is on its way */
@@ -66,8 +70,21 @@ void grpc_call_answer_data(struct grpc_call *call, const uint8_t *bytes, size_t 
 void grpc_call_answer_ended(struct grpc_call *call);
 /* Nothing more comes from the workload, and its answer is not whole. */
 void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char *why);
+/* It is allowed and counted: on to its workload. */
+void grpc_call_go(struct grpc_call *call);
+/* Says UNAVAILABLE, PERMISSION_DENIED and so on for what dispatch_call said. */
+void grpc_call_refuse(struct grpc_call *call, int status, const char *why);
 /* Lets go of everything on the workload's side, and of the permit. */
 void grpc_call_detach(struct grpc_call *call);
+
+/* --- grpc_wait.c: calls whose cluster starts, as hold.h has it for other requests ----------------------------------
+ */
+/* It has become one of those that wait; <resume>: its cluster is started first. */
+void grpc_call_wait(struct grpc_call *call, bool resume);
+void grpc_call_wait_end(struct grpc_call *call); /* fine if it does not wait */
+/* Its workload, which it has just let go of, could not be reached: true if it waits (again). */
+bool grpc_call_wait_on(struct grpc_call *call);
+void grpc_calls_look(struct grpc *grpc); /* look_at_ms has come: which may go on? */
 
 /* --- grpc_workload.c ---------------------------------------------------------------------------------------------- */
 /* The one for this target, dialled if need be. NULL: not now. */

@@ -1,6 +1,7 @@
 /* How do calls reach their workload, and its answers them? */
 #include "gateway/dial.h"
 #include "gateway/grpc_call.h"
+#include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/upstream.h"
 
@@ -110,8 +111,13 @@ void grpc_workload_give_up(struct grpc_workload *workload, const char *why)
     struct grpc *grpc = workload->grpc;
     for (struct link *link = grpc->calls.next; link != &grpc->calls; link = link->next) {
         struct grpc_call *call = OWNER_OF(link, struct grpc_call, link);
-        if (call->workload == workload)
-            grpc_call_fail(call, GRPC_UNAVAILABLE, why);
+        if (call->workload != workload)
+            continue;
+        drop_workload(call);
+        if (grpc_call_wait_on(call))
+            continue;
+        bool starting = call->exchange && call->exchange->target.state == TARGET_STARTING;
+        grpc_call_fail(call, GRPC_UNAVAILABLE, starting ? HOLD_STARTING : why);
     }
     workload_free(workload);
 }

@@ -9,19 +9,18 @@ static struct metric held =
     METRIC_GAUGE("atelier_gateway_requests_held", "Requests that wait until their Ray cluster has started.");
 
 /* A page that was left open asks by itself, for ever: only who sends a credential of their own waits. */
-static bool may_wait(const struct connection *connection)
+static bool may_wait(const struct exchange *exchange)
 {
-    const struct exchange *exchange = connection->exchange;
+    const struct connection *connection = exchange->connection;
     return exchange->target.state == TARGET_STARTING && !exchange->by_cookie &&
            exchange->permit.identity.kind != IDENTITY_ANONYMOUS && !guard_is_navigation(&exchange->request) &&
            !connection->io.loop->draining && !connection->io.ended;
 }
 
 /* One more of the profile's that waits. */
-static bool enter(struct connection *connection)
+static bool enter(struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
-    struct resource_table *resources = connection->io.loop->gateway->resources;
+    struct resource_table *resources = exchange->connection->io.loop->gateway->resources;
     if (exchange->waiting)
         return true;
     struct resource *profile = resource_take(resources, exchange->route.namespace, "Profile", "");
@@ -50,26 +49,33 @@ static void on_revoked(struct permit *permit)
 }
 
 /* What the try that failed had taken for itself. */
-static void let_go(struct connection *connection)
+static void let_go(struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
-    chunk_give(&connection->io.loop->chunks, &exchange->up_head);
+    chunk_give(&exchange->connection->io.loop->chunks, &exchange->up_head);
     if (exchange->counted)
         atomic_fetch_sub(exchange->counted, 1);
     exchange->counted = NULL;
     exchange->fresh = false;
 }
 
+bool hold_enter(struct exchange *exchange)
+{
+    int64_t now_ms = exchange->connection->io.loop->now_ms;
+    if (!exchange->wait_until_ms)
+        exchange->wait_until_ms = now_ms + gateway_limits.resume_wait_ms;
+    if (exchange->wait_until_ms <= now_ms || !may_wait(exchange) || !enter(exchange))
+        return false;
+    let_go(exchange);
+    return true;
+}
+
 bool hold_begin(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     struct loop *loop = connection->io.loop;
-    if (!exchange->wait_until_ms)
-        exchange->wait_until_ms = loop->now_ms + gateway_limits.resume_wait_ms;
-    int64_t left_ms = exchange->wait_until_ms - loop->now_ms;
-    if (left_ms <= 0 || !may_wait(connection) || !enter(connection))
+    if (!hold_enter(exchange))
         return false;
-    let_go(connection);
+    int64_t left_ms = exchange->wait_until_ms - loop->now_ms;
     exchange->permit.revoked = on_revoked;
     permit_open(loop, &exchange->permit);
     connection_set_state(connection, CONNECTION_HELD);

@@ -11,9 +11,15 @@
 
 #include "gateway/exchange.h"
 
+/* What is said to whoever has waited for long enough, or may not wait. */
+#define HOLD_STARTING "the cluster is starting: ask again in some seconds"
+
 /* The exchange is decided, nothing of it has been sent on, and its target did not answer. True: it waits, and nothing
  * is due but to return; false: it may not wait, or has done so for long enough. */
 bool hold_begin(struct connection *connection);
+/* The same of a call of gRPC, which waits beside others on its connection (grpc_wait.c): true if it is counted as one
+ * that waits. It looks at the permit and at the time itself. */
+bool hold_enter(struct exchange *exchange);
 void hold_end(struct exchange *exchange); /* it waits no longer; fine if it never did */
 /* The state's handler, and its deadline's. */
 enum step hold_step(struct connection *connection);

@@ -3,10 +3,9 @@
 
 #include "gateway/exchange.h"
 #include "gateway/guard.h"
+#include "gateway/hold.h"
 #include "gateway/internal.h"
 #include "gateway/status.h"
-
-#define STARTING "the cluster is starting: ask again in some seconds"
 
 const char *http_reason(int status)
 {
@@ -312,7 +311,7 @@ enum step reply_unavailable(struct connection *connection, int status, const cha
     if (person)
         print_page(&body, connection, status, message);
     else
-        status_print(&body, status, status_reason(status), starting ? STARTING : message);
+        status_print(&body, status, status_reason(status), starting ? HOLD_STARTING : message);
     return reply_send(connection, &(struct reply){.status = status,
                                                   .type = person ? "text/html; charset=utf-8" : NULL,
                                                   .headers = person ? page_headers : NULL,

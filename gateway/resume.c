@@ -24,8 +24,10 @@ bool resume_is_meant(const struct http_request *request, bool by_cookie)
 
 /* A resource's cookie may connect and nothing else; what it takes to connect to a cluster is what it takes to change
  * it: an editor. */
-static bool may_resume(const struct exchange *exchange, const struct policy *policy)
+bool resume_may(const struct exchange *exchange, const struct policy *policy)
 {
+    if (!exchange->connection->io.loop->gateway->options.resume)
+        return false;
     struct access access = {.namespace = exchange->route.namespace,
                             .kind = exchange->target.owner_kind,
                             .name = exchange->target.owner_name,
@@ -35,9 +37,9 @@ static bool may_resume(const struct exchange *exchange, const struct policy *pol
     return policy_decide(policy, &exchange->permit.identity, &access).allowed;
 }
 
-static void note_resumed(struct connection *connection)
+void resume_note(const struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
+    const struct connection *connection = exchange->connection;
     audit_add(connection->io.loop->gateway->options.auth,
               &(struct audit_entry){.actor = exchange->permit.identity.email,
                                     .action = "resume",
@@ -55,7 +57,7 @@ static void on_resumed(struct connection *connection, int fd, const struct error
     struct exchange *exchange = connection->exchange;
     (void)fd;
     if (dial_has_resumed(exchange->dial))
-        note_resumed(connection);
+        resume_note(exchange);
     exchange->dial = NULL; /* it is released after this */
     if (error->code)
         exchange->target.state = TARGET_AS_IT_IS;
@@ -69,7 +71,7 @@ static void on_resumed(struct connection *connection, int fd, const struct error
 enum step resume_begin(struct connection *connection, const struct policy *policy)
 {
     struct exchange *exchange = connection->exchange;
-    if (!connection->io.loop->gateway->options.resume || !may_resume(exchange, policy)) {
+    if (!resume_may(exchange, policy)) {
         exchange->target.state = TARGET_AS_IT_IS;
         return reply_unavailable(connection, 503, "it is suspended, and whoever may change it may start it");
     }

@@ -12,5 +12,9 @@ bool resume_is_meant(const struct http_request *request, bool by_cookie);
 /* The exchange is decided and its target is TARGET_RESUMES: the cluster starts if the caller may change it and means
  * it, and the request waits for it where it may (hold.h); else it is answered 503. */
 enum step resume_begin(struct connection *connection, const struct policy *policy);
+/* Its parts, for calls of gRPC (grpc_wait.c): may the caller start the cluster, and what the audit log is told of who
+ * did. */
+bool resume_may(const struct exchange *exchange, const struct policy *policy);
+void resume_note(const struct exchange *exchange);
 
 #endif

@@ -460,7 +460,8 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     memset(ret, 0, sizeof(*ret));
     if (strncmp(route->name, "absent", 6) == 0)
         return false;
-    bool ray = route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE || strncmp(route->name, "rc", 2) == 0;
+    bool ray = route->kind == ROUTE_RAY || route->kind == ROUTE_SERVE || route->kind == ROUTE_RAY_CLIENT ||
+               route->kind == ROUTE_SERVE_GRPC || strncmp(route->name, "rc", 2) == 0;
     if (strstr(route->name, "waiting") == NULL)
         snprintf(ret->service, sizeof(ret->service), "%.63s", route->name);
     snprintf(ret->port, sizeof(ret->port), "%s", route->port[0] ? route->port : "80");

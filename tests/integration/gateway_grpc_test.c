@@ -16,6 +16,8 @@
 #define RC1 "rayclient-rc1--alice.localhost"
 #define GRPC_HOST "grpc-rc1--alice.localhost"
 
+enum { LARGE = 8 * 1024 * 1024 };
+
 static char directory[64];
 
 static int start(void **state)
@@ -27,6 +29,8 @@ static int start(void **state)
     int tls_port = free_port();
     snprintf(listen_at, sizeof(listen_at), "127.0.0.1:%d", tls_port);
     harness_tls = (struct gateway_tls){.listen = listen_at, .directory = directory};
+    gateway_limits.resume_wait_ms = 0;
+    gateway_limits.hold_look_ms = 50;
     h2_workload_start();
     harness_start(2);
     gateway_port = tls_port;
@@ -54,6 +58,8 @@ static int reset(void **state)
     pthread_mutex_unlock(&h2_workload.lock);
     h2_workload.sent = h2_workload.received = h2_workload.reset = 0;
     h2_workload.calls = 0;
+    gateway_limits.resume_wait_ms = 0;
+    late_cluster = TARGET_RESUMES;
     return 0;
 }
 
@@ -144,7 +150,9 @@ static void others_are_refused(void **state)
         {"rayclient-absent--alice.localhost", "token-alice", "grpc-status: 7\n", "nothing that you may use is there"},
         {RC1, "token-victor", "grpc-status: 7\n", "a viewer may only look"},
         {GRPC_HOST, "token-victor", "grpc-status: 7\n", "a viewer may only look"},
-        {"rayclient-asleep--alice.localhost", "token-alice", "grpc-status: 14\n", "suspended"},
+        {"rayclient-asleep--alice.localhost", "token-alice", "grpc-status: 14\n", "is starting"},
+        {"rayclient-asleep-stuck--alice.localhost", "token-alice", "grpc-status: 14\n", "nothing can be written now"},
+        {"rayclient-asleep--alice.localhost", "token-victor", "grpc-status: 7\n", "a viewer may only look"},
         {"rayclient-waiting--alice.localhost", "token-alice", "grpc-status: 14\n", "nothing answers yet"},
         {"rayclient-dead--alice.localhost", "token-alice", "grpc-status: 14\n", "stopped"},
     };
@@ -250,6 +258,111 @@ static void each_call_of_a_connection_is_decided_by_itself(void **state)
     buffer_free(&looking.head);
 }
 
+/* --- what waits for a cluster that starts ------------------------------------------------------------------------- */
+
+#define LATE "rayclient-asleep-late--alice.localhost"
+
+static bool starting(void)
+{
+    return late_cluster == TARGET_STARTING;
+}
+
+static void calls_wait_for_their_cluster(void **state)
+{
+    (void)state;
+    gateway_limits.resume_wait_ms = 10000;
+    struct h2_client client = h2_client_open(LATE);
+    AUTO_FREE char *large = memory_get(LARGE + 1);
+    memset(large, 'x', LARGE);
+    struct h2_answer answers[3] = {{.body = SLICE("first")}, {.body = {large, LARGE}}, {.body = SLICE("third")}};
+    h2_client_begin(&client);
+    for (size_t i = 0; i < COUNT_OF(answers); i++)
+        h2_call(&client, LATE, "/t/Echo", "token-alice", &answers[i]);
+    h2_client_run(&client, NULL, 400);
+    assert_true(eventually(starting));
+    assert_int_equal(h2_workload.calls, 0);
+    assert_true(LARGE - answers[1].body.n <= 262144 + 16384); /* its window, and no more */
+    late_cluster = TARGET_AS_IT_IS;
+    static const int64_t sizes[] = {5, LARGE, 5};
+    for (size_t i = 0; i < COUNT_OF(answers); i++) {
+        h2_client_run(&client, &answers[i].closed, 5000);
+        assert_true(says(&answers[i], "grpc-status: 0\n"));
+        assert_int_equal(answers[i].data, sizes[i]);
+        buffer_free(&answers[i].head);
+    }
+    assert_int_equal(h2_workload.calls, 3);
+    h2_client_close(&client);
+}
+
+static void a_call_waits_only_so_long(void **state)
+{
+    (void)state;
+    gateway_limits.resume_wait_ms = 300;
+    int64_t start = clock_monotonic_ms();
+    struct h2_answer answer = ask(LATE, "/t/Echo", "token-alice", "x");
+    assert_true(says(&answer, "grpc-status: 14\n") && says(&answer, "the cluster is starting"));
+    assert_in_range(clock_monotonic_ms() - start, 290, 3000);
+    buffer_free(&answer.head);
+    assert_int_equal(h2_workload.calls, 0);
+}
+
+static void only_some_calls_of_a_profile_wait(void **state)
+{
+    (void)state;
+    int64_t usual = gateway_limits.tenant_holds;
+    gateway_limits.resume_wait_ms = 60000;
+    gateway_limits.tenant_holds = 2;
+    struct h2_client client = h2_client_open(LATE);
+    struct h2_answer answers[4] = {0};
+    h2_client_begin(&client);
+    h2_call(&client, LATE, "/t/Echo", "token-alice", &answers[0]);
+    h2_client_run(&client, NULL, 200);
+    assert_true(eventually(starting));
+    h2_call(&client, LATE, "/t/Echo", "token-alice", &answers[1]);
+    h2_call(&client, LATE, "/t/Echo", "token-alice", &answers[2]);
+    h2_client_run(&client, &answers[2].closed, 3000);
+    assert_true(says(&answers[2], "grpc-status: 14\n") && says(&answers[2], "the cluster is starting"));
+    nghttp2_submit_rst_stream(client.session, 0, answers[0].id, NGHTTP2_CANCEL); /* whoever goes makes room */
+    h2_client_run(&client, NULL, 100);
+    h2_call(&client, LATE, "/t/Echo", "token-alice", &answers[3]);
+    h2_client_run(&client, NULL, 100);
+    late_cluster = TARGET_AS_IT_IS;
+    h2_client_run(&client, &answers[3].closed, 3000);
+    h2_client_run(&client, &answers[1].closed, 3000);
+    assert_true(says(&answers[1], "grpc-status: 0\n") && says(&answers[3], "grpc-status: 0\n"));
+    h2_client_close(&client);
+    for (size_t i = 0; i < COUNT_OF(answers); i++)
+        buffer_free(&answers[i].head);
+    gateway_limits.tenant_holds = usual;
+}
+
+static void a_call_that_loses_the_right_waits_no_longer(void **state)
+{
+    (void)state;
+    gateway_limits.resume_wait_ms = 60000;
+    for (int i = 0; i < 2; i++) {
+        struct h2_client client = h2_client_open(LATE);
+        struct h2_answer answer = {.body = SLICE("x")};
+        late_cluster = TARGET_RESUMES;
+        h2_client_begin(&client);
+        h2_call(&client, LATE, "/t/Echo", "token-alice", &answer);
+        h2_client_run(&client, NULL, 200);
+        assert_true(eventually(starting));
+        if (i == 0) {
+            grant_revoked[1] = true;
+            policy_changed();
+            h2_client_run(&client, &answer.closed, 1000);
+            assert_true(says(&answer, "grpc-status: 7\n"));
+            grant_revoked[1] = false;
+        }
+        h2_client_close(&client); /* the second is still waiting: it goes with its connection */
+        late_cluster = TARGET_AS_IT_IS;
+        clock_sleep_ms(200);
+        assert_int_equal(h2_workload.calls, 0);
+        buffer_free(&answer.head);
+    }
+}
+
 /* --- ends and errors ---------------------------------------------------------------------------------------------- */
 
 static void broken_and_early_answers(void **state)
@@ -287,8 +400,6 @@ static void a_cancelled_call_is_cancelled_at_the_workload(void **state)
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
-
-enum { LARGE = 8 * 1024 * 1024 };
 
 static void large_messages_pass_both_ways(void **state)
 {
@@ -507,6 +618,10 @@ int main(int argc, char **argv)
         T(only_hosts_of_grpc_speak_http2),
         T(an_open_call_ends_when_access_is_taken_back),
         T(each_call_of_a_connection_is_decided_by_itself),
+        T(calls_wait_for_their_cluster),
+        T(a_call_waits_only_so_long),
+        T(only_some_calls_of_a_profile_wait),
+        T(a_call_that_loses_the_right_waits_no_longer),
         T(broken_and_early_answers),
         T(a_cancelled_call_is_cancelled_at_the_workload),
         T(large_messages_pass_both_ways),
