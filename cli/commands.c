@@ -238,7 +238,12 @@ const struct command commands[] = {
      verb_ray_services},
     {"ray service", "NAME", "Show the applications of a RayService, and the cluster that each is on", NULL, 1, 1, false,
      "  atelier ray service hello -n alice\n", verb_ray_service},
-    {"ray list", "", "Show Ray clusters", get_options, 0, 0, false, "  atelier ray list -n alice\n", verb_ray_list},
+    {"ray list", "", "Show Ray clusters", get_options, 0, 0, false,
+     "  atelier ray list -n alice\n"
+     "  atelier ray list -n alice -o wide   # with the addresses of Ray Client and of Serve's gRPC\n",
+     verb_ray_list},
+    {"ray describe", "CLUSTER", "Show everything about a Ray cluster, its addresses for gRPC, and what happened to it",
+     NULL, 1, 1, false, "  atelier ray describe example-cluster -n alice\n", verb_ray_describe},
     {"ray delete", "NAME...", "Delete Ray clusters",
      OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},
              {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),

@@ -1,6 +1,7 @@
 /* What is there to know about one object, for a person? */
 #include <ctype.h>
 
+#include "cli/address.h"
 #include "cli/client.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
@@ -98,6 +99,14 @@ static void hide_values(cJSON *secret)
                 "kubectl.kubernetes.io/last-applied-configuration");
 }
 
+static void add_address(struct buffer *ret, const char *label, const char *member, cJSON *object)
+{
+    const char *address = json_text(object, member, NULL);
+    if (address)
+        add_line(ret, 0, label, address);
+    json_remove(object, member);
+}
+
 static char *about(const struct resource *resource, const char *name)
 {
     return memory_format("involvedObject.kind=%s,involvedObject.name=%s", resource->kind, name);
@@ -129,22 +138,13 @@ static int add_events(struct call *call, const struct resource *resource, const 
     return 0;
 }
 
-int verb_describe(struct call *call, struct error *error)
+static int describe(struct call *call, const struct resource *resource, const char *name, struct error *error)
 {
-    const struct resource *resource = NULL;
-    const char *name = NULL, *reason = "";
+    const char *reason = "";
     AUTO_JSON cJSON *object = NULL;
     AUTO_BUFFER struct buffer text = {0};
     enum output output;
-    int failed = object_kind(call->arguments[0], &resource, &name, error);
-    if (!failed)
-        failed = output_of(call, &output, error);
-    if (!failed && call->argument_count > 1 && name)
-        failed = call_usage(error, "give the name once: %s/NAME or %s NAME", resource->singular, resource->singular);
-    if (!failed && call->argument_count > 1)
-        name = call->arguments[1];
-    if (!failed && !name)
-        failed = call_usage(error, "describe needs: KIND NAME");
+    int failed = output_of(call, &output, error);
     if (!failed)
         failed = object_get(call, resource, name, &object, error);
     if (failed)
@@ -162,11 +162,35 @@ int verb_describe(struct call *call, struct error *error)
         add_line(&text, 0, "State", state);
     if (reason[0])
         add_line(&text, 0, "Reason", reason);
-    if (strcmp(resource->kind, "RayCluster") == 0 && !json_at(object, "spec", "gcsFaultToleranceOptions", NULL))
-        add_line(&text, 0, "Fault Tolerance", "off: a head that ends starts afresh, and its workers with it");
+    if (strcmp(resource->kind, "RayCluster") == 0) {
+        if (!json_at(object, "spec", "gcsFaultToleranceOptions", NULL))
+            add_line(&text, 0, "Fault Tolerance", "off: a head that ends starts afresh, and its workers with it");
+        address_note(call, object);
+        add_address(&text, "Ray Client", ADDRESS_RAY_CLIENT, object);
+        add_address(&text, "Serve gRPC", ADDRESS_SERVE_GRPC, object);
+    }
     add_members(&text, 0, object);
     failed = add_events(call, resource, object, &text, error);
     return failed ? failed : print_text(text.p, error);
+}
+
+int verb_describe(struct call *call, struct error *error)
+{
+    const struct resource *resource = NULL;
+    const char *name = NULL;
+    int failed = object_kind(call->arguments[0], &resource, &name, error);
+    if (!failed && call->argument_count > 1 && name)
+        failed = call_usage(error, "give the name once: %s/NAME or %s NAME", resource->singular, resource->singular);
+    if (!failed && call->argument_count > 1)
+        name = call->arguments[1];
+    if (!failed && !name)
+        failed = call_usage(error, "describe needs: KIND NAME");
+    return failed ? failed : describe(call, resource, name, error);
+}
+
+int verb_ray_describe(struct call *call, struct error *error)
+{
+    return describe(call, resource_by_word("rayclusters"), call->arguments[0], error);
 }
 
 int verb_events(struct call *call, struct error *error)

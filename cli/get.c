@@ -1,6 +1,7 @@
 /* What is there now, and what changes? */
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/address.h"
 #include "cli/client.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
@@ -148,6 +149,24 @@ static int show_object(struct watch *watch, const cJSON *object)
     return print_text(text.p, watch->error);
 }
 
+/* What a wide row shows and the object itself does not know. */
+static void complete_row(struct call *call, const struct query *query, cJSON *object)
+{
+    if (query->output == OUTPUT_WIDE && strcmp(query->resource->kind, "RayCluster") == 0)
+        address_note(call, object);
+}
+
+static void complete_rows(struct call *call, const struct query *query, cJSON *document)
+{
+    cJSON *item;
+    if (query->name)
+        complete_row(call, query, document);
+    cJSON_ArrayForEach(item, json_member(document, "items"))
+    {
+        complete_row(call, query, item);
+    }
+}
+
 static int show_event(struct watch *watch, struct slice line)
 {
     AUTO_JSON cJSON *event = NULL;
@@ -155,7 +174,7 @@ static int show_event(struct watch *watch, struct slice line)
     if (failed)
         return failed;
     const char *type = json_text_or("", event, "type", NULL);
-    const cJSON *object = json_member(event, "object");
+    cJSON *object = json_member(event, "object");
     if (strcmp(type, "ERROR") == 0)
         return error_set(watch->error, ERROR_GONE, NULL, "%s",
                          json_text_or("the watch ended", object, "message", NULL));
@@ -164,7 +183,10 @@ static int show_event(struct watch *watch, struct slice line)
         free(watch->version);
         watch->version = memory_text(version);
     }
-    return strcmp(type, "BOOKMARK") == 0 ? 0 : show_object(watch, object);
+    if (strcmp(type, "BOOKMARK") == 0)
+        return 0;
+    complete_row(watch->call, watch->query, object);
+    return show_object(watch, object);
 }
 
 static bool take_watch(void *context, struct slice part)
@@ -239,6 +261,7 @@ static int show(struct call *call, struct query *query, struct error *error)
     if (failed)
         return failed;
     struct table *table = table_for(query, headers);
+    complete_rows(call, query, document);
     if (output_is_table(query->output) || query->output == OUTPUT_NAME)
         failed = print_objects(call, query, document, table, error);
     else if (watching)

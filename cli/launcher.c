@@ -258,7 +258,7 @@ static void add_ports(cJSON *container)
     static const struct {
         const char *name;
         int number;
-    } ports[] = {{"gcs-server", 6379}, {"dashboard", 8265}, {"client", 10001}, {"serve", 8000}};
+    } ports[] = {{"gcs-server", 6379}, {"dashboard", 8265}, {"client", 10001}, {"serve", 8000}, {"serve-grpc", 9000}};
     cJSON *list = json_set(container, "ports", json_array());
     for (size_t i = 0; i < COUNT_OF(ports); i++) {
         cJSON *port = json_push(list, json_object());

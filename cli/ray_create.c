@@ -16,7 +16,7 @@ static int add_head(const struct call *call, cJSON *spec, const char *image, boo
     static const struct {
         const char *name;
         int number;
-    } ports[] = {{"gcs-server", 6379}, {"dashboard", 8265}, {"client", 10001}, {"serve", 8000}};
+    } ports[] = {{"gcs-server", 6379}, {"dashboard", 8265}, {"client", 10001}, {"serve", 8000}, {"serve-grpc", 9000}};
     cJSON *head = json_object_in(spec, "headGroupSpec");
     cJSON *params = json_object_in(head, "rayStartParams");
     if (!schedules)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/nearest.h"
+#include "cli/address.h"
 #include "ray/state.h"
 
 #define TEXT(object, ...) json_text_or("", (object), __VA_ARGS__, NULL)
@@ -228,6 +229,8 @@ static void raycluster_row(const cJSON *object, struct table *table)
     table_add(table, TEXT(object, "status", "desiredGPU"));
     table_add(table, TEXT(object, "status", "head", "podIP"));
     add_joined(json_at(object, "spec", "workerGroupSpecs", NULL), "groupName", table);
+    table_add(table, TEXT(object, ADDRESS_RAY_CLIENT));
+    table_add(table, TEXT(object, ADDRESS_SERVE_GRPC));
 }
 
 static void rayjob_row(const cJSON *object, struct table *table)
@@ -385,7 +388,8 @@ static const struct resource resources[] = {
     {"kubeflow.org", "v1", "Notebook", "notebooks", "notebook", "nb", true,
      HEADERS("NAME", "STATUS", "CPU", "MEMORY", "IMAGE", "AGE", "REASON", "+LAST ACTIVITY", "+UID"), notebook_row},
     {"ray.io", "v1", "RayCluster", "rayclusters", "raycluster", "ray", true,
-     HEADERS("NAME", "STATUS", "WORKERS", "CPU", "MEMORY", "RAY", "AGE", "REASON", "+GPUS", "+HEAD IP", "+GROUPS"),
+     HEADERS("NAME", "STATUS", "WORKERS", "CPU", "MEMORY", "RAY", "AGE", "REASON", "+GPUS", "+HEAD IP", "+GROUPS",
+             "+RAY CLIENT", "+SERVE GRPC"),
      raycluster_row},
     {"ray.io", "v1", "RayJob", "rayjobs", "rayjob", "", true,
      HEADERS("NAME", "STATUS", "JOB", "CLUSTER", "RUN", "AGE", "REASON"), rayjob_row},

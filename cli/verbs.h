@@ -65,6 +65,7 @@ int verb_ray_env(struct call *call, struct error *error);
 int verb_ray_services(struct call *call, struct error *error);
 int verb_ray_service(struct call *call, struct error *error);
 int verb_ray_list(struct call *call, struct error *error);
+int verb_ray_describe(struct call *call, struct error *error);
 int verb_ray_delete(struct call *call, struct error *error);
 int verb_profile_owner(struct call *call, struct error *error);
 int verb_volume_create(struct call *call, struct error *error);

@@ -191,13 +191,14 @@ static bool has_port(const cJSON *ports, const char *name, int64_t number)
 }
 
 /* KubeRay's head service has the ports that the first container declares, and its defaults only if that is none: a
- * sample that names three of them would have no Serve. */
+ * sample that names three of them would have no Serve, and none has its gRPC. */
 static void complete_ports(const cJSON *head)
 {
     static const struct {
         const char *name;
         int64_t number;
-    } needed[] = {{"gcs-server", 6379}, {"dashboard", 8265}, {"client", 10001}, {"metrics", 8080}, {"serve", 8000}};
+    } needed[] = {{"gcs-server", 6379}, {"dashboard", 8265}, {"client", 10001},
+                  {"metrics", 8080},    {"serve", 8000},     {"serve-grpc", 9000}};
     const cJSON *containers = json_at(head, "template", "spec", "containers", NULL);
     cJSON *ports = json_member(containers->child, "ports");
     if (!cJSON_IsArray(ports))

@@ -201,11 +201,8 @@ static void add_readiness(cJSON *container, const cJSON *parameters)
 static const struct {
     const char *name;
     int port;
-} default_ports[] = {{"gcs-server", RAY_GCS},
-                     {"dashboard", RAY_DASHBOARD},
-                     {"client", RAY_CLIENT},
-                     {"metrics", RAY_METRICS},
-                     {"serve", RAY_SERVE}};
+} default_ports[] = {{"gcs-server", RAY_GCS},  {"dashboard", RAY_DASHBOARD}, {"client", RAY_CLIENT},
+                     {"metrics", RAY_METRICS}, {"serve", RAY_SERVE},         {"serve-grpc", RAY_SERVE_GRPC}};
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 

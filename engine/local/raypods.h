@@ -21,6 +21,7 @@ enum ray_port {
     RAY_CLIENT = 10001,
     RAY_METRICS = 8080,
     RAY_SERVE = 8000,
+    RAY_SERVE_GRPC = 9000,
     RAY_AGENT = 52365
 };
 

@@ -7,7 +7,11 @@ static cJSON *head_ports(void)
     static const struct {
         const char *name;
         enum ray_port port;
-    } ports[] = {{"serve", RAY_SERVE}, {"dashboard", RAY_DASHBOARD}, {"client", RAY_CLIENT}, {"gcs-server", RAY_GCS}};
+    } ports[] = {{"serve", RAY_SERVE},
+                 {"serve-grpc", RAY_SERVE_GRPC},
+                 {"dashboard", RAY_DASHBOARD},
+                 {"client", RAY_CLIENT},
+                 {"gcs-server", RAY_GCS}};
     cJSON *list = json_array();
     for (size_t i = 0; i < COUNT_OF(ports); i++) {
         cJSON *port = json_push(list, json_object());

@@ -101,6 +101,13 @@ def test_the_form_of_a_cluster_says_where_pods_run_and_what_a_head_remembers(hou
                                              {"key": spot, "operator": "Equal", "value": "true", "effect": "NoSchedule"}]
     for template in (head, worker):
         assert {"name": "STAGE", "value": "trial"} in template["spec"]["containers"][0]["env"]
+    button(page, "^connect to placed$").click()
+    dialog = page.get_by_role("dialog", name="Connect to placed")
+    for kind in ("rayclient", "grpc"):
+        expect(dialog.get_by_text(f"{kind}-placed--rita.localhost:{house.tls_port}")).to_be_visible()
+    check_view(page, "cluster-connect", whole=False)
+    shot(page, "49-cluster-connect")
+    page.keyboard.press("Escape")
     house.cli("delete", "raycluster", "placed", "-n", "rita", user=RITA)
 
 

@@ -24,8 +24,7 @@ def rc1(own):
                                  "0", "--dry-run", "-o", "json", user=ALICE).stdout)
     head = cluster["spec"]["headGroupSpec"]
     head["rayStartParams"] = {**head.get("rayStartParams", {}), "num-cpus": "2"}
-    container = head["template"]["spec"]["containers"][0]
-    container.setdefault("ports", []).append({"name": "serve-grpc", "containerPort": 9000})
+    assert {"name": "serve-grpc", "containerPort": 9000} in head["template"]["spec"]["containers"][0]["ports"]
     own.cli("apply", "-n", "alice", "-f", "-", user=ALICE, input=json.dumps(cluster))
     own.cli("wait", "raycluster", "rc1", "-n", "alice", "--timeout", "900s", user=ALICE, timeout=920)
     return "rc1"
@@ -45,6 +44,16 @@ ca = grpc.ssl_channel_credentials(open(os.environ["CA"], "rb").read())
 ray.init(f"ray://rayclient-rc1--alice.localhost:{os.environ['PORT']}", _credentials=ca,
          _metadata=[("authorization", "Bearer " + os.environ["TOKEN"])])
 """
+
+
+def test_its_addresses_are_told(own, rc1):
+    client, serve = (f"{kind}-rc1--alice.localhost:{own.tls_port}" for kind in ("rayclient", "grpc"))
+    wide = own.cli("ray", "list", "-n", "alice", "-o", "wide", user=ALICE).stdout
+    told = own.cli("ray", "describe", "rc1", "-n", "alice", user=CAROL).stdout
+    for text in (wide, told):
+        assert client in text and serve in text, text
+    assert "RAY CLIENT" in wide and "Serve gRPC:" in told
+    assert client not in own.cli("ray", "list", "-n", "alice", user=ALICE).stdout
 
 
 def test_ray_client_directly(own, rc1):

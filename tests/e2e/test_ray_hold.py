@@ -1,11 +1,12 @@
 """What surrounds a Ray head, with one that is a web server and starts within seconds: requests that wait for it, what it is
 told, how a changed one takes its place. Ray itself is in test_ray_resume.py and test_ray_up.py."""
 import json
+import subprocess
 import threading
 import time
 
 import pytest
-from atelier import running, wait_for
+from atelier import IMAGES, running, wait_for
 
 ALICE, CAROL = "alice@example.com", "carol@example.com"
 CLUSTER = "/apis/ray.io/v1/namespaces/alice/rayclusters/small"
@@ -23,8 +24,15 @@ class Head(http.server.BaseHTTPRequestHandler):
         self.wfile.write(answer)
     do_GET = do_POST
 time.sleep(4)
+import concurrent.futures, grpc
+echo = grpc.unary_unary_rpc_method_handler(lambda request, context: request)
+server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", {"Say": echo}),))
+server.add_insecure_port("0.0.0.0:10001")
+server.start()
 for port in (6379, 52365, 8265):  # where a head is asked whether it is usable
     threading.Thread(target=http.server.ThreadingHTTPServer(("", port), Head).serve_forever).start()
+server.wait_for_termination()  # a thread's pool ends with the main thread
 """
 
 
@@ -71,6 +79,33 @@ def test_a_program_s_request_waits_for_the_head_and_goes_through(own, path):
     assert own.get(path, CAROL).status == 200
 
 
+CALL = """
+import os, grpc
+ca = grpc.ssl_channel_credentials(open(os.environ["CA"], "rb").read())
+channel = grpc.secure_channel(f"rayclient-small--alice.localhost:{os.environ['PORT']}", ca)
+say = channel.unary_unary("/test.Echo/Say")
+try:
+    calls = [say.future(b"x" * size, timeout=150, metadata=[("authorization", "Bearer " + os.environ["TOKEN"])]) for size in (3, 300000, 5)]
+    print([len(call.result()) for call in calls])
+except grpc.RpcError as refused:
+    print(refused.code(), refused.details())
+"""
+
+
+def call_by_grpc(own, user):
+    return subprocess.run([IMAGES / "ray-2.60" / "venv" / "bin" / "python", "-c", CALL], capture_output=True, text=True, timeout=180, check=True,
+                          env={"PATH": "/usr/bin:/bin", "TOKEN": own.tokens[user], "CA": str(own.data / "tls" / "ca.crt"), "PORT": str(own.tls_port)}).stdout
+
+
+def test_a_grpc_call_waits_for_the_head_and_goes_through(own):
+    suspend(own)
+    assert "PERMISSION_DENIED" in call_by_grpc(own, CAROL)
+    assert own.raycluster("alice", "small", ALICE)["spec"]["suspend"] is True
+    began = time.monotonic()
+    assert call_by_grpc(own, ALICE) == "[3, 300000, 5]\n"
+    assert time.monotonic() - began > 3
+
+
 def test_many_at_once_and_a_browser_meanwhile(own):
     suspend(own)
     answers = []
@@ -84,7 +119,7 @@ def test_many_at_once_and_a_browser_meanwhile(own):
         thread.join()
     assert answers == [200] * 8
     audit = own.get("/api/atelier/v1/profiles/alice/audit", ALICE).json["items"]
-    assert len([entry for entry in audit if entry["action"] == "resume"]) == 4  # one a start, whoever else asked
+    assert len([entry for entry in audit if entry["action"] == "resume"]) == 5  # one a start, whoever else asked
 
 
 def test_a_changed_head_takes_its_place_as_the_strategy_says(own):

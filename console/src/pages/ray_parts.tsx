@@ -1,7 +1,8 @@
 // What can be done with a Ray cluster, wherever it is shown: dashboard, connect, scale, stop, start, logs, delete.
 import { useState } from "preact/hooks";
-import { type KubeObject, mergePatch, paths, type Problem, type ProfileEntry, remove } from "../api";
+import { get, type KubeObject, mergePatch, paths, type Problem, type ProfileEntry, remove } from "../api";
 import { later } from "../later";
+import { useData } from "../live";
 import { Dialog } from "../parts/dialog";
 import { Field, Rest, useForm } from "../parts/form";
 import { Logs } from "../parts/logs";
@@ -43,6 +44,22 @@ function Scale({ cluster, close }: { cluster: KubeObject; close: () => void }) {
   );
 }
 
+// Ray Client and Serve's gRPC from outside, at hosts of their own; absent where nothing speaks https.
+function Grpc({ cluster }: { cluster: KubeObject }) {
+  const { name, namespace = "" } = cluster.metadata;
+  const path = `/api/atelier/v1/open?kind=RayCluster&namespace=${namespace}&name=${name}`;
+  const { rayClient, serveGrpc } = useData(() => get<{ rayClient?: string; serveGrpc?: string }>(path), path).data ?? {};
+  if (!rayClient || !serveGrpc) return null;
+  return (
+    <>
+      <h3>{t.ray.overGrpc}</h3>
+      <p>{t.ray.grpcTells}</p>
+      <pre class="code" tabIndex={0} aria-label={t.ray.client}>{`import grpc, ray\nca = grpc.ssl_channel_credentials(open("ca.crt", "rb").read())\nray.init("ray://${rayClient}", _credentials=ca,\n         _metadata=[("authorization", "Bearer TOKEN")])`}</pre>
+      <pre class="code" tabIndex={0} aria-label={t.ray.serveGrpc}>{`channel = grpc.secure_channel("${serveGrpc}", ca)\n# metadata=[("authorization", "Bearer TOKEN"), ("application", "NAME")]`}</pre>
+    </>
+  );
+}
+
 function Connect({ cluster, close }: { cluster: KubeObject; close: () => void }) {
   const service = cluster.status?.head?.serviceName ?? `${cluster.metadata.name}-head-svc`;
   const address = `${location.origin}/api/v1/namespaces/${cluster.metadata.namespace}/services/http:${service}:dashboard/proxy/`;
@@ -54,6 +71,7 @@ function Connect({ cluster, close }: { cluster: KubeObject; close: () => void })
       <h3>{t.ray.fromLaptop}</h3>
       <p>{t.ray.tokenFirst}</p>
       <pre class="code" tabIndex={0} aria-label={t.ray.shell}>{`ray job submit --address ${address} \\\n  --headers '{"Authorization":"Bearer TOKEN"}' --working-dir . -- python train.py`}</pre>
+      <Grpc cluster={cluster} />
     </Dialog>
   );
 }
