@@ -39,6 +39,16 @@ struct cluster {
     bool starting;
     bool resumes[IDLE_RESUME_ALWAYS + 1]; /* by a request, by what its profile says */
 };
+/* What a RayService opens to anybody. */
+struct opened {
+    char *prefixes;     /* its annotation's */
+    char *applications; /* and of those running, by their names (ray_public_applications) */
+    char cluster[64];   /* where they run */
+};
+/* Whose label of gRPC ends in a hash, because the names are long. */
+struct long_name {
+    char namespace[64], name[64];
+};
 static const enum engine_kind followed[] = {KIND_SERVICE, KIND_SECRET, KIND_RAYCLUSTER, KIND_RAYSERVICE, KIND_PROFILE};
 enum { FOLLOW_COUNT = COUNT_OF(followed) };
 
@@ -55,7 +65,8 @@ struct routes {
     struct map *heads;     /* "ns/cluster" -> name of its head service */
     struct map *tokens;    /* "ns/secret" -> token */
     struct map *clusters;  /* "ns/cluster" -> struct cluster */
-    struct map *opened;    /* "ns/RayService" -> what its annotation opens */
+    struct map *opened;    /* "ns/RayService" -> struct opened */
+    struct map *labels[2]; /* label -> struct long_name: of clusters, of RayServices */
     struct map *profiles;  /* name -> enum idle_resume, of those that say something */
     struct source sources[FOLLOW_COUNT];
     pthread_t thread;
@@ -192,19 +203,63 @@ static struct cluster *read_cluster(const struct routes *routes, const cJSON *ob
     return cluster;
 }
 
+/* <labels>: of the one kind or the other. */
+static void put_labels(struct map *labels, const char *namespace, const char *name, bool gone)
+{
+    static const char *const kinds[] = {"rayclient", "grpc"};
+    if (strlen(namespace) > 63 || strlen(name) > 63)
+        return; /* no host's, then */
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        char label[64];
+        resource_label(kinds[i], namespace, name, label);
+        if (!strstr(label, "---"))
+            continue;
+        struct long_name *names = gone ? NULL : memory_get(sizeof(*names));
+        if (names) {
+            copy_text(names->namespace, sizeof(names->namespace), namespace);
+            copy_text(names->name, sizeof(names->name), name);
+        }
+        free(names ? map_put(labels, slice_of(label), names) : map_remove(labels, slice_of(label)));
+    }
+}
+
 static void put_cluster(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
     char key[KEY_SIZE];
     struct slice at = make_key(key, namespace, name);
     free_cluster(object ? map_put(routes->clusters, at, read_cluster(routes, object))
                         : map_remove(routes->clusters, at));
+    put_labels(routes->labels[0], namespace, name, !object);
+}
+
+static void release_opened(void *value)
+{
+    struct opened *opened = value;
+    if (!opened)
+        return;
+    free(opened->prefixes);
+    free(opened->applications);
+    free(opened);
+}
+
+static struct opened *read_opened(const cJSON *service)
+{
+    struct opened *opened = memory_get(sizeof(*opened));
+    AUTO_BUFFER struct buffer applications = {0};
+    ray_public_applications(service, &applications);
+    opened->prefixes = memory_text(ray_public(service));
+    opened->applications = memory_text(applications.p ? applications.p : "");
+    copy_text(opened->cluster, sizeof(opened->cluster),
+              json_text(service, "status", "activeServiceStatus", "rayClusterName", NULL));
+    return opened;
 }
 
 static void put_ray_service(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
     char key[KEY_SIZE];
     struct slice at = make_key(key, namespace, name);
-    free(object ? map_put(routes->opened, at, memory_text(ray_public(object))) : map_remove(routes->opened, at));
+    release_opened(object ? map_put(routes->opened, at, read_opened(object)) : map_remove(routes->opened, at));
+    put_labels(routes->labels[1], namespace, name, !object);
 }
 
 static void put_profile(struct routes *routes, const char *name, const cJSON *object)
@@ -270,13 +325,17 @@ static void clear_kind(struct routes *routes, enum engine_kind kind)
         routes->tokens = map_new();
     } else if (kind == KIND_RAYCLUSTER) {
         clear_map(&routes->clusters, release_cluster);
+        clear_map(&routes->labels[0], free);
         routes->clusters = map_new();
+        routes->labels[0] = map_new();
     } else if (kind == KIND_PROFILE) {
         clear_map(&routes->profiles, free);
         routes->profiles = map_new();
     } else {
-        clear_map(&routes->opened, free);
+        clear_map(&routes->opened, release_opened);
+        clear_map(&routes->labels[1], free);
         routes->opened = map_new();
+        routes->labels[1] = map_new();
     }
 }
 
@@ -434,7 +493,9 @@ void routes_free(struct routes *routes)
     clear_map(&routes->heads, free);
     clear_map(&routes->tokens, release_token);
     clear_map(&routes->clusters, release_cluster);
-    clear_map(&routes->opened, free);
+    clear_map(&routes->opened, release_opened);
+    for (size_t i = 0; i < COUNT_OF(routes->labels); i++)
+        clear_map(&routes->labels[i], free);
     clear_map(&routes->profiles, free);
     pthread_cond_destroy(&routes->changed);
     pthread_mutex_destroy(&routes->mutex);
@@ -557,12 +618,21 @@ static void note_public(struct routes *routes, const struct route *route, struct
 {
     char key[KEY_SIZE];
     const struct cluster *cluster = map_get(routes->clusters, make_key(key, route->namespace, ret->owner_name));
-    const char *opened = cluster ? cluster->public : NULL;
-    if (cluster && *cluster->ray_service)
+    const char *prefixes = cluster ? cluster->public : NULL;
+    const struct opened *opened = NULL;
+    if (cluster && *cluster->ray_service) {
         opened = map_get(routes->opened, make_key(key, route->namespace, cluster->ray_service));
-    if (!opened)
+        prefixes = opened ? opened->prefixes : NULL;
+    }
+    if (route->kind == ROUTE_SERVE_GRPC) {
+        if (opened && strcmp(opened->cluster, ret->owner_name) == 0 && route->tail.n < sizeof(ret->open) &&
+            ray_public_names(opened->applications, route->tail))
+            snprintf(ret->open, sizeof(ret->open), "%.*s", (int)route->tail.n, route->tail.p);
         return;
-    struct slice prefix = ray_public_prefix(opened, route->tail);
+    }
+    if (!prefixes)
+        return;
+    struct slice prefix = ray_public_prefix(prefixes, route->tail);
     snprintf(ret->open, sizeof(ret->open), "%.*s", (int)prefix.n, prefix.n ? prefix.p : "");
 }
 
@@ -581,7 +651,7 @@ static bool find_target(struct routes *routes, const struct route *route, struct
     snprintf(target.port, sizeof(target.port), "%lld", (long long)number);
     copy_text(target.owner_kind, sizeof(target.owner_kind), service->owner_kind);
     copy_text(target.owner_name, sizeof(target.owner_name), service->owner_name);
-    if (route->kind == ROUTE_SERVE)
+    if (route->kind == ROUTE_SERVE || route->kind == ROUTE_SERVE_GRPC)
         note_public(routes, route, &target);
     bool carries_http =
         port && route->kind != ROUTE_TUNNEL && route->kind != ROUTE_SERVE && route->kind != ROUTE_SERVE_GRPC;
@@ -623,4 +693,22 @@ bool routes_resolve(struct routes *routes, const struct route *route, struct tar
     bool found = resolve(routes, route, ret);
     pthread_rwlock_unlock(&routes->lock);
     return found;
+}
+
+bool routes_find_label(struct routes *routes, struct slice label, struct route *ret)
+{
+    bool client = slice_starts(label, "rayclient-");
+    const struct long_name *found = NULL;
+    if (!client && !slice_starts(label, "grpc-"))
+        return false;
+    pthread_rwlock_rdlock(&routes->lock);
+    for (size_t i = 0; i < COUNT_OF(routes->labels) && !found; i++)
+        found = map_get(routes->labels[i], label);
+    if (found) {
+        *ret = (struct route){.kind = client ? ROUTE_RAY_CLIENT : ROUTE_SERVE_GRPC};
+        copy_text(ret->namespace, sizeof(ret->namespace), found->namespace);
+        copy_text(ret->name, sizeof(ret->name), found->name);
+    }
+    pthread_rwlock_unlock(&routes->lock);
+    return found != NULL;
 }

@@ -15,5 +15,7 @@ int routes_new(struct engine *engine, struct routes **ret, struct error *error);
 void routes_free(struct routes *routes);                                         /* NULL is fine */
 /* The gateway's resolver: false if nothing is there. Any thread, never blocks for long. */
 bool routes_resolve(struct routes *routes, const struct route *route, struct target *ret);
+/* Its finder of hashed labels (gateway_label_finder). */
+bool routes_find_label(struct routes *routes, struct slice label, struct route *ret);
 
 #endif

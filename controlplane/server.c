@@ -113,6 +113,11 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     return server_resolve(context, route, ret);
 }
 
+static bool find_label(void *context, struct slice label, struct route *ret)
+{
+    return routes_find_label(((struct server *)context)->routes, label, ret);
+}
+
 static bool pod_owner(void *context, const char *namespace, const char *pod, struct target *ret)
 {
     return tenancy_pod_owner(((struct server *)context)->engine, namespace, pod, ret->owner_kind, ret->owner_name);
@@ -160,6 +165,7 @@ static int open_gateway(struct server *server, struct error *error)
                                       .workers = (unsigned)config->workers.number,
                                       .handler = router_handle,
                                       .resolver = resolve,
+                                      .find_label = find_label,
                                       .resume = resume,
                                       .pod_owner = pod_owner,
                                       .door_keeper = server->doors ? keep_door : NULL,

@@ -194,6 +194,7 @@ static void become_nobody(struct exchange *exchange)
     struct opening *opening = &exchange->permit.opening;
     exchange->permit.identity = (struct identity){.kind = IDENTITY_ANONYMOUS};
     exchange->read_only = true;
+    opening->kind = exchange->route.kind;
     memcpy(opening->namespace, exchange->route.namespace, sizeof(opening->namespace));
     memcpy(opening->name, exchange->route.name, sizeof(opening->name));
     memcpy(opening->prefix, exchange->target.open, sizeof(opening->prefix));
@@ -554,12 +555,21 @@ static int decide_call(struct connection *connection, const struct policy *polic
     struct exchange *exchange = connection->exchange;
     if (!again && !identify(connection, policy))
         return refuse_call(401, "the token is not valid", ret_why);
-    if (exchange->permit.identity.kind == IDENTITY_ANONYMOUS)
-        return refuse_call(401, "present a token of yours as the metadata authorization: Bearer TOKEN", ret_why);
+    if (exchange->permit.identity.kind == IDENTITY_ANONYMOUS) {
+        if (!find_target(connection) || !exchange->target.open[0])
+            return refuse_call(401, "present a token of yours as the metadata authorization: Bearer TOKEN", ret_why);
+        take_resource(connection);
+        become_nobody(exchange);
+        return connect_call(connection, policy, again, ret_why);
+    }
     static const char absent[] = "nothing that you may use is there: it is absent, or your token does not open it";
     if (!find_target(connection))
         return refuse_call(404, absent, ret_why);
     struct decision decision = decide_on_target(connection, policy);
+    if (!decision.allowed && exchange->target.open[0]) {
+        become_nobody(exchange);
+        return connect_call(connection, policy, again, ret_why);
+    }
     if (!decision.visible)
         return refuse_call(404, absent, ret_why);
     if (!decision.allowed) {

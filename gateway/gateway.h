@@ -83,7 +83,8 @@ struct route {
     char namespace[64];
     char name[254];    /* notebook, cluster or service; a pod, whose name may be longer than a label */
     char port[64];     /* ROUTE_SERVICE, ROUTE_TUNNEL: as in the URL, "" if absent */
-    struct slice tail; /* after the prefix, begins with '/' (or empty when the slash is missing); ROUTE_POD: "exec" */
+    struct slice tail; /* after the prefix, begins with '/' (or empty when the slash is missing); ROUTE_POD: "exec";
+                        * ROUTE_SERVE_GRPC: the application that is asked, empty if that is not clear */
 };
 /* "notebook-nb1--alice": kind in {notebook, ray, serve, rayclient, grpc}; at most 63 bytes, longer ones end in a hash.
  */
@@ -108,12 +109,16 @@ struct target {
     char service[64], port[64];          /* "": it is there, and nothing answers yet */
     char owner_kind[32], owner_name[64]; /* what authorization is about: "Notebook"/"RayCluster"; else "Service" */
     bool strip_prefix;                   /* the upstream sees only the tail */
-    char open[TARGET_OPEN_SIZE];         /* ROUTE_SERVE: the prefix of <tail> that anybody may use; "" for none */
+    char open[TARGET_OPEN_SIZE];         /* ROUTE_SERVE: the prefix of <tail> that anybody may use; ROUTE_SERVE_GRPC:
+                                          * the application; "" for none */
     char header_name[32]; /* credential to inject ("Authorization", "X-Ray-Authorization"), "" for none */
     char header_value[256];
     enum target_state state;
 };
 typedef bool (*gateway_resolver)(void *context, const struct route *route, struct target *ret);
+/* The names behind a label of gRPC that ends in a hash: fills the route's kind, namespace and name, as route_parse_grpc
+ * does for others; false: nothing has it. Runs on a loop: it must not block. */
+typedef bool (*gateway_label_finder)(void *context, struct slice label, struct route *ret);
 /* Starts the RayCluster that a request of <person> went to, TARGET_RESUMES; *ret_resumed: this call did it, no other.
  * On a thread where it may block. */
 typedef int (*gateway_resumer)(void *context, const char *namespace, const char *cluster, const char *person,
@@ -164,6 +169,7 @@ struct gateway_options {
     unsigned workers;         /* API worker threads, default 8 */
     gateway_handler handler;
     gateway_resolver resolver;
+    gateway_label_finder find_label; /* NULL: such labels lead nowhere */
     gateway_resumer resume;          /* NULL: requests start nothing */
     gateway_pod_owner pod_owner;     /* NULL: pods belong to no workload */
     gateway_door_keeper door_keeper; /* NULL: there are no doors */

@@ -210,7 +210,8 @@ void grpc_call_send_on(struct grpc_call *call)
     fields[count++] = h2_field(SLICE("x-forwarded-for"), slice_of(call->grpc->connection->peer));
     fields[count++] = h2_field(SLICE("x-forwarded-proto"), SLICE("https"));
     fields[count++] = h2_field(SLICE("x-forwarded-host"), slice_of(exchange->host.text));
-    fields[count++] = h2_field(SLICE("x-atelier-user"), slice_of(exchange->permit.identity.email));
+    if (exchange->permit.identity.email[0])
+        fields[count++] = h2_field(SLICE("x-atelier-user"), slice_of(exchange->permit.identity.email));
     fields[count++] = h2_field(SLICE("x-request-id"), slice_of(exchange->id));
     if (target->header_name[0]) {
         fields[count] = h2_field(slice_of(target->header_name), slice_of(target->header_value));
@@ -267,6 +268,26 @@ static void note_caller(struct grpc *grpc, struct exchange *exchange)
     dispatch_note_call(exchange);
 }
 
+/* Of a label without names nothing is found, for whoever asks. */
+static void find_route(struct exchange *exchange)
+{
+    const struct gateway_options *options = &exchange->connection->io.loop->gateway->options;
+    struct slice label = slice_of(exchange->host.label);
+    if (!route_parse_grpc(label, &exchange->route) && options->find_label)
+        options->find_label(options->context, label, &exchange->route);
+}
+
+/* Which application of Serve's answers, as it tells by the metadata. Of several it takes the last, and what is asked of
+ * itself, such as which there are, is about none of them. */
+static struct slice asked_application(const struct h2_heading *heading)
+{
+    const struct header *application = http_fields_find(&heading->fields, "application");
+    if (count_fields(&heading->fields, "application") != 1 ||
+        slice_starts(heading->path, "/ray.serve.RayServeAPIService/"))
+        return (struct slice){NULL, 0};
+    return application->value;
+}
+
 static int decide(struct grpc_call *call, char ret_why[DISPATCH_WHY_SIZE])
 {
     struct grpc *grpc = call->grpc;
@@ -280,9 +301,8 @@ static int decide(struct grpc_call *call, char ret_why[DISPATCH_WHY_SIZE])
     host_parse(heading->authority, grpc->connection->io.loop->gateway->options.base_domain, &exchange->host);
     if (exchange->host.kind != HOST_GRPC)
         return 421;
-    /* Of a label without names nothing is found, for whoever asks. */
-    route_parse_grpc(slice_of(exchange->host.label), &exchange->route);
-    exchange->route.tail = heading->path;
+    find_route(exchange);
+    exchange->route.tail = asked_application(heading);
     return dispatch_call(grpc->connection, ret_why);
 }
 

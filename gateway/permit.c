@@ -16,7 +16,7 @@ void permit_close(struct permit *permit)
 
 static bool still_open(const struct gateway_options *options, const struct opening *opening)
 {
-    struct route route = {.kind = ROUTE_SERVE, .tail = slice_of(opening->prefix)};
+    struct route route = {.kind = opening->kind, .tail = slice_of(opening->prefix)};
     struct target target;
     memcpy(route.namespace, opening->namespace, sizeof(route.namespace));
     memcpy(route.name, opening->name, sizeof(route.name));

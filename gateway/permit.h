@@ -10,8 +10,9 @@
 
 /* An application that anybody may use: who it is does not count, only whether it is still open. */
 struct opening {
+    enum route_kind kind;          /* ROUTE_SERVE or ROUTE_SERVE_GRPC */
     char namespace[64], name[64];  /* as in /serve/{namespace}/{name} */
-    char prefix[TARGET_OPEN_SIZE]; /* "": the policy decides */
+    char prefix[TARGET_OPEN_SIZE]; /* target.open; "": the policy decides */
 };
 struct permit {
     struct link link;

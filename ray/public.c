@@ -73,6 +73,43 @@ struct slice ray_public_prefix(const char *text, struct slice tail)
     return (struct slice){NULL, 0};
 }
 
+/* An application without a name is "default", one without a prefix at "/"; null is none (Serve's schema). */
+static bool opens(const cJSON *service, const cJSON *application)
+{
+    const char *name = json_text_or("default", application, "name", NULL);
+    const cJSON *said = json_member(application, "name"), *given = json_member(application, "route_prefix");
+    const char *prefix = given ? json_text_or("", application, "route_prefix", NULL) : "/";
+    const char *status =
+        json_text_or("", service, "status", "activeServiceStatus", "applicationStatuses", name, "status", NULL);
+    return (!said || cJSON_IsString(said)) && *name && !strchr(name, '\n') && prefix[0] == '/' &&
+           strcmp(status, "RUNNING") == 0 && ray_public_prefix(ray_public(service), slice_of(prefix)).n > 0;
+}
+
+void ray_public_applications(const cJSON *service, struct buffer *ret)
+{
+    AUTO_JSON cJSON *config = NULL;
+    const cJSON *application;
+    const char *text = json_text_or("", service, "spec", "serveConfigV2", NULL);
+    if (!*ray_public(service) || yaml_parse(slice_of(text), &json_limits_default, &config, NULL) < 0)
+        return;
+    cJSON_ArrayForEach(application, json_member(config, "applications"))
+    {
+        if (opens(service, application))
+            buffer_add_format(ret, "%s\n", json_text_or("default", application, "name", NULL));
+    }
+}
+
+bool ray_public_names(const char *applications, struct slice name)
+{
+    struct slice rest = slice_of(applications);
+    while (rest.n > 0 && name.n > 0) {
+        struct slice line = slice_split(rest, '\n', &rest);
+        if (line.n == name.n && memcmp(line.p, name.p, name.n) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool ray_public_widens(const char *before, const char *now)
 {
     struct slice rest = slice_of(now), prefix;

@@ -18,6 +18,14 @@ const char *ray_public(const cJSON *object); /* the annotation's text, in <objec
 int ray_public_check(const cJSON *object, struct error *error);
 /* The prefix in <text> that opens a path, of which <tail> begins with '/'; empty if none does. */
 struct slice ray_public_prefix(const char *text, struct slice tail);
+/*
+ * The applications of a RayService that this opens to gRPC, where they are asked by name: those whose route_prefix, in
+ * the configuration that it has now, lies in an open prefix, and which run. Serve answers a call for a name that it
+ * does not know with the only application that there is, so no other name may pass, and none to a cluster of which this
+ * is not known. Appends lines.
+ */
+void ray_public_applications(const cJSON *service, struct buffer *ret);
+bool ray_public_names(const char *applications, struct slice name); /* is it one of these lines? */
 /* Does <now> open anything that <before> does not? */
 bool ray_public_widens(const char *before, const char *now);
 

@@ -476,8 +476,21 @@ static bool resolve(void *context, const struct route *route, struct target *ret
         (strncmp(route->name, "open", 4) == 0 || strcmp(route->name, "asleep-open") == 0) &&
         slice_starts(route->tail, "/app") && apps_open)
         snprintf(ret->open, sizeof(ret->open), "/app");
+    if (route->kind == ROUTE_SERVE_GRPC && strncmp(route->name, "open", 4) == 0 && slice_is(route->tail, "app") &&
+        apps_open)
+        snprintf(ret->open, sizeof(ret->open), "app");
     snprintf(ret->header_name, sizeof(ret->header_name), ray ? "X-Ray-Authorization" : "Authorization");
     snprintf(ret->header_value, sizeof(ret->header_value), ray ? "Bearer raysecret" : "token jupytersecret");
+    return true;
+}
+
+/* The label of rc1 whose names are long. */
+static bool find_label(void *context, struct slice label, struct route *ret)
+{
+    (void)context;
+    if (!slice_is(label, "rayclient-long---0123456789abcdef"))
+        return false;
+    *ret = (struct route){.kind = ROUTE_RAY_CLIENT, .namespace = "alice", .name = "rc1"};
     return true;
 }
 
@@ -583,7 +596,8 @@ static inline void harness_start(unsigned loops)
                                       .handler = handle,
                                       .pod_owner = find_pod_owner,
                                       .resume = resume,
-                                      .resolver = resolve};
+                                      .resolver = resolve,
+                                      .find_label = find_label};
     if (gateway_new(&options, &gateway, &error) < 0) {
         fprintf(stderr, "gateway_new: %s\n", error.message);
         abort();

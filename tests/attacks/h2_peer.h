@@ -366,12 +366,14 @@ static inline void h2_client_close(struct h2_client *client)
         (uint8_t *)(uintptr_t)(n), (uint8_t *)(uintptr_t)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE               \
     }
 /* A call; <answer> stays where it is until its stream has closed. <token>: "" for none. */
-static inline void h2_call(struct h2_client *client, const char *host, const char *path, const char *token,
-                           struct h2_answer *answer)
+/* <applications>: values of that metadata, at most two, NULL for none. */
+static inline void h2_call_to(struct h2_client *client, const char *host, const char *path, const char *token,
+                              const char *const applications[2], struct h2_answer *answer)
 {
     char bearer[128];
+    size_t count = 11;
     snprintf(bearer, sizeof(bearer), "Bearer %s", token);
-    const nghttp2_nv fields[] = {
+    nghttp2_nv fields[14] = {
         H2_NV(":method", "POST"),
         H2_NV(":scheme", "https"),
         H2_NV(":authority", host),
@@ -383,11 +385,19 @@ static inline void h2_call(struct h2_client *client, const char *host, const cha
         H2_NV("x-atelier-user", "root@example.com"),
         H2_NV("cookie", "session=secret"),
         H2_NV("x-ray-authorization", "Bearer mine"),
-        H2_NV("authorization", bearer),
     };
+    if (*token)
+        fields[count++] = (nghttp2_nv)H2_NV("authorization", bearer);
+    for (size_t i = 0; i < 2 && applications[i]; i++)
+        fields[count++] = (nghttp2_nv)H2_NV("application", applications[i]);
     const nghttp2_data_provider provider = {.read_callback = h2_client_read};
-    answer->id =
-        nghttp2_submit_request(client->session, NULL, fields, COUNT_OF(fields) - (*token ? 0 : 1), &provider, answer);
+    answer->id = nghttp2_submit_request(client->session, NULL, fields, count, &provider, answer);
+}
+
+static inline void h2_call(struct h2_client *client, const char *host, const char *path, const char *token,
+                           struct h2_answer *answer)
+{
+    h2_call_to(client, host, path, token, (const char *const[2]){NULL, NULL}, answer);
 }
 
 #endif

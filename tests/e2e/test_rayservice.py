@@ -3,10 +3,11 @@ people ask, none of whom notices."""
 import collections
 import http.client
 import json
+import subprocess
 import threading
 
 import pytest
-from atelier import running, wait_for
+from atelier import IMAGES, running, wait_for
 
 ALICE = "alice@example.com"
 BOB = "bob@example.com"
@@ -15,6 +16,7 @@ PROXY = "/api/v1/namespaces/alice/services/http:hello-serve-svc:8000/proxy/hello
 MODULE = """
 import asyncio, os
 from ray import serve
+from ray.serve.generated.serve_pb2 import UserDefinedResponse
 
 @serve.deployment
 class Hello:
@@ -22,6 +24,8 @@ class Hello:
         self.greeting = config["greeting"]
 
     async def __call__(self, request):
+        if not hasattr(request, "query_params"):  # it came by gRPC
+            return UserDefinedResponse(greeting=f"{self.greeting} {request.name}")
         await asyncio.sleep(float(request.query_params.get("s", "0")))
         return {"greeting": self.greeting, "version": os.environ["VERSION"]}
 
@@ -30,7 +34,8 @@ app = Hello.bind()
 
 
 def serve_config(greeting, cpus=0.1):
-    return json.dumps({"applications": [{
+    functions = ["ray.serve.generated.serve_pb2_grpc.add_UserDefinedServiceServicer_to_server"]
+    return json.dumps({"grpc_options": {"port": 9000, "grpc_servicer_functions": functions}, "applications": [{
         "name": "hello", "import_path": "hello:app", "route_prefix": "/hello", "deployments": [
             {"name": "Hello", "user_config": {"greeting": greeting}, "ray_actor_options": {"num_cpus": cpus}}]}]})
 
@@ -142,6 +147,27 @@ def test_it_serves_and_says_so(own):
     assert "RUNNING" in shown and "HEALTHY" in shown and active(own) in shown
 
 
+ASK = """
+import os, grpc
+from ray.serve.generated import serve_pb2, serve_pb2_grpc
+ca = grpc.ssl_channel_credentials(open(os.environ["CA"], "rb").read())
+for host, *names in (("grpc-hello", "hello"), ("grpc-hello", "other"), ("grpc-hello",), ("grpc-" + os.environ["CLUSTER"], "hello"), ("rayclient-hello", "hello")):
+    channel = grpc.secure_channel(f"{host}--alice.localhost:{os.environ['PORT']}", ca)
+    try:
+        print(serve_pb2_grpc.UserDefinedServiceStub(channel).__call__(serve_pb2.UserDefinedMessage(name="you"), timeout=20,
+              metadata=[("application", name) for name in names]).greeting)
+    except grpc.RpcError as refused:
+        print(refused.code())
+"""
+
+
+def nobody_asks_by_grpc(own):
+    """The application by its name, another name, none; then by the cluster's host, and by that of Ray Client."""
+    done = subprocess.run([IMAGES / "ray-2.60" / "venv" / "bin" / "python", "-c", ASK], capture_output=True, text=True, timeout=120, check=True,
+                          env={"PATH": "/usr/bin:/bin", "CLUSTER": active(own), "CA": str(own.data / "tls" / "ca.crt"), "PORT": str(own.tls_port)})
+    return [line.removeprefix("StatusCode.") for line in done.stdout.splitlines()]
+
+
 def test_the_owner_opens_an_application_to_anybody_and_closes_it_again(own):
     """Only the application: nothing else of the cluster; and only the profile's admins may."""
     own.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
@@ -160,10 +186,13 @@ def test_the_owner_opens_an_application_to_anybody_and_closes_it_again(own):
     led = own.get("/serve/alice/hello/hello?x=1", headers={**at_home, "Host": f"localhost:{own.port}"})
     assert led.status in (302, 303)
     assert led.headers["location"] == f"http://serve-hello--alice.localhost:{own.port}/serve/alice/hello/hello?x=1"
+    no = "UNAUTHENTICATED"
+    assert nobody_asks_by_grpc(own) == ["one you", no, no, "one you", no]
     wrong = own.cli("ray", "publish", "hello", "hello/", "-n", "alice", user=ALICE, check=False)
     assert wrong.returncode != 0 and "atelier.dev/public-apps must list prefixes" in wrong.stderr, wrong
     own.cli("ray", "unpublish", "hello", "-n", "alice", user=BOB)
     wait_for("it is closed", lambda: own.get("/serve/alice/hello/hello").status == 401, 10)
+    assert nobody_asks_by_grpc(own) == [no] * 5
     own.cli("unshare", "alice", BOB, user=ALICE)
 
 

@@ -105,7 +105,7 @@ static struct h2_answer ask(const char *host, const char *path, const char *toke
 static void a_member_is_passed_on(void **state)
 {
     (void)state;
-    static const char *const hosts[] = {RC1, GRPC_HOST};
+    static const char *const hosts[] = {RC1, GRPC_HOST, "rayclient-long---0123456789abcdef.localhost"};
     for (size_t i = 0; i < COUNT_OF(hosts); i++) {
         struct h2_answer answer = ask(hosts[i], "/t/Echo", "token-alice", "hello");
         assert_true(says(&answer, ":status: 200\n"));
@@ -148,6 +148,8 @@ static void others_are_refused(void **state)
         {RC1, "token-bob", "grpc-status: 7\n", "nothing that you may use is there"},
         {"rayclient-absent--alice.localhost", "token-bob", "grpc-status: 7\n", "nothing that you may use is there"},
         {"rayclient-absent--alice.localhost", "token-alice", "grpc-status: 7\n", "nothing that you may use is there"},
+        {"rayclient-long---fedcba9876543210.localhost", "token-alice", "grpc-status: 7\n", "is there"},
+        {"rayclient-long---0123456789abcdef.localhost", "token-bob", "grpc-status: 7\n", "is there"},
         {RC1, "token-victor", "grpc-status: 7\n", "a viewer may only look"},
         {GRPC_HOST, "token-victor", "grpc-status: 7\n", "a viewer may only look"},
         {"rayclient-asleep--alice.localhost", "token-alice", "grpc-status: 14\n", "is starting"},
@@ -165,6 +167,89 @@ static void others_are_refused(void **state)
         buffer_free(&answer.head);
     }
     assert_int_equal(h2_workload.calls, 0);
+}
+
+/* --- applications that anybody may ask ---------------------------------------------------------------------------- */
+
+#define OPEN "grpc-open--alice.localhost"
+
+static struct h2_answer ask_application(const char *host, const char *path, const char *token, const char *first,
+                                        const char *second)
+{
+    struct h2_client client = h2_client_open(host);
+    static struct h2_answer answer;
+    answer = (struct h2_answer){.body = SLICE("x")};
+    h2_client_begin(&client);
+    h2_call_to(&client, host, path, token, (const char *const[2]){first, second}, &answer);
+    h2_client_run(&client, &answer.closed, 5000);
+    h2_client_close(&client);
+    return answer;
+}
+
+static void anybody_asks_an_open_application(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"", "token-bob"};
+    for (size_t i = 0; i < COUNT_OF(tokens); i++) {
+        struct h2_answer answer = ask_application(OPEN, "/t/Echo", tokens[i], "app", NULL);
+        assert_true(says(&answer, "grpc-status: 0\n"));
+        buffer_free(&answer.head);
+    }
+    assert_true(h2_workload_saw("application: app\n"));
+    assert_false(h2_workload_saw("x-atelier-user")); /* it comes as nobody, the stranger with a token too */
+    struct h2_answer member = ask_application(OPEN, "/t/Echo", "token-alice", "other", NULL);
+    assert_true(says(&member, "grpc-status: 0\n"));
+    assert_true(h2_workload_saw("x-atelier-user: alice@example.com\n"));
+    buffer_free(&member.head);
+}
+
+static void nothing_else_is_open_with_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host, *path, *token, *first, *second, *status;
+    } cases[] = {
+        {OPEN, "/t/Echo", "", NULL, NULL, "grpc-status: 16\n"}, /* Serve would choose */
+        {OPEN, "/t/Echo", "", "other", NULL, "grpc-status: 16\n"},
+        {OPEN, "/t/Echo", "", "app", "other", "grpc-status: 16\n"}, /* the last one counts there */
+        {OPEN, "/t/Echo", "", "other", "app", "grpc-status: 16\n"},
+        {OPEN, "/t/Echo", "", "app,other", NULL, "grpc-status: 16\n"},
+        {OPEN, "/t/Echo", "", "APP", NULL, "grpc-status: 16\n"},
+        {OPEN, "/t/Echo", "", "", NULL, "grpc-status: 16\n"},
+        {OPEN, "/ray.serve.RayServeAPIService/ListApplications", "", "app", NULL, "grpc-status: 16\n"},
+        {OPEN, "/t/Echo", "wrong", "app", NULL, "grpc-status: 16\n"},
+        {OPEN, "/t/Echo", "token-bob", "other", NULL, "grpc-status: 7\n"},
+        {GRPC_HOST, "/t/Echo", "", "app", NULL, "grpc-status: 16\n"},
+        {"rayclient-open--alice.localhost", "/t/Echo", "", "app", NULL, "grpc-status: 16\n"},
+        {"rayclient-open--alice.localhost", "/t/Echo", "token-bob", "app", NULL, "grpc-status: 7\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct h2_answer answer =
+            ask_application(cases[i].host, cases[i].path, cases[i].token, cases[i].first, cases[i].second);
+        if (!says(&answer, cases[i].status))
+            fail_msg("case %zu: %s", i, answer.head.p);
+        buffer_free(&answer.head);
+    }
+    assert_int_equal(h2_workload.calls, 0);
+}
+
+static void closing_an_application_ends_its_calls(void **state)
+{
+    (void)state;
+    struct h2_client client = h2_client_open(OPEN);
+    struct h2_answer answer = {.half = true};
+    h2_client_begin(&client);
+    h2_call_to(&client, OPEN, "/t/Hang", "", (const char *const[2]){"app", NULL}, &answer);
+    h2_client_run(&client, NULL, 200);
+    assert_true(says(&answer, ":status: 200\n"));
+    apps_open = false;
+    policy_changed();
+    h2_client_run(&client, &answer.closed, 3000);
+    apps_open = true;
+    assert_int_equal(answer.code, NGHTTP2_INADEQUATE_SECURITY);
+    assert_true(eventually(none_open));
+    h2_client_close(&client);
+    buffer_free(&answer.head);
 }
 
 static void what_is_not_grpc_is_said_so(void **state)
@@ -614,6 +699,9 @@ int main(int argc, char **argv)
         T(a_member_is_passed_on),
         T(credentials_and_claims_do_not_pass),
         T(others_are_refused),
+        T(anybody_asks_an_open_application),
+        T(nothing_else_is_open_with_it),
+        T(closing_an_application_ends_its_calls),
         T(what_is_not_grpc_is_said_so),
         T(only_hosts_of_grpc_speak_http2),
         T(an_open_call_ends_when_access_is_taken_back),

@@ -127,8 +127,9 @@ static void tell(enum engine_kind kind, enum engine_event event, const char *tex
 #define HEAD_SERVICE                                                                                                   \
     "{\"metadata\":{\"name\":\"rc-head-svc\",\"namespace\":\"alice\",\"labels\":{\"ray.io/"                            \
     "node-type\":\"head\"}," OWNED(                                                                                    \
-        "RayCluster", "rc") "},\"spec\":{\"ports\":[{\"name\":\"dashboard\",\"port\":8265},{\"name\":\"client\","      \
-                            "\"port\":10001},{\"name\":\"serve\",\"port\":8000}]}}"
+        "RayCluster",                                                                                                  \
+        "rc") "},\"spec\":{\"ports\":[{\"name\":\"dashboard\",\"port\":8265},{\"name\":\"client\","                    \
+              "\"port\":10001},{\"name\":\"serve\",\"port\":8000},{\"name\":\"serve-grpc\",\"port\":9000}]}}"
 #define RAY_SECRET                                                                                                     \
     "{\"metadata\":{\"name\":\"ray-auth\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"cmF5LXRva2Vu\"}}"
 #define OTHER_SECRET "{\"metadata\":{\"name\":\"own\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"b3Ro\"}}"
@@ -366,6 +367,87 @@ static void applications_are_opened_and_closed(void **state)
     assert_string_equal(target.open, "");
 }
 
+/* What a RayService tells of its applications: /mnist is open, and so is by gRPC the one that is there. */
+#define TELLING(prefixes, config, active, applications)                                                                \
+    "{\"metadata\":{\"name\":\"s1\",\"namespace\":\"alice\",\"annotations\":{\"atelier.dev/public-apps\":\"" prefixes  \
+    "\"}},\"spec\":{\"serveConfigV2\":\"" config                                                                       \
+    "\"},\"status\":{\"activeServiceStatus\":{\"rayClusterName\":\"" active                                            \
+    "\",\"applicationStatuses\":{" applications "}}}}"
+#define TWO                                                                                                            \
+    "applications: [{name: a, route_prefix: /mnist}, {name: b, route_prefix: /other}, {name: c, route_prefix: null}]"
+#define RUNNING(name) "\"" name "\":{\"status\":\"RUNNING\"}"
+
+static bool opens(const char *name, enum route_kind kind)
+{
+    struct route route = {.kind = kind, .namespace = "alice", .name = "rc", .tail = slice_of(name)};
+    struct target target = {0};
+    assert_true(routes_resolve(routes, &route, &target));
+    assert_true(!target.open[0] || strcmp(target.open, name) == 0);
+    return target.open[0] != '\0';
+}
+
+static void applications_are_opened_to_grpc(void **state)
+{
+    (void)state;
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, ANNOTATED("rc", "/", ""));
+    assert_false(opens("a", ROUTE_SERVE_GRPC)); /* nothing tells which applications it has */
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, ANNOTATED("rc", "/", "," OWNED("RayService", "s1")));
+    tell(KIND_RAYSERVICE, ENGINE_ADDED, TELLING("/mnist", TWO, "rc", RUNNING("a") "," RUNNING("b") "," RUNNING("c")));
+    assert_true(opens("a", ROUTE_SERVE_GRPC));
+    static const char *const closed[] = {"b", "c", "", "a\n", "A", "default", "mnist", "/mnist"};
+    for (size_t i = 0; i < COUNT_OF(closed); i++)
+        assert_false(opens(closed[i], ROUTE_SERVE_GRPC));
+    assert_false(opens("a", ROUTE_RAY_CLIENT));
+    tell(KIND_RAYSERVICE, ENGINE_MODIFIED, TELLING("/", TWO, "rc", RUNNING("a") "," RUNNING("b") "," RUNNING("c")));
+    assert_true(opens("a", ROUTE_SERVE_GRPC) && opens("b", ROUTE_SERVE_GRPC));
+    assert_false(opens("c", ROUTE_SERVE_GRPC)); /* it has no path, so no path opens it */
+    /* Not yet running, no longer wanted, on another cluster, nameless in a way that is not Serve's: Serve would lead
+     * such a call to whichever single application it has. */
+    tell(KIND_RAYSERVICE, ENGINE_MODIFIED, TELLING("/", TWO, "rc", RUNNING("b")));
+    assert_false(opens("a", ROUTE_SERVE_GRPC));
+    tell(KIND_RAYSERVICE, ENGINE_MODIFIED, TELLING("/", "applications: [{name: b}]", "rc", RUNNING("a")));
+    assert_false(opens("a", ROUTE_SERVE_GRPC));
+    tell(KIND_RAYSERVICE, ENGINE_MODIFIED, TELLING("/", TWO, "rc2", RUNNING("a")));
+    assert_false(opens("a", ROUTE_SERVE_GRPC));
+    tell(KIND_RAYSERVICE, ENGINE_MODIFIED, TELLING("/", "applications: [{name: 7}]", "rc", RUNNING("default")));
+    assert_false(opens("default", ROUTE_SERVE_GRPC));
+    tell(KIND_RAYSERVICE, ENGINE_MODIFIED, TELLING("/", "applications: [{}]", "rc", RUNNING("default")));
+    assert_true(opens("default", ROUTE_SERVE_GRPC));
+    tell(KIND_RAYSERVICE, ENGINE_DELETED, TELLING("/", TWO, "rc", RUNNING("a")));
+    assert_false(opens("a", ROUTE_SERVE_GRPC));
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, CLUSTER);
+}
+
+#define FORTY "abcdefghijabcdefghijabcdefghijabcdefghij"
+#define LONG(name) "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"alice\"}}"
+
+static void long_names_are_found_by_their_labels(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"rayclient", "grpc"};
+    static const enum engine_kind objects[] = {KIND_RAYCLUSTER, KIND_RAYSERVICE};
+    struct route route;
+    char label[64];
+    for (size_t i = 0; i < COUNT_OF(objects); i++) {
+        tell(objects[i], ENGINE_ADDED, LONG(FORTY "-and-more-bytes"));
+        for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+            resource_label(kinds[k], "alice", FORTY "-and-more-bytes", label);
+            assert_true(routes_find_label(routes, slice_of(label), &route));
+            assert_string_equal(route.name, FORTY "-and-more-bytes");
+            assert_string_equal(route.namespace, "alice");
+            assert_int_equal(route.kind, k ? ROUTE_SERVE_GRPC : ROUTE_RAY_CLIENT);
+            label[62] = label[62] == '0' ? '1' : '0';
+            assert_false(routes_find_label(routes, slice_of(label), &route));
+        }
+        assert_false(routes_find_label(routes, SLICE("grpc-rc--alice"), &route)); /* it says so itself */
+        resource_label("ray", "alice", FORTY "-and-more-bytes", label);
+        assert_false(routes_find_label(routes, slice_of(label), &route));
+        tell(objects[i], ENGINE_DELETED, LONG(FORTY "-and-more-bytes"));
+        resource_label("grpc", "alice", FORTY "-and-more-bytes", label);
+        assert_false(routes_find_label(routes, slice_of(label), &route));
+    }
+}
+
 #define SLEEPING(resume, suspend)                                                                                      \
     "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\",\"annotations\":{\"atelier.dev/"                           \
     "resume-on-request\":" resume "}},\"spec\":{\"suspend\":" suspend "}}"
@@ -439,6 +521,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(ray_services_lead_to_their_cluster, start, stop),
         cmocka_unit_test_setup_teardown(kuberays_own_secret_is_found, start, stop),
         cmocka_unit_test_setup_teardown(applications_are_opened_and_closed, start, stop),
+        cmocka_unit_test_setup_teardown(applications_are_opened_to_grpc, start, stop),
+        cmocka_unit_test_setup_teardown(long_names_are_found_by_their_labels, start, stop),
         cmocka_unit_test_setup_teardown(a_suspended_cluster_may_be_started_by_a_request, start, stop),
         cmocka_unit_test_setup_teardown(notebooks_lead_somewhere_without_ray, start, stop),
     };
