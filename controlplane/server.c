@@ -9,6 +9,7 @@
 #include "controlplane/logs.h"
 #include "controlplane/passage.h"
 #include "controlplane/router.h"
+#include "controlplane/progress.h"
 #include "controlplane/routes.h"
 #include "controlplane/sampler.h"
 #include "controlplane/upkeep.h"
@@ -118,6 +119,11 @@ static bool find_label(void *context, struct slice label, struct route *ret)
     return routes_find_label(((struct server *)context)->routes, label, ret);
 }
 
+static bool explain(void *context, const char *namespace, const struct target *target, struct progress *ret)
+{
+    return progress_look(((struct server *)context)->engine, namespace, target, ret);
+}
+
 static bool pod_owner(void *context, const char *namespace, const char *pod, struct target *ret)
 {
     return tenancy_pod_owner(((struct server *)context)->engine, namespace, pod, ret->owner_kind, ret->owner_name);
@@ -166,6 +172,7 @@ static int open_gateway(struct server *server, struct error *error)
                                       .handler = router_handle,
                                       .resolver = resolve,
                                       .find_label = find_label,
+                                      .explain = explain,
                                       .resume = resume,
                                       .pod_owner = pod_owner,
                                       .door_keeper = server->doors ? keep_door : NULL,

@@ -13,11 +13,15 @@ struct dial {
     struct connection *connection; /* NULL once abandoned; the loop's */
     dial_done done;
     char namespace[64], service[64], port[64];
-    char resumed[64];           /* a cluster; of one that starts it; else "" */
-    bool has_resumed;           /* it was this one that did */
-    bool within;                /* by engine_dial_within */
-    char owned[254];            /* a pod; of one that asks whose it is; else "" */
-    struct target owner;        /* what it learnt; no kind: nobody's */
+    char resumed[64];         /* a cluster; of one that starts it; else "" */
+    bool has_resumed;         /* it was this one that did */
+    bool within;              /* by engine_dial_within */
+    char owned[254];          /* a pod; of one that asks whose it is; else "" */
+    struct target owner;      /* what it learnt; no kind: nobody's */
+    struct target *explained; /* of one that learns how far this has come; else NULL. Owned */
+    struct progress progress;
+    bool progress_known;
+    char said[256];             /* that goes with it */
     char role[16], person[255]; /* of one to the cluster's API; else "" */
     struct pod_request *pod;    /* of one into a pod; else NULL */
     char *headers;              /* and what goes with the request there */
@@ -34,6 +38,7 @@ static void release(struct dial *dial)
         memory_wipe(dial->headers, strlen(dial->headers));
     free(dial->headers);
     pod_request_free(dial->pod);
+    free(dial->explained);
     free(dial);
 }
 
@@ -83,7 +88,10 @@ static void run(struct crew_job *job)
 {
     struct dial *dial = OWNER_OF(job, struct dial, job);
     dial->fd = -1;
-    if (*dial->owned) {
+    if (dial->explained) {
+        const struct gateway_options *options = &dial->loop->gateway->options;
+        dial->progress_known = options->explain(options->context, dial->namespace, dial->explained, &dial->progress);
+    } else if (*dial->owned) {
         find_owner(dial);
     } else if (*dial->resumed) {
         start_cluster(dial);
@@ -182,6 +190,27 @@ struct dial *dial_resume_start(struct connection *connection, const char *namesp
     snprintf(dial->resumed, sizeof(dial->resumed), "%s", cluster);
     snprintf(dial->person, sizeof(dial->person), "%s", person);
     return start(dial);
+}
+
+struct dial *dial_explain_start(struct connection *connection, const char *namespace, const struct target *target,
+                                const char *message, dial_done done)
+{
+    struct dial *dial = prepare(connection, namespace, done);
+    dial->explained = memory_get(sizeof(*dial->explained));
+    *dial->explained = *target;
+    memory_wipe(dial->explained->header_value, sizeof(dial->explained->header_value)); /* it needs no credential */
+    snprintf(dial->said, sizeof(dial->said), "%s", message);
+    return start(dial);
+}
+
+const struct progress *dial_progress(const struct dial *dial)
+{
+    return dial->progress_known ? &dial->progress : NULL;
+}
+
+const char *dial_message(const struct dial *dial)
+{
+    return dial->said;
 }
 
 bool dial_has_resumed(const struct dial *dial)

@@ -31,6 +31,12 @@ struct dial *dial_resume_start(struct connection *connection, const char *namesp
                                const char *person, dial_done done);
 /* While `done` of that runs: it was this one that started it. */
 bool dial_has_resumed(const struct dial *dial);
+/* Nor this, which learns how far the target has come (gateway_explainer). <message> is kept for `done`. */
+struct dial *dial_explain_start(struct connection *connection, const char *namespace, const struct target *target,
+                                const char *message, dial_done done);
+/* While `done` of that runs: NULL if nothing is known; and the message. Borrowed. */
+const struct progress *dial_progress(const struct dial *dial);
+const char *dial_message(const struct dial *dial);
 /* While `done` of dial_api_start runs: the header lines that go with the request; borrowed. */
 const char *dial_headers(const struct dial *dial);
 void dial_abandon(struct dial *dial); /* the result is closed when it comes; done is not called */

@@ -123,6 +123,17 @@ typedef bool (*gateway_label_finder)(void *context, struct slice label, struct r
  * On a thread where it may block. */
 typedef int (*gateway_resumer)(void *context, const char *namespace, const char *cluster, const char *person,
                                bool *ret_resumed, struct error *error);
+/* How far a workload has come that does not answer yet; each stage is waited for after the one before. */
+enum progress_stage { PROGRESS_PLACE, PROGRESS_IMAGE, PROGRESS_ANSWER, PROGRESS_STAGES };
+struct progress {
+    bool starting; /* it will answer; else <message> says how it stands */
+    enum progress_stage stage;
+    int64_t since_ms;  /* wall clock: its pod was made; 0: there is none */
+    char message[512]; /* a sentence about what it waits for; may be "" */
+};
+/* For a person who waits and may see it; false: nothing is known. Asked on a thread where it may block. */
+typedef bool (*gateway_explainer)(void *context, const char *namespace, const struct target *target,
+                                  struct progress *ret);
 /* To which workload does a pod belong? Fills owner_kind and owner_name; false: to none. Asked only for callers whose
  * role on the profile does not open it, on a thread where it may block. */
 typedef bool (*gateway_pod_owner)(void *context, const char *namespace, const char *pod, struct target *ret);
@@ -171,6 +182,7 @@ struct gateway_options {
     gateway_resolver resolver;
     gateway_label_finder find_label; /* NULL: such labels lead nowhere */
     gateway_resumer resume;          /* NULL: requests start nothing */
+    gateway_explainer explain;       /* NULL: a person sees only that it does not answer */
     gateway_pod_owner pod_owner;     /* NULL: pods belong to no workload */
     gateway_door_keeper door_keeper; /* NULL: there are no doors */
     const char *door_directory;      /* where the doors' own certificate authority is kept */

@@ -339,7 +339,7 @@ int engine_dial(struct engine *engine, const char *namespace, const char *servic
     dial_calls++;
     if (strncmp(service, "asleep-late", 11) == 0 && late_cluster != TARGET_AS_IT_IS)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "nothing listens yet");
-    if (strcmp(service, "dead") == 0)
+    if (strncmp(service, "dead", 4) == 0)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the notebook is stopped");
     if (strcmp(service, "hang") == 0)
         clock_sleep_ms(1500);
@@ -484,6 +484,20 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     return true;
 }
 
+/* "dead-slow" is on its way, "dead-stopped" is not. */
+static bool explain(void *context, const char *namespace, const struct target *target, struct progress *ret)
+{
+    (void)context;
+    (void)namespace;
+    if (strncmp(target->owner_name, "dead-", 5) != 0 || target->header_value[0])
+        return false;
+    ret->starting = strcmp(target->owner_name, "dead-slow") == 0;
+    ret->stage = PROGRESS_IMAGE;
+    ret->since_ms = clock_wall_ms() - 42000;
+    snprintf(ret->message, sizeof(ret->message), "it waits for <b>");
+    return true;
+}
+
 /* The label of rc1 whose names are long. */
 static bool find_label(void *context, struct slice label, struct route *ret)
 {
@@ -597,7 +611,8 @@ static inline void harness_start(unsigned loops)
                                       .pod_owner = find_pod_owner,
                                       .resume = resume,
                                       .resolver = resolve,
-                                      .find_label = find_label};
+                                      .find_label = find_label,
+                                      .explain = explain};
     if (gateway_new(&options, &gateway, &error) < 0) {
         fprintf(stderr, "gateway_new: %s\n", error.message);
         abort();

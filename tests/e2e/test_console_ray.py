@@ -108,6 +108,14 @@ def test_the_form_of_a_cluster_says_where_pods_run_and_what_a_head_remembers(hou
     check_view(page, "cluster-connect", whole=False)
     shot(page, "49-cluster-connect")
     page.keyboard.press("Escape")
+    waiting = page.context.new_page()  # who opens its dashboard meanwhile sees what it waits for
+    waiting.goto(f"http://localhost:{house.port}/ray/rita/placed/")
+    waiting.route("**/*", lambda route: route.abort("aborted"))  # one look at a page that loads itself again
+    expect(waiting.get_by_role("heading", name="The Ray cluster placed is starting")).to_be_visible()
+    expect(waiting.locator("[aria-current=step]")).to_have_text("Room and volumes: waiting for it")
+    expect(waiting.get_by_role("status")).to_contain_text("memory")
+    check_view(waiting, "starting", whole=True)
+    waiting.close()
     house.cli("delete", "raycluster", "placed", "-n", "rita", user=RITA)
 
 

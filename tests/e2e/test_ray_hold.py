@@ -114,7 +114,7 @@ def test_many_at_once_and_a_browser_meanwhile(own):
         thread.start()
     wait_for("it starts", lambda: not own.raycluster("alice", "small", ALICE)["spec"].get("suspend"), 30)
     page = own.get(PATHS[0], ALICE, headers={"Accept": "text/html"})
-    assert page.status in (200, 503) and (page.status == 200 or 'http-equiv="refresh"' in page.text), page
+    assert page.status in (200, 503) and (page.status == 200 or 'http-equiv="refresh"' in page.text and 'aria-current="step"' in page.text), page
     for thread in threads:
         thread.join()
     assert answers == [200] * 8
