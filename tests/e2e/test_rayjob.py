@@ -1,5 +1,6 @@
 """RayJobs on the local engine with real Ray: retries on fresh clusters, deadlines, suspension, what is removed when, and
 what is kept of a job when its cluster is gone. The control plane is killed wherever it hurts."""
+import datetime
 import json
 
 import pytest
@@ -115,6 +116,48 @@ def test_a_job_on_a_cluster_that_is_there_and_what_is_removed_after_it(own):
     assert own.raycluster("alice", "shared", ALICE)
     (told,) = [one for one in ray_jobs(own, "shared") if one["submission_id"] == "brief-1"]
     assert told["metadata"] == {"team": "blue"}
+
+
+def rule(policy, job_status, ttl_s):
+    return {"policy": policy, "condition": {"jobStatus": job_status, "ttlSeconds": ttl_s}}
+
+
+def test_rules_remove_workers_then_the_cluster_then_the_job_itself(own):
+    """Each at its time after the end and not before, also past a control plane that is killed; rules about another end do
+    nothing."""
+    size = {"cpu": "500m", "memory": "1Gi"}
+    worker = {"containers": [{"name": "ray-worker", "image": "ray-2.60", "resources": {"requests": size, "limits": size}}]}
+    group = {"groupName": "w", "replicas": 1, "minReplicas": 1, "maxReplicas": 1, "rayStartParams": {}, "template": {"spec": worker}}
+    late = [rule("DeleteSelf", "SUCCEEDED", 16), rule("DeleteCluster", "SUCCEEDED", 10), rule("DeleteWorkers", "SUCCEEDED", 3),
+            rule("DeleteSelf", "FAILED", 0)]
+    apply(own, job("steps", "echo well", rayClusterSpec={**head(), "workerGroupSpecs": [group]}, deletionStrategy={"deletionRules": late}))
+    apply(own, job("wrong", "exit 3", deletionStrategy={"deletionRules": [
+        rule("DeleteSelf", "SUCCEEDED", 0), rule("DeleteWorkers", "FAILED", 0), rule("DeleteCluster", "FAILED", 0)]}))
+    done = wait_state(own, "steps", "Complete", "Failed")
+    assert done["jobStatus"] == "SUCCEEDED", done
+    name, ended = done["rayClusterName"], datetime.datetime.fromisoformat(done["endTime"])
+
+    def pods():
+        listed = own.get(f"/api/v1/namespaces/alice/pods?labelSelector=ray.io/cluster={name}", ALICE).json["items"]
+        return sorted(pod["metadata"]["labels"]["ray.io/node-type"] for pod in listed)
+
+    def after(what, condition):
+        wait_for(what, condition, 60, 0.1)
+        return (datetime.datetime.now(datetime.timezone.utc) - ended).total_seconds()
+    assert pods() == ["head", "worker"]
+    own.kill_control_plane()
+    wait_for("the control plane", lambda: status(own, "steps"), 30)
+    at = [after("the workers gone", lambda: pods() == ["head"])]
+    groups = own.raycluster("alice", name, ALICE)["spec"]["workerGroupSpecs"]
+    assert [one["suspend"] for one in groups] == [True] and groups[0]["replicas"] == 1
+    at.append(after("the cluster gone", lambda: own.raycluster("alice", name, ALICE) is None))
+    assert status(own, "steps")["jobStatus"] == "SUCCEEDED"
+    at.append(after("the RayJob gone", lambda: status(own, "steps") is None))
+    assert all(moment >= ttl for moment, ttl in zip(at, (3, 10, 16))), at
+    assert "well" in own.cli("job", "logs", "steps", "-n", "alice", user=ALICE).stdout
+    failed = wait_state(own, "wrong", "Failed")
+    wait_for("its cluster gone", lambda: own.raycluster("alice", failed["rayClusterName"], ALICE) is None, 60)
+    assert status(own, "wrong")["jobStatus"] == "FAILED"
 
 
 def test_a_deadline_ends_a_job_and_a_deleted_job_is_stopped(own):
