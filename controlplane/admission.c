@@ -1,6 +1,8 @@
 /* May this object be stored, and as what? */
 #include "controlplane/admission.h"
 
+#include "base/clock.h"
+
 #include <ctype.h>
 
 #include "controlplane/metadata.h"
@@ -241,6 +243,50 @@ static int check_deletion(struct call *call, const cJSON *old, const cJSON *obje
                      "only who may delete the cluster says when it is deleted");
 }
 
+/* What people may write of a StatefulSet, which is its controller's: `kubectl rollout restart`, and the note about it
+ * that the history shows. */
+#define RESTARTED_AT "kubectl.kubernetes.io/restartedAt"
+#define CHANGE_CAUSE "kubernetes.io/change-cause"
+
+static cJSON *without_restart(const cJSON *set)
+{
+    cJSON *rest = json_copy(set), *template = json_at(rest, "spec", "template", NULL);
+    cJSON *metadata = json_member(template, "metadata"), *annotations = json_member(metadata, "annotations");
+    json_remove(annotations, RESTARTED_AT);
+    if (annotations && !annotations->child)
+        json_remove(metadata, "annotations");
+    if (metadata && !metadata->child)
+        json_remove(template, "metadata");
+    json_remove(json_at(rest, "metadata", "annotations", NULL), CHANGE_CAUSE);
+    return rest;
+}
+
+int admission_refuse_statefulset(struct error *error)
+{
+    return error_set(error, ERROR_FORBIDDEN, NULL,
+                     "statefulsets are written by Atelier only; a restart (kubectl rollout restart) is what you may ask "
+                     "for");
+}
+
+static int admit_statefulset(const cJSON *old, const cJSON *object, struct error *error)
+{
+    static const char *const kept[] = {"labels", "annotations", "finalizers", "ownerReferences"};
+    AUTO_JSON cJSON *before = without_restart(old), *after = without_restart(object);
+    const cJSON *at = json_at(object, "spec", "template", "metadata", "annotations", RESTARTED_AT, NULL);
+    int64_t when_ms;
+    bool same = json_equal(json_member(before, "spec"), json_member(after, "spec"));
+    for (size_t i = 0; i < COUNT_OF(kept); i++) {
+        const cJSON *was = json_at(before, "metadata", kept[i], NULL), *is = json_at(after, "metadata", kept[i], NULL);
+        same = same && (was && is ? json_equal(was, is) : !was && !is);
+    }
+    if (!same)
+        return admission_refuse_statefulset(error);
+    if (at && (!cJSON_IsString(at) || !clock_parse(slice_of(at->valuestring), &when_ms)))
+        return error_set(error, ERROR_INVALID, "spec.template.metadata.annotations",
+                         RESTARTED_AT " must be a time such as 2026-11-23T03:00:00Z");
+    return 0;
+}
+
 int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, cJSON *object, struct error *error)
 {
     struct server *server = call->server;
@@ -272,6 +318,8 @@ int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, 
         return admit_secret(old, object, error);
     case KIND_PODDEFAULT:
         return poddefault_check(object, error);
+    case KIND_STATEFULSET:
+        return admit_statefulset(old, object, error);
     default:
         return error_set(error, ERROR_METHOD, NULL, "%s is written by Atelier only", engine_kinds[kind].kind);
     }

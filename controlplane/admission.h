@@ -11,6 +11,9 @@ void admission_remark(struct engine *engine, enum engine_kind kind, const cJSON 
 /* FORBIDDEN for what belongs to the profile itself and that people may neither make, change nor delete by hand. */
 int admission_check_reserved(enum engine_kind kind, const char *name, const cJSON *old, struct error *error);
 
+/* FORBIDDEN, for a change of a StatefulSet that is more than a restart. */
+int admission_refuse_statefulset(struct error *error);
+
 /* For kinds that Atelier does not know: nobody may make them look as if they were Atelier's, or touch what is. */
 int admission_check_unknown(const cJSON *old, const cJSON *object, struct error *error);
 

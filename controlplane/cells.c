@@ -100,6 +100,25 @@ cJSON *cell_event_object(const cJSON *object, const char *path, int64_t now_ms)
     return cJSON_CreateString(text);
 }
 
+cJSON *cell_controller(const cJSON *object, const char *path, int64_t now_ms)
+{
+    (void)path, (void)now_ms;
+    const cJSON *owner;
+    cJSON_ArrayForEach(owner, json_at(object, "metadata", "ownerReferences", NULL))
+    {
+        struct slice version, group = slice_split(slice_of(json_text_or("", owner, "apiVersion", NULL)), '/', &version);
+        if (!json_true(owner, "controller", NULL))
+            continue;
+        AUTO_FREE char *text =
+            memory_format("%s%s%.*s/%s", json_text_or("", owner, "kind", NULL), version.n ? "." : "",
+                          version.n ? (int)group.n : 0, group.p, json_text_or("", owner, "name", NULL));
+        for (char *c = text; *c && *c != '/'; c++)
+            *c = (char)tolower((unsigned char)*c);
+        return cJSON_CreateString(text);
+    }
+    return cJSON_CreateString("<none>");
+}
+
 cJSON *cell_event_source(const cJSON *object, const char *path, int64_t now_ms)
 {
     (void)path, (void)now_ms;

@@ -94,6 +94,12 @@ static const struct column of_statefulset[] = {
     {"Containers", "string", "", 1, "name", cell_containers, "Names of the containers."},
     {"Images", "string", "", 1, "image", cell_containers, "Their images."},
     END};
+static const struct column of_revision[] = {
+    NAME,
+    {"Controller", "string", "", 0, NULL, cell_controller, "Whose template it is."},
+    NUMBER("Revision", "revision", "Which in order; the present one has the highest."),
+    AGE,
+    END};
 static const struct column of_profile[] = {NAME, TEXT("Owner", "spec.owner.name", "Whose it is."), AGE, END};
 static const struct column of_notebook[] = {
     NAME,
@@ -140,6 +146,7 @@ const struct column *columns_of(enum engine_kind kind)
         [KIND_SECRET] = of_secret,
         [KIND_RESOURCEQUOTA] = of_quota,
         [KIND_STATEFULSET] = of_statefulset,
+        [KIND_CONTROLLERREVISION] = of_revision,
         [KIND_PROFILE] = of_profile,
         [KIND_NOTEBOOK] = of_notebook,
         [KIND_RAYCLUSTER] = of_raycluster,

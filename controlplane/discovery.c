@@ -1,5 +1,6 @@
 /* Which kinds are served, as Kubernetes clients ask before anything else? */
 #include "controlplane/handlers.h"
+#include "controlplane/computed.h"
 #include "controlplane/kinds.h"
 
 static int answer(const struct call *call, cJSON *value)
@@ -30,11 +31,12 @@ int discovery_core(struct call *call, struct error *error)
     return answer(call, value);
 }
 
-static cJSON *version_of(enum engine_kind kind)
+static cJSON *version_of(const struct engine_kind_info *info)
 {
     cJSON *version = json_object();
-    json_set_text(version, "groupVersion", engine_api_version(kind));
-    json_set_text(version, "version", engine_kinds[kind].version);
+    AUTO_FREE char *text = memory_format("%s/%s", info->group, info->version);
+    json_set_text(version, "groupVersion", text);
+    json_set_text(version, "version", info->version);
     return version;
 }
 
@@ -58,8 +60,10 @@ static cJSON *group_of(struct engine *engine, const struct engine_kind_info *inf
     for (size_t i = 0; i < KIND_COUNT; i++) {
         if (strcmp(engine_kinds[i].group, info->group) == 0 && engine_has(engine, (enum engine_kind)i) &&
             !has_version(versions, engine_kinds[i].version))
-            json_push(versions, version_of((enum engine_kind)i));
+            json_push(versions, version_of(&engine_kinds[i]));
     }
+    if (!versions->child)
+        json_push(versions, version_of(info));
     json_set(group, "preferredVersion", json_copy(versions->child));
     return group;
 }
@@ -78,6 +82,15 @@ static const struct engine_kind_info *first_of_group(struct engine *engine, size
     return info;
 }
 
+/* The one group of which all kinds are computed; they have one version. */
+static const struct engine_kind_info *computed_group(void)
+{
+    size_t i = 0;
+    while (!*computed_kinds[i].info.group)
+        i++;
+    return &computed_kinds[i].info;
+}
+
 int discovery_groups(struct call *call, struct error *error)
 {
     if (engine_forwards(call->server->engine))
@@ -88,6 +101,7 @@ int discovery_groups(struct call *call, struct error *error)
         if (info)
             json_push(groups, group_of(call->server->engine, info));
     }
+    json_push(groups, group_of(call->server->engine, computed_group()));
     return answer(call, value);
 }
 
@@ -96,8 +110,9 @@ int discovery_group(struct call *call, struct error *error)
     if (engine_forwards(call->server->engine))
         return discovery_cluster(call, error);
     const char *group = call_parameter(call, "group");
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        const struct engine_kind_info *info = first_of_group(call->server->engine, i);
+    for (size_t i = 0; i <= KIND_COUNT; i++) {
+        const struct engine_kind_info *info =
+            i < KIND_COUNT ? first_of_group(call->server->engine, i) : computed_group();
         if (!info || strcmp(info->group, group) != 0)
             continue;
         cJSON *value = group_of(call->server->engine, info);
@@ -139,6 +154,24 @@ static void add_resource(cJSON *resources, enum engine_kind kind, const char *pa
         json_push_text(json_set(resource, "categories", json_array()), "all");
 }
 
+/* True if it is of that group and version, and was added. */
+static bool add_computed(cJSON *resources, const struct engine_kind_info *info, const char *group, const char *version)
+{
+    if (strcmp(info->group, group) != 0 || (*group && strcmp(info->version, version) != 0))
+        return false;
+    cJSON *resource = json_push(resources, json_object());
+    json_set_text(resource, "name", info->plural);
+    json_set_text(resource, "singularName", info->singular);
+    json_set_bool(resource, "namespaced", info->namespaced);
+    json_set_text(resource, "kind", info->kind);
+    cJSON *verbs = json_set(resource, "verbs", json_array());
+    json_push_text(verbs, "get");
+    json_push_text(verbs, "list");
+    if (*info->short_name)
+        json_push_text(json_set(resource, "shortNames", json_array()), info->short_name);
+    return true;
+}
+
 int discovery_resources(struct call *call, struct error *error)
 {
     if (engine_forwards(call->server->engine))
@@ -147,6 +180,10 @@ int discovery_resources(struct call *call, struct error *error)
     AUTO_JSON cJSON *value = typed("APIResourceList");
     cJSON *resources = json_set(value, "resources", json_array());
     const char *group_version = NULL;
+    AUTO_FREE char *asked = memory_format("%s%s%s", group, *group ? "/" : "", *group ? version : "v1");
+    for (size_t i = 0; i < computed_kind_count; i++)
+        if (add_computed(resources, &computed_kinds[i].info, group, version))
+            group_version = asked;
     for (size_t i = 0; i < KIND_COUNT; i++) {
         const struct engine_kind_info *info = &engine_kinds[i];
         if (strcmp(info->group, group) != 0 || (*group && strcmp(info->version, version) != 0) ||

@@ -207,11 +207,16 @@ static int check_directives(const cJSON *patch, struct error *error)
 
 static int check_strategic(const struct place *place, const cJSON *patch, struct error *error)
 {
-    if (*place->info->group)
+    if (*place->info->group && place->kind != KIND_STATEFULSET)
         return error_set(error, ERROR_MEDIA_TYPE, NULL,
                          "%s are patched with application/merge-patch+json or application/json-patch+json",
                          place->info->plural);
-    return check_directives(patch, error);
+    int status = check_directives(patch, error);
+    if (status < 0 && place->kind == KIND_STATEFULSET) { /* directives are about lists, and no list is to be changed */
+        *error = (struct error){0};
+        return admission_refuse_statefulset(error);
+    }
+    return status;
 }
 
 static int apply_patch(enum wire_type type, const cJSON *old, const cJSON *patch, cJSON **ret, struct error *error)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "controlplane/cluster.h"
+#include "controlplane/computed.h"
 #include "controlplane/handlers.h"
 #include "controlplane/wire.h"
 #include "controlplane/visible.h"
@@ -248,6 +249,10 @@ int objects_handle(struct call *call, struct error *error)
 {
     struct slice method = call->request->method;
     struct place place;
+    const struct computed_kind *computed =
+        computed_find(call->server->engine, call_parameter(call, "group"), call_parameter(call, "plural"));
+    if (computed)
+        return computed_answer(call, computed, error);
     int status = find_place(call, &place, error);
     if (status < 0)
         return status;

@@ -1,5 +1,6 @@
 /* What does the object API look like, to clients that ask for OpenAPI v3 before they validate or explain? */
 #include "controlplane/handlers.h"
+#include "controlplane/computed.h"
 #include "controlplane/kinds.h"
 #include "controlplane/schema.h"
 
@@ -117,10 +118,9 @@ static char *schema_name(const struct engine_kind_info *info)
     return memory_format("%s.%s.%s", *info->group ? info->group : "core", info->version, info->kind);
 }
 
-static void add_schema(cJSON *schemas, enum engine_kind kind)
+static void add_schema(cJSON *schemas, const struct engine_kind_info *info, const struct schema *schema)
 {
-    const struct schema *schema = schema_of(kind);
-    AUTO_FREE char *name = schema_name(&engine_kinds[kind]);
+    AUTO_FREE char *name = schema_name(info);
     cJSON *value = json_set(schemas, name, plain("object", NULL)), *properties = json_object_in(value, "properties");
     json_set_text(value, "description", schema->description);
     json_set_text(json_set(properties, "apiVersion", plain("string", NULL)), "description",
@@ -128,7 +128,7 @@ static void add_schema(cJSON *schemas, enum engine_kind kind)
     json_set_text(json_set(properties, "kind", plain("string", NULL)), "description", "What the object is.");
     json_set(properties, "metadata", described_reference(META, "Name, labels and annotations."));
     add_properties(properties, schema->fields);
-    json_push(json_set(value, "x-kubernetes-group-version-kind", json_array()), type_of(&engine_kinds[kind]));
+    json_push(json_set(value, "x-kubernetes-group-version-kind", json_array()), type_of(info));
 }
 
 static const struct schema_field metadata_fields[] = {
@@ -171,9 +171,8 @@ static const struct operation {
     {"put", "put", KIND_CHANGE, true}, {"patch", "patch", KIND_CHANGE, true}, {"delete", "delete", KIND_DELETE, true},
 };
 
-static cJSON *new_operation(enum engine_kind kind, const struct operation *operation, const char *name)
+static cJSON *new_operation(const struct engine_kind_info *info, const struct operation *operation, const char *name)
 {
-    const struct engine_kind_info *info = &engine_kinds[kind];
     static const char *const patches[] = {"application/merge-patch+json", "application/json-patch+json",
                                           "application/strategic-merge-patch+json"};
     AUTO_FREE char *id = memory_format("%s.%s", operation->action, name);
@@ -202,16 +201,17 @@ static cJSON *new_operation(enum engine_kind kind, const struct operation *opera
     return value;
 }
 
-static void add_paths(cJSON *paths, enum engine_kind kind)
+/* <writes>: KIND_… flags. */
+static void add_paths(cJSON *paths, const struct engine_kind_info *info, unsigned writes)
 {
-    const struct engine_kind_info *info = &engine_kinds[kind];
     AUTO_FREE char *name = schema_name(info);
-    AUTO_FREE char *all = memory_format("/%s/%s%s/%s", *info->group ? "apis" : "api", engine_api_version(kind),
-                                        info->namespaced ? "/namespaces/{namespace}" : "", info->plural);
+    AUTO_FREE char *all =
+        memory_format("/%s/%s%s%s%s/%s", *info->group ? "apis" : "api", info->group, *info->group ? "/" : "",
+                      info->version, info->namespaced ? "/namespaces/{namespace}" : "", info->plural);
     AUTO_FREE char *one = memory_format("%s/{name}", all);
     for (size_t i = 0; i < COUNT_OF(operations); i++) {
         const struct operation *operation = &operations[i];
-        if (operation->write && !(kind_rules[kind].writes & operation->write))
+        if (operation->write && !(writes & operation->write))
             continue;
         cJSON *path = json_object_in(paths, operation->item ? one : all);
         if (!json_member(path, "parameters")) {
@@ -221,7 +221,7 @@ static void add_paths(cJSON *paths, enum engine_kind kind)
             if (operation->item)
                 add_parameter(parameters, "name", "path");
         }
-        json_set(path, operation->method, new_operation(kind, operation, name));
+        json_set(path, operation->method, new_operation(info, operation, name));
     }
 }
 
@@ -239,12 +239,28 @@ cJSON *schema_openapi(struct engine *engine, const char *group, const char *vers
         if (!is_served(engine, i, group, version))
             continue;
         any = true;
-        add_schema(schemas, (enum engine_kind)i);
-        add_paths(paths, (enum engine_kind)i);
+        add_schema(schemas, &engine_kinds[i], schema_of((enum engine_kind)i));
+        add_paths(paths, &engine_kinds[i], kind_rules[i].writes);
+    }
+    for (size_t i = 0; i < computed_kind_count; i++) {
+        const struct engine_kind_info *its = &computed_kinds[i].info;
+        if (strcmp(its->group, group) != 0 || strcmp(its->version, version) != 0)
+            continue;
+        any = true;
+        add_schema(schemas, its, &computed_kinds[i].schema);
+        add_paths(paths, its, 0);
     }
     json_set_text(json_set(schemas, META, object_of(metadata_fields, false)), "description",
                   "What every object has besides what is its kind's own.");
     return any ? TAKE_POINTER(document) : NULL;
+}
+
+static void add_document(cJSON *paths, const struct engine_kind_info *info)
+{
+    AUTO_FREE char *key =
+        memory_format("%s%s%s/%s", *info->group ? "apis" : "api", *info->group ? "/" : "", info->group, info->version);
+    AUTO_FREE char *url = memory_format("/openapi/v3/%s", key);
+    json_set_text(json_object_in(paths, key), "serverRelativeURL", url);
 }
 
 int openapi_index(struct call *call, struct error *error)
@@ -253,14 +269,11 @@ int openapi_index(struct call *call, struct error *error)
         return discovery_cluster(call, error);
     AUTO_JSON cJSON *index = json_object();
     cJSON *paths = json_object_in(index, "paths");
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        if (!engine_has(call->server->engine, (enum engine_kind)i))
-            continue;
-        const char *version = engine_api_version((enum engine_kind)i);
-        AUTO_FREE char *key = memory_format("%s/%s", *engine_kinds[i].group ? "apis" : "api", version);
-        AUTO_FREE char *url = memory_format("/openapi/v3/%s", key);
-        json_set_text(json_object_in(paths, key), "serverRelativeURL", url);
-    }
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (engine_has(call->server->engine, (enum engine_kind)i))
+            add_document(paths, &engine_kinds[i]);
+    for (size_t i = 0; i < computed_kind_count; i++)
+        add_document(paths, &computed_kinds[i].info);
     call_json(call, 200, index);
     return 0;
 }

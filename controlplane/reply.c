@@ -1,6 +1,7 @@
 /* How does an error look to the one who caused it? */
 #include "controlplane/reply.h"
 
+#include "controlplane/computed.h"
 #include "gateway/status.h"
 
 /* --- Status ------------------------------------------------------------------------------------------------------- */
@@ -31,6 +32,8 @@ static struct subject subject_of(const struct call *call)
     struct subject subject = {call_parameter(call, "group"), call_parameter(call, "plural"),
                               call_parameter(call, "name")};
     enum engine_kind kind;
+    if (computed_find(call->server->engine, subject.group, subject.plural))
+        return subject;
     if (!*subject.plural || !engine_kind_by_plural(slice_of(subject.group), slice_of(subject.plural), &kind) ||
         !is_part_served(call, kind))
         return (struct subject){"", "", ""};

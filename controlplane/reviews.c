@@ -1,4 +1,5 @@
 /* Who am I? May I do this? What may I do here? (kubectl auth, on either engine) */
+#include "controlplane/computed.h"
 #include "controlplane/handlers.h"
 #include "controlplane/kinds.h"
 #include "controlplane/protobuf.h"
@@ -139,6 +140,12 @@ static struct decision decide_resource(const struct call *call, const struct que
     const struct verb_name *named = find_verb(question->verb);
     if (!named)
         return no("this verb is none that Atelier allows");
+    const struct computed_kind *computed = computed_find(engine, question->group, question->resource);
+    if (computed && (*question->part || (named->verb != VERB_GET && named->verb != VERB_LIST)))
+        return no("this kind is read only, one at a time or as a list");
+    if (computed)
+        return computed_decide(call, computed, *question->namespace ? question->namespace : NULL,
+                               *question->name ? question->name : NULL, named->verb);
     enum verb verb = named->verb;
     unsigned writes = named->write;
     bool known = engine_kind_by_plural(slice_of(question->group), slice_of(question->resource), &kind) &&
@@ -214,10 +221,9 @@ static int read_namespace(const struct call *call, const char **ret, struct erro
     return status;
 }
 
-static void add_rule(const struct call *call, cJSON *rules, const char *namespace, enum engine_kind kind,
+static void add_rule(const struct call *call, cJSON *rules, const char *namespace, const struct engine_kind_info *info,
                      const char *part, const char *const *part_verbs)
 {
-    const struct engine_kind_info *info = &engine_kinds[kind];
     AUTO_JSON cJSON *allowed = json_array();
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         bool fits = !part_verbs;
@@ -250,12 +256,14 @@ int review_rules(struct call *call, struct error *error)
     cJSON *rules = json_set(answer, "resourceRules", json_array());
     for (size_t i = 0; i < KIND_COUNT; i++) {
         if (engine_has(call->server->engine, (enum engine_kind)i))
-            add_rule(call, rules, namespace, (enum engine_kind)i, "", NULL);
+            add_rule(call, rules, namespace, &engine_kinds[i], "", NULL);
     }
-    add_rule(call, rules, namespace, KIND_POD, "log", get);
-    add_rule(call, rules, namespace, KIND_POD, "exec", create);
-    add_rule(call, rules, namespace, KIND_POD, "attach", create);
-    add_rule(call, rules, namespace, KIND_POD, "portforward", create);
+    for (size_t i = 0; i < computed_kind_count && !engine_forwards(call->server->engine); i++)
+        add_rule(call, rules, namespace, &computed_kinds[i].info, "", NULL);
+    add_rule(call, rules, namespace, &engine_kinds[KIND_POD], "log", get);
+    add_rule(call, rules, namespace, &engine_kinds[KIND_POD], "exec", create);
+    add_rule(call, rules, namespace, &engine_kinds[KIND_POD], "attach", create);
+    add_rule(call, rules, namespace, &engine_kinds[KIND_POD], "portforward", create);
     cJSON *looking = json_push(json_set(answer, "nonResourceRules", json_array()), json_object());
     json_push_text(json_set(looking, "verbs", json_array()), "get");
     cJSON *urls = json_set(looking, "nonResourceURLs", json_array());

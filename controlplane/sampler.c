@@ -31,6 +31,8 @@ struct sampler {
     pthread_mutex_t lock; /* guards the rest */
     struct error trouble; /* code NONE: the last reading worked */
     int64_t looked_ms;
+    cJSON *last; /* the last reading; NULL: none yet */
+    int64_t last_ms;
 };
 
 /* --- who was used ------------------------------------------------------------------------------------------------- */
@@ -149,6 +151,17 @@ static cJSON *rows_of(const struct map *workloads, cJSON *busy)
     return rows;
 }
 
+/* <measured> is consumed. */
+static void keep_last(struct sampler *sampler, cJSON *measured)
+{
+    pthread_mutex_lock(&sampler->lock);
+    cJSON *before = sampler->last;
+    sampler->last = measured;
+    sampler->last_ms = clock_wall_ms();
+    pthread_mutex_unlock(&sampler->lock);
+    cJSON_Delete(before);
+}
+
 static int read_once(struct sampler *sampler, struct error *error)
 {
     AUTO_JSON cJSON *measured = NULL, *pods = NULL, *rows = NULL, *busy = json_array();
@@ -159,6 +172,7 @@ static int read_once(struct sampler *sampler, struct error *error)
         return r;
     struct map *workloads = map_new();
     sum_up(measured, json_member(pods, "items"), workloads);
+    keep_last(sampler, TAKE_POINTER(measured));
     rows = rows_of(workloads, busy);
     size_t at = 0;
     void *workload;
@@ -201,6 +215,21 @@ bool sampler_works(struct sampler *sampler, struct error *error)
         return true;
     *error = trouble;
     return false;
+}
+
+int sampler_last(struct sampler *sampler, cJSON **ret, int64_t *ret_at_ms, struct error *error)
+{
+    pthread_mutex_lock(&sampler->lock);
+    struct error trouble = sampler->trouble;
+    if (trouble.code == ERROR_NONE) {
+        *ret = sampler->last ? json_copy(sampler->last) : json_array();
+        *ret_at_ms = sampler->last_ms;
+    }
+    pthread_mutex_unlock(&sampler->lock);
+    if (trouble.code == ERROR_NONE)
+        return 0;
+    *error = trouble;
+    return -(int)trouble.code;
 }
 
 static int64_t handle(void *context, const char *key)
@@ -248,5 +277,6 @@ void sampler_free(struct sampler *sampler)
     queue_stop(sampler->queue);
     queue_free(sampler->queue);
     pthread_mutex_destroy(&sampler->lock);
+    cJSON_Delete(sampler->last);
     free(sampler);
 }

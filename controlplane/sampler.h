@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/json.h"
 
 struct engine;
 struct gateway;
@@ -21,5 +22,8 @@ void sampler_free(struct sampler *sampler); /* before the gateway; NULL is fine 
 /* False, with a sentence for people, when the last reading failed: then samples are missing. Any thread; may ask the
  * engine where this replica does not lead. */
 bool sampler_works(struct sampler *sampler, struct error *error);
+/* What was last read, as engine_measure tells it: *ret a copy, the caller's, and when that was (wall clock). Empty
+ * before the first reading; the error of the last one if that failed. Any thread; where the engine leads only. */
+int sampler_last(struct sampler *sampler, cJSON **ret, int64_t *ret_at_ms, struct error *error);
 
 #endif

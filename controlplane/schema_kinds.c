@@ -90,13 +90,27 @@ static const struct schema_field quota_status[] = {
 static const struct schema_field of_quota[] = {
     {"spec", SCHEMA_OPEN, "What may be.", quota_spec}, STATUS(quota_status), END};
 static const struct schema_field replicas_status[] = {
+    {"observedGeneration", SCHEMA_WHOLE, "Of which generation the rest tells.", NULL},
     {"replicas", SCHEMA_WHOLE, "How many pods there are.", NULL},
     {"readyReplicas", SCHEMA_WHOLE, "How many of them are ready.", NULL},
+    {"availableReplicas", SCHEMA_WHOLE, "The same.", NULL},
+    {"currentReplicas", SCHEMA_WHOLE, "How many are of the current revision.", NULL},
+    {"updatedReplicas", SCHEMA_WHOLE, "How many are of the revision that is wanted.", NULL},
+    {"currentRevision", SCHEMA_TEXT, "The ControllerRevision that the last completed change led to.", NULL},
+    {"updateRevision", SCHEMA_TEXT, "The ControllerRevision of the template.", NULL},
     END};
+static const struct schema_field update_strategy[] = {
+    {"type", SCHEMA_TEXT, "RollingUpdate: a change of the template replaces the pods.", NULL}, END};
 static const struct schema_field statefulset_spec[] = {
     {"replicas", SCHEMA_WHOLE, "How many pods are wanted.", NULL},
     {"serviceName", SCHEMA_TEXT, "The service that names its pods.", NULL},
     {"template", SCHEMA_OPEN, "What its pods are made of.", schema_pod_template},
+    {"updateStrategy", SCHEMA_OPEN, "How a change comes into effect.", update_strategy},
+    {"revisionHistoryLimit", SCHEMA_WHOLE, "How many former templates are kept.", NULL},
+    END};
+static const struct schema_field of_revision[] = {
+    {"data", SCHEMA_OPEN, "The template, as a patch of the StatefulSet.", NULL},
+    {"revision", SCHEMA_WHOLE, "Which in order; the present one has the highest.", NULL},
     END};
 static const struct schema_field of_statefulset[] = {
     {"spec", SCHEMA_OPEN, "What is wanted.", statefulset_spec}, STATUS(replicas_status), END};
@@ -214,6 +228,7 @@ static const struct schema schemas[KIND_COUNT] = {
     [KIND_SECRET] = {"Secret texts and files for pods.", of_secret},
     [KIND_RESOURCEQUOTA] = {"What a namespace may hold.", of_quota},
     [KIND_STATEFULSET] = {"Pods that keep their names.", of_statefulset},
+    [KIND_CONTROLLERREVISION] = {"A template that a StatefulSet has or had.", of_revision},
     [KIND_PROFILE] = {"A person's place: a namespace with an owner and members.", of_profile},
     [KIND_NOTEBOOK] = {"A Jupyter server. It stops while it has the annotation kubeflow-resource-stopped.",
                        of_notebook},

@@ -17,14 +17,14 @@ bool table_include_parse(const char *text, enum table_include *ret)
     return false;
 }
 
-static cJSON *new_table(enum engine_kind kind)
+static cJSON *new_table(const struct column *columns)
 {
     cJSON *table = json_object();
     json_set_text(table, "kind", "Table");
     json_set_text(table, "apiVersion", "meta.k8s.io/v1");
     json_set(table, "metadata", json_object());
     cJSON *definitions = json_set(table, "columnDefinitions", json_array());
-    for (const struct column *column = columns_of(kind); column->name; column++) {
+    for (const struct column *column = columns; column->name; column++) {
         cJSON *definition = json_push(definitions, json_object());
         json_set_text(definition, "name", column->name);
         json_set_text(definition, "type", column->type);
@@ -45,12 +45,12 @@ static cJSON *metadata_only(const cJSON *object)
     return partial;
 }
 
-static void add_row(cJSON *table, enum engine_kind kind, const cJSON *object, enum table_include include,
+static void add_row(cJSON *table, const struct column *columns, const cJSON *object, enum table_include include,
                     int64_t now_ms)
 {
     cJSON *row = json_push(json_member(table, "rows"), json_object());
     cJSON *cells = json_set(row, "cells", json_array());
-    for (const struct column *column = columns_of(kind); column->name; column++) {
+    for (const struct column *column = columns; column->name; column++) {
         cJSON *cell = column->cell(object, column->path, now_ms);
         json_push(cells, cell ? cell : cJSON_CreateNull());
     }
@@ -60,24 +60,29 @@ static void add_row(cJSON *table, enum engine_kind kind, const cJSON *object, en
         json_set(row, "object", json_copy(object));
 }
 
-cJSON *table_of_list(enum engine_kind kind, const cJSON *list, enum table_include include, int64_t now_ms)
+cJSON *table_with(const struct column *columns, const cJSON *list, enum table_include include, int64_t now_ms)
 {
-    cJSON *table = new_table(kind);
+    cJSON *table = new_table(columns);
     const cJSON *metadata = json_member(list, "metadata"), *item;
     if (metadata)
         json_set(table, "metadata", json_copy(metadata));
     cJSON_ArrayForEach(item, json_member(list, "items"))
     {
-        add_row(table, kind, item, include, now_ms);
+        add_row(table, columns, item, include, now_ms);
     }
     return table;
 }
 
+cJSON *table_of_list(enum engine_kind kind, const cJSON *list, enum table_include include, int64_t now_ms)
+{
+    return table_with(columns_of(kind), list, include, now_ms);
+}
+
 cJSON *table_of_object(enum engine_kind kind, const cJSON *object, enum table_include include, int64_t now_ms)
 {
-    cJSON *table = new_table(kind);
+    cJSON *table = new_table(columns_of(kind));
     const char *version = json_text(object, "metadata", "resourceVersion", NULL);
     json_set_text(json_member(table, "metadata"), "resourceVersion", version);
-    add_row(table, kind, object, include, now_ms);
+    add_row(table, columns_of(kind), object, include, now_ms);
     return table;
 }

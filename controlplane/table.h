@@ -16,6 +16,10 @@ bool table_include_parse(const char *text, enum table_include *ret);
 cJSON *table_of_list(enum engine_kind kind, const cJSON *list, enum table_include include, int64_t now_ms);
 cJSON *table_of_object(enum engine_kind kind, const cJSON *object, enum table_include include, int64_t now_ms);
 
+/* As table_of_list, with columns given. */
+struct column;
+cJSON *table_with(const struct column *columns, const cJSON *list, enum table_include include, int64_t now_ms);
+
 /* --- columns.c ---------------------------------------------------------------------------------------------------- */
 /* The cell's value; NULL is an empty one. */
 typedef cJSON *(*column_cell)(const cJSON *object, const char *path, int64_t now_ms);
@@ -42,6 +46,7 @@ cJSON *cell_selector(const cJSON *object, const char *path, int64_t now_ms);
 cJSON *cell_modes(const cJSON *object, const char *path, int64_t now_ms);      /* "RWO,RWX" */
 cJSON *cell_containers(const cJSON *object, const char *path, int64_t now_ms); /* names or images, by <path> */
 cJSON *cell_quota(const cJSON *object, const char *path, int64_t now_ms);      /* <path>: "requests" or "limits" */
+cJSON *cell_controller(const cJSON *object, const char *path, int64_t now_ms); /* "statefulset.apps/nb1" */
 cJSON *cell_event_object(const cJSON *object, const char *path, int64_t now_ms);
 cJSON *cell_event_age(const cJSON *object, const char *path, int64_t now_ms);
 cJSON *cell_event_source(const cJSON *object, const char *path, int64_t now_ms);

@@ -27,6 +27,7 @@
     X(SECRET, "", "v1", "Secret", "secrets", "secret", true, "")                                                       \
     X(RESOURCEQUOTA, "", "v1", "ResourceQuota", "resourcequotas", "resourcequota", true, "quota")                      \
     X(STATEFULSET, "apps", "v1", "StatefulSet", "statefulsets", "statefulset", true, "sts")                            \
+    X(CONTROLLERREVISION, "apps", "v1", "ControllerRevision", "controllerrevisions", "controllerrevision", true, "")   \
     X(PROFILE, "kubeflow.org", "v1", "Profile", "profiles", "profile", false, "")                                      \
     X(NOTEBOOK, "kubeflow.org", "v1", "Notebook", "notebooks", "notebook", true, "nb")                                 \
     X(RAYCLUSTER, "ray.io", "v1", "RayCluster", "rayclusters", "raycluster", true, "")                                 \
@@ -186,11 +187,15 @@ int engine_images(struct engine *engine, cJSON **ret, struct error *error);
  * for <unused_s> seconds. *ret: array of the names that went. */
 int engine_prune_images(struct engine *engine, const char *offered, int64_t unused_s, cJSON **ret, struct error *error);
 /* What the machine (or cluster) has and who holds it: {"allocatable":{"cpu","memory"},"requested":{…},
- * "profiles":[{"name","cpu","memory"}]}; with "nvidia.com/gpu", a number, beside them where there are any. */
+ * "profiles":[{"name","cpu","memory"}]}; with "nvidia.com/gpu", a number, beside them where there are any. On one
+ * machine also "capacity", what it has, of which "allocatable" is what pods may hold together: less memory, more CPUs.
+ */
 int engine_usage(struct engine *engine, cJSON **ret, struct error *error);
 /* What running pods use: [{"namespace","name","cpu","memory"}], cpu in cores, the mean since the call before (or of the
  * window that the engine has), memory in bytes. A pod that cannot be told about yet is left out. METHOD with a sentence
- * for people where nobody measures. */
+ * for people where nobody measures. Where the engine itself runs pods there are also "window_ms", that window, and
+ * "containers": [{"name","cpu","memory"}], and one item without a namespace is the machine (ENGINE_NODE). */
+#define ENGINE_NODE "local" /* the one machine's name, as a node of Kubernetes */
 int engine_measure(struct engine *engine, cJSON **ret, struct error *error);
 
 /* --- reaching a workload ------------------------------------------------------------------------------------------ */

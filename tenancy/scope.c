@@ -89,6 +89,7 @@ static bool scope_by_selector(const cJSON *service, const char **ret_kind, const
 void tenancy_scope(enum engine_kind kind, const cJSON *object, const char **ret_kind, const char **ret_name)
 {
     switch (kind) {
+    case KIND_CONTROLLERREVISION:
     case KIND_POD: /* whoever runs pods labels them as they like */
         if (scope_by_owner(object, ret_kind, ret_name))
             return;

@@ -263,6 +263,21 @@ static int admit_configmap(const cJSON *after, struct error *error)
     return 0;
 }
 
+/* What kube-apiserver fills in where nothing is said (pkg/apis/apps/v1/defaults.go), and clients look at. */
+static void complete_statefulset(cJSON *after)
+{
+    cJSON *spec = json_object_in(after, "spec"), *strategy = json_object_in(spec, "updateStrategy");
+    if (!json_text(strategy, "type", NULL))
+        json_set_text(strategy, "type", "RollingUpdate");
+    if (strcmp(json_text(strategy, "type", NULL), "RollingUpdate") == 0 &&
+        !json_at(strategy, "rollingUpdate", "partition", NULL))
+        json_set_i64(json_object_in(strategy, "rollingUpdate"), "partition", 0);
+    if (!json_member(spec, "revisionHistoryLimit"))
+        json_set_i64(spec, "revisionHistoryLimit", 10);
+    if (!json_text(spec, "podManagementPolicy", NULL))
+        json_set_text(spec, "podManagementPolicy", "Parallel"); /* how it is done here, whatever is asked for */
+}
+
 static int admit_kind(struct local *local, enum engine_kind kind, const cJSON *before, cJSON *after,
                       struct error *error)
 {
@@ -281,9 +296,12 @@ static int admit_kind(struct local *local, enum engine_kind kind, const cJSON *b
         return quota_check_hard(local, json_at(after, "spec", "hard", NULL), "spec.hard", error);
     case KIND_PODDEFAULT:
         return poddefault_check(after, error);
+    case KIND_STATEFULSET:
+        complete_statefulset(after);
+        return 0;
     case KIND_NAMESPACE:
     case KIND_EVENT:
-    case KIND_STATEFULSET:
+    case KIND_CONTROLLERREVISION:
     case KIND_PROFILE:
     case KIND_NOTEBOOK:
     case KIND_RAYCLUSTER:

@@ -23,7 +23,7 @@ static const size_t per_namespace[KIND_COUNT] = {
     [KIND_NAMESPACE] = 5000,  [KIND_POD] = 500,       [KIND_SERVICE] = 500,   [KIND_EVENT] = 1000,
     [KIND_CLAIM] = 200,       [KIND_CONFIGMAP] = 500, [KIND_SECRET] = 500,    [KIND_RESOURCEQUOTA] = 20,
     [KIND_STATEFULSET] = 500, [KIND_PROFILE] = 5000,  [KIND_NOTEBOOK] = 500,  [KIND_RAYCLUSTER] = 100,
-    [KIND_PODDEFAULT] = 50,   [KIND_RAYJOB] = 200,    [KIND_RAYSERVICE] = 50,
+    [KIND_PODDEFAULT] = 50,   [KIND_RAYJOB] = 200,    [KIND_RAYSERVICE] = 50, [KIND_CONTROLLERREVISION] = 10000,
 };
 
 /* A row whose last write got no answer. It is looked up before the next write, and again for a while: a server that

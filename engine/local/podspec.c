@@ -74,7 +74,7 @@ static const char *field_ref(const struct object *pod, const char *path)
     if (strcmp(path, "status.hostIP") == 0)
         return "10.64.0.1";
     if (strcmp(path, "spec.nodeName") == 0)
-        return "local";
+        return ENGINE_NODE;
     if (strcmp(path, "spec.serviceAccountName") == 0)
         return json_text_or("default", pod->body, "spec", "serviceAccountName", NULL);
     const char *label = subscript(pod->body, path, "labels");

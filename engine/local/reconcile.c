@@ -214,6 +214,7 @@ static void kind_changed(struct local *local, struct object *before, struct obje
         reconcile_now(local, CONTROL_RAYSERVICE, object->namespace, object->name);
         break;
     case KIND_EVENT:
+    case KIND_CONTROLLERREVISION:
     case KIND_PROFILE:
     case KIND_NOTEBOOK:
     default: /* kinds that this engine has not */

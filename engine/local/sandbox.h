@@ -64,7 +64,8 @@ int sandbox_pod_remove(struct sandbox_client *client, const char *sandbox, const
  *                  "message","started_at":ms,"finished_at":ms,"restarts":n}]}
  */
 int sandbox_pod_list(struct sandbox_client *client, const char *sandbox, cJSON **ret, struct error *error);
-/* {"pods":[{"sandbox","pod","cpu_ms":…,"memory_bytes":…}]} */
+/* {"pods":[{"sandbox","pod","cpu_ms":…,"memory_bytes":…,"containers":[{"name","cpu_ms","memory_bytes"}]}],
+ * "machine":{"cpu_ms","memory_bytes"}}, as sandboxd/usage.h says. */
 int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *error);
 /* {"total_bytes","free_bytes","pending_bytes","pods":[{"sandbox","pod","bytes"}]}, as sandboxd/disk.h says. */
 int sandbox_disk(struct sandbox_client *client, cJSON **ret, struct error *error);

@@ -10,8 +10,9 @@
 
 struct scheduler {
     struct local *local;
-    int64_t memory_bytes, cpu_milli; /* allocatable */
-    pthread_mutex_t lock;            /* from looking at what is held to holding more */
+    int64_t memory_bytes, cpu_milli;                 /* allocatable */
+    int64_t machine_memory_bytes, machine_cpu_milli; /* what there is */
+    pthread_mutex_t lock;                            /* from looking at what is held to holding more */
 };
 
 struct scheduler *scheduler_new(struct local *local, int64_t memory_reserved_bytes, double cpu_overcommit)
@@ -20,7 +21,9 @@ struct scheduler *scheduler_new(struct local *local, int64_t memory_reserved_byt
     int64_t ram = (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
     scheduler->local = local;
     scheduler->memory_bytes = ram > memory_reserved_bytes ? ram - memory_reserved_bytes : 0;
-    scheduler->cpu_milli = (int64_t)((double)sysconf(_SC_NPROCESSORS_ONLN) * 1000.0 * cpu_overcommit);
+    scheduler->machine_memory_bytes = ram;
+    scheduler->machine_cpu_milli = sysconf(_SC_NPROCESSORS_ONLN) * 1000;
+    scheduler->cpu_milli = (int64_t)((double)scheduler->machine_cpu_milli * cpu_overcommit);
     pthread_mutex_init(&scheduler->lock, NULL);
     return scheduler;
 }
@@ -185,6 +188,8 @@ int schedule_usage(struct engine *engine, cJSON **ret, struct error *error)
     *ret = json_object();
     json_set(*ret, "allocatable",
              amounts(local->scheduler->cpu_milli, local->scheduler->memory_bytes, machine_gpus, show));
+    json_set(*ret, "capacity",
+             amounts(local->scheduler->machine_cpu_milli, local->scheduler->machine_memory_bytes, machine_gpus, show));
     json_set(*ret, "requested", amounts(cpu, memory, gpus, show));
     json_set(*ret, "profiles", profiles);
     cJSON *disk = disk_report(local);

@@ -119,9 +119,9 @@ class Client:
             return self.http("GET", "/readyz", timeout=2).status == 200
         return False
 
-    def add_user(self, email):
+    def add_user(self, email, admin=False):
         """Creates an account, accepts its invitation with a password, and remembers a token for it."""
-        link = self.cli("user", "create", email).stdout.strip()
+        link = self.cli("user", "create", email, *(["--admin"] if admin else [])).stdout.strip()
         cookie = self.accept_link(link, "correct horse " + email)
         self.tokens[email] = self.cli("token", "create", "--user", email).stdout.strip()
         return cookie

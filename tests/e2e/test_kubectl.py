@@ -16,6 +16,7 @@ ALICE, BOB, CAROL, DAVE = (f"{name}@example.com" for name in ("alice", "bob", "c
 @pytest.fixture(scope="module")
 def place(house):
     """alice's profile with two notebooks; bob is an editor, carol a viewer, dave an editor of nb2 only."""
+    house.env["ATELIER_SAMPLE_S"] = "3"  # how often what pods use is measured
     house.up()
     house.cookies = {user: house.add_user(user) for user in (ALICE, BOB, CAROL, DAVE)}
     house.cli("profile", "create", "alice", user=ALICE)
@@ -157,10 +158,11 @@ def test_what_kubectl_cannot_do_here_it_says(alice):
                         (("scale", "notebook", "nb1", "--replicas", "0"), "notebooks have no scale: one runs or is stopped"),
                         (("scale", "statefulset", "nb1", "--replicas", "0"), "could not find the requested resource"),
                         (("debug", "nb1-0", "--profile", "general", "--image", "busybox", "--", "true"), "ephemeral containers are disabled"),
-                        (("top", "pod"), "Metrics API not available"),
                         (("run", "x", "--image", "busybox"), "pods are written by Atelier only"),
-                        (("rollout", "restart", "statefulset/nb1"), "statefulsets are written by Atelier only"),
-                        (("get", "nodes"), "doesn't have a resource type")):
+                        (("set", "env", "statefulset/nb1", "A=b"), "statefulsets are written by Atelier only"),
+                        (("delete", "statefulset", "nb1"), "statefulsets are written by Atelier only"),
+                        (("get", "nodes"), "nodes are for platform admins"),
+                        (("top", "nodes"), "nodes are for platform admins")):
         refused = alice(*args, check=False)
         assert refused.returncode == 1 and words in refused.stderr, (args, refused.stderr)
     absent = alice("scale", "notebook", "absent", "--replicas", "0", check=False)
@@ -196,6 +198,97 @@ def test_logs_of_a_pod(alice):
     assert following.stdout.readline()
     following.kill()
     following.communicate()
+
+
+# --- top --------------------------------------------------------------------------------------------------------------
+METRICS = "/apis/metrics.k8s.io/v1beta1"
+
+
+def test_top_shows_what_pods_use(place, alice):
+    wait_for("both are measured", lambda: len(alice.out("top", "pods", "--no-headers", check=False).splitlines()) == 2, 60, 1)
+    first = table(alice.out("top", "pod", "nb1-0"))[0]
+    assert list(first) == ["NAME", "CPU(cores)", "MEMORY(bytes)"] and first["NAME"] == "nb1-0"
+    assert first["CPU(cores)"].endswith("m") and 20 < int(first["MEMORY(bytes)"].removesuffix("Mi")) < 2000
+    inside = table(alice.out("top", "pod", "-l", "notebook-name=nb2", "--containers"))
+    assert [(row["POD"], row["NAME"]) for row in inside] == [("nb2-0", "nb2")]
+    item = json.loads(alice.out("get", "--raw", f"{METRICS}/namespaces/alice/pods/nb1-0"))
+    assert item["kind"] == "PodMetrics" and item["metadata"]["labels"]["notebook-name"] == "nb1"
+    assert re.fullmatch(r"\d+\.\d{3}s", item["window"]) and item["timestamp"].endswith("Z")
+    assert [one["name"] for one in item["containers"]] == ["nb1"]
+    assert {row["NAME"] for row in table(alice.out("get", "podmetrics"))} == {"nb1-0", "nb2-0"}
+
+
+def test_top_shows_what_one_may_see(place, alice):
+    """A grant on one notebook shows its pod; the machine is the administrators'."""
+    for user, pods in ((CAROL, ["nb1-0", "nb2-0"]), (DAVE, ["nb2-0"])):
+        seen = json.loads(Kubectl(place, user, "alice").out("get", "--raw", f"{METRICS}/namespaces/alice/pods"))
+        assert sorted(item["metadata"]["name"] for item in seen["items"]) == pods, user
+    dave = Kubectl(place, DAVE, "alice")
+    hidden = [dave("get", "--raw", f"{METRICS}/namespaces/{path}", check=False).stderr.replace(path, "PATH")
+              for path in ("alice/pods/nb1-0", "nobody/pods/nb1-0")]
+    assert hidden[0] == hidden[1] and "NotFound" in hidden[0]
+    assert alice.out("auth", "can-i", "list", "pods.metrics.k8s.io").strip() == "yes"
+    assert alice("auth", "can-i", "list", "nodes", check=False).stdout.startswith("no")
+    assert alice("get", "--raw", f"{METRICS}/namespaces/alice/nodes", check=False).returncode == 1
+    refused = alice("create", "--raw", f"{METRICS}/namespaces/alice/pods", "-f", "/dev/null", check=False)
+    assert refused.returncode == 1
+
+
+def test_top_of_the_machine(place):
+    place.add_user("root@example.com", admin=True)
+    admin = Kubectl(place, "root@example.com", "alice")
+    node = table(admin.out("get", "nodes"))[0]
+    assert (node["NAME"], node["STATUS"]) == ("local", "Ready")
+    used = table(admin.out("top", "nodes"))[0]
+    assert used["NAME"] == "local" and 0 <= int(used["CPU(%)"].removesuffix("%")) <= 101
+    assert 0 < int(used["MEMORY(%)"].removesuffix("%"))
+    assert table(admin.out("top", "node", "local", "--show-capacity"))[0]["NAME"] == "local"
+    assert admin("top", "node", "other", check=False).returncode == 1
+    assert admin.out("top", "nodes", "-l", "no=such", check=False) == ""
+    assert {row["NAMESPACE"] for row in table(admin.out("top", "pods", "-A"))} == {"alice"}
+    assert "kubernetes.io/hostname=local" in admin.out("describe", "node", "local")
+    assert "NodeMetrics" in admin.out("explain", "nodemetrics")
+
+
+# --- rollout ----------------------------------------------------------------------------------------------------------
+def test_rollout_restarts_and_tells_how_far_it_is(place, alice):
+    def uid():
+        return alice.out("get", "pod", "nb2-0", "-o", "jsonpath={.metadata.uid}", check=False)
+
+    first = uid()
+    assert "roll out complete: 1 new pods" in alice.out("rollout", "status", "statefulset/nb2", "--timeout=90s")
+    before = alice.json("get", "statefulset", "nb2")
+    assert before["spec"]["updateStrategy"]["type"] == "RollingUpdate"
+    refused = Kubectl(place, CAROL, "alice")("rollout", "restart", "statefulset/nb2", check=False)
+    assert refused.returncode == 1 and "your role on this profile does not allow this" in refused.stderr
+    Kubectl(place, DAVE, "alice")("rollout", "restart", "statefulset/nb2")  # whose notebook it is to change
+    assert "roll out complete: 1 new pods" in alice.out("rollout", "status", "statefulset/nb2", "--timeout=90s")
+    second = uid()
+    assert first and second and second != first
+    now = alice.json("get", "statefulset", "nb2")
+    status = now["status"]
+    assert status["observedGeneration"] == now["metadata"]["generation"] > before["metadata"]["generation"]
+    assert status["currentRevision"] == status["updateRevision"] != before["status"]["updateRevision"]
+    assert status["updatedReplicas"] == status["currentReplicas"] == status["readyReplicas"] == 1
+    assert alice.out("get", "pod", "nb2-0", "-o", "jsonpath={.metadata.labels.controller-revision-hash}") == status["updateRevision"]
+    # What Atelier wants of the set for other reasons leaves the restart in place, and makes no further one.
+    alice("annotate", "notebook", "nb2", "example.com/note=hello")
+    alice("annotate", "statefulset", "nb2", "kubernetes.io/change-cause=more memory")
+    time.sleep(3)
+    assert uid() == second
+    assert "kubectl.kubernetes.io/restartedAt" in alice.json("get", "statefulset", "nb2")["spec"]["template"]["metadata"]["annotations"]
+
+
+def test_rollout_history_shows_former_templates(place, alice):
+    history = alice.out("rollout", "history", "statefulset/nb2")
+    assert [line.split()[0] for line in history.splitlines()[2:] if line.strip()] == ["1", "2"], history
+    assert "restartedAt" not in alice.out("rollout", "history", "statefulset/nb2", "--revision=1")
+    assert "restartedAt" in alice.out("rollout", "history", "statefulset/nb2", "--revision=2")
+    rows = table(alice.out("get", "controllerrevisions", "-l", "statefulset=nb2"))
+    assert {(row["CONTROLLER"], row["REVISION"]) for row in rows} == {("statefulset.apps/nb2", "1"), ("statefulset.apps/nb2", "2")}
+    assert len(table(Kubectl(place, DAVE, "alice").out("get", "controllerrevisions"))) == 2  # nb2's alone
+    refused = alice("rollout", "undo", "statefulset/nb2", check=False)
+    assert refused.returncode == 1
 
 
 # --- exec -------------------------------------------------------------------------------------------------------------

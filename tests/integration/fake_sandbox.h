@@ -356,8 +356,20 @@ int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *erro
         json_set_text(entry, "pod", json_text(record, "pod", NULL));
         json_set_i64(entry, "cpu_ms", (clock_wall_ms() - started_ms) / 4);
         json_set_i64(entry, "memory_bytes", INT64_C(100) << 20);
+        cJSON *containers = json_set(entry, "containers", json_array());
+        const cJSON *container;
+        cJSON_ArrayForEach(container, json_member(record, "containers"))
+        {
+            cJSON *part = json_push(containers, json_object());
+            json_set_text(part, "name", json_text(container, "name", NULL));
+            json_set_i64(part, "cpu_ms", (clock_wall_ms() - started_ms) / 4);
+            json_set_i64(part, "memory_bytes", INT64_C(100) << 20);
+        }
     }
     pthread_mutex_unlock(&fake.lock);
+    cJSON *machine = json_object_in(*ret, "machine");
+    json_set_i64(machine, "cpu_ms", clock_monotonic_ms() / 2);
+    json_set_i64(machine, "memory_bytes", INT64_C(1) << 30);
     return 0;
 }
 

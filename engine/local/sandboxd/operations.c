@@ -18,6 +18,7 @@
 #include "engine/local/sandboxd/pod.h"
 #include "engine/local/sandboxd/sandbox.h"
 #include "engine/local/sandboxd/spec.h"
+#include "engine/local/sandboxd/usage.h"
 #include "engine/local/sandboxd/volume.h"
 
 #define VERSION "0.1.0"
@@ -199,22 +200,7 @@ static int pod_list_op(struct call *call, struct error *error)
 static int usage_op(struct call *call, struct error *error)
 {
     (void)error;
-    size_t count;
-    struct box_pod **pods = box_pods(call->daemon, NULL, &count);
-    cJSON *list = json_set(call->answer, "pods", json_array());
-    for (size_t i = 0; i < count; i++) {
-        AUTO_FREE char *cgroup = box_path_cgroup(&call->daemon->paths, pods[i]->sandbox->name, pods[i]->name, NULL);
-        struct box_usage usage;
-        if (box_cgroup_usage(cgroup, &usage)) {
-            cJSON *entry = json_push(list, json_object());
-            json_set_text(entry, "sandbox", pods[i]->sandbox->name);
-            json_set_text(entry, "pod", pods[i]->name);
-            json_set_i64(entry, "cpu_ms", usage.cpu_ms);
-            json_set_i64(entry, "memory_bytes", usage.memory_bytes);
-        }
-        box_pod_put(call->daemon, pods[i]);
-    }
-    free(pods);
+    box_usage_report(call->daemon, call->answer);
     return 0;
 }
 
