@@ -99,6 +99,9 @@ int auth_session_delete(struct auth *auth, int64_t user_id, int64_t id, struct e
 /* Claims a profile name for its owner: EXISTS if taken (also while being deleted), FORBIDDEN past profiles_per_user. */
 int auth_profile_claim(struct auth *auth, const char *profile, const char *owner_email, bool unlimited,
                        struct error *error);
+/* Whether that would work now, without doing it. */
+int auth_profile_claimable(struct auth *auth, const char *profile, const char *owner_email, bool unlimited,
+                           struct error *error);
 int auth_profile_release(struct auth *auth, const char *profile, struct error *error); /* removes grants too */
 int auth_profile_transfer(struct auth *auth, const char *profile, const char *new_owner_email, struct error *error);
 /* <kind>/<name> NULL: the whole profile. Unknown e-mail: 201 with state "pending". Same subject+resource: role

@@ -24,26 +24,55 @@ static int find_owner(struct store_connection *c, const char *email, int64_t *re
     return failed;
 }
 
+static int name_taken(const char *profile, struct error *error)
+{
+    return error_set(error, ERROR_EXISTS, "metadata.name", "the name \"%s\" is taken", profile);
+}
+
+/* May that person own one more, of such a name? */
+static int check_claim(struct auth *auth, struct store_connection *c, const char *profile, const char *owner_email,
+                       bool unlimited, int64_t *ret_owner_id, struct error *error)
+{
+    int64_t owned = 0;
+    if (!name_is_label(slice_of(profile)))
+        return error_set(error, ERROR_INVALID, "metadata.name", "expected a DNS label of at most 63 characters");
+    int failed = find_owner(c, owner_email, ret_owner_id, &owned, error);
+    if (!failed && !unlimited && owned >= (int64_t)auth->options.profiles_per_user)
+        return error_set(error, ERROR_FORBIDDEN, NULL, "you own %d profiles, and more than %u are not allowed",
+                         (int)owned, auth->options.profiles_per_user);
+    return failed;
+}
+
+int auth_profile_claimable(struct auth *auth, const char *profile, const char *owner_email, bool unlimited,
+                           struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_RESULT PGresult *rows = NULL;
+    int64_t owner_id = 0;
+    int failed = store_take(auth->options.store, &c, error);
+    if (!failed)
+        failed = check_claim(auth, c, profile, owner_email, unlimited, &owner_id, error);
+    if (!failed)
+        failed = store_run_v(c, "profile_taken", "SELECT 1 FROM profiles_owners WHERE profile = $1", &rows, error,
+                             STORE_TEXT(profile));
+    return failed || PQntuples(rows) == 0 ? failed : name_taken(profile, error);
+}
+
 int auth_profile_claim(struct auth *auth, const char *profile, const char *owner_email, bool unlimited,
                        struct error *error)
 {
     AUTO_CONNECTION struct store_connection *c = NULL;
-    int64_t owner_id = 0, owned = 0;
-    if (!name_is_label(slice_of(profile)))
-        return error_set(error, ERROR_INVALID, "metadata.name", "expected a DNS label of at most 63 characters");
+    int64_t owner_id = 0;
     int failed = policy_begin(auth, &c, error);
     if (!failed)
-        failed = find_owner(c, owner_email, &owner_id, &owned, error);
-    if (!failed && !unlimited && owned >= (int64_t)auth->options.profiles_per_user)
-        return error_set(error, ERROR_FORBIDDEN, NULL, "you own %d profiles, and more than %u are not allowed",
-                         (int)owned, auth->options.profiles_per_user);
+        failed = check_claim(auth, c, profile, owner_email, unlimited, &owner_id, error);
     if (!failed)
         failed = store_run_v(c, "profile_claim",
                              "INSERT INTO profiles_owners(profile, owner_user_id, created_ms)"
                              " VALUES ($1, $2::bigint, $3::bigint)",
                              NULL, error, STORE_TEXT(profile), STORE_I64(owner_id), STORE_I64(clock_wall_ms()));
     if (failed == -ERROR_EXISTS)
-        return error_set(error, ERROR_EXISTS, "metadata.name", "the name \"%s\" is taken", profile);
+        return name_taken(profile, error);
     return failed ? failed : policy_commit(auth, &c, COMMIT_GRANTS, error);
 }
 

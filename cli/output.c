@@ -139,6 +139,14 @@ int print_document(const struct call *call, enum output output, struct slice raw
     return failed ? failed : print_tree(call, output, document, error);
 }
 
+/* "notebook.kubeflow.org/nb1"; NULL if it is no object of a kind that is known. */
+static char *name_of(const cJSON *object)
+{
+    const struct resource *resource =
+        resource_by_manifest(json_text_or("", object, "apiVersion", NULL), json_text_or("", object, "kind", NULL));
+    return resource ? resource_name(resource, json_text_or("", object, "metadata", "name", NULL)) : NULL;
+}
+
 int print_manifest(const struct call *call, const cJSON *object, struct error *error)
 {
     enum output output;
@@ -146,20 +154,12 @@ int print_manifest(const struct call *call, const cJSON *object, struct error *e
     int failed = output_of(call, &output, error);
     if (failed || output == OUTPUT_JSON || output == OUTPUT_JSONPATH)
         return failed ? failed : print_tree(call, output, object, error);
+    AUTO_FREE char *name = output == OUTPUT_NAME ? name_of(object) : NULL;
+    if (name)
+        return print_line(name, error);
     buffer_add_text(&text, "---\n");
     yaml_print(object, &text);
     return print_text(text.p, error);
-}
-
-/* "notebook.kubeflow.org/nb1"; NULL if the answer is no object of a kind that is known. */
-static char *name_of(const struct buffer *raw)
-{
-    AUTO_JSON cJSON *object = NULL;
-    if (json_parse(buffer_slice(raw), &output_limits, &object, NULL) != 0)
-        return NULL;
-    const struct resource *resource =
-        resource_by_manifest(json_text_or("", object, "apiVersion", NULL), json_text_or("", object, "kind", NULL));
-    return resource ? resource_name(resource, json_text_or("", object, "metadata", "name", NULL)) : NULL;
 }
 
 int print_answer(const struct call *call, const struct buffer *raw, const char *summary, struct error *error)
@@ -170,7 +170,10 @@ int print_answer(const struct call *call, const struct buffer *raw, const char *
         return failed;
     if (!output_is_table(output) && output != OUTPUT_NAME)
         return print_document(call, output, buffer_slice(raw), error);
-    AUTO_FREE char *name = output == OUTPUT_NAME ? name_of(raw) : NULL;
+    AUTO_JSON cJSON *object = NULL;
+    if (output == OUTPUT_NAME)
+        (void)json_parse(buffer_slice(raw), &output_limits, &object, NULL);
+    AUTO_FREE char *name = object ? name_of(object) : NULL;
     return print_line(name ? name : summary, error);
 }
 

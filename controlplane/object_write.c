@@ -52,6 +52,19 @@ static int store_new_object(struct call *call, const struct place *place, const 
     return status;
 }
 
+/* A dry run: whether the name is still to be had, as the engine would say. */
+static int try_new_object(struct call *call, const struct place *place, const cJSON *object, struct error *error)
+{
+    const char *name = json_text_or("", object, "metadata", "name", NULL);
+    AUTO_VIEW struct engine_view there = {0};
+    struct error absent = {0};
+    if (place->kind == KIND_PROFILE)
+        return tenancy_try_profile(call->server->tenancy, call->request->identity, object, error);
+    if (!*name || engine_view(call->server->engine, place->kind, place->namespace, name, &there, &absent) < 0)
+        return 0;
+    return error_set(error, ERROR_EXISTS, "metadata.name", "%s \"%s\" already exists", place->info->plural, name);
+}
+
 int place_create(struct call *call, const struct place *place, struct error *error)
 {
     AUTO_JSON cJSON *object = NULL, *stored = NULL;
@@ -77,8 +90,9 @@ int place_create(struct call *call, const struct place *place, struct error *err
     status = admission_check_reserved(place->kind, call->name, NULL, error);
     if (status == 0)
         status = admission_admit(call, place->kind, NULL, object, error);
-    if (status == 0 && !dry_run)
-        status = store_new_object(call, place, object, &stored, error);
+    if (status == 0)
+        status = dry_run ? try_new_object(call, place, object, error)
+                         : store_new_object(call, place, object, &stored, error);
     if (status == 0)
         wire_answer(call, 201, dry_run ? object : stored);
     return status;
@@ -162,7 +176,9 @@ int change_finish(struct call *call, const struct place *place, const struct obj
 {
     AUTO_JSON cJSON *stored = NULL;
     int status = 0;
-    if (!change->dry_run)
+    if (change->dry_run && !change->old.object)
+        status = try_new_object(call, place, object, error);
+    else if (!change->dry_run)
         status = change->old.object ? store_change(call, place, object, &stored, error)
                                     : store_new_object(call, place, object, &stored, error);
     if (status == 0)

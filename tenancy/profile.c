@@ -208,10 +208,11 @@ static int profile_check_free(const struct tenancy *tenancy, const cJSON *profil
     return r < 0 ? r : error_set(error, ERROR_EXISTS, "metadata.name", "the name \"%s\" is taken", name);
 }
 
-int tenancy_create_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *profile, cJSON **ret,
-                           struct error *error)
+/* <claim>: auth_profile_claim, or auth_profile_claimable to ask only. Completes <wanted>. */
+static int profile_claim(struct tenancy *tenancy, const struct identity *identity, cJSON *wanted,
+                         int (*claim)(struct auth *, const char *, const char *, bool, struct error *),
+                         struct error *error)
 {
-    AUTO_JSON cJSON *wanted = json_copy(profile);
     int r = tenancy_admit_profile(tenancy, identity, NULL, wanted, error);
     if (r < 0)
         return r;
@@ -220,11 +221,27 @@ int tenancy_create_profile(struct tenancy *tenancy, const struct identity *ident
     r = profile_check_free(tenancy, wanted, name, error);
     if (r < 0)
         return r;
-    r = auth_profile_claim(tenancy->auth, name, owner, identity->platform_admin, error);
+    r = claim(tenancy->auth, name, owner, identity->platform_admin, error);
     if (r == -ERROR_INVALID && error) /* which is about who it is for; here that has a path */
         snprintf(error->field, sizeof(error->field), "spec.owner.name");
+    return r;
+}
+
+int tenancy_try_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *profile,
+                        struct error *error)
+{
+    AUTO_JSON cJSON *wanted = json_copy(profile);
+    return profile_claim(tenancy, identity, wanted, auth_profile_claimable, error);
+}
+
+int tenancy_create_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *profile, cJSON **ret,
+                           struct error *error)
+{
+    AUTO_JSON cJSON *wanted = json_copy(profile);
+    int r = profile_claim(tenancy, identity, wanted, auth_profile_claim, error);
     if (r < 0)
         return r;
+    const char *name = json_text_or("", wanted, "metadata", "name", NULL);
     r = engine_create(tenancy->engine, KIND_PROFILE, NULL, wanted, ret, error);
     if (r < 0) {
         struct error release_error = {0};

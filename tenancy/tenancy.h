@@ -49,6 +49,10 @@ int tenancy_admit_profile(struct tenancy *tenancy, const struct identity *identi
 int tenancy_create_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *profile, cJSON **ret,
                            struct error *error);
 
+/* Whether that would work now, without doing it (a dry run). */
+int tenancy_try_profile(struct tenancy *tenancy, const struct identity *identity, const cJSON *profile,
+                        struct error *error);
+
 /* The workload an object belongs to, for authorization: a pod, service, statefulset, claim, secret or event of notebook
  * nb1 gives ("Notebook","nb1"); of a Ray cluster ("RayCluster",name); otherwise its own kind and name. Texts are
  * borrowed from the object or static. */

@@ -37,6 +37,17 @@ def test_objects_are_created_read_changed_listed_and_deleted(platform):
     assert status == 404 and gone["reason"] == "NotFound"
 
 
+def test_a_dry_run_is_refused_what_the_creation_would_be(platform):
+    for path, taken in ((f"{CORE}/configmaps", configmap("there")),
+                        ("/apis/kubeflow.org/v1/profiles", {"apiVersion": "kubeflow.org/v1", "kind": "Profile",
+                                                            "metadata": {"name": "alice"}}),
+                        ("/apis/kubeflow.org/v1/profiles", {"apiVersion": "kubeflow.org/v1", "kind": "Profile",
+                                                            "metadata": {"name": "default"}})):
+        platform.ask(ALICE, "POST", path, taken)
+        really, dry = (platform.ask(ALICE, "POST", path + query, taken)[0] for query in ("", "?dryRun=All"))
+        assert really == dry and really in (409, 422), (taken, really, dry)
+
+
 def test_a_dry_run_leaves_nothing(platform):
     status, made = platform.ask(ALICE, "POST", f"{CORE}/configmaps?dryRun=All", configmap("dry"))
     assert status == 201 and made["metadata"]["name"] == "dry"

@@ -208,6 +208,14 @@ def test_dry_runs_print_the_object_and_change_nothing(own):
     assert "dry run" in own.cli("notebook", "delete", "nb1", "-n", "alice", "--dry-run", user=ALICE).stdout
     refused = own.cli("notebook", "create", "nb9", "-n", "alice", "--cpu", "none", "--dry-run=server", user=ALICE, check=False)
     assert refused.returncode == 1 and "cpu" in refused.stderr
+    for kind in ("--dry-run", "--dry-run=server"):
+        assert own.cli("notebook", "create", "nb9", "-n", "alice", kind, "-o", "name", user=ALICE).stdout == "notebook.kubeflow.org/nb9\n"
+    assert own.cli("notebook", "stop", "nb1", "-n", "alice", "--dry-run", "-o", "name", user=ALICE).stdout == "notebook.kubeflow.org/nb1\n"
+    for name in ("alice", "admin", "kube-system"):
+        done = [own.cli("profile", "create", name, *dry, user=ALICE, check=False) for dry in ((), ("--dry-run=server",))]
+        assert done[0].returncode == done[1].returncode == 1 and done[0].stderr == done[1].stderr, done
+    taken = own.cli("notebook", "create", "nb1", "-n", "alice", "--dry-run=server", user=ALICE, check=False)
+    assert taken.returncode == 1 and "already exists" in taken.stderr
     assert own.cli("notebook", "create", "nb9", "--dry-run=maybe", user=ALICE, check=False).returncode == 2
     assert own.cli("get", "notebooks", "-n", "alice", "-o", "json", user=ALICE).stdout == before
 
