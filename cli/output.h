@@ -26,8 +26,8 @@ int print_text(const char *text, struct error *error); /* to stdout */
 int print_document(const struct call *call, enum output output, struct slice raw, struct error *error);
 /* The same of a tree. */
 int print_tree(const struct call *call, enum output output, const cJSON *tree, struct error *error);
-/* A manifest that could be applied: YAML (a document of its own, begun by ---) unless -o says otherwise; "notebook.kubeflow.org/nb1" with
- * -o name. */
+/* A manifest that could be applied: YAML (a document of its own, begun by ---) unless -o says otherwise;
+ * "notebook.kubeflow.org/nb1" with -o name. */
 int print_manifest(const struct call *call, const cJSON *object, struct error *error);
 /* An answer: as a document, or <summary>, made printable; with -o name "notebook.kubeflow.org/nb1" if it is an object.
  */

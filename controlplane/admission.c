@@ -263,9 +263,10 @@ static cJSON *without_restart(const cJSON *set)
 
 int admission_refuse_statefulset(struct error *error)
 {
-    return error_set(error, ERROR_FORBIDDEN, NULL,
-                     "statefulsets are written by Atelier only; a restart (kubectl rollout restart) is what you may ask "
-                     "for");
+    return error_set(
+        error, ERROR_FORBIDDEN, NULL,
+        "statefulsets are written by Atelier only; a restart (kubectl rollout restart) is what you may ask "
+        "for");
 }
 
 static int admit_statefulset(const cJSON *old, const cJSON *object, struct error *error)
