@@ -260,6 +260,7 @@ static const char *existing(enum engine_kind kind)
     case KIND_RESOURCEQUOTA:
         return "kf-resource-quota";
     case KIND_EVENT:
+    case KIND_CONTROLLERREVISION:
     case KIND_RAYCLUSTER:
     case KIND_RAYJOB:
     case KIND_RAYSERVICE:
@@ -279,7 +280,8 @@ static bool may(enum engine_kind kind, enum verb_row row, enum person person)
 {
     bool tenant_writes = kind == KIND_CLAIM || kind == KIND_CONFIGMAP || kind == KIND_SECRET || kind == KIND_NOTEBOOK ||
                          kind == KIND_RAYCLUSTER || kind == KIND_RAYJOB || kind == KIND_RAYSERVICE ||
-                         kind == KIND_POD || kind == KIND_SERVICE || kind == KIND_PODDEFAULT;
+                         kind == KIND_POD || kind == KIND_SERVICE || kind == KIND_PODDEFAULT ||
+                         (kind == KIND_STATEFULSET && row == ROW_CHANGE); /* its notebook's restart */
     if (person == ADMIN)
         return true;
     if (person == BOB || person == ANONYMOUS)

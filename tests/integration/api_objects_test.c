@@ -27,7 +27,9 @@ static void discovery_lists_what_is_served(void **state)
     AUTO_JSON cJSON *core = EXPECT(200, BOB, "GET", "/api", NULL);
     assert_string_equal(json_text(core, "kind", NULL), "APIVersions");
     AUTO_JSON cJSON *groups = EXPECT(200, BOB, "GET", "/apis", NULL);
-    assert_int_equal(cJSON_GetArraySize(json_member(groups, "groups")), 3);
+    assert_int_equal(cJSON_GetArraySize(json_member(groups, "groups")), 4);
+    AUTO_JSON cJSON *metrics = EXPECT(200, BOB, "GET", "/apis/metrics.k8s.io/v1beta1", NULL);
+    assert_int_equal(cJSON_GetArraySize(json_member(metrics, "resources")), 2);
     AUTO_JSON cJSON *ray = EXPECT(200, BOB, "GET", "/apis/ray.io", NULL);
     assert_string_equal(json_text(ray, "preferredVersion", "groupVersion", NULL), "ray.io/v1");
     AUTO_JSON cJSON *kinds = EXPECT(200, BOB, "GET", "/apis/kubeflow.org/v1", NULL);
