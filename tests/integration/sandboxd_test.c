@@ -466,6 +466,12 @@ static void usage_is_measured(void **state)
     assert_string_equal(json_text(pod, "pod", NULL), "busy");
     assert_in_range(bench_number(pod, "memory_bytes"), 40 << 20, 128 << 20);
     assert_in_range(bench_number(pod, "cpu_ms"), 5, 60000);
+    const cJSON *container = json_member(pod, "containers")->child;
+    assert_non_null(json_text(container, "name", NULL));
+    assert_in_range(bench_number(container, "memory_bytes"), 40 << 20, bench_number(pod, "memory_bytes"));
+    const cJSON *machine = json_member(usage, "machine");
+    assert_true(bench_number(machine, "memory_bytes") > bench_number(pod, "memory_bytes"));
+    assert_true(bench_number(machine, "cpu_ms") > bench_number(pod, "cpu_ms"));
     bench_remove("alice", "busy");
 }
 

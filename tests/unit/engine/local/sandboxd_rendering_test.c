@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "engine/local/sandboxd/cgroup.h"
+#include "engine/local/sandboxd/usage.h"
 #include "engine/local/sandboxd/etc.h"
 #include "engine/local/sandboxd/image.h"
 #include "engine/local/sandboxd/mounts.h"
@@ -67,6 +68,21 @@ static void mountinfo_fields_are_unescaped(void **state)
         box_mountinfo_unescape(text);
         assert_string_equal(text, table[i][1]);
     }
+}
+
+static void the_machine_is_read_from_proc(void **state)
+{
+    (void)state;
+    struct slice stat = SLICE("cpu  100 20 30 5000 400 1 2 9 50 0\ncpu0 1 2 3\nintr 5\n");
+    struct slice memory = SLICE("MemTotal:       1000 kB\nMemFree:  10 kB\nMemAvailable:    400 kB\n");
+    int64_t cpu_ms = 0, bytes = 0;
+    assert_true(box_usage_of_machine(stat, memory, 100, &cpu_ms, &bytes));
+    assert_int_equal(cpu_ms, 1530); /* neither idle nor waiting nor stolen; guests are in user already */
+    assert_int_equal(bytes, 600 * 1024);
+    assert_false(box_usage_of_machine(SLICE("cpu 1 2"), memory, 100, &cpu_ms, &bytes));
+    assert_false(box_usage_of_machine(SLICE(""), memory, 100, &cpu_ms, &bytes));
+    assert_false(box_usage_of_machine(stat, SLICE("MemTotal: 5 kB\n"), 100, &cpu_ms, &bytes));
+    assert_false(box_usage_of_machine(stat, SLICE("MemTotal: x kB\nMemAvailable: 1 kB\n"), 100, &cpu_ms, &bytes));
 }
 
 static void cgroup_statistics_are_found_by_whole_keys(void **state)
@@ -179,10 +195,15 @@ static void tags_tell_installations_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hosts_begin_with_oneself),        cmocka_unit_test(passwd_knows_three),
-        cmocka_unit_test(mountinfo_fields_are_unescaped),  cmocka_unit_test(cgroup_statistics_are_found_by_whole_keys),
-        cmocka_unit_test(opening_beneath_never_leaves),    cmocka_unit_test(files_are_replaced_at_once),
-        cmocka_unit_test(images_are_found_where_they_say), cmocka_unit_test(tags_tell_installations_apart),
+        cmocka_unit_test(hosts_begin_with_oneself),
+        cmocka_unit_test(passwd_knows_three),
+        cmocka_unit_test(mountinfo_fields_are_unescaped),
+        cmocka_unit_test(the_machine_is_read_from_proc),
+        cmocka_unit_test(cgroup_statistics_are_found_by_whole_keys),
+        cmocka_unit_test(opening_beneath_never_leaves),
+        cmocka_unit_test(files_are_replaced_at_once),
+        cmocka_unit_test(images_are_found_where_they_say),
+        cmocka_unit_test(tags_tell_installations_apart),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
