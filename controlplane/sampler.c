@@ -65,6 +65,7 @@ struct workload {
     const char *profile, *kind, *name; /* borrowed from its pods */
     double cpu, busiest;               /* of one pod */
     int64_t memory_bytes, cpu_limit_milli, memory_limit_bytes, nodes;
+    bool unread; /* one of its pods runs and nobody knows what it uses */
 };
 
 static void add_limits(const cJSON *pod, struct workload *workload)
@@ -97,7 +98,14 @@ static struct workload *workload_of(struct map *workloads, const cJSON *pod)
     return workload;
 }
 
-/* <pods> is sorted out by what was measured: a pod without a reading counts for nothing. */
+/* metrics-server leaves out what it could not read: a node that does not answer, a pod that is too young. */
+static bool runs(const cJSON *pod)
+{
+    return strcmp(json_text_or("", pod, "status", "phase", NULL), "Running") == 0 &&
+           !json_text(pod, "metadata", "deletionTimestamp", NULL);
+}
+
+/* <pods> is sorted out by what was measured. */
 static void sum_up(const cJSON *measured, const cJSON *pods, struct map *workloads)
 {
     struct map *readings = map_new();
@@ -113,9 +121,11 @@ static void sum_up(const cJSON *measured, const cJSON *pods, struct map *workloa
         AUTO_FREE char *key = memory_format("%s/%s", json_text_or("", pod, "metadata", "namespace", NULL),
                                             json_text_or("", pod, "metadata", "name", NULL));
         const cJSON *reading = map_get(readings, slice_of(key));
-        struct workload *workload = reading ? workload_of(workloads, pod) : NULL;
+        struct workload *workload = reading || runs(pod) ? workload_of(workloads, pod) : NULL;
         int64_t memory_bytes = 0;
-        if (!workload)
+        if (workload && !reading)
+            workload->unread = true;
+        if (!workload || !reading)
             continue;
         (void)json_i64(json_member(reading, "memory"), &memory_bytes);
         double cpu = cJSON_GetNumberValue(json_member(reading, "cpu"));
@@ -136,8 +146,11 @@ static cJSON *rows_of(const struct map *workloads, cJSON *busy)
     void *value;
     while (map_next(workloads, &at, NULL, &value)) {
         const struct workload *workload = value;
-        if (workload->busiest >= (strcmp(workload->kind, "RayCluster") == 0 ? BUSY_RAY_CORES : BUSY_CORES))
+        double busy_cores = strcmp(workload->kind, "RayCluster") == 0 ? BUSY_RAY_CORES : BUSY_CORES;
+        if (workload->unread || workload->busiest >= busy_cores) /* what is not known is in use */
             add_use(busy, workload->profile, workload->kind, workload->name, now_ms);
+        if (workload->nodes == 0)
+            continue;
         cJSON *row = json_push(rows, json_object());
         json_set_text(row, "profile", workload->profile);
         json_set_text(row, "kind", workload->kind);

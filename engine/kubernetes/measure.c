@@ -30,6 +30,11 @@ int measure_pods(struct engine *engine, cJSON **ret, struct error *error)
     if (r == -ERROR_NOT_FOUND)
         return error_set(error, ERROR_METHOD, NULL,
                          "this cluster does not measure its pods: metrics.k8s.io (metrics-server) is not installed");
+    if (r == -ERROR_UNAVAILABLE && error) {
+        const struct error why = *error; /* the API server's own words do not say whom it asked */
+        return error_set(error, ERROR_UNAVAILABLE, NULL, "metrics.k8s.io (metrics-server) does not answer: %s",
+                         why.message);
+    }
     if (r < 0)
         return r;
     *ret = json_array();

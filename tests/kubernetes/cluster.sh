@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # A real Kubernetes control plane on one machine, for tests: how it is started, stopped and looked at.
-#   cluster.sh up DIR [--controllers] [--scheduler] [--kwok] [--nodes N] [--audit] [--no-kuberay] [--no-istio] [--address IP]
+#   cluster.sh up DIR [--controllers] [--scheduler] [--kwok] [--nodes N] [--audit] [--aggregation] [--no-kuberay] [--no-istio] [--address IP]
 #   cluster.sh down DIR                 ends what runs and removes DIR
 #   cluster.sh stop|start|kill DIR NAME one program: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok
 #   cluster.sh pid DIR NAME             prints its pid
 # up: etcd and kube-apiserver on free ports of --address (127.0.0.1), state in DIR, the CRDs of crds/, of charts/atelier/crds/
 # and Istio's installed; prints the path of an administrator's kubeconfig, DIR/admin.kubeconfig (its token alone is in
 # DIR/admin.token). --controllers adds kube-controller-manager; --kwok adds it, kube-scheduler and kwok with N (4) nodes
-# that run nothing but say that they do. --audit: DIR/audit.log names every request. Several clusters live side by side.
+# that run nothing but say that they do. --audit: DIR/audit.log names every request.
+# --aggregation: APIServices are asked. Several clusters live side by side.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -116,6 +117,10 @@ make_keys() {
     sign webhook /CN=kube-apiserver extendedKeyUsage=clientAuth webhook-ca
     sign apiserver /CN=kube-apiserver "extendedKeyUsage=serverAuth
 subjectAltName=IP:$address,IP:127.0.0.1,IP:10.96.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
+    if [ -n "$aggregation" ]; then
+        make_authority aggregation-ca
+        sign aggregation /CN=aggregation extendedKeyUsage=clientAuth aggregation-ca
+    fi
     sign admin /O=system:masters/CN=admin extendedKeyUsage=clientAuth
     make_key "$keys/service-accounts.key"
     openssl ec -in "$keys/service-accounts.key" -pubout -out "$keys/service-accounts.pub" 2>/dev/null
@@ -157,11 +162,17 @@ write_admission() {
 }
 
 start_apiserver() {
-    local audit_flags=()
+    local audit_flags=() aggregation_flags=()
     write_admission
     if [ -n "$audit" ]; then
         printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n' >"$dir/audit-policy.yaml"
         audit_flags=(--audit-policy-file "$dir/audit-policy.yaml" --audit-log-path "$dir/audit.log" --audit-log-maxsize 4096)
+    fi
+    if [ -n "$aggregation" ]; then # who asks is told in headers, and the key is how an extension knows that we say it
+        aggregation_flags=(--enable-aggregator-routing=true --requestheader-client-ca-file "$keys/aggregation-ca.crt"
+            --requestheader-allowed-names aggregation --requestheader-username-headers X-Remote-User
+            --requestheader-group-headers X-Remote-Group --requestheader-extra-headers-prefix X-Remote-Extra-
+            --proxy-client-cert-file "$keys/aggregation.crt" --proxy-client-key-file "$keys/aggregation.key")
     fi
     # Debian's etcd reports no progress on request, which lists that come as a watch need; without the gate clients list.
     launch kube-apiserver "$tools/kube-apiserver" --etcd-servers "http://$address:$etcd_port" \
@@ -172,7 +183,8 @@ start_apiserver() {
         --service-cluster-ip-range 10.96.0.0/16 --service-account-issuer https://kubernetes.default.svc \
         --service-account-key-file "$keys/service-accounts.pub" --service-account-signing-key-file "$keys/service-accounts.key" \
         --feature-gates WatchList=false --allow-privileged=true --kubelet-preferred-address-types InternalIP --endpoint-reconciler-type "$reconciler" \
-        ${kubelet_flags[@]+"${kubelet_flags[@]}"} ${audit_flags[@]+"${audit_flags[@]}"}
+        ${kubelet_flags[@]+"${kubelet_flags[@]}"} ${audit_flags[@]+"${audit_flags[@]}"} \
+        ${aggregation_flags[@]+"${aggregation_flags[@]}"}
 }
 
 wait_ready() { # NAME URL…: until curl succeeds; the program must stay alive meanwhile
@@ -251,7 +263,7 @@ kubectl() { "$tools/kubectl" --kubeconfig "$dir/admin.kubeconfig" "$@"; }
 # --- commands -----------------------------------------------------------------------------------------------------------
 command_up() {
     local controllers='' kwok='' scheduler='' wanted='kube-apiserver kubectl'
-    nodes=4 audit='' no_kuberay='' no_istio='' address=127.0.0.1 kubelet_flags=()
+    nodes=4 audit='' aggregation='' no_kuberay='' no_istio='' address=127.0.0.1 kubelet_flags=()
     while [ $# -gt 0 ]; do
         case $1 in
         --controllers) controllers=yes ;;
@@ -259,10 +271,11 @@ command_up() {
         --scheduler) scheduler=yes kubelet_flags=(--kubelet-client-certificate "$keys/admin.crt" --kubelet-client-key "$keys/admin.key") ;;
         --nodes) nodes=$2; shift ;;
         --audit) audit=yes ;;
+        --aggregation) aggregation=yes ;;
         --no-kuberay) no_kuberay=yes ;;
         --no-istio) no_istio=yes ;;
         --address) address=$2; shift ;;
-        *) fail "$1: expected --controllers, --scheduler, --kwok, --nodes N, --audit, --no-kuberay, --no-istio or --address IP" ;;
+        *) fail "$1: expected --controllers, --scheduler, --kwok, --nodes N, --audit, --aggregation, --no-kuberay, --no-istio or --address IP" ;;
         esac
         shift
     done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real node on one machine, for tests: pods that run (tier 3). Root, in a network namespace that is made and removed.
-#   node.sh up DIR IMAGES      cluster.sh's programs, containerd, kubelet, kube-proxy and CoreDNS; prints the kubeconfig
+#   node.sh up DIR IMAGES      cluster.sh's programs, containerd, kubelet, kube-proxy, CoreDNS and metrics-server; prints the kubeconfig
 #   node.sh down DIR
+#   node.sh stop|start DIR NAME   one program: kubelet, kube-proxy, coredns, metrics-server
 #   node.sh enter DIR COMMAND… runs a command in the node's network namespace
 #   node.sh image DIR REFERENCE FOLDER ENTRYPOINT-JSON   gives the node an image: FOLDER, and the machine's /usr read-only
 # IMAGES is a folder as `make images` fills it: its environments become container images (localhost/NAME:test) that are
@@ -11,7 +12,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tell() { printf 'node: %s\n' "$*" >&2; }
 fail() { tell "$*"; exit 1; }
-[ $# -ge 2 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 action=$1
 dir=$(realpath -m "$2")
 shift 2
@@ -25,8 +26,15 @@ launch() { # NAME COMMAND…
     local name=$1
     shift
     mkdir -p "$dir/node"
-    nsenter --net="/run/netns/$namespace" setsid "$@" >>"$dir/node/$name.log" 2>&1 </dev/null & # no function: its pid is the program's
-    echo $! >"$dir/node/$name.pid"
+    printf '%s\0' "$@" >"$dir/node/$name.command"
+    relaunch "$name"
+}
+
+relaunch() { # NAME: again, as it was first started
+    local command
+    mapfile -d '' command <"$dir/node/$1.command"
+    nsenter --net="/run/netns/$namespace" setsid "${command[@]}" >>"$dir/node/$1.log" 2>&1 </dev/null & # no function: its pid is the program's
+    echo $! >"$dir/node/$1.pid"
 }
 
 wait_for() { # NAME WHAT COMMAND…
@@ -198,16 +206,57 @@ CONFIG
     launch kube-proxy "$tools/kube-proxy" --config "$dir/proxy.yaml"
 }
 
+# What pods use: a program of the node and no pod, which the API server finds by a Service without a selector.
+start_metrics() {
+    local port=4443
+    launch metrics-server "$tools/metrics-server" --kubeconfig "$kubeconfig" --authentication-kubeconfig "$kubeconfig" \
+        --authorization-kubeconfig "$kubeconfig" --bind-address "$address" --secure-port $port --cert-dir "$dir/metrics-keys" \
+        --kubelet-insecure-tls --kubelet-preferred-address-types InternalIP --metric-resolution 10s --kubelet-request-timeout 8s
+    inside "$tools/kubectl" --kubeconfig "$kubeconfig" create -f - >/dev/null <<OBJECTS
+apiVersion: v1
+kind: Service
+metadata: {name: metrics-server, namespace: kube-system}
+spec: {ports: [{name: https, port: 443, targetPort: $port}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: metrics-server, namespace: kube-system, labels: {kubernetes.io/service-name: metrics-server}}
+addressType: IPv4
+ports: [{name: https, port: $port, protocol: TCP}]
+endpoints: [{addresses: ["$address"], conditions: {ready: true}}]
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1beta1.metrics.k8s.io}
+spec:
+  group: metrics.k8s.io
+  version: v1beta1
+  service: {name: metrics-server, namespace: kube-system}
+  groupPriorityMinimum: 100
+  versionPriority: 100
+  insecureSkipTLSVerify: true
+OBJECTS
+}
+
+# A busy machine leaves them little otherwise: all together weigh as much as sixteen of its busy processes.
+weigh_pods() {
+    local place
+    for place in /sys/fs/cgroup/cpu/kubepods/cpu.shares /sys/fs/cgroup/cpu,cpuacct/kubepods/cpu.shares; do
+        [ ! -w "$place" ] || echo 16384 >"$place"
+    done
+    [ ! -w /sys/fs/cgroup/kubepods/cpu.weight ] || echo 1600 >/sys/fs/cgroup/kubepods/cpu.weight
+}
+
 command_up() { # IMAGES
     local images=$1
     [ "$(id -u)" = 0 ] || fail "needs root: it makes a network namespace and containers"
     for program in containerd ctr runc iptables gcc; do command -v $program >/dev/null || fail "$program is missing"; done
     [ -e /usr/lib/cni/bridge ] || fail "Debian's containernetworking-plugins is missing"
     mkdir -p "$dir"
-    tools=$("$here/tools/build.sh" kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns istio-crds kubectl)
+    tools=$("$here/tools/build.sh" kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns metrics-server istio-crds kubectl)
     trap command_down EXIT
     make_network
-    kubeconfig=$(inside "$here/cluster.sh" up "$dir/cluster" --controllers --scheduler --address "$address")
+    kubeconfig=$(inside "$here/cluster.sh" up "$dir/cluster" --controllers --scheduler --aggregation --address "$address")
     write_spec "$images"
     start_containerd
     make_pause
@@ -215,7 +264,11 @@ command_up() { # IMAGES
     start_kubelet
     start_dns
     start_proxy
+    start_metrics
     wait_for kubelet "the node is ready" inside "$tools/kubectl" --kubeconfig "$kubeconfig" wait --for condition=Ready node/node --timeout 1s
+    wait_for metrics-server "metrics-server is found" inside "$tools/kubectl" --kubeconfig "$kubeconfig" wait --for condition=Available \
+        apiservice/v1beta1.metrics.k8s.io --timeout 1s
+    weigh_pods
     trap - EXIT
     echo "$kubeconfig"
 }
@@ -238,7 +291,7 @@ end_pods() { # whatever containerd still runs, and the network namespaces that i
 command_down() {
     local name pid mount
     trap - EXIT
-    for name in kubelet kube-proxy coredns; do end "$name"; done
+    for name in metrics-server kubelet kube-proxy coredns; do end "$name"; done
     end_pods
     end containerd
     "$here/cluster.sh" down "$dir/cluster" || true
@@ -264,7 +317,9 @@ end() { # NAME: ours, by pid
 case $action in
 up) [ $# -eq 1 ] || fail "up needs DIR and IMAGES"; command_up "$(realpath "$1")" ;;
 down) command_down ;;
+stop) end "$1" ;;
+start) relaunch "$1" ;;
 enter) inside "$@" ;;
 image) [ $# -eq 3 ] || fail "image needs DIR, REFERENCE, FOLDER and ENTRYPOINT-JSON"; command_image "$@" ;;
-*) fail "$action: expected up, down, enter or image" ;;
+*) fail "$action: expected up, down, stop, start, enter or image" ;;
 esac

