@@ -13,7 +13,8 @@
 
 struct idle {
     struct server *server;
-    struct idle_watch *notebooks, *clusters, *abandoned; /* the latter two NULL: KubeRay's are left alone */
+    struct idle_watch *notebooks, *clusters, *abandoned;
+    struct ray_heads *heads; /* NULL: the engine tells of them itself */
 };
 
 /* What the gateways of other replicas saw is as old as a reading; what this one saw is not. */
@@ -70,14 +71,15 @@ struct idle *idle_start(struct server *server)
                                    .context = idle};
     idle->notebooks = notebooks_idle_new(server->engine, &options);
     options.after_s = config->idle_cluster_s.number;
-    if (engine_traits(server->engine)->ray_by_kuberay)
-        return idle;
+    options.in_annotations = engine_traits(server->engine)->ray_by_kuberay;
     idle->clusters = ray_idle_new(server->engine, &options);
     options.after_s = 0;
     options.warn_s = DELETE_WARN_S;
     options.seen = NULL;
     options.stopped = on_deleted;
     idle->abandoned = ray_abandoned_new(server->engine, &options);
+    if (engine_traits(server->engine)->ray_by_kuberay)
+        idle->heads = ray_heads_new(server->engine);
     return idle;
 }
 
@@ -85,6 +87,7 @@ void idle_end(struct idle *idle)
 {
     if (!idle)
         return;
+    ray_heads_free(idle->heads);
     idle_watch_free(idle->abandoned);
     idle_watch_free(idle->clusters);
     idle_watch_free(idle->notebooks);

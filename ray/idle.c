@@ -71,6 +71,27 @@ static int take_components(const cJSON *components, int64_t now_ms, int64_t *las
     return 0;
 }
 
+bool ray_job_needs(const cJSON *job, const char *cluster)
+{
+    const char *state = json_text_or("", job, "status", "jobDeploymentStatus", NULL);
+    return strcmp(json_text_or("", job, "spec", "clusterSelector", "ray.io/cluster", NULL), cluster) == 0 &&
+           strcmp(state, "Complete") != 0 && strcmp(state, "Failed") != 0;
+}
+
+/* A RayJob may wait for a cluster on which nothing runs. */
+static int ask_jobs(struct engine *engine, const cJSON *cluster, int64_t now_ms, int64_t *ret_ms, struct error *error)
+{
+    AUTO_JSON cJSON *jobs = NULL;
+    const cJSON *job;
+    int r = engine_list(engine, KIND_RAYJOB, namespace_of(cluster), NULL, &jobs, error);
+    cJSON_ArrayForEach(job, json_member(jobs, "items"))
+    {
+        if (ray_job_needs(job, name_of(cluster)))
+            *ret_ms = now_ms;
+    }
+    return r;
+}
+
 static int idle_ask(struct engine *engine, const cJSON *cluster, int64_t now_ms, int64_t *ret_ms, struct error *error)
 {
     AUTO_JSON cJSON *components = NULL;
@@ -88,7 +109,7 @@ static int idle_ask(struct engine *engine, const cJSON *cluster, int64_t now_ms,
         return error_set(error, ERROR_UPSTREAM, NULL, "the cluster does not list its Serve applications");
     if (applications->child)
         *ret_ms = now_ms;
-    return 0;
+    return ask_jobs(engine, cluster, now_ms, ret_ms, error);
 }
 
 /* --- suspending --------------------------------------------------------------------------------------------------- */
@@ -112,35 +133,26 @@ static int idle_stop(struct engine *engine, const cJSON *cluster, const char *no
 
 /* --- deleting ----------------------------------------------------------------------------------------------------- */
 
+/* Since when its pods are gone: by the later of what tells it, as KubeRay's state may stay "suspended" through a start
+ * that was taken back. */
+static bool suspended_since(const cJSON *cluster, int64_t *ret_ms)
+{
+    const cJSON *condition = json_condition(cluster, "RayClusterSuspended");
+    const char *state = json_text_or("", cluster, "status", "state", NULL);
+    const char *entered = json_text_or("", cluster, "status", "stateTransitionTimes", "suspended", NULL);
+    const char *turned = json_text_or("", condition, "lastTransitionTime", NULL);
+    int64_t entered_ms = 0, turned_ms = 0;
+    bool has_condition =
+        strcmp(json_text_or("", condition, "status", NULL), "True") == 0 && clock_parse(slice_of(turned), &turned_ms);
+    bool has_state = strcmp(state, "suspended") == 0 && clock_parse(slice_of(entered), &entered_ms);
+    *ret_ms = entered_ms > turned_ms ? entered_ms : turned_ms;
+    return has_condition || has_state;
+}
+
 static bool abandoned_runs(const cJSON *cluster, int64_t *ret_since_ms)
 {
     return json_true(cluster, "spec", "suspend", NULL) && !owned(cluster) &&
-           !json_text(cluster, "metadata", "deletionTimestamp", NULL) &&
-           strcmp(json_text_or("", cluster, "status", "state", NULL), "suspended") == 0 &&
-           clock_parse(slice_of(json_text_or("", cluster, "status", "stateTransitionTimes", "suspended", NULL)),
-                       ret_since_ms);
-}
-
-bool ray_job_needs(const cJSON *job, const char *cluster)
-{
-    const char *state = json_text_or("", job, "status", "jobDeploymentStatus", NULL);
-    return strcmp(json_text_or("", job, "spec", "clusterSelector", "ray.io/cluster", NULL), cluster) == 0 &&
-           strcmp(state, "Complete") != 0 && strcmp(state, "Failed") != 0;
-}
-
-/* Nothing runs there; but a RayJob may wait for it. */
-static int abandoned_ask(struct engine *engine, const cJSON *cluster, int64_t now_ms, int64_t *ret_ms,
-                         struct error *error)
-{
-    AUTO_JSON cJSON *jobs = NULL;
-    const cJSON *job;
-    int r = engine_list(engine, KIND_RAYJOB, namespace_of(cluster), NULL, &jobs, error);
-    cJSON_ArrayForEach(job, json_member(jobs, "items"))
-    {
-        if (ray_job_needs(job, name_of(cluster)))
-            *ret_ms = now_ms;
-    }
-    return r;
+           !json_text(cluster, "metadata", "deletionTimestamp", NULL) && suspended_since(cluster, ret_since_ms);
 }
 
 /* What was read is what is deleted: whoever resumes it wins. */
@@ -154,13 +166,14 @@ struct idle_watch *ray_abandoned_new(struct engine *engine, const struct idle_op
 {
     static const struct idle_terms terms = {.after = IDLE_DELETE_AFTER,
                                             .end = "idleDeleteAt",
+                                            .end_note = "atelier.dev/idle-delete-at",
                                             .warned = "IdleDelete",
                                             .ended = "DeletedIdle",
                                             .since = "it has been suspended",
                                             .done = "deleted",
                                             .rescue = "somebody resumes it"};
     static const struct idle_keeper keeper = {
-        .kind = KIND_RAYCLUSTER, .runs = abandoned_runs, .ask = abandoned_ask, .stop = abandoned_delete};
+        .kind = KIND_RAYCLUSTER, .runs = abandoned_runs, .ask = ask_jobs, .stop = abandoned_delete};
     struct idle_options own = *options;
     own.terms = &terms;
     return idle_watch_new(engine, "ray-abandoned", &own, &keeper);

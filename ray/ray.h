@@ -36,6 +36,10 @@ struct idle_watch *ray_idle_new(struct engine *engine, const struct idle_options
 /* Deletes clusters that have been suspended for long, where they or their profile say so (IDLE_DELETE_AFTER); starts.
  */
 struct idle_watch *ray_abandoned_new(struct engine *engine, const struct idle_options *options);
+/* Tells at its cluster, by an event HeadEnded, of every head that ends; starts. For pods by a kubelet: an engine whose
+ * pods are its own tells as it sees the end. */
+struct ray_heads *ray_heads_new(struct engine *engine);
+void ray_heads_free(struct ray_heads *heads); /* NULL is fine */
 /* Has this RayJob, which has not ended, chosen that cluster? Pure. */
 bool ray_job_needs(const cJSON *job, const char *cluster);
 

@@ -10,6 +10,8 @@
 const struct idle_terms idle_stops = {.after = IDLE_AFTER,
                                       .last = "lastActivity",
                                       .end = "idleStopAt",
+                                      .last_note = "atelier.dev/last-activity",
+                                      .end_note = "atelier.dev/idle-stop-at",
                                       .warned = "Idle",
                                       .ended = "StoppedIdle",
                                       .since = "nobody has used it",
@@ -158,4 +160,35 @@ void idle_keep(const struct idle_terms *terms, const cJSON *from, cJSON *to)
     if (terms->last)
         json_set_text(to, terms->last, json_text(from, terms->last, NULL));
     json_set_text(to, terms->end, json_text(from, terms->end, NULL));
+}
+
+cJSON *idle_known(const struct idle_options *options, const cJSON *workload)
+{
+    const struct idle_terms *terms = idle_terms_of(options);
+    cJSON *known = json_object();
+    if (!options->in_annotations) {
+        idle_keep(terms, json_member(workload, "status"), known);
+        return known;
+    }
+    if (terms->last)
+        json_set_text(known, terms->last, annotation(workload, terms->last_note));
+    json_set_text(known, terms->end, annotation(workload, terms->end_note));
+    return known;
+}
+
+static void set_note(cJSON *annotations, const char *key, const char *text)
+{
+    json_set(annotations, key, text ? cJSON_CreateString(text) : cJSON_CreateNull());
+}
+
+cJSON *idle_known_patch(const struct idle_options *options, const cJSON *workload, const cJSON *known)
+{
+    const struct idle_terms *terms = idle_terms_of(options);
+    cJSON *patch = json_object(), *metadata = json_object_in(patch, "metadata");
+    cJSON *annotations = json_object_in(metadata, "annotations");
+    json_set_text(metadata, "resourceVersion", json_text(workload, "metadata", "resourceVersion", NULL));
+    if (terms->last)
+        set_note(annotations, terms->last_note, json_text(known, terms->last, NULL));
+    set_note(annotations, terms->end_note, json_text(known, terms->end, NULL));
+    return patch;
 }

@@ -18,12 +18,13 @@
 
 /* What comes after which time, and how it is told. */
 struct idle_terms {
-    const char *after;          /* the annotation that says the time */
-    const char *last, *end;     /* members of status: the last use (NULL: it is not told), the announced end */
-    const char *warned, *ended; /* reasons of events */
-    const char *since;          /* "nobody has used it": since when comes after that */
-    const char *done;           /* "stopped" */
-    const char *rescue;         /* "somebody does": what takes it back */
+    const char *after;                /* the annotation that says the time */
+    const char *last, *end;           /* members of status: the last use (NULL: it is not told), the announced end */
+    const char *last_note, *end_note; /* the annotations that stand for them where status is another's */
+    const char *warned, *ended;       /* reasons of events */
+    const char *since;                /* "nobody has used it": since when comes after that */
+    const char *done;                 /* "stopped" */
+    const char *rescue;               /* "somebody does": what takes it back */
 };
 extern const struct idle_terms idle_stops; /* what runs and nobody uses is stopped */
 /* When a workload was last used from outside of it or kept a CPU busy: wall clock, 0 for never. May block; fails where
@@ -38,6 +39,7 @@ struct idle_options {
     int64_t after_s;                /* of workloads that say nothing, in profiles that say nothing; 0: never */
     int64_t warn_s;                 /* between the warning and the end; of a shorter time at most half */
     int64_t check_s;                /* how often a running workload is looked at, at most */
+    bool in_annotations;            /* what is told stands there: another controller writes the status, and all of it */
     idle_seen seen;                 /* NULL: nothing outside of it tells */
     idle_stopped stopped;
     void *context;
@@ -84,5 +86,9 @@ bool idle_note(const struct idle_case *idle, const struct idle_verdict *verdict,
 const struct idle_terms *idle_terms_of(const struct idle_options *options);
 /* Copies the terms' members from one status to another; what <from> has not is taken away. */
 void idle_keep(const struct idle_terms *terms, const cJSON *from, cJSON *to);
+/* The terms' members, in an object of their own, wherever <workload> has them. The caller's. */
+cJSON *idle_known(const struct idle_options *options, const cJSON *workload);
+/* A merge patch that makes the annotations of <workload>, as it was read, those members. The caller's. */
+cJSON *idle_known_patch(const struct idle_options *options, const cJSON *workload, const cJSON *known);
 
 #endif

@@ -82,12 +82,18 @@ static int stop(const struct look *look, const struct idle_case *idle, struct er
     return 0;
 }
 
-/* Puts what is known into its status, unless it has changed meanwhile. */
+/* Puts what is known where it is told, unless the workload has changed meanwhile. */
 static int write_known(const struct look *look, struct error *error)
 {
+    const struct idle_watch *watch = look->watch;
+    if (watch->options.in_annotations) {
+        AUTO_JSON cJSON *patch = idle_known_patch(&watch->options, look->object, look->known);
+        return engine_patch(watch->engine, watch->keeper.kind, namespace_of(look->object), name_of(look->object),
+                            ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, error);
+    }
     cJSON *status = json_copy(json_member(look->object, "status"));
-    idle_keep(idle_terms_of(&look->watch->options), look->known, status);
-    int r = status_write(look->watch->engine, look->watch->keeper.kind, look->object, status, error);
+    idle_keep(idle_terms_of(&watch->options), look->known, status);
+    int r = status_write(watch->engine, watch->keeper.kind, look->object, status, error);
     return r < 0 ? r : 0;
 }
 
@@ -124,10 +130,9 @@ static int64_t look_at(struct look *look, struct error *error)
     struct idle_case idle;
     struct idle_verdict verdict;
     int64_t since_ms = 0, after_s = 0;
-    if (!watch->keeper.runs(look->object, &since_ms))
-        return 0;
-    look->known = json_object();
-    idle_keep(idle_terms_of(&watch->options), json_member(look->object, "status"), look->known);
+    look->known = idle_known(&watch->options, look->object);
+    if (!watch->keeper.runs(look->object, &since_ms)) /* a status that is ours forgets by itself */
+        return watch->options.in_annotations ? forget(look, error) : 0;
     int r = idle_after(watch->engine, &watch->options, look->object, &after_s, error);
     if (r < 0)
         return r;

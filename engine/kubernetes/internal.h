@@ -78,6 +78,7 @@ int object_patch(struct engine *engine, enum engine_kind kind, const char *names
                  enum engine_part part, enum engine_patch type, const cJSON *patch, cJSON **ret, struct error *error);
 int object_remove(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
                   struct error *error);
+int object_remove_unchanged(struct engine *engine, enum engine_kind kind, const cJSON *object, struct error *error);
 int object_watch(struct engine *engine, enum engine_kind kind, const char *namespace,
                  const struct engine_list_options *options, const char *resource_version, engine_watcher watcher,
                  void *context, struct engine_watch **ret, struct error *error);

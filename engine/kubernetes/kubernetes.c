@@ -145,6 +145,7 @@ static const struct engine_operations operations = {
     .patch = object_patch,
     .apply = object_apply,
     .remove = object_remove,
+    .remove_unchanged = object_remove_unchanged,
     .watch = object_watch,
     .unwatch = object_unwatch,
     .check_pod_template = pods_check,

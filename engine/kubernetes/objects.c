@@ -198,12 +198,13 @@ int object_patch(struct engine *engine, enum engine_kind kind, const char *names
     return send_json(kubernetes, kind, "PATCH", target.p, types[type], body, ret, error);
 }
 
-/* A DELETE is answered by the object as it goes, or, when it is gone, by it or a Status. */
-int object_remove(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
-                  struct error *error)
+/* A DELETE is answered by the object as it goes, or, when it is gone, by it or a Status. <options>: a DeleteOptions, or
+ * NULL. */
+static int remove_one(struct kubernetes *kubernetes, enum engine_kind kind, const char *namespace, const char *name,
+                      const cJSON *options, cJSON **ret, struct error *error)
 {
-    struct kubernetes *kubernetes = kubernetes_of(engine);
     struct cache *cache = kubernetes->caches[kind];
+    AUTO_FREE char *body = options ? json_print(options) : NULL;
     AUTO_BUFFER struct buffer target = {0};
     AUTO_JSON cJSON *answer = NULL;
     int r = check(kubernetes, kind, namespace, name, error);
@@ -213,7 +214,12 @@ int object_remove(struct engine *engine, enum engine_kind kind, const char *name
         return r;
     path_add(&target, kind, namespace, name, NULL);
     path_query(&target, "propagationPolicy", "Background");
-    r = kube_call(kubernetes->client, &(struct kube_request){.method = "DELETE", .target = target.p}, &answer, error);
+    r = kube_call(kubernetes->client,
+                  &(struct kube_request){.method = "DELETE",
+                                         .target = target.p,
+                                         .content_type = body ? "application/json" : NULL,
+                                         .body = slice_of(body ? body : "")},
+                  &answer, error);
     if (r < 0)
         return r;
     bool whole = strcmp(json_text_or("", answer, "kind", NULL), engine_kinds[kind].kind) == 0;
@@ -225,6 +231,26 @@ int object_remove(struct engine *engine, enum engine_kind kind, const char *name
     if (ret)
         *ret = whole ? TAKE_POINTER(answer) : NULL;
     return 0;
+}
+
+int object_remove(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
+                  struct error *error)
+{
+    return remove_one(kubernetes_of(engine), kind, namespace, name, NULL, ret, error);
+}
+
+int object_remove_unchanged(struct engine *engine, enum engine_kind kind, const cJSON *object, struct error *error)
+{
+    const cJSON *metadata = json_member(object, "metadata");
+    AUTO_JSON cJSON *options = json_object();
+    json_set_text(options, "apiVersion", "v1");
+    json_set_text(options, "kind", "DeleteOptions");
+    json_set_text(options, "propagationPolicy", "Background");
+    cJSON *preconditions = json_object_in(options, "preconditions");
+    json_set_text(preconditions, "uid", json_text(metadata, "uid", NULL));
+    json_set_text(preconditions, "resourceVersion", json_text(metadata, "resourceVersion", NULL));
+    return remove_one(kubernetes_of(engine), kind, json_text(metadata, "namespace", NULL),
+                      json_text_or("", metadata, "name", NULL), options, NULL, error);
 }
 
 /* --- watching ----------------------------------------------------------------------------------------------------- */

@@ -125,12 +125,13 @@ static void set_provisioned(cJSON *status, const struct ray_seen *seen)
 static void set_suspension(cJSON *status, const struct ray_seen *seen)
 {
     bool gone = !seen->head && seen->pods == 0;
-    status_drop_condition(status, "RayClusterSuspending");
-    status_drop_condition(status, "RayClusterSuspended");
-    if (!seen->suspended)
-        return;
     const char *type = gone ? "RayClusterSuspended" : "RayClusterSuspending";
-    status_set_condition(status, type, true, type, gone ? "all pods are gone" : "the pods are being stopped");
+    if (!seen->suspended || gone)
+        status_drop_condition(status, "RayClusterSuspending");
+    if (!seen->suspended || !gone)
+        status_drop_condition(status, "RayClusterSuspended");
+    if (seen->suspended)
+        status_set_condition(status, type, true, type, gone ? "all pods are gone" : "the pods are being stopped");
 }
 
 static void set_failure(cJSON *status, const struct ray_seen *seen)

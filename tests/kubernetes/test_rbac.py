@@ -16,6 +16,7 @@ KEPT = {
     ("profiles.kubeflow.org", "update"): "a platform admin replaces a profile (PUT)",
     ("notebooks.kubeflow.org", "patch"): "a notebook that nobody uses is stopped",
     ("rayclusters.ray.io", "patch"): "a suspended cluster starts by a request (tests/conformance/test_kinds.py)",
+    ("rayclusters.ray.io", "delete"): "one that has been suspended for long is deleted (test_ray_idle.py)",
     ("serviceaccounts", "delete"): GIVEN_BACK,
     ("resourcequotas", "delete"): GIVEN_BACK,
     ("limitranges", "delete"): GIVEN_BACK,

@@ -138,6 +138,29 @@ static void other_terms_leave_the_others_alone(void **state)
     assert_null(json_member(status, "idleStopAt"));
 }
 
+/* Where the status is another controller's. */
+static void what_is_told_may_stand_in_annotations(void **state)
+{
+    (void)state;
+    const struct idle_options options = {.in_annotations = true};
+    AUTO_JSON cJSON *workload = json_object();
+    cJSON *metadata = json_object_in(workload, "metadata"), *annotations = json_object_in(metadata, "annotations");
+    json_set_text(metadata, "resourceVersion", "7");
+    json_set_text(annotations, "atelier.dev/last-activity", "2025-11-26T12:00:00Z");
+    json_set_text(annotations, "atelier.dev/idle-stop-at", "2025-11-26T13:01:00Z");
+    json_set_text(json_object_in(workload, "status"), "idleStopAt", "2025-11-26T14:00:00Z");
+    AUTO_JSON cJSON *known = idle_known(&options, workload);
+    assert_string_equal(json_text(known, "lastActivity", NULL), "2025-11-26T12:00:00Z");
+    assert_string_equal(json_text(known, "idleStopAt", NULL), "2025-11-26T13:01:00Z");
+    json_remove(known, "idleStopAt");
+    AUTO_JSON cJSON *patch = idle_known_patch(&options, workload, known);
+    assert_string_equal(json_text(patch, "metadata", "resourceVersion", NULL), "7");
+    const cJSON *written = json_at(patch, "metadata", "annotations", NULL);
+    assert_string_equal(json_text(written, "atelier.dev/last-activity", NULL), "2025-11-26T12:00:00Z");
+    assert_true(cJSON_IsNull(json_member(written, "atelier.dev/idle-stop-at")));
+    assert_null(json_member(patch, "status"));
+}
+
 static void complain(const char *key, const char *value, bool fine)
 {
     struct error error = {0};
@@ -175,6 +198,7 @@ int main(void)
         cmocka_unit_test(a_short_time_is_warned_of_at_half),
         cmocka_unit_test(what_is_told_is_read_back_and_told_once),
         cmocka_unit_test(other_terms_leave_the_others_alone),
+        cmocka_unit_test(what_is_told_may_stand_in_annotations),
         cmocka_unit_test(annotations_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
