@@ -195,7 +195,7 @@ static void on_seen(void *context, enum engine_kind kind, const cJSON *object)
     int64_t since_ms;
     if (kind == KIND_PROFILE) /* it may have changed its idea of how long */
         add(watch, name_of(object), "");
-    else if (watch->keeper.runs(object, &since_ms)) /* what does not run is nobody's to use */
+    else if (watch->options.in_annotations || watch->keeper.runs(object, &since_ms)) /* else there is nothing to do */
         add(watch, namespace_of(object), name_of(object));
 }
 
