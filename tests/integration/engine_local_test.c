@@ -601,7 +601,7 @@ static void test_raycluster(void **state)
     wait_until(bench, rc_ready, "the cluster is ready");
     assert_int_equal(count(bench, KIND_POD, "alice"), 3);
     AUTO_JSON cJSON *service = get(bench, KIND_SERVICE, "alice", "rc-head-svc");
-    assert_int_equal(cJSON_GetArraySize(json_at(service, "spec", "ports", NULL)), 5);
+    assert_int_equal(cJSON_GetArraySize(json_at(service, "spec", "ports", NULL)), 6);
     AUTO_JSON cJSON *cluster = get(bench, KIND_RAYCLUSTER, "alice", "rc");
     assert_string_equal(json_text(cluster, "status", "endpoints", "dashboard", NULL), "8265");
     assert_string_equal(json_text(cluster, "status", "desiredCPU", NULL), "4");
