@@ -4,6 +4,8 @@
 #include "base/log.h"
 
 #define REMOVE_NAMES_MAX 3 /* named in the message; more are counted */
+/* KubeRay's, of a RayCluster with GCS fault tolerance (ray-operator/controllers/ray/utils/constant.go) */
+#define REDIS_FINALIZER "ray.io/gcs-ft-redis-cleanup-finalizer"
 
 /* "2 pods (a, b)" of what still exists in the namespace; adds nothing if there is none. */
 static void remaining_add(const struct pass *pass, enum engine_kind kind, const char *noun, struct buffer *text)
@@ -42,6 +44,7 @@ static int64_t remove_wait(struct pass *pass, const cJSON *namespace, struct err
     AUTO_BUFFER struct buffer text = {0};
     AUTO_BUFFER struct buffer things = {0};
     obstacles_add(namespace, &text);
+    remaining_add(pass, KIND_RAYCLUSTER, "Ray cluster", &things);
     remaining_add(pass, KIND_POD, "pod", &things);
     remaining_add(pass, KIND_CLAIM, "volume", &things);
     if (things.n)
@@ -51,6 +54,51 @@ static int64_t remove_wait(struct pass *pass, const cJSON *namespace, struct err
     if (r < 0 && r != -ERROR_CONFLICT && r != -ERROR_NOT_FOUND)
         return r;
     return TENANCY_POLL_MS;
+}
+
+static bool has_finalizer(const cJSON *object, const char *name)
+{
+    const cJSON *finalizers = json_at(object, "metadata", "finalizers", NULL);
+    for (const cJSON *item = finalizers ? finalizers->child : NULL; item; item = item->next)
+        if (cJSON_IsString(item) && strcmp(item->valuestring, name) == 0)
+            return true;
+    return false;
+}
+
+/* Of a kind that the cluster may not have. */
+static int delete_all(const struct pass *pass, enum engine_kind kind, struct error *error)
+{
+    AUTO_JSON cJSON *list = NULL;
+    const cJSON *item;
+    int r = engine_list(pass->tenancy->engine, kind, pass->name, NULL, &list, error);
+    if (r < 0)
+        return r == -ERROR_NOT_FOUND ? 0 : r;
+    cJSON_ArrayForEach(item, json_member(list, "items"))
+    {
+        if (json_text(item, "metadata", "deletionTimestamp", NULL))
+            continue;
+        r = engine_delete(pass->tenancy->engine, kind, pass->name, json_text(item, "metadata", "name", NULL), NULL,
+                          error);
+        if (r < 0 && r != -ERROR_NOT_FOUND)
+            return r;
+    }
+    return 0;
+}
+
+/* KubeRay empties the Redis of a deleted RayCluster by a Job in its namespace, and lets go of it then; a namespace that
+ * is being deleted takes no Job. So such clusters go first, and before them what would make them again. 1: some are
+ * left. */
+static int remove_kept_clusters(const struct pass *pass, struct error *error)
+{
+    static const enum engine_kind kinds[] = {KIND_RAYSERVICE, KIND_RAYJOB, KIND_RAYCLUSTER};
+    AUTO_JSON cJSON *list = NULL;
+    const cJSON *item;
+    bool found = false;
+    int r = engine_list(pass->tenancy->engine, KIND_RAYCLUSTER, pass->name, NULL, &list, error);
+    cJSON_ArrayForEach(item, json_member(list, "items")) found |= has_finalizer(item, REDIS_FINALIZER);
+    for (size_t i = 0; r >= 0 && found && i < COUNT_OF(kinds); i++)
+        r = delete_all(pass, kinds[i], error);
+    return r >= 0 ? found : r == -ERROR_NOT_FOUND ? 0 : r;
 }
 
 static int remove_finalizer(struct pass *pass, struct error *error)
@@ -83,7 +131,9 @@ static int64_t remove_namespace(struct pass *pass, struct error *error)
     switch (namespace_standing(pass, namespace)) {
     case STANDING_MADE:
         if (!json_text(namespace, "metadata", "deletionTimestamp", NULL)) {
-            r = engine_delete(pass->tenancy->engine, KIND_NAMESPACE, NULL, pass->name, NULL, error);
+            r = remove_kept_clusters(pass, error);
+            if (r == 0)
+                r = engine_delete(pass->tenancy->engine, KIND_NAMESPACE, NULL, pass->name, NULL, error);
             if (r < 0 && r != -ERROR_NOT_FOUND)
                 return r;
         }

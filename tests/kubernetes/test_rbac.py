@@ -17,6 +17,8 @@ KEPT = {
     ("notebooks.kubeflow.org", "patch"): "a notebook that nobody uses is stopped",
     ("rayclusters.ray.io", "patch"): "a suspended cluster starts by a request (tests/conformance/test_kinds.py)",
     ("rayclusters.ray.io", "delete"): "one that has been suspended for long is deleted (test_ray_idle.py)",
+    ("rayjobs.ray.io", "delete"): "a deleted profile's go before what they would make again (test_workloads.py)",
+    ("rayservices.ray.io", "delete"): "a deleted profile's go before what they would make again (test_workloads.py)",
     ("serviceaccounts", "delete"): GIVEN_BACK,
     ("resourcequotas", "delete"): GIVEN_BACK,
     ("limitranges", "delete"): GIVEN_BACK,

@@ -226,6 +226,23 @@ def test_kubectls_ray_objects_are_listed_and_reachable(cluster, atelier, alice):
     assert atelier.call("GET", "/apis/ray.io/v1/namespaces/alice/rayclusters", token=carol)[0] == 404
 
 
+def test_a_profile_goes_with_clusters_whose_redis_must_be_emptied_first(cluster, atelier, alice):
+    """By a Job, which a namespace that is being deleted would refuse: KubeRay would wait for ever."""
+    assert atelier.call("POST", "/apis/kubeflow.org/v1/profiles", token=alice, body={
+        "apiVersion": "kubeflow.org/v1", "kind": "Profile", "metadata": {"name": "alice-2"}, "spec": {}})[0] == 201
+    house.wait_profile(cluster, "alice-2")
+    body = ray_cluster("rc5")
+    body["metadata"]["namespace"] = "alice-2"
+    body["spec"]["gcsFaultToleranceOptions"] = {"redisAddress": "redis:6379"}
+    status, answer = atelier.call("POST", "/apis/ray.io/v1/namespaces/alice-2/rayclusters", body, token=alice)
+    assert status == 201, answer
+    kept = cluster.wait("KubeRay keeps it", lambda: (cluster.get("raycluster", "rc5", "alice-2") or {"metadata": {}})
+                        ["metadata"].get("finalizers"))
+    assert kept == ["ray.io/gcs-ft-redis-cleanup-finalizer"]
+    assert atelier.call("DELETE", "/apis/kubeflow.org/v1/profiles/alice-2", token=alice)[0] == 200
+    cluster.wait("the profile is gone", lambda: not cluster.kubectl("get", "profile,ns", "-o", "name").count("alice-2"))
+
+
 def test_after_a_restart_all_goes_on_and_fits_restricted(cluster, atelier, alice):
     cluster.apply(notebook("nb9"))
     said(cluster, "nb9", "Running")

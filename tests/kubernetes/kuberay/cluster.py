@@ -206,10 +206,43 @@ def suspension_of(item, mine):
     return "RayClusterSuspended" if done and wanted else None
 
 
+FINALIZER = "ray.io/gcs-ft-redis-cleanup-finalizer"
+
+
+def keep_until_redis_is_empty(client, item):
+    """What KubeRay adds to a cluster with GCS fault tolerance, so that it can run a Job before that one is gone."""
+    meta = item["metadata"]
+    if "gcsFaultToleranceOptions" in item["spec"] and FINALIZER not in meta.get("finalizers", []):
+        client.merge("rayclusters", meta["namespace"], meta["name"],
+                     {"metadata": {"finalizers": meta.get("finalizers", []) + [FINALIZER]}})
+
+
+def let_go(client, item):
+    """Pods first, then the Job, which the API server refuses in a namespace that is going; here it empties nothing."""
+    meta = item["metadata"]
+    if FINALIZER not in meta.get("finalizers", []):
+        return None
+    mine = [p for p in client.list("pods", meta["namespace"], f"ray.io/cluster={meta['name']}") if api.owned_by(p, meta["uid"])]
+    for pod in mine:
+        client.delete("pods", meta["namespace"], pod["metadata"]["name"])
+    if mine:
+        return 0.5
+    head = pods.head(item, service_name(item))
+    client.make("jobs", meta["namespace"], {
+        "metadata": {"name": f"{meta['name']}-redis-cleanup", "ownerReferences": api.owner("RayCluster", item)},
+        "spec": {"suspend": True, "template": {"metadata": {}, "spec": {**head["spec"], "restartPolicy": "Never"}}}})
+    client.merge("rayclusters", meta["namespace"], meta["name"],
+                 {"metadata": {"finalizers": [name for name in meta["finalizers"] if name != FINALIZER]}})
+    return None
+
+
 def reconcile(client, item):
     meta = item["metadata"]
-    if "deletionTimestamp" in meta or item["spec"].get("managedBy", "").startswith("kueue"):
+    if item["spec"].get("managedBy", "").startswith("kueue"):
         return None
+    if "deletionTimestamp" in meta:
+        return let_go(client, item)
+    keep_until_redis_is_empty(client, item)
     wrong = mistake(item)
     if wrong:
         client.event(item, "RayCluster", *wrong, now())
