@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 
-#define TABLE_COLUMNS_MAX 12
-#define TABLE_CELL_MAX 256 /* bytes; longer cells are cut */
+#define TABLE_COLUMNS_MAX 16 /* of a kind at most one less: NAMESPACE may stand before them */
+#define TABLE_CELL_MAX 256   /* bytes; longer cells are cut */
 
 struct table;
 enum { TABLE_WIDE = 1, TABLE_COLOURS = 2 };
