@@ -94,7 +94,8 @@ def test_a_cluster_is_suspended_and_resumed(own):
     wait_for("no pod of it is left", lambda: not json.loads(own("get", "pods", "-o", "json"))["items"], 120, 1)
     wait_for("it says so", lambda: own.object("raycluster", "rc1")["status"].get("state") == "suspended", 60, 1)
     own("ray", "resume", "rc1", "--wait", timeout=400)
-    assert len(json.loads(own("get", "pods", "-o", "json"))["items"]) == 1
+    pods = json.loads(own("get", "pods", "-o", "json"))["items"]
+    assert sorted(p["metadata"]["labels"].get("ray.io/node-type", p["metadata"]["name"]) for p in pods) == ["head", "ray-gcs-store"]
 
 
 def test_a_notebook_is_given_more(own):
