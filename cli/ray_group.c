@@ -34,7 +34,9 @@ static bool selects(const struct call *call, const char *label)
 static int check_group(const struct call *call, const struct worker_group *group, struct error *error)
 {
     if (group->least > group->replicas || group->replicas > group->most)
-        return call_usage(error, "min, replicas and max of the workers must rise in that order: %lld, %lld, %lld",
+        return call_usage(error,
+                          "--min, --replicas and --max, or those of a --worker-group, must rise in that order: "
+                          "%lld, %lld, %lld",
                           (long long)group->least, (long long)group->replicas, (long long)group->most);
     if (!is_device(group->size.gpu_key))
         return call_usage(error,

@@ -153,7 +153,8 @@ def check_view(page, name, whole, schemes=("dark", "light")):
     assert page.evaluate(BASICS) == [], name
     for scheme in schemes:
         paint(page, scheme)
-        assert violations(page) == [], (name, scheme)
+        found = violations(page)
+        assert not found, (name, scheme, found)
         page.screenshot(path=SHOTS / f"20-{name}-1280-{scheme}.png", full_page=whole)
     for width, height in ((3840, 2160), (320, 640), (1280, 860)):
         page.set_viewport_size({"width": width, "height": height})

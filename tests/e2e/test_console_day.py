@@ -163,7 +163,7 @@ def test_a_cluster_s_form_says_all_that_is_sent(house, visit):
     page.get_by_label("Scale by itself").check()
     page.get_by_label("Remove a worker after idle seconds").fill("90")
     page.get_by_text("More", exact=True).click()
-    page.get_by_label("Environment").fill("MODE=fast\nEMPTY=")
+    page.get_by_label("Environment", exact=True).fill("MODE=fast\nEMPTY=")
     expect(page.get_by_text("The server would accept this.")).to_be_visible()
     button(page, "^show yaml$").click()
     area = page.get_by_label("Manifest (YAML or JSON)")

@@ -77,8 +77,9 @@ def test_a_job_keeps_it_and_afterwards_it_is_warned_and_suspended(own):
     assert "nobody used it" in status["reason"] and not status.get("idleStopAt") and status["lastActivity"]
     assert {"Idle", "StoppedIdle"} <= reasons(own)
     wait_for("no pods", lambda: not own.get("/api/v1/namespaces/alice/pods", ALICE).json["items"], 60)
-    audit = own.get("/api/atelier/v1/profiles/alice/audit", ALICE).json["items"]
-    assert [(entry["kind"], entry["name"]) for entry in audit if entry["action"] == "stop-idle"] == [("RayCluster", "rc")]
+    wait_for("it stands in the audit log", lambda: [
+        (entry["kind"], entry["name"]) for entry in own.get("/api/atelier/v1/profiles/alice/audit", ALICE).json["items"]
+        if entry["action"] == "stop-idle"] == [("RayCluster", "rc")], 5)
     assert own.get("/ray/alice/rc/", ALICE).status in (502, 503, 504)
 
 

@@ -161,7 +161,8 @@ def test_a_job_that_waits_for_it_keeps_it_and_then_it_is_deleted(own):
     assert own.http("DELETE", "/apis/ray.io/v1/namespaces/alice/rayjobs/waits", user=ALICE).status == 200
     wait_for("a warning", lambda: cluster_status(own).get("idleDeleteAt"), 60)
     wait_for("its end", lambda: own.get(f"{CLUSTERS}/rc", ALICE).status == 404, 60)
-    audit = own.get("/api/atelier/v1/profiles/alice/audit", ALICE).json["items"]
-    assert [entry["name"] for entry in audit if entry["action"] == "delete-idle"] == ["rc"]
+    wait_for("it stands in the audit log", lambda: [
+        entry["name"] for entry in own.get("/api/atelier/v1/profiles/alice/audit", ALICE).json["items"]
+        if entry["action"] == "delete-idle"] == ["rc"], 5)
     wait_for("no grant on it", lambda: not any(
         member.get("resource") for member in own.get("/api/atelier/v1/profiles/alice/members", ALICE).json["items"]), 20)

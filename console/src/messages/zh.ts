@@ -83,7 +83,7 @@ export const zh: Messages = {
     group: "组名", groupTitle: (at) => `工作节点，第 ${at} 组`, addGroup: "添加一组", removeGroup: (name) => `移除 ${name} 组`, workerCpu: "工作节点 CPU", workerMemory: "工作节点内存", workerGpu: "工作节点 GPU",
     replicas: "副本数", min: "最少", max: "最多", autoscale: "自动扩缩容", autoscaleHint: "Ray 按任务的需要，在最少与最多之间增减工作节点。", idle: "空闲多少秒后移除工作节点", replicasOf: (name) => `${name} 的副本数`, between: (min, max) => `介于 ${min} 和 ${max} 之间`, any: "不限",
     fromNotebook: "从本空间的笔记本", fromLaptop: "从装有 Ray 的电脑", tokenFirst: "请先在“令牌”页面创建令牌，并替换下面的 TOKEN。", python: "Python 代码", shell: "命令行",
-    overGrpc: "直接通过 gRPC", grpcTells: "使用同一个令牌。“atelier ca > ca.crt”写出此处信任的证书；若证书由公共机构签发则不需要。", client: "Ray Client", serveGrpc: "Serve 的 gRPC",
+    overGrpc: "直接通过 gRPC", grpcTells: "使用同一个令牌。“atelier ca > ca.crt”写出此处信任的证书；若证书由公共机构签发则不需要。", client: "Ray Client 客户端", serveGrpc: "Serve 的 gRPC",
     nodes: "节点", noNodes: "目前没有节点。", node: "节点", restarts: "重启次数", warning: "作业和内存中的一切都会丢失。",
     envHint: "每行一个：NAME=value，对所有节点生效。", labels: "集群的标签", labelsOf: (who) => `Pod 标签：${who}`, where: (who) => `${who}：可以在哪里运行`,
     selectorOf: (who) => `节点选择器：${who}`, selectorHint: "每行一个：NAME=value，节点必须具有的标签。在单机上不起作用。", tolerationsOf: (who) => `容忍：${who}`, tolerationsHint: "每行一个：key=value:Effect，写法同污点。在单机上不起作用。",
