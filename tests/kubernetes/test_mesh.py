@@ -1,0 +1,217 @@
+"""Atelier behind a real Istio: istiod makes of the chart's objects, and of those that atelierd makes, what a real Envoy takes, and
+requests through that Envoy are decided as atelierd decides. `make test-mesh`: building istiod takes minutes."""
+import http.client
+import json
+
+import chart
+import mesh
+import pytest
+import service
+from mesh import Echo, Gateway, Istiod
+
+HOST, INGRESS = "atelier.example.com", "istio-ingress"
+SETTINGS = ["baseDomain=" + HOST, "adminEmail=admin@example.com", "istio.enabled=true", "istio.tlsAtLoadBalancer=true",
+            "istio.ingressPrincipal=cluster.local/ns/istio-ingress/sa/istio-ingressgateway", "istio.extAuthz.enabled=true",
+            f"istio.extAuthz.gatewayNamespace={INGRESS}", "settings.istio_gateway=atelier-system/atelier"]
+OURS = ("Gateway", "VirtualService", "DestinationRule", "AuthorizationPolicy")
+NOTEBOOK = {"apiVersion": "kubeflow.org/v1", "kind": "Notebook", "metadata": {"name": "nb"}, "spec": {"template": {"spec": {
+    "containers": [{"name": "nb", "image": "jupyter/base"}]}}}}
+CLUSTER = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "rc"}, "spec": {
+    "suspend": True, "rayVersion": "2.60.0", "headGroupSpec": {"rayStartParams": {}, "template": {"spec": {
+        "containers": [{"name": "ray-head", "image": "ray-2.60"}]}}}}}
+BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+
+
+@pytest.fixture(scope="module")
+def tools():
+    if not mesh.is_built():
+        pytest.skip("istiod is not built; make test-mesh builds it, which takes minutes")
+
+
+@pytest.fixture(scope="module")
+def house(tools):
+    check, rendered = service.free_port(), chart.objects(settings=SETTINGS)
+    pod = chart.find(rendered, "Deployment", "atelier")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    said = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+    made = service.Service("--controllers", ATELIER_CHECK_LISTEN=f"127.0.0.1:{check}", **{
+        name: said[name] for name in ("ATELIER_BASE_DOMAIN", "ATELIER_NAMESPACE", "ATELIER_ISTIO_GATEWAY", "ATELIER_ISTIO_PORT")})
+    try:
+        made.ports = {"http": made.first.port, "https": made.first.tls_port, "check": check}
+        assert set(made.ports) <= {port["name"] for port in container["ports"]}, container["ports"]
+        made.rendered = [item for item in rendered if item["kind"] in (*OURS, "Service")]
+        made.alice, made.bob = made.person("alice"), made.person("bob")
+        made.profile("alice", made.alice.email)
+        for item in (NOTEBOOK, CLUSTER):
+            made.alice.kubectl("-n", "alice", "create", "-f", "-", text_in=json.dumps(item))
+        for namespace in ("istio-system", INGRESS):
+            made.cluster.kubectl("create", "namespace", namespace)
+        put(made, *made.rendered, entry("atelierd", "atelier-system", pod["metadata"]["labels"], made.ports))
+        yield made
+    finally:
+        made.close()
+
+
+def put(house, *items):
+    house.cluster.kubectl("apply", "-f", "-", text_in="\n---\n".join(json.dumps(item) for item in items))
+
+
+def entry(name, namespace, labels, ports):
+    """There are no nodes, so pods' addresses and ports are given by hand; a Service finds them by its selector."""
+    return {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"address": "127.0.0.1", "labels": labels, "ports": ports}}
+
+
+@pytest.fixture(scope="module")
+def istiod(house):
+    made = Istiod(house.cluster)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(house, istiod):
+    made = Gateway(house.cluster, istiod, INGRESS)
+    yield made
+    made.close()
+
+
+def ask(gateway, target, token=None, method="GET", host=HOST, https=True, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    try:
+        send = {"Host": host, **({"X-Forwarded-Proto": "https"} if https else {}),
+                **({"Authorization": f"Bearer {token}"} if token else {}),
+                **{name.replace("_", "-"): value for name, value in headers.items()}}
+        connection.request(method, target, headers=send)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def tenants(house):
+    """What atelierd itself made of Istio's kinds."""
+    def made():
+        found = json.loads(house.cluster.kubectl("get", "authorizationpolicies,virtualservices", "-n", "alice", "-o", "json"))["items"]
+        return found if {item["kind"] for item in found} == {"AuthorizationPolicy", "VirtualService"} else None
+    return service.eventually("a profile's policies and a notebook's route", made, 60)
+
+
+def test_istiod_finds_nothing_wrong(house, istiod):
+    """Its admission webhook, asked about each object: the chart's, and those of a profile and a notebook."""
+    items = [item for item in house.rendered if item["kind"] in OURS] + tenants(house)
+    assert {item["kind"] for item in items} == set(OURS) and len(items) >= 7, [item["metadata"]["name"] for item in items]
+    for item in items:
+        assert istiod.validate(item) == (True, [""]), item
+    wrong = json.loads(json.dumps(next(item for item in items if item["kind"] == "AuthorizationPolicy")))
+    wrong["spec"] = {"action": "ALLOW", "rules": [{"from": [{"source": {}}]}]}
+    assert not istiod.validate(wrong)[0]
+
+
+def test_envoy_takes_all_that_istiod_makes_of_it(house, gateway, istiod):
+    tenants(house)
+    routes = service.eventually("both routes", lambda: gateway.routes() if "/notebook/alice/nb/" in json.dumps(gateway.routes()) else None)
+    assert {HOST, f"*.{HOST}"} <= set(routes), routes.keys()
+    for domain in (HOST, f"*.{HOST}"):
+        clusters = {json.dumps(one["match"], sort_keys=True): one["route"] for one in routes[domain]}
+        assert all(one["timeout"] == "0s" for one in clusters.values()), clusters
+        # Whichever route matches, atelierd sees the browser's side as it is: TLS.
+        assert {one["cluster"] for one in clusters.values()} == {"outbound|443||atelier.atelier-system.svc.cluster.local"}, clusters
+    names = [one["name"] for one in gateway.filters()]
+    assert "envoy.filters.http.ext_authz" in names and "envoy.filters.http.rbac" in names, names
+    check = next(one["typed_config"] for one in gateway.filters() if one["name"] == "envoy.filters.http.ext_authz")
+    assert not check.get("failure_mode_allow") and check["http_service"]["server_uri"]["cluster"] == \
+        "outbound|9466||atelier-check.atelier-system.svc.cluster.local", check
+    (cluster,) = [one["cluster"] for one in gateway.config("dynamic_active_clusters")
+                  if one["cluster"]["name"] == "outbound|443||atelier.atelier-system.svc.cluster.local"]
+    assert "transport_socket" in cluster or "transport_socket_matches" in cluster, cluster
+    assert not gateway.rejected(), gateway.said()
+
+
+def test_requests_are_decided(house, gateway):
+    alice, bob, asked = house.alice.token, house.bob.token, gateway.checks()
+    service.eventually("the console", lambda: ask(gateway, "/signin", **BROWSER)[0] == 200)
+    assert ask(gateway, "/api/atelier/v1/whoami")[0] == 401
+    assert json.loads(ask(gateway, "/api/atelier/v1/whoami", alice)[2])["email"] == house.alice.email
+    # Nothing runs here: a member is told so by atelierd, and all others are stopped before.
+    nb = "/notebook/alice/nb/api"
+    assert ask(gateway, nb, alice)[0] == 503
+    assert ask(gateway, nb, bob)[0] == 404
+    assert ask(gateway, nb)[0] == 401
+    status, headers, _ = ask(gateway, nb, **BROWSER)
+    assert status == 302 and headers["location"].startswith("/signin?next="), headers
+    assert ask(gateway, nb, bob, host=f"notebook-nb--alice.{HOST}")[0] == 401  # tokens do not count on workloads' own hosts
+    assert ask(gateway, nb, alice, host="evil.example")[0] == 404  # no route of ours
+    passed, refused = (now - before for now, before in zip(gateway.checks(), asked))
+    assert passed >= 4 and refused == 4, (passed, refused)
+
+
+def test_a_session_counts_on_both_sides(house, gateway):
+    """By cookie, which is another one under TLS: the check and atelierd must agree that the browser's side is TLS."""
+    link = house.first.cli("user", "create", "carol@example.com").strip()
+    status, headers, _ = ask(gateway, "/auth/link/" + link.rsplit("/", 1)[1])
+    assert status in (302, 303) and headers["set-cookie"].startswith("__Host-"), (status, headers)
+    cookie = headers["set-cookie"].split(";")[0]
+    assert json.loads(ask(gateway, "/api/atelier/v1/whoami", Cookie=cookie)[2])["email"] == "carol@example.com"
+    status, headers, _ = ask(gateway, "/notebook/alice/nb/lab", Cookie=cookie, **BROWSER)
+    assert status == 404, headers
+
+
+@pytest.fixture(scope="module")
+def past(house, gateway):
+    """A route of an operator's own, as docs/gke.md advises: past atelierd, to what has no decision of its own."""
+    echo = Echo()
+    put(house, entry("app", "alice", {"app": "app"}, {"http": echo.port}),
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app", "namespace": "alice"}, "spec": {
+            "selector": {"app": "app"}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}},
+        {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "app", "namespace": "alice"}, "spec": {
+            "hosts": [HOST], "gateways": ["atelier-system/atelier"], "http": [{
+                "match": [{"uri": {"prefix": "/serve/alice/rc/"}}], "headers": {"request": {"remove": ["authorization", "cookie"]}},
+                "route": [{"destination": {"host": "app.alice.svc.cluster.local", "port": {"number": 80}}}]}]}})
+    service.eventually("the route", lambda: "/serve/alice/rc/" in json.dumps(gateway.routes()))
+    service.eventually("a way for alice", lambda: ask(gateway, "/serve/alice/rc/x", house.alice.token)[0] == 200, 10)
+    yield echo
+    echo.close()
+
+
+def test_a_route_past_atelierd_is_guarded_by_the_check(house, gateway, past):
+    before = len(past.seen)
+    assert ask(gateway, "/serve/alice/rc/x", house.alice.token, X_Atelier_User="bob@example.com", Cookie="a=b")[0] == 200
+    (seen,) = past.seen[before:]
+    assert seen.get("x-atelier-user") == house.alice.email and not {"authorization", "cookie"} & set(seen), seen
+    assert ask(gateway, "/serve/alice/rc/x", house.bob.token)[0] == 404
+    assert ask(gateway, "/serve/alice/rc/x")[0] == 401
+    assert ask(gateway, "/serve/alice/rc/x", **BROWSER)[0] == 302
+    assert len(past.seen) == before + 1
+
+
+def test_access_that_is_taken_back_is_gone(house, gateway, past):
+    bob, ways = house.bob, {"/notebook/alice/nb/api": 503, "/serve/alice/rc/x": 200}
+    house.first.cli("share", "alice", bob.email, "--role", "editor")
+    for way, status in ways.items():
+        service.eventually("bob passes", lambda: ask(gateway, way, bob.token)[0] == status, 10)
+    house.first.cli("unshare", "alice", bob.email)
+    for way in ways:
+        service.eventually("bob is refused", lambda: ask(gateway, way, bob.token)[0] == 404, 5)
+
+
+def test_without_atelierd_nothing_passes(house, gateway, past):
+    """Nobody answers the check: closed, for what atelierd would decide too."""
+    ways = ("/api/atelier/v1/whoami", "/serve/alice/rc/x")
+    assert [ask(gateway, way, house.alice.token)[0] for way in ways] == [200, 200]
+    patch(house, service.free_port())
+    for way in ways:
+        service.eventually("requests are refused", lambda: ask(gateway, way, house.alice.token)[0] == 403)
+    patch(house, house.ports["check"])
+    service.eventually("requests pass again", lambda: ask(gateway, "/signin", **BROWSER)[0] == 200)
+
+
+def patch(house, port):
+    house.cluster.kubectl("-n", "atelier-system", "patch", "workloadentry", "atelierd", "--type", "merge", "-p",
+                          json.dumps({"spec": {"ports": {"check": port}}}))
+
+
+def test_nothing_was_refused_on_the_way(gateway, istiod):
+    """After all of the above; the last in this file."""
+    assert gateway.accepted() > 0 and not gateway.rejected(), gateway.said()
+    assert not istiod.rejections(), istiod.said()
