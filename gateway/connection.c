@@ -100,6 +100,7 @@ void connection_open(struct loop *loop, const struct listener *listener, int fd,
     }
     connection->magic = MAGIC;
     connection->listener = kind;
+    connection->outer_tls = kind == LISTENER_MAIN && loop->gateway->options.tls.outside;
     memcpy(connection->door, listener->door, sizeof(connection->door));
     connection->timer.fire = on_timer;
     describe_peer(peer, connection->peer, sizeof(connection->peer));

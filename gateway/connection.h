@@ -75,7 +75,7 @@ struct connection {
     enum listener_kind listener;
     bool close_after; /* the answer under way is the last one */
     bool heading;     /* the head's deadline is set */
-    bool outer_tls;   /* LISTENER_CHECK: the request that is asked about came by https */
+    bool outer_tls;   /* TLS ended before it came here; LISTENER_CHECK: that of the request that is asked about */
     uint16_t turn;    /* requests since others had their turn */
     struct link all, idle;
     struct timer timer;

@@ -449,7 +449,7 @@ static bool goes_to_https(const struct connection *connection)
 {
     struct slice path = connection->exchange->request.path;
     return connection->listener == LISTENER_MAIN && connection->io.loop->gateway->https_redirect &&
-           !slice_is(path, "/healthz") && !slice_is(path, "/readyz");
+           !connection_is_secure(connection) && !slice_is(path, "/healthz") && !slice_is(path, "/readyz");
 }
 
 /* Whoever asks is nobody: what is answered holds for every caller. */

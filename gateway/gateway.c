@@ -119,7 +119,8 @@ static struct gateway_tls copy_tls(const struct gateway_tls *tls)
                                 .certificate_file = memory_text(tls->certificate_file ? tls->certificate_file : ""),
                                 .key_file = memory_text(tls->key_file ? tls->key_file : ""),
                                 .directory = memory_text(tls->directory ? tls->directory : ""),
-                                .redirect = tls->redirect};
+                                .redirect = tls->redirect,
+                                .outside = tls->outside};
 }
 
 static void free_options(const struct gateway_options *options)

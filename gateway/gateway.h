@@ -160,6 +160,7 @@ struct gateway_tls {
         *key_file;         /* PEM; both "" or NULL: certificates of the installation's own authority */
     const char *directory; /* where that authority is kept: ca.crt and ca.key, made when they are not there */
     bool redirect;         /* http answers 308 to https, but for /healthz and /readyz */
+    bool outside;          /* http comes from a proxy that ended TLS: cookies, links and origins are those of https */
 };
 struct gateway_options {
     struct auth *auth;

@@ -74,3 +74,23 @@ def test_the_command_line_verifies_too(own):
     assert trusted.returncode == 0 and ALICE in trusted.stdout, trusted
     untrusted = whoami()
     assert untrusted.returncode == 1 and ALICE not in untrusted.stdout and "certificate" in untrusted.stderr, untrusted
+
+
+def test_http_from_a_proxy_that_ended_tls_counts_as_https(own):
+    """No redirect round in a circle, and https's cookie and origin: those of http do not count."""
+    own.down()
+    own.env["ATELIER_TLS_OUTSIDE"] = "1"
+    own.up()
+    link = own.cli("user", "create", "carol@example.com").stdout.strip()
+    opened = own.get("/auth/link/" + link.rsplit("/", 1)[1])
+    cookie = opened.headers["set-cookie"]
+    assert opened.status in (302, 303) and cookie.startswith("__Host-atelier_session=") and "; Secure" in cookie, opened
+    cookie = cookie.split(";")[0]
+    me = own.get("/api/atelier/v1/whoami", headers={"Cookie": cookie}).json
+    assert me["email"] == "carol@example.com"
+    assert own.get("/api/atelier/v1/whoami", headers={"Cookie": cookie.removeprefix("__Host-")}).status == 401
+
+    def post(scheme):
+        return own.http("POST", "/api/atelier/v1/nothing", headers={
+            "Cookie": cookie, "Origin": f"{scheme}://127.0.0.1:{own.port}", "X-Atelier-CSRF": me["csrf"]}).status
+    assert (post("https"), post("http")) == (404, 403)
