@@ -74,8 +74,6 @@
       "kubernetes: ranges that pods may reach all the same")                                                           \
     X(istio_gateway, "ATELIER_ISTIO_GATEWAY", TEXT, "", 0, 127, false,                                                 \
       "kubernetes: Istio gateway (namespace/name) at which notebooks' paths lead here; empty: none")                   \
-    X(istio_port, "ATELIER_ISTIO_PORT", INTEGER, "80", 1, 65535, false,                                                \
-      "kubernetes: port of the Service atelier to which they lead; 443 where TLS ends at the gateway or before it")    \
     X(check_listen, "ATELIER_CHECK_LISTEN", ADDRESS, "", 0, 64, false,                                                 \
       "address and port (http) where a proxy in front asks whether a request may pass (Envoy's ext_authz); empty: "    \
       "none")                                                                                                          \

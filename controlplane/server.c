@@ -87,10 +87,8 @@ static int open_rooms(struct server *server, struct error *error)
         .egress_allow = given(config->egress_allow.text),
     };
     status = tenancy_new(&tenancy, &server->tenancy, error);
-    struct notebooks_options notebooks = {.engine = server->engine,
-                                          .istio_gateway = config->istio_gateway.text,
-                                          .istio_port = config->istio_port.number,
-                                          .namespace = config->namespace.text};
+    struct notebooks_options notebooks = {
+        .engine = server->engine, .istio_gateway = config->istio_gateway.text, .namespace = config->namespace.text};
     if (status == 0)
         status = notebooks_new(&notebooks, &server->notebooks, error);
     if (status == 0)

@@ -25,7 +25,6 @@ struct notebooks {
     struct follow *follow;
     char *istio_gateway; /* NULL: no VirtualServices */
     char *host;          /* of this platform's Service */
-    int64_t port;        /* of it, for the gateway */
 };
 
 /* notebooks.c: one pass over one notebook. Returns milliseconds until it is worth another look, 0: not before something

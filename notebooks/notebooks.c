@@ -279,7 +279,7 @@ static int pass_virtualservice(struct pass *pass, struct error *error)
     const cJSON *is = view.object;
     if (notebooks->istio_gateway) {
         AUTO_JSON cJSON *wanted =
-            notebook_render_virtualservice(pass->notebook, notebooks->istio_gateway, notebooks->host, notebooks->port);
+            notebook_render_virtualservice(pass->notebook, notebooks->istio_gateway, notebooks->host);
         return pass_apply(pass, KIND_VIRTUALSERVICE, is, wanted, error);
     }
     const char *manager = json_text_or("", is, "metadata", "labels", "app.kubernetes.io/managed-by", NULL);
@@ -482,7 +482,6 @@ int notebooks_new(const struct notebooks_options *options, struct notebooks **re
     notebooks->engine = options->engine;
     if (options->istio_gateway && *options->istio_gateway)
         notebooks->istio_gateway = memory_text(options->istio_gateway);
-    notebooks->port = options->istio_port > 0 ? options->istio_port : 80;
     notebooks->host =
         memory_format("atelier.%s.svc.cluster.local", options->namespace ? options->namespace : "atelier-system");
     unsigned workers = engine_traits(options->engine)->reconcilers;

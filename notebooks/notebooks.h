@@ -20,7 +20,6 @@ struct notebooks_options {
     /* Where Istio's VirtualServices exist: the gateway ("namespace/name") at which each notebook's path leads to this
      * platform's own Service, instead of past it as Kubeflow's controller had it. NULL or "": none are made. */
     const char *istio_gateway;
-    int64_t istio_port;    /* of that Service; 443 where TLS ends outside, or cookies would be plain http's. 0: 80 */
     const char *namespace; /* of this platform's Service "atelier" */
 };
 int notebooks_new(const struct notebooks_options *options, struct notebooks **ret,

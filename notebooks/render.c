@@ -91,7 +91,7 @@ char *notebook_virtualservice_name(const cJSON *notebook)
                          notebook_name(notebook));
 }
 
-cJSON *notebook_render_virtualservice(const cJSON *notebook, const char *gateway, const char *host, int64_t port)
+cJSON *notebook_render_virtualservice(const cJSON *notebook, const char *gateway, const char *host)
 {
     AUTO_FREE char *name = notebook_virtualservice_name(notebook);
     AUTO_FREE char *prefix = memory_format(
@@ -106,7 +106,7 @@ cJSON *notebook_render_virtualservice(const cJSON *notebook, const char *gateway
     /* No timeout, which is Istio's default and the only way to say so: WebSockets have no end of their own. */
     cJSON *destination = json_object_in(json_push(json_set(http, "route", json_array()), json_object()), "destination");
     json_set_text(destination, "host", host);
-    json_set_i64(json_object_in(destination, "port"), "number", port);
+    json_set_i64(json_object_in(destination, "port"), "number", 80);
     return service;
 }
 

@@ -31,7 +31,7 @@ cJSON *notebook_render_secret(const cJSON *notebook);
 cJSON *notebook_render_service(const cJSON *notebook);
 /* Kubeflow's name and path; but they lead to <host>, which decides who may go on to the notebook. */
 char *notebook_virtualservice_name(const cJSON *notebook); /* malloc'ed */
-cJSON *notebook_render_virtualservice(const cJSON *notebook, const char *gateway, const char *host, int64_t port);
+cJSON *notebook_render_virtualservice(const cJSON *notebook, const char *gateway, const char *host);
 /* What a pod stands on, apart from the Notebook itself. */
 struct notebook_ground {
     const char *secret_uid;   /* of the Secret in force */

@@ -13,6 +13,7 @@ import urllib.request
 
 import chart
 import yaml
+from mesh_identity import Secrets
 from service import eventually, free_port
 
 ENVOY = pathlib.Path(sys.executable).parent / "envoy"
@@ -50,13 +51,21 @@ def fetch(url, body=None):
         return 0, str(error)
 
 
+def close_if_not(started, what):
+    try:
+        eventually(what, started.is_ready, 90)
+    except BaseException:
+        started.close()
+        raise
+
+
 class Istiod:
-    """pilot-discovery with an administrator's kubeconfig, without a certificate authority: nothing here speaks mutual TLS."""
+    """pilot-discovery with an administrator's kubeconfig, without a certificate authority: mesh_identity.py is one."""
 
     def __init__(self, cluster):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-istiod-"))
         self.http, self.xds, monitoring, control = (free_port() for _ in range(4))
-        mesh = {**provider(), "enableAutoMtls": False, "rootNamespace": "istio-system", "accessLogFile": "",
+        mesh = {**provider(), "rootNamespace": "istio-system", "accessLogFile": "",
                 "defaultConfig": {**provider().get("defaultConfig", {}), "discoveryAddress": f"127.0.0.1:{self.xds}"}}
         (self.folder / "mesh").write_text(yaml.safe_dump(mesh))
         settings = {**os.environ, **WITHOUT, "POD_NAME": "istiod-test", "POD_NAMESPACE": "istio-system", "ENABLE_CA_SERVER": "false",
@@ -71,7 +80,7 @@ class Istiod:
              "--ctrlz_address", "127.0.0.1", "--ctrlz_port", str(control)],
             env=settings, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.monitoring = monitoring
-        eventually("istiod is ready", self.is_ready, 90)
+        close_if_not(self, "istiod is ready")
 
     def is_ready(self):
         assert self.process.poll() is None, self.said()
@@ -106,41 +115,37 @@ class Istiod:
         shutil.rmtree(self.folder)
 
 
-class Gateway:
-    """Envoy, with all it does from istiod; its listener is moved to a port of ours on loopback."""
+def grpc_cluster(name, port):
+    return {"name": name, "type": "STATIC", "connect_timeout": "1s",
+            "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}}}},
+            "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {
+                "socket_address": {"address": "127.0.0.1", "port_value": port}}}}]}]}}
 
-    def __init__(self, cluster, istiod, namespace):
-        self.cluster, self.namespace = cluster, namespace
-        self.port, self.admin = free_port(), free_port()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-gateway-"))
-        address = {"socket_address": {"address": "127.0.0.1", "port_value": self.port}}
-        cluster.kubectl("apply", "-f", "-", text_in=json.dumps({
-            "apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
-            "metadata": {"name": "loopback", "namespace": namespace}, "spec": {
-                "workloadSelector": {"labels": GATEWAY}, "configPatches": [{
-                    "applyTo": "LISTENER", "match": {"context": "GATEWAY"},
-                    "patch": {"operation": "MERGE", "value": {"address": address}}}]}}))
+
+class Proxy:
+    """An Envoy that does all it does from istiod, as a pod's with these labels and this service account."""
+
+    def __init__(self, istiod, authority, kind, address, namespace, account, labels, **metadata):
+        self.admin = free_port()
+        self.secrets = Secrets(authority.secrets(namespace, account))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-proxy-"))
         grpc = {"grpc_services": [{"envoy_grpc": {"cluster_name": "xds-grpc"}}], "api_type": "GRPC", "transport_api_version": "V3",
                 "set_node_on_first_message_only": True}
         bootstrap = {
-            "node": {"id": f"router~127.0.0.1~gateway-0.{namespace}~{namespace}.svc.cluster.local", "cluster": "gateway",
-                     "metadata": {"NAME": "gateway-0", "NAMESPACE": namespace, "LABELS": GATEWAY, "CLUSTER_ID": "Kubernetes",
-                                  "PROXY_CONFIG": provider().get("defaultConfig", {})}},
+            "node": {"id": f"{kind}~{address}~{account}-0.{namespace}~{namespace}.svc.cluster.local", "cluster": account,
+                     "metadata": {"NAME": f"{account}-0", "NAMESPACE": namespace, "SERVICE_ACCOUNT": account, "LABELS": labels,
+                                  "CLUSTER_ID": "Kubernetes", "PROXY_CONFIG": provider().get("defaultConfig", {}), **metadata}},
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin}}},
             "dynamic_resources": {"ads_config": grpc, "lds_config": {"ads": {}, "resource_api_version": "V3"},
                                   "cds_config": {"ads": {}, "resource_api_version": "V3"}},
-            "static_resources": {"clusters": [{
-                "name": "xds-grpc", "type": "STATIC", "connect_timeout": "1s",
-                "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                    "explicit_http_config": {"http2_protocol_options": {}}}},
-                "load_assignment": {"cluster_name": "xds-grpc", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {
-                    "socket_address": {"address": "127.0.0.1", "port_value": istiod.xds}}}}]}]}}]}}
+            "static_resources": {"clusters": [grpc_cluster("xds-grpc", istiod.xds), grpc_cluster("sds-grpc", self.secrets.port)]}}
         (self.folder / "envoy.json").write_text(json.dumps(bootstrap))
         self.log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen([ENVOY, "-c", self.folder / "envoy.json", "--concurrency", "1", "--disable-hot-restart",
                                          "-l", "warning"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        eventually("the gateway has its listener", self.is_ready, 60)
+        close_if_not(self, "the proxy has its listener")
 
     def said(self):
         return (self.folder / "log").read_text()[-4000:]
@@ -189,8 +194,37 @@ class Gateway:
     def close(self):
         self.process.kill()
         self.process.wait()
+        self.secrets.close()
         self.log.close()
         shutil.rmtree(self.folder)
+
+
+class Gateway(Proxy):
+    """The ingress gateway; its listener is moved to a port of ours on loopback."""
+
+    def __init__(self, cluster, istiod, authority, namespace):
+        self.port = free_port()
+        address = {"socket_address": {"address": "127.0.0.1", "port_value": self.port}}
+        cluster.kubectl("apply", "-f", "-", text_in=json.dumps({
+            "apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
+            "metadata": {"name": "loopback", "namespace": namespace}, "spec": {
+                "workloadSelector": {"labels": GATEWAY}, "configPatches": [{
+                    "applyTo": "LISTENER", "match": {"context": "GATEWAY"},
+                    "patch": {"operation": "MERGE", "value": {"address": address}}}]}}))
+        super().__init__(istiod, authority, "router", "127.0.0.1", namespace, "istio-ingressgateway", GATEWAY)
+
+
+class Sidecar(Proxy):
+    """Before a pod's ports, {name: (port, protocol)} on 127.0.0.1: the same ports on <address>. Nothing is redirected to it, and it
+    lets nothing out."""
+
+    def __init__(self, cluster, istiod, authority, address, namespace, account, labels, ports):
+        cluster.kubectl("apply", "-f", "-", text_in=json.dumps({
+            "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": account, "namespace": namespace}, "spec": {
+                "workloadSelector": {"labels": labels}, "egress": [{"hosts": ["~/*"]}],
+                "ingress": [{"port": {"number": port, "protocol": protocol, "name": name}, "bind": address,
+                             "defaultEndpoint": f"127.0.0.1:{port}"} for name, (port, protocol) in ports.items()]}}))
+        super().__init__(istiod, authority, "sidecar", address, namespace, account, labels, INTERCEPTION_MODE="NONE")
 
 
 class Echo:

@@ -1,5 +1,11 @@
 """Atelier behind a real Istio: istiod makes of the chart's objects, and of those that atelierd makes, what a real Envoy takes, and
-requests through that Envoy are decided as atelierd decides. `make test-mesh`: building istiod takes minutes."""
+requests through that Envoy are decided as atelierd decides. `make test-mesh`: building istiod takes minutes.
+
+Three Envoys: the ingress gateway, a sidecar before atelierd and one before a profile's pod, each with a certificate of its own, so
+that it is mutual TLS between them and Istio's policies see who asks. Not as in a cluster: nothing redirects connections to the
+sidecars, which listen on 127.0.0.2 and 127.0.0.3 (Sidecar, captureMode NONE); WorkloadEntries stand for pods; the mesh's authority
+is mesh_identity.py; and Istio's own filters, which a plain Envoy lacks (metadata exchange between peers and ALPN, neither of which
+decides anything), are off."""
 import http.client
 import json
 
@@ -7,13 +13,16 @@ import chart
 import mesh
 import pytest
 import service
-from mesh import Echo, Gateway, Istiod
+from mesh import Echo, Gateway, Istiod, Sidecar
+from mesh_identity import Authority
 
 HOST, INGRESS = "atelier.example.com", "istio-ingress"
+ATELIERD, APP = "127.0.0.2", "127.0.0.3"  # where their sidecars listen
 SETTINGS = ["baseDomain=" + HOST, "adminEmail=admin@example.com", "istio.enabled=true", "istio.tlsAtLoadBalancer=true",
             "istio.ingressPrincipal=cluster.local/ns/istio-ingress/sa/istio-ingressgateway", "istio.extAuthz.enabled=true",
-            f"istio.extAuthz.gatewayNamespace={INGRESS}", "settings.istio_gateway=atelier-system/atelier"]
-OURS = ("Gateway", "VirtualService", "DestinationRule", "AuthorizationPolicy")
+            f"istio.extAuthz.gatewayNamespace={INGRESS}", f"settings.gateway_namespaces={INGRESS}",
+            "settings.istio_gateway=atelier-system/atelier"]
+OURS = ("Gateway", "VirtualService", "AuthorizationPolicy")
 NOTEBOOK = {"apiVersion": "kubeflow.org/v1", "kind": "Notebook", "metadata": {"name": "nb"}, "spec": {"template": {"spec": {
     "containers": [{"name": "nb", "image": "jupyter/base"}]}}}}
 CLUSTER = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "rc"}, "spec": {
@@ -35,7 +44,8 @@ def house(tools):
     (container,) = pod["spec"]["containers"]
     said = {one["name"]: one["value"] for one in container["env"] if "value" in one}
     made = service.Service("--controllers", ATELIER_CHECK_LISTEN=f"127.0.0.1:{check}", **{
-        name: said[name] for name in ("ATELIER_BASE_DOMAIN", "ATELIER_NAMESPACE", "ATELIER_ISTIO_GATEWAY", "ATELIER_ISTIO_PORT")})
+        name: said[name] for name in ("ATELIER_BASE_DOMAIN", "ATELIER_NAMESPACE", "ATELIER_ISTIO_GATEWAY", "ATELIER_TLS_OUTSIDE",
+                                           "ATELIER_GATEWAY_NAMESPACES")})
     try:
         made.ports = {"http": made.first.port, "https": made.first.tls_port, "check": check}
         assert set(made.ports) <= {port["name"] for port in container["ports"]}, container["ports"]
@@ -46,7 +56,8 @@ def house(tools):
             made.alice.kubectl("-n", "alice", "create", "-f", "-", text_in=json.dumps(item))
         for namespace in ("istio-system", INGRESS):
             made.cluster.kubectl("create", "namespace", namespace)
-        put(made, *made.rendered, entry("atelierd", "atelier-system", pod["metadata"]["labels"], made.ports))
+        made.labels = pod["metadata"]["labels"]
+        put(made, *made.rendered, entry("atelierd", "atelier-system", made.labels, made.ports, ATELIERD, "atelier"))
         yield made
     finally:
         made.close()
@@ -56,10 +67,12 @@ def put(house, *items):
     house.cluster.kubectl("apply", "-f", "-", text_in="\n---\n".join(json.dumps(item) for item in items))
 
 
-def entry(name, namespace, labels, ports):
-    """There are no nodes, so pods' addresses and ports are given by hand; a Service finds them by its selector."""
-    return {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": {"name": name, "namespace": namespace},
-            "spec": {"address": "127.0.0.1", "labels": labels, "ports": ports}}
+def entry(name, namespace, labels, ports, address="127.0.0.1", account=None):
+    """There are no nodes, so pods' addresses and ports are given by hand; a Service finds them by its selector. With an account:
+    behind a sidecar."""
+    proxied = {"security.istio.io/tlsMode": "istio"} if account else {}
+    return {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": {"name": name, "namespace": namespace}, "spec": {
+        "address": address, "labels": {**labels, **proxied}, "ports": ports, **({"serviceAccount": account} if account else {})}}
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +83,25 @@ def istiod(house):
 
 
 @pytest.fixture(scope="module")
-def gateway(house, istiod):
-    made = Gateway(house.cluster, istiod, INGRESS)
+def authority():
+    made = Authority()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def sidecar(house, istiod, authority):
+    """Before atelierd."""
+    protocols = {"http": "HTTP", "https": "HTTPS", "check": "HTTP"}
+    made = Sidecar(house.cluster, istiod, authority, ATELIERD, "atelier-system", "atelier", house.labels,
+                   {name: (port, protocols[name]) for name, port in house.ports.items()})
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def gateway(house, istiod, authority, sidecar):
+    made = Gateway(house.cluster, istiod, authority, INGRESS)
     yield made
     made.close()
 
@@ -100,7 +130,7 @@ def tenants(house):
 def test_istiod_finds_nothing_wrong(house, istiod):
     """Its admission webhook, asked about each object: the chart's, and those of a profile and a notebook."""
     items = [item for item in house.rendered if item["kind"] in OURS] + tenants(house)
-    assert {item["kind"] for item in items} == set(OURS) and len(items) >= 7, [item["metadata"]["name"] for item in items]
+    assert {item["kind"] for item in items} == set(OURS) and len(items) >= 6, [item["metadata"]["name"] for item in items]
     for item in items:
         assert istiod.validate(item) == (True, [""]), item
     wrong = json.loads(json.dumps(next(item for item in items if item["kind"] == "AuthorizationPolicy")))
@@ -113,18 +143,14 @@ def test_envoy_takes_all_that_istiod_makes_of_it(house, gateway, istiod):
     routes = service.eventually("both routes", lambda: gateway.routes() if "/notebook/alice/nb/" in json.dumps(gateway.routes()) else None)
     assert {HOST, f"*.{HOST}"} <= set(routes), routes.keys()
     for domain in (HOST, f"*.{HOST}"):
-        clusters = {json.dumps(one["match"], sort_keys=True): one["route"] for one in routes[domain]}
-        assert all(one["timeout"] == "0s" for one in clusters.values()), clusters
-        # Whichever route matches, atelierd sees the browser's side as it is: TLS.
-        assert {one["cluster"] for one in clusters.values()} == {"outbound|443||atelier.atelier-system.svc.cluster.local"}, clusters
+        ways = [one["route"] for one in routes[domain]]
+        assert len(ways) > 1 and {(one["cluster"], one["timeout"]) for one in ways} == {
+            ("outbound|80||atelier.atelier-system.svc.cluster.local", "0s")}, ways
     names = [one["name"] for one in gateway.filters()]
     assert "envoy.filters.http.ext_authz" in names and "envoy.filters.http.rbac" in names, names
     check = next(one["typed_config"] for one in gateway.filters() if one["name"] == "envoy.filters.http.ext_authz")
     assert not check.get("failure_mode_allow") and check["http_service"]["server_uri"]["cluster"] == \
         "outbound|9466||atelier-check.atelier-system.svc.cluster.local", check
-    (cluster,) = [one["cluster"] for one in gateway.config("dynamic_active_clusters")
-                  if one["cluster"]["name"] == "outbound|443||atelier.atelier-system.svc.cluster.local"]
-    assert "transport_socket" in cluster or "transport_socket_matches" in cluster, cluster
     assert not gateway.rejected(), gateway.said()
 
 
@@ -158,20 +184,54 @@ def test_a_session_counts_on_both_sides(house, gateway):
 
 
 @pytest.fixture(scope="module")
-def past(house, gateway):
-    """A route of an operator's own, as docs/gke.md advises: past atelierd, to what has no decision of its own."""
-    echo = Echo()
-    put(house, entry("app", "alice", {"app": "app"}, {"http": echo.port}),
+def past(house, istiod, authority, gateway):
+    """A route of an operator's own, as docs/gke.md advises: past atelierd, to what has no decision of its own, in a profile's pod."""
+    echo, labels = Echo(), {"app": "app"}
+    put(house, entry("app", "alice", labels, {"http": echo.port}, APP, "default-editor"),
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app", "namespace": "alice"}, "spec": {
-            "selector": {"app": "app"}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}},
+            "selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}},
         {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "app", "namespace": "alice"}, "spec": {
             "hosts": [HOST], "gateways": ["atelier-system/atelier"], "http": [{
                 "match": [{"uri": {"prefix": "/serve/alice/rc/"}}], "headers": {"request": {"remove": ["authorization", "cookie"]}},
                 "route": [{"destination": {"host": "app.alice.svc.cluster.local", "port": {"number": 80}}}]}]}})
+    proxy = Sidecar(house.cluster, istiod, authority, APP, "alice", "default-editor", labels, {"http": (echo.port, "HTTP")})
     service.eventually("the route", lambda: "/serve/alice/rc/" in json.dumps(gateway.routes()))
     service.eventually("a way for alice", lambda: ask(gateway, "/serve/alice/rc/x", house.alice.token)[0] == 200, 10)
     yield echo
+    assert not proxy.rejected(), proxy.said()
+    proxy.close()
     echo.close()
+
+
+def knock(authority, address, port, namespace, account):
+    """The status that a pod with this identity gets of a sidecar; None: without any."""
+    connection = http.client.HTTPConnection(address, port, timeout=30)
+    if namespace:
+        connection = http.client.HTTPSConnection(address, port, timeout=30, context=authority.context(namespace, account))
+    connection.request("GET", "/readyz", headers={"Host": HOST})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_only_the_gateway_reaches_atelierd(house, authority, gateway):
+    """istio.ingressPrincipal, on every port that is decided at; what comes by the mesh shows who it is."""
+    for port in (house.ports["http"], house.ports["check"]):
+        def ask_as(namespace, account=None):
+            return knock(authority, ATELIERD, port, namespace, account)
+        assert ask_as(INGRESS, "istio-ingressgateway") == 200
+        assert ask_as(INGRESS, "default") == ask_as("alice", "default-editor") == ask_as(None) == 403
+
+
+def test_a_profile_s_pods_are_reached_from_it_and_the_gateway(house, authority, past):
+    """The policy that atelierd gives each profile."""
+    def ask_as(namespace, account=None):
+        return knock(authority, APP, past.port, namespace, account)
+    assert ask_as("alice", "default-editor") == ask_as("alice", "any") == 200
+    assert ask_as(INGRESS, "istio-ingressgateway") == ask_as("atelier-system", "atelier") == 200
+    before = len(past.seen)
+    assert ask_as("bob", "default-editor") == ask_as("alice-2", "default-editor") == ask_as("kuberay-system", "kuberay-operator") == 403
+    assert ask_as(None) == 403 and len(past.seen) == before
 
 
 def test_a_route_past_atelierd_is_guarded_by_the_check(house, gateway, past):
@@ -211,7 +271,8 @@ def patch(house, port):
                           json.dumps({"spec": {"ports": {"check": port}}}))
 
 
-def test_nothing_was_refused_on_the_way(gateway, istiod):
+def test_nothing_was_refused_on_the_way(gateway, sidecar, istiod):
     """After all of the above; the last in this file."""
-    assert gateway.accepted() > 0 and not gateway.rejected(), gateway.said()
+    for proxy in (gateway, sidecar):
+        assert proxy.accepted() > 0 and not proxy.rejected(), proxy.said()
     assert not istiod.rejections(), istiod.said()
