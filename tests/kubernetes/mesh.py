@@ -215,15 +215,15 @@ class Gateway(Proxy):
 
 
 class Sidecar(Proxy):
-    """Before a pod's ports, {name: (port, protocol)} on 127.0.0.1: the same ports on <address>. Nothing is redirected to it, and it
-    lets nothing out."""
+    """Before a pod's ports: {name: (port on <address>, protocol, port on 127.0.0.1)}. Nothing is redirected to it, and it lets
+    nothing out."""
 
     def __init__(self, cluster, istiod, authority, address, namespace, account, labels, ports):
         cluster.kubectl("apply", "-f", "-", text_in=json.dumps({
             "apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": account, "namespace": namespace}, "spec": {
                 "workloadSelector": {"labels": labels}, "egress": [{"hosts": ["~/*"]}],
                 "ingress": [{"port": {"number": port, "protocol": protocol, "name": name}, "bind": address,
-                             "defaultEndpoint": f"127.0.0.1:{port}"} for name, (port, protocol) in ports.items()]}}))
+                             "defaultEndpoint": f"127.0.0.1:{behind}"} for name, (port, protocol, behind) in ports.items()]}}))
         super().__init__(istiod, authority, "sidecar", address, namespace, account, labels, INTERCEPTION_MODE="NONE")
 
 

@@ -8,6 +8,7 @@ is mesh_identity.py; and Istio's own filters, which a plain Envoy lacks (metadat
 decides anything), are off."""
 import http.client
 import json
+import ssl
 
 import chart
 import mesh
@@ -39,14 +40,15 @@ def tools():
 
 @pytest.fixture(scope="module")
 def house(tools):
-    check, rendered = service.free_port(), chart.objects(settings=SETTINGS)
+    check, metrics, rendered = service.free_port(), service.free_port(), chart.objects(settings=SETTINGS)
     pod = chart.find(rendered, "Deployment", "atelier")["spec"]["template"]
     (container,) = pod["spec"]["containers"]
     said = {one["name"]: one["value"] for one in container["env"] if "value" in one}
-    made = service.Service("--controllers", ATELIER_CHECK_LISTEN=f"127.0.0.1:{check}", **{
+    made = service.Service("--controllers", ATELIER_CHECK_LISTEN=f"127.0.0.1:{check}", ATELIER_METRICS_LISTEN=f"127.0.0.1:{metrics}", **{
         name: said[name] for name in ("ATELIER_BASE_DOMAIN", "ATELIER_NAMESPACE", "ATELIER_ISTIO_GATEWAY", "ATELIER_TLS_OUTSIDE",
                                            "ATELIER_GATEWAY_NAMESPACES")})
     try:
+        made.metrics_port = metrics
         made.ports = {"http": made.first.port, "https": made.first.tls_port, "check": check}
         assert set(made.ports) <= {port["name"] for port in container["ports"]}, container["ports"]
         made.rendered = [item for item in rendered if item["kind"] in (*OURS, "Service")]
@@ -91,10 +93,10 @@ def authority():
 
 @pytest.fixture(scope="module")
 def sidecar(house, istiod, authority):
-    """Before atelierd."""
-    protocols = {"http": "HTTP", "https": "HTTPS", "check": "HTTP"}
-    made = Sidecar(house.cluster, istiod, authority, ATELIERD, "atelier-system", "atelier", house.labels,
-                   {name: (port, protocols[name]) for name, port in house.ports.items()})
+    """Before atelierd. The policy names two ports by number; behind the webhook's is another one with TLS."""
+    ports = {name: (port, "HTTPS" if name == "https" else "HTTP", port) for name, port in house.ports.items()}
+    ports |= {"webhook": (9443, "HTTPS", house.first.tls_port), "metrics": (9464, "HTTP", house.metrics_port)}
+    made = Sidecar(house.cluster, istiod, authority, ATELIERD, "atelier-system", "atelier", house.labels, ports)
     yield made
     made.close()
 
@@ -194,7 +196,8 @@ def past(house, istiod, authority, gateway):
             "hosts": [HOST], "gateways": ["atelier-system/atelier"], "http": [{
                 "match": [{"uri": {"prefix": "/serve/alice/rc/"}}], "headers": {"request": {"remove": ["authorization", "cookie"]}},
                 "route": [{"destination": {"host": "app.alice.svc.cluster.local", "port": {"number": 80}}}]}]}})
-    proxy = Sidecar(house.cluster, istiod, authority, APP, "alice", "default-editor", labels, {"http": (echo.port, "HTTP")})
+    proxy = Sidecar(house.cluster, istiod, authority, APP, "alice", "default-editor", labels, {
+        "http": (echo.port, "HTTP", echo.port)})
     service.eventually("the route", lambda: "/serve/alice/rc/" in json.dumps(gateway.routes()))
     service.eventually("a way for alice", lambda: ask(gateway, "/serve/alice/rc/x", house.alice.token)[0] == 200, 10)
     yield echo
@@ -203,11 +206,12 @@ def past(house, istiod, authority, gateway):
     echo.close()
 
 
-def knock(authority, address, port, namespace, account):
-    """The status that a pod with this identity gets of a sidecar; None: without any."""
+def knock(authority, address, port, namespace=None, account=None, context=None):
+    """The status that a pod with this identity gets of a sidecar; without any: as anybody, by TLS of its own if there is a <context>."""
+    context = context or (authority.context(namespace, account) if namespace else None)
     connection = http.client.HTTPConnection(address, port, timeout=30)
-    if namespace:
-        connection = http.client.HTTPSConnection(address, port, timeout=30, context=authority.context(namespace, account))
+    if context:
+        connection = http.client.HTTPSConnection(address, port, timeout=30, context=context)
     connection.request("GET", "/readyz", headers={"Host": HOST})
     status = connection.getresponse().status
     connection.close()
@@ -221,6 +225,14 @@ def test_only_the_gateway_reaches_atelierd(house, authority, gateway):
             return knock(authority, ATELIERD, port, namespace, account)
         assert ask_as(INGRESS, "istio-ingressgateway") == 200
         assert ask_as(INGRESS, "default") == ask_as("alice", "default-editor") == ask_as(None) == 403
+
+
+def test_the_api_server_and_probes_need_no_identity(house, sidecar):
+    own = ssl._create_unverified_context()
+    assert knock(None, ATELIERD, 9464) == 200
+    assert knock(None, ATELIERD, 9443, context=own) == 200
+    with pytest.raises(OSError):  # the same behind it, but this port is the gateway's only
+        knock(None, ATELIERD, house.ports["https"], context=own)
 
 
 def test_a_profile_s_pods_are_reached_from_it_and_the_gateway(house, authority, past):
