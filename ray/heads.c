@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "ray/internal.h"
 #include "tenancy/follow.h"
+#include "tenancy/status.h"
 
 #define LABEL_CLUSTER "ray.io/cluster"
 #define LABEL_TYPE "ray.io/node-type"
@@ -45,18 +46,6 @@ static void on_seen(void *context, enum engine_kind kind, const cJSON *pod)
     queue_add(heads->queue, namespace, key);
 }
 
-static bool is_its_own(const cJSON *pod, const cJSON *cluster)
-{
-    const cJSON *owner;
-    const char *uid = json_text_or("", cluster, "metadata", "uid", NULL);
-    cJSON_ArrayForEach(owner, json_at(pod, "metadata", "ownerReferences", NULL))
-    {
-        if (json_true(owner, "controller", NULL) && strcmp(json_text_or("", owner, "uid", NULL), uid) == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool is_fault_tolerant(const cJSON *cluster)
 {
     return cJSON_IsObject(json_at(cluster, "spec", "gcsFaultToleranceOptions", NULL)) ||
@@ -71,7 +60,7 @@ static int tell(struct ray_heads *heads, const cJSON *pod, const cJSON *ended, s
                        json_text_or("", pod, "metadata", "labels", LABEL_CLUSTER, NULL), &cluster, error);
     if (r < 0)
         return r;
-    if (!is_its_own(pod, cluster) || json_true(cluster, "spec", "suspend", NULL))
+    if (!status_is_owned(pod, cluster) || json_true(cluster, "spec", "suspend", NULL))
         return 0;
     (void)json_i64(json_member(ended, "exitCode"), &exit_code);
     engine_event(heads->engine, cluster, "Warning", "HeadEnded",

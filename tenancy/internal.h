@@ -83,6 +83,7 @@ int pass_get(const struct pass *pass, enum engine_kind kind, const char *name, c
  * namespace these names are the platform's. *ret_written may be NULL. */
 int pass_apply(const struct pass *pass, enum engine_kind kind, const cJSON *wanted, bool *ret_written,
                struct error *error);
+bool tenancy_has_finalizer(const cJSON *object, const char *name);
 /* Merges <patch> into the profile, which then is what was written. */
 int pass_patch_profile(struct pass *pass, const cJSON *patch, struct error *error);
 /* The status of <profile> with phase and one Ready condition; for remove.c too. */

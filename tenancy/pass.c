@@ -103,3 +103,12 @@ int tenancy_report(struct tenancy *tenancy, const cJSON *profile, const char *ph
         engine_event(tenancy->engine, profile, "Warning", reason, "%s", message);
     return r < 0 ? r : 0;
 }
+
+bool tenancy_has_finalizer(const cJSON *object, const char *name)
+{
+    const cJSON *finalizers = json_at(object, "metadata", "finalizers", NULL);
+    for (const cJSON *item = finalizers ? finalizers->child : NULL; item; item = item->next)
+        if (cJSON_IsString(item) && strcmp(item->valuestring, name) == 0)
+            return true;
+    return false;
+}

@@ -5,20 +5,10 @@
 
 /* --- the object itself ------------------------------------------------------------------------------------------- */
 
-static bool has_finalizer(const cJSON *profile)
-{
-    const cJSON *finalizers = json_at(profile, "metadata", "finalizers", NULL);
-    for (const cJSON *item = finalizers ? finalizers->child : NULL; item; item = item->next) {
-        if (cJSON_IsString(item) && strcmp(item->valuestring, TENANCY_FINALIZER) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* Before anything is made for it: a profile deleted from here on is taken down step by step. */
 static int pass_finalizer(struct pass *pass, struct error *error)
 {
-    if (has_finalizer(pass->profile))
+    if (tenancy_has_finalizer(pass->profile, TENANCY_FINALIZER))
         return 0;
     const cJSON *finalizers = json_at(pass->profile, "metadata", "finalizers", NULL);
     AUTO_JSON cJSON *patch = json_object();

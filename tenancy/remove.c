@@ -56,15 +56,6 @@ static int64_t remove_wait(struct pass *pass, const cJSON *namespace, struct err
     return TENANCY_POLL_MS;
 }
 
-static bool has_finalizer(const cJSON *object, const char *name)
-{
-    const cJSON *finalizers = json_at(object, "metadata", "finalizers", NULL);
-    for (const cJSON *item = finalizers ? finalizers->child : NULL; item; item = item->next)
-        if (cJSON_IsString(item) && strcmp(item->valuestring, name) == 0)
-            return true;
-    return false;
-}
-
 /* Of a kind that the cluster may not have. */
 static int delete_all(const struct pass *pass, enum engine_kind kind, struct error *error)
 {
@@ -95,7 +86,7 @@ static int remove_kept_clusters(const struct pass *pass, struct error *error)
     const cJSON *item;
     bool found = false;
     int r = engine_list(pass->tenancy->engine, KIND_RAYCLUSTER, pass->name, NULL, &list, error);
-    cJSON_ArrayForEach(item, json_member(list, "items")) found |= has_finalizer(item, REDIS_FINALIZER);
+    cJSON_ArrayForEach(item, json_member(list, "items")) found |= tenancy_has_finalizer(item, REDIS_FINALIZER);
     for (size_t i = 0; r >= 0 && found && i < COUNT_OF(kinds); i++)
         r = delete_all(pass, kinds[i], error);
     return r >= 0 ? found : r == -ERROR_NOT_FOUND ? 0 : r;
