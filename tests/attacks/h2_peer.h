@@ -182,6 +182,7 @@ static inline void *h2_workload_main(void *context)
     int listener = (int)(intptr_t)context;
     for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0;) {
         pthread_t thread;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* as every gRPC server does */
         pthread_create(&thread, NULL, h2_workload_serve, (void *)(intptr_t)fd);
         pthread_detach(thread);
     }
@@ -213,9 +214,13 @@ static inline bool h2_workload_saw(const char *line)
 
 /* --- the client --------------------------------------------------------------------------------------------------- */
 
+/* How long a test waits for what must come: a slow machine, or one under sanitizers, is not a defect. */
+enum { H2_DEADLINE_MS = 30000 };
+
 struct h2_answer {
     int32_t id;
     struct buffer head; /* "name: value\n", trailers too */
+    bool has_head;
     int64_t data;
     bool closed;
     uint32_t code;
@@ -269,7 +274,9 @@ static inline int h2_client_closed(nghttp2_session *session, int32_t id, uint32_
 static inline int h2_client_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2_client *client = user;
-    (void)session;
+    struct h2_answer *answer = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    if (answer && frame->hd.type == NGHTTP2_HEADERS)
+        answer->has_head = true;
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         client->goaway = frame->goaway.error_code;
         client->has_goaway = true;
