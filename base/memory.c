@@ -1,6 +1,7 @@
 /* What happens when memory is asked for, and when there is none? */
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 
 _Noreturn void memory_oom(size_t size)
@@ -56,6 +57,30 @@ char *memory_format(const char *format, ...)
     if (count < 0)
         memory_oom(0);
     return text;
+}
+
+/* Pages of this process that are in memory (proc_pid_statm(5)); 0 where that cannot be known. */
+static size_t resident_pages(void)
+{
+    size_t size = 0;
+    size_t resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%zu %zu", &size, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return resident;
+}
+
+bool memory_give_back(void)
+{
+    struct mallinfo2 heap = mallinfo2();
+    size_t used = heap.uordblks + heap.hblkhd;
+    if (resident_pages() * (size_t)sysconf(_SC_PAGESIZE) <= used + used / 4 + MEMORY_SPARE_BYTES)
+        return false;
+    malloc_trim(0);
+    return true;
 }
 
 void memory_wipe(void *secret, size_t size)

@@ -6,6 +6,7 @@
 #ifndef ATELIER_BASE_MEMORY_H
 #define ATELIER_BASE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,6 +24,14 @@ char *memory_text(const char *text);                  /* duplicate of a NUL-term
 char *memory_text_n(const char *text, size_t length); /* duplicate of a counted text, NUL added */
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* malloc'ed; never NULL */
 _Noreturn void memory_oom(size_t size);
+
+/*
+ * Gives back to the system what was freed and is still kept, if that is much: more than what is in use by a quarter and
+ * MEMORY_SPARE_BYTES. After a burst glibc keeps the most that each of its arenas ever held. Takes milliseconds a
+ * hundred MiB, with the arena's lock held; meant to be called once a minute, from any thread. True if it was much.
+ */
+#define MEMORY_SPARE_BYTES (32u << 20)
+bool memory_give_back(void);
 
 /* Clears a secret so that the compiler cannot remove it. */
 void memory_wipe(void *secret, size_t size);

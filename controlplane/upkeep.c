@@ -1,4 +1,4 @@
-/* What is thrown away because it is old, and where is that said? */
+/* What is thrown away because it is old or not used any more, and where is that said? */
 #include "controlplane/upkeep.h"
 
 #include "base/queue.h"
@@ -7,11 +7,12 @@
 
 #define KEY_AUDIT "audit"
 #define KEY_IMAGES "images"
+#define KEY_MEMORY "memory"
 #define ACTOR "atelier" /* nobody's e-mail: the platform itself */
 
 struct upkeep {
     struct server *server;
-    struct queue *queue; /* two keys that always come again */
+    struct queue *queue; /* three keys that always come again */
 };
 
 static void write_down(const struct upkeep *upkeep, const char *action, const char *kind, const char *name,
@@ -61,6 +62,10 @@ static int64_t handle(void *context, const char *key)
 {
     struct upkeep *upkeep = context;
     struct error error = {0};
+    if (strcmp(key, KEY_MEMORY) == 0) {
+        memory_give_back();
+        return LIMIT_GIVE_BACK_MS;
+    }
     int64_t again_ms = strcmp(key, KEY_AUDIT) == 0 ? expire_audit(upkeep, &error) : prune_images(upkeep, &error);
     if (again_ms < 0 && again_ms != -ERROR_UNAVAILABLE)
         log_line(LOG_WARN, "what is old could not be removed", LOG_TEXT("what", key), LOG_FAULT(&error));
@@ -74,6 +79,7 @@ struct upkeep *upkeep_start(struct server *server)
     upkeep->queue = queue_new("upkeep", 2, handle, upkeep);
     queue_add(upkeep->queue, "", KEY_AUDIT);
     queue_add(upkeep->queue, "", KEY_IMAGES);
+    queue_add(upkeep->queue, "", KEY_MEMORY);
     return upkeep;
 }
 

@@ -1,4 +1,4 @@
-/* What is thrown away once it is old, in the background: audit entries, images (docs/care.md). */
+/* What is thrown away in the background: old audit entries and images (docs/care.md), memory that a burst has left. */
 #ifndef ATELIER_CONTROLPLANE_UPKEEP_H
 #define ATELIER_CONTROLPLANE_UPKEEP_H
 
