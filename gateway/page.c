@@ -7,38 +7,51 @@
 #include "gateway/guard.h"
 #include "gateway/hold.h"
 #include "gateway/internal.h"
+#include "gateway/page_text.h"
 #include "gateway/reply.h"
 #include "gateway/status.h"
 
 static const char page_headers[] = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
                                    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'\r\n";
 
-static void print_console_link(struct buffer *page, const struct connection *connection)
+static const struct page_text *text_for(const struct connection *connection)
+{
+    return page_text_for(&connection->exchange->request.fields);
+}
+
+/* <around>: what is said before and after it. */
+static void print_console_link(struct buffer *page, const struct connection *connection, const char *const around[2])
 {
     const struct exchange *exchange = connection->exchange;
     const struct gateway *gateway = connection->io.loop->gateway;
     const char *port = exchange->host.text + exchange->host.name_length;
-    buffer_add_format(page, "<a href=\"%s://%s%s/\">the console</a>",
-                      connection_is_secure(connection) ? "https" : "http", gateway->options.base_domain, port);
+    buffer_add_format(page, "%s<a href=\"%s://%s%s/\">%s</a>%s", around[0],
+                      connection_is_secure(connection) ? "https" : "http", gateway->options.base_domain, port,
+                      text_for(connection)->console, around[1]);
 }
 
-static const char *what_is_meant(enum route_kind kind)
+static const char *what_is_meant(const struct page_text *text, enum route_kind kind)
 {
     switch (kind) {
     case ROUTE_NOTEBOOK:
-        return "notebook";
+        return text->notebook;
     case ROUTE_RAY:
-        return "Ray cluster";
+        return text->cluster;
     default:
-        return "service";
+        return text->service;
     }
 }
 
-/* <reload>: the page is loaded again by itself, without a script. */
-static void print_page_head(struct buffer *page, const char *title, bool reload)
+/* As far as its heading. <reload>: the page is loaded again by itself, without a script. */
+static void print_page_head(struct buffer *page, const struct connection *connection, const char *title,
+                            const char *what_it_is, bool reload)
 {
-    buffer_add_text(page, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-                          "content=\"width=device-width\">");
+    const struct page_text *text = text_for(connection);
+    const struct route *route = &connection->exchange->route;
+    buffer_add_format(page,
+                      "<!doctype html><html lang=\"%s\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                      "content=\"width=device-width\">",
+                      text->language);
     if (reload)
         buffer_add_text(page, "<meta http-equiv=\"refresh\" content=\"3\">");
     buffer_add_format(page, "<title>%s · Atelier</title>", title);
@@ -47,7 +60,9 @@ static void print_page_head(struct buffer *page, const char *title, bool reload)
                           "background:#fff}a{color:#0b57d0}button{font:inherit;padding:.4rem 1rem}"
                           "@media(prefers-color-scheme:dark){body{color:#eee;"
                           "background:#161616}a{color:#8ab4f8}}ol{padding-left:1.5rem}"
-                          "[aria-current]{font-weight:600}</style><main><h1>");
+                          "[aria-current]{font-weight:600}</style><main>");
+    buffer_add_format(page, "<h1>%s%s %s%s</h1>", text->before, what_is_meant(text, route->kind), route->name,
+                      what_it_is);
 }
 
 /* Names are DNS labels and messages ours or an engine's, but all go through the one escape that knows no exceptions. */
@@ -57,77 +72,66 @@ static void print_text(struct buffer *page, const char *text)
         buffer_add_format(page, *p == '<' || *p == '>' || *p == '&' || *p == '"' ? "&#%d;" : "%c", *p);
 }
 
-static void print_since(struct buffer *page, int64_t since_ms)
+static void print_since(struct buffer *page, const struct page_text *text, int64_t since_ms)
 {
     int64_t seconds = (clock_wall_ms() - since_ms) / 1000;
     if (!since_ms || seconds < 0)
         return;
-    if (seconds < 120)
-        buffer_add_format(page, "<p>Begun %" PRId64 " s ago.</p>", seconds);
-    else
-        buffer_add_format(page, "<p>Begun %" PRId64 " minutes ago.</p>", seconds / 60);
+    bool minutes = seconds >= 120;
+    buffer_add_format(page, "<p>%s%" PRId64 "%s</p>", text->begun, minutes ? seconds / 60 : seconds,
+                      minutes ? text->minutes_ago : text->seconds_ago);
 }
 
 /* What is done, what is waited for, and what comes after it; and why it is not further, in the engine's words. */
-static void print_progress(struct buffer *page, enum route_kind kind, const struct progress *progress)
+static void print_progress(struct buffer *page, const struct page_text *text, enum route_kind kind,
+                           const struct progress *progress)
 {
-    const char *const steps[PROGRESS_STAGES] = {
-        [PROGRESS_PLACE] = "Room and volumes",
-        [PROGRESS_IMAGE] = "Image and container",
-        [PROGRESS_ANSWER] = kind == ROUTE_NOTEBOOK ? "JupyterLab answers" : "Ray's dashboard and Jobs API answer",
-    };
     buffer_add_text(page, "<ol>");
-    for (enum progress_stage step = PROGRESS_PLACE; step < PROGRESS_STAGES; step++)
-        buffer_add_format(page, "<li%s>%s%s</li>", step == progress->stage ? " aria-current=\"step\"" : "", steps[step],
-                          step < progress->stage    ? ": done"
-                          : step == progress->stage ? ": waiting for it"
+    for (enum progress_stage step = PROGRESS_PLACE; step < PROGRESS_STAGES; step++) {
+        bool of_ray = step == PROGRESS_ANSWER && kind != ROUTE_NOTEBOOK;
+        buffer_add_format(page, "<li%s>%s%s</li>", step == progress->stage ? " aria-current=\"step\"" : "",
+                          of_ray ? text->ray_answers : text->steps[step],
+                          step < progress->stage    ? text->done
+                          : step == progress->stage ? text->waited_for
                                                     : "");
+    }
     buffer_add_text(page, "</ol>");
     if (progress->message[0]) {
         buffer_add_text(page, "<p role=\"status\">");
         print_text(page, progress->message);
         buffer_add_text(page, "</p>");
     }
-    print_since(page, progress->since_ms);
+    print_since(page, text, progress->since_ms);
 }
 
 static void print_starting_page(struct buffer *page, const struct connection *connection,
                                 const struct progress *progress)
 {
-    const struct route *route = &connection->exchange->route;
-    print_page_head(page, "Starting", true);
-    buffer_add_format(page, "The %s %s is starting", what_is_meant(route->kind), route->name);
-    buffer_add_text(page, "</h1>");
+    const struct page_text *text = text_for(connection);
+    print_page_head(page, connection, text->starting, text->is_starting, true);
     if (progress)
-        print_progress(page, route->kind, progress);
-    buffer_add_text(page, "<p>This page loads itself again until it answers. More about it is in ");
-    print_console_link(page, connection);
-    buffer_add_text(page, ".</p></main></html>\n");
+        print_progress(page, text, connection->exchange->route.kind, progress);
+    buffer_add_text(page, "<p>");
+    print_console_link(page, connection, text->more);
 }
 
 /* The form is sent from here, which no other site can do: the Origin says so. */
 static void print_suspended_page(struct buffer *page, const struct connection *connection)
 {
-    const struct route *route = &connection->exchange->route;
-    print_page_head(page, "Suspended", false);
-    buffer_add_format(page, "The %s %s is suspended", what_is_meant(route->kind), route->name);
-    buffer_add_text(page, "</h1><form method=\"post\"><button>Start it</button></form><p>Or see it in ");
-    print_console_link(page, connection);
-    buffer_add_text(page, ".</p></main></html>\n");
+    const struct page_text *text = text_for(connection);
+    print_page_head(page, connection, text->suspended, text->is_suspended, false);
+    buffer_add_format(page, "<form method=\"post\"><button>%s</button></form><p>", text->start);
+    print_console_link(page, connection, text->see);
 }
 
 static void print_silent_page(struct buffer *page, const struct connection *connection, const char *message)
 {
-    const struct route *route = &connection->exchange->route;
-    AUTO_BUFFER struct buffer text = {0};
-    print_text(&text, message);
-    print_page_head(page, "Not running", false);
-    buffer_add_format(page, "The %s %s is not answering", what_is_meant(route->kind), route->name);
-    buffer_add_format(page,
-                      "</h1><p>%s</p><p>It may be stopped or still starting. Start it, or see what it waits for, in ",
-                      text.p ? text.p : "");
-    print_console_link(page, connection);
-    buffer_add_text(page, ", then load this page again.</p></main></html>\n");
+    const struct page_text *text = text_for(connection);
+    print_page_head(page, connection, text->not_running, text->is_silent, false);
+    buffer_add_text(page, "<p>");
+    print_text(page, message);
+    buffer_add_text(page, "</p><p>");
+    print_console_link(page, connection, text->silent);
 }
 
 static void print_page(struct buffer *page, const struct connection *connection, int status, const char *message,
@@ -149,6 +153,7 @@ static void print_page(struct buffer *page, const struct connection *connection,
         print_silent_page(page, connection, message);
         break;
     }
+    buffer_add_text(page, "</p></main></html>\n");
 }
 
 /* A person's browser shows what it is answered to a form, too. */
