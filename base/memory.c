@@ -59,25 +59,25 @@ char *memory_format(const char *format, ...)
     return text;
 }
 
-/* Pages of this process that are in memory (proc_pid_statm(5)); 0 where that cannot be known. */
-static size_t resident_pages(void)
+bool memory_measure(struct memory_size *ret)
 {
-    size_t size = 0;
-    size_t resident = 0;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
     FILE *file = fopen("/proc/self/statm", "re");
     if (!file)
-        return 0;
-    if (fscanf(file, "%zu %zu", &size, &resident) != 2)
-        resident = 0;
+        return false;
+    bool ok = fscanf(file, "%zu %zu", &ret->virtual_bytes, &ret->resident_bytes) == 2;
     fclose(file);
-    return resident;
+    ret->virtual_bytes *= page;
+    ret->resident_bytes *= page;
+    return ok;
 }
 
 bool memory_give_back(void)
 {
     struct mallinfo2 heap = mallinfo2();
+    struct memory_size size = {0};
     size_t used = heap.uordblks + heap.hblkhd;
-    if (resident_pages() * (size_t)sysconf(_SC_PAGESIZE) <= used + used / 4 + MEMORY_SPARE_BYTES)
+    if (!memory_measure(&size) || size.resident_bytes <= used + used / 4 + MEMORY_SPARE_BYTES)
         return false;
     malloc_trim(0);
     return true;

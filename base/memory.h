@@ -25,6 +25,12 @@ char *memory_text_n(const char *text, size_t length); /* duplicate of a counted 
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* malloc'ed; never NULL */
 _Noreturn void memory_oom(size_t size);
 
+/* What this process takes (proc_pid_statm(5)). False where that cannot be known; then nothing in *ret counts. */
+struct memory_size {
+    size_t virtual_bytes, resident_bytes;
+};
+bool memory_measure(struct memory_size *ret);
+
 /*
  * Gives back to the system what was freed and is still kept, if that is much: more than what is in use by a quarter and
  * MEMORY_SPARE_BYTES. After a burst glibc keeps the most that each of its arenas ever held. Takes milliseconds a

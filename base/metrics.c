@@ -115,18 +115,13 @@ static int64_t count_open_files(void)
 
 static void print_process_memory(struct buffer *ret)
 {
-    AUTO_BUFFER struct buffer statm = {0};
-    struct slice rest;
-    int64_t size, resident, page = sysconf(_SC_PAGESIZE);
-    if (file_read("/proc/self/statm", 4096, &statm, NULL) < 0)
-        return;
-    if (!text_parse_i64(slice_split(buffer_slice(&statm), ' ', &rest), 0, INT64_MAX / page, &size) ||
-        !text_parse_i64(slice_split(rest, ' ', &rest), 0, INT64_MAX / page, &resident))
+    struct memory_size size = {0};
+    if (!memory_measure(&size))
         return;
     print_process_value(ret, "process_virtual_memory_bytes", "Virtual memory size in bytes.", true,
-                        (double)(size * page));
+                        (double)size.virtual_bytes);
     print_process_value(ret, "process_resident_memory_bytes", "Resident memory size in bytes.", true,
-                        (double)(resident * page));
+                        (double)size.resident_bytes);
 }
 
 /* The names that every Prometheus client library uses. */

@@ -1,3 +1,4 @@
+/* What do the gateway's own pages say, and in which language? */
 #include "gateway/page_text.h"
 
 static const struct page_text english = {

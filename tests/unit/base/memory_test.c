@@ -25,13 +25,10 @@ static void *burst(void *context)
 
 static size_t resident_bytes(void)
 {
-    size_t size = 0;
-    size_t resident = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%zu %zu", &size, &resident), 2);
-    fclose(file);
-    return resident * (size_t)sysconf(_SC_PAGESIZE);
+    struct memory_size size = {0};
+    assert_true(memory_measure(&size));
+    assert_in_range(size.resident_bytes, 1, size.virtual_bytes);
+    return size.resident_bytes;
 }
 
 /* The sanitizer's allocator has its own rules for what it keeps. */
