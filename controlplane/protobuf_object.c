@@ -1,7 +1,8 @@
 /* Which object does a protobuf message stand for? */
 #include "controlplane/protobuf_object.h"
 
-#include "controlplane/protobuf.h"
+#include "base/protobuf.h"
+#include "controlplane/envelope.h"
 
 enum form { TEXT, FLAG, TEXT_MAP, BYTES_MAP, METADATA };
 struct member {
@@ -101,7 +102,7 @@ static bool read_members(struct slice message, const struct member *members, cJS
 int protobuf_object_read(struct slice body, cJSON **ret, struct error *error)
 {
     struct slice kind, version, raw;
-    if (!protobuf_envelope(body, &kind, &version, &raw) || !is_text(kind) || !is_text(version))
+    if (!envelope_read(body, &kind, &version, &raw) || !is_text(kind) || !is_text(version))
         return error_set(error, ERROR_BAD_REQUEST, NULL, "the body is no Kubernetes protobuf message");
     for (size_t i = 0; i < COUNT_OF(messages); i++) {
         if (!slice_is(kind, messages[i].kind))

@@ -1,8 +1,9 @@
 /* Who am I? May I do this? What may I do here? (kubectl auth, on either engine) */
+#include "base/protobuf.h"
 #include "controlplane/computed.h"
+#include "controlplane/envelope.h"
 #include "controlplane/handlers.h"
 #include "controlplane/kinds.h"
-#include "controlplane/protobuf.h"
 #include "controlplane/wire.h"
 
 /* What is asked about; texts are never NULL. Field numbers: k8s.io/api/authorization/v1 generated.proto. */
@@ -35,7 +36,7 @@ static bool text_field(const struct call *call, struct slice message, unsigned n
 static int read_protobuf_access(const struct call *call, struct question *ret, struct error *error)
 {
     struct slice raw, spec, resource, other;
-    if (!protobuf_open(call->request->body, "SelfSubjectAccessReview", &raw) || !protobuf_bytes(raw, 2, &spec) ||
+    if (!envelope_open(call->request->body, "SelfSubjectAccessReview", &raw) || !protobuf_bytes(raw, 2, &spec) ||
         !protobuf_bytes(spec, 1, &resource) || !protobuf_bytes(spec, 2, &other))
         return malformed(error);
     ret->about_path = other.n > 0;
@@ -211,7 +212,7 @@ static int read_namespace(const struct call *call, const char **ret, struct erro
     AUTO_JSON cJSON *review = NULL;
     struct slice raw, spec;
     if (is_protobuf(call->request)) {
-        bool good = protobuf_open(call->request->body, "SelfSubjectRulesReview", &raw) &&
+        bool good = envelope_open(call->request->body, "SelfSubjectRulesReview", &raw) &&
                     protobuf_bytes(raw, 2, &spec) && text_field(call, spec, 1, ret);
         return good ? 0 : malformed(error);
     }

@@ -1,8 +1,9 @@
 /* Whatever protobuf is read as an object stays the same object when the reader meets its bytes twice over, holds only
  * what JSON can hold, and no field of any message lies outside the message. */
-// fuzz: controlplane/protobuf.c controlplane/protobuf_object.c base/*.c
+// fuzz: controlplane/envelope.c controlplane/protobuf_object.c base/*.c
 #include "base/json.h"
-#include "controlplane/protobuf.h"
+#include "base/protobuf.h"
+#include "controlplane/envelope.h"
 #include "controlplane/protobuf_object.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice body = {(const char *)data, size}, kind, version, raw;
     struct error error = {0};
     walk(body);
-    if (protobuf_envelope(body, &kind, &version, &raw))
+    if (envelope_read(body, &kind, &version, &raw))
         walk(raw);
     if (protobuf_object_read(body, &object, &error) < 0) {
         MUST(!object && error.message[0]);

@@ -1,5 +1,5 @@
 /* What does a protobuf message say in this field? */
-#include "controlplane/protobuf.h"
+#include "base/protobuf.h"
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 #define NUMBER_MAX 536870911 /* 2^29 - 1, protobuf.dev/programming-guides/proto3/#assigning */
@@ -66,25 +66,4 @@ bool protobuf_bytes(struct slice message, unsigned number, struct slice *ret)
     if (end)
         *ret = found;
     return end;
-}
-
-bool protobuf_envelope(struct slice body, struct slice *ret_kind, struct slice *ret_version, struct slice *ret)
-{
-    static const char magic[4] = {'k', '8', 's', '\0'};
-    struct slice type, encoding;
-    if (body.n < sizeof(magic) || memcmp(body.p, magic, sizeof(magic)) != 0)
-        return false;
-    struct slice unknown = slice_skip(body, sizeof(magic));
-    return protobuf_bytes(unknown, 1, &type) && protobuf_bytes(type, 1, ret_version) &&
-           protobuf_bytes(type, 2, ret_kind) && protobuf_bytes(unknown, 3, &encoding) && encoding.n == 0 &&
-           protobuf_bytes(unknown, 2, ret);
-}
-
-bool protobuf_open(struct slice body, const char *kind, struct slice *ret)
-{
-    struct slice name, version, raw;
-    if (!protobuf_envelope(body, &name, &version, &raw) || !slice_is(name, kind))
-        return false;
-    *ret = raw;
-    return true;
 }

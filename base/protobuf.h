@@ -1,0 +1,22 @@
+/*
+ * Protobuf without its schemas: the fields of a message by number.
+ *
+ * Wire types of protobuf.dev/programming-guides/encoding. Slices borrow from what is read. Nothing is allocated.
+ */
+#ifndef ATELIER_BASE_PROTOBUF_H
+#define ATELIER_BASE_PROTOBUF_H
+
+#include "base/text.h"
+
+/* Takes the next field off the front of <message>. False if it is malformed; *ret_end: there was none left. */
+struct protobuf_field {
+    unsigned number;
+    bool delimited;     /* <bytes> is what it holds; else <value> is, of a varint */
+    struct slice bytes; /* never NULL */
+    uint64_t value;
+};
+bool protobuf_next(struct slice *message, struct protobuf_field *ret, bool *ret_end);
+/* The last field <number> of length-delimited type in <message>; empty if absent. False if the message is malformed. */
+bool protobuf_bytes(struct slice message, unsigned number, struct slice *ret);
+
+#endif

@@ -1,0 +1,41 @@
+/* Are the fields of a message read as they were written, and never past its end? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/protobuf.h"
+
+static void nonsense_is_refused(void **state)
+{
+    (void)state;
+    struct slice ignored;
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } bad[] = {
+        {"\x0a", 1},                                          /* no length */
+        {"\x0a\x05\x61", 3},                                  /* shorter than it says */
+        {"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, /* 2^64-1 bytes */
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, /* a number of more than 64 bits */
+        {"\x09\x01", 2},                                      /* half a fixed64 */
+        {"\x0d\x01", 2},                                      /* half a fixed32 */
+        {"\x0b", 1},                                          /* a group, gone since proto3 */
+        {"\x08", 1},                                          /* a varint without value */
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (protobuf_bytes((struct slice){bad[i].bytes, bad[i].n}, 1, &ignored))
+            fail_msg("case %zu is accepted", i);
+    /* The last of several counts; other types are skipped. */
+    assert_true(protobuf_bytes((struct slice){"\x0a\x01\x61\x10\x96\x01\x0a\x01\x62", 9}, 1, &ignored));
+    assert_true(slice_is(ignored, "b"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nonsense_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
