@@ -192,6 +192,14 @@ def test_what_there_is_and_what_one_may(place, alice):
     assert "notebooks.kubeflow.org" in looking and not looking & {"pods/exec", "pods/attach", "pods/portforward", "secrets"}
 
 
+def test_cluster_info_names_the_service(place, alice):
+    for kubectl in (alice, Kubectl(place, DAVE, "alice")):
+        assert f"https://localhost:{place.tls_port}" in kubectl.out("cluster-info")
+    own = "/api/v1/namespaces/kube-system/services?labelSelector=kubernetes.io%2Fcluster-service%3Dtrue"
+    assert place.get(own, DAVE).json["items"] == [] and place.get(own).status == 401
+    assert "NotFound" in alice("get", "services", "-n", "kube-system", check=False).stderr  # the namespace is nobody's
+
+
 def test_logs_of_a_pod(alice):
     assert "Jupyter Server" in alice.out("logs", "nb1-0", "--tail=200")
     following = alice.start("logs", "-f", "nb1-0", "--tail=1")
