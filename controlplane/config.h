@@ -52,8 +52,8 @@
       "kubernetes: empty namespace whose service account names stand for people's roles in RBAC")                      \
     X(kube_images, "ATELIER_KUBE_IMAGES", PATH, "", 0, 4000, false,                                                    \
       "kubernetes: JSON file of the images that are offered; empty: the built-in list")                                \
-    X(kube_wait_s, "ATELIER_KUBE_WAIT_S", INTEGER, "60", 0, 3600, false,                                               \
-      "kubernetes: seconds to wait for the API server at start")                                                       \
+    X(kube_wait_s, "ATELIER_KUBE_WAIT_S", INTEGER, "120", 1, 3600, false,                                              \
+      "kubernetes: seconds to wait at start for the API server and its lists")                                         \
     X(leader_election, "ATELIER_LEADER_ELECTION", BOOL, "true", 1, 5, false,                                           \
       "kubernetes: replicas agree by a Lease which one reconciles; false: this is the only one")                       \
     X(pod_security, "ATELIER_POD_SECURITY", TEXT, "", 0, 16, false,                                                    \

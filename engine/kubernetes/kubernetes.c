@@ -7,6 +7,7 @@
 #include "engine/kubernetes/webhooks.h"
 
 #define SYNC_WAIT_MS 10000 /* how long a caller waits for a list that is under way */
+#define LIST_LOOK_MS 200   /* how often the start looks whether a list fails */
 #define RECONCILERS_DEFAULT 16
 
 struct kubernetes *kubernetes_of(struct engine *engine)
@@ -112,10 +113,12 @@ static const struct engine_traits *traits(struct engine *engine)
     return &kubernetes->traits[atomic_load(&kubernetes->old_kuberay)];
 }
 
+/* Without these nobody is served. */
+static const enum engine_kind needed[] = {KIND_NAMESPACE, KIND_PROFILE, KIND_NOTEBOOK, KIND_SERVICE};
+
 /* What is in memory is served through an outage; whoever writes learns of it by his own request. */
 static bool ready(struct engine *engine, struct error *error)
 {
-    static const enum engine_kind needed[] = {KIND_NAMESPACE, KIND_PROFILE, KIND_NOTEBOOK, KIND_SERVICE};
     struct kubernetes *kubernetes = kubernetes_of(engine);
     for (size_t i = 0; i < COUNT_OF(needed); i++) {
         if (!cache_synced(kubernetes->caches[needed[i]])) {
@@ -223,9 +226,48 @@ static int wait_discovery(struct kubernetes *kubernetes, int64_t wait_ms, struct
                      why.message[0] ? why.message : "the API server does not answer");
 }
 
+static bool is_needed(enum engine_kind kind)
+{
+    for (size_t i = 0; i < COUNT_OF(needed); i++)
+        if (needed[i] == kind)
+            return true;
+    return false;
+}
+
+/* Nobody is held up by a kind that he may never ask for and that cannot be listed: its reader will be told so. */
+static bool wait_list(struct kubernetes *kubernetes, enum engine_kind kind, int64_t until_ms)
+{
+    while (!cache_wait(kubernetes->caches[kind], LIST_LOOK_MS)) {
+        bool failing = reflector_failing_since(kubernetes->reflectors[kind]) != 0;
+        if ((failing && !is_needed(kind)) || clock_monotonic_ms() >= until_ms)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Until all that the cluster has is in memory: at ten thousand profiles the lists take longer than a caller waits for
+ * one (SYNC_WAIT_MS), and a process that began with half of them would end at once.
+ */
+static int wait_lists(struct kubernetes *kubernetes, int64_t until_ms, struct error *error)
+{
+    int64_t began_ms = clock_monotonic_ms();
+    for (enum engine_kind kind = 0; kind < KIND_COUNT; kind++) {
+        if (!kubernetes->caches[kind] || !discovery_has(kubernetes, kind) || wait_list(kubernetes, kind, until_ms))
+            continue;
+        if (is_needed(kind))
+            return error_set(error, ERROR_UNAVAILABLE, NULL, "%s could not be listed in time",
+                             engine_kinds[kind].plural);
+        log_line(LOG_WARN, "a kind is not listed yet", LOG_TEXT("kind", engine_kinds[kind].kind));
+    }
+    log_line(LOG_INFO, "the cluster is listed", LOG_NUMBER("took_ms", clock_monotonic_ms() - began_ms));
+    return 0;
+}
+
 static int start(struct kubernetes *kubernetes, const struct kubernetes_options *options, int64_t wait_ms,
                  struct error *error)
 {
+    int64_t until_ms = clock_monotonic_ms() + wait_ms;
     struct kube_config config = {0};
     int r = kube_config_load(options->kubeconfig, options->context, &config, error);
     if (r == 0)
@@ -241,6 +283,9 @@ static int start(struct kubernetes *kubernetes, const struct kubernetes_options 
         return r;
     for (enum engine_kind kind = 0; kind < KIND_COUNT; kind++)
         open_cache(kubernetes, kind);
+    r = wait_lists(kubernetes, until_ms, error);
+    if (r < 0)
+        return r;
     kubernetes->events = events_new(kubernetes);
     if (options->leader_election)
         kubernetes->lease = lease_new(kubernetes->client, kubernetes->namespace, options->identity);

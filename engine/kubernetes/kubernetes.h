@@ -20,7 +20,11 @@ struct kubernetes_options {
     unsigned reconcilers;         /* 0: 16 */
     bool leader_election;         /* false: this is the only replica */
 };
-/* Reads the credentials, waits for the first discovery (at most <wait_ms>), starts watches and leader election. */
+/*
+ * Reads the credentials, waits for the first discovery and for the lists of all kinds (at most <wait_ms> for both),
+ * starts watches and leader election. UNAVAILABLE if by then one is missing without which nothing can be done; a list of
+ * another kind that fails or lasts longer goes on behind.
+ */
 int kubernetes_engine_new(const struct kubernetes_options *options, int64_t wait_ms, struct engine **ret,
                           struct error *error);
 void kubernetes_engine_free(struct engine *engine); /* gives the Lease back; workloads go on */

@@ -33,6 +33,7 @@ struct reflector {
     pthread_cond_t changed;
     struct feed *feed; /* the one being read */
     bool stop;
+    bool begun; /* a list was tried */
     int64_t backoff_ms;
     _Atomic int64_t failing_since_ms;
     _Atomic uint64_t lists, watches, events, failures;
@@ -130,7 +131,12 @@ static int read_page(struct reflector *reflector, struct list_split *split, stru
     return r;
 }
 
-static int list_page(struct reflector *reflector, struct buffer *token, uint64_t *ret_version, struct error *error)
+/*
+ * <any>: from the API server's memory and perhaps a little old (resourceVersion=0), so that etcd is not read and the
+ * answer is the whole list, whatever the limit. Its watch then tells what has happened since.
+ */
+static int list_page(struct reflector *reflector, bool any, struct buffer *token, uint64_t *ret_version,
+                     struct error *error)
 {
     AUTO_BUFFER struct buffer target = {0};
     struct listing listing = {.reflector = reflector};
@@ -140,6 +146,7 @@ static int list_page(struct reflector *reflector, struct buffer *token, uint64_t
     add_target(reflector, &target);
     path_query(&target, "limit", limit);
     path_query(&target, "continue", token->n ? token->p : NULL);
+    path_query(&target, "resourceVersion", any && !token->n ? "0" : NULL);
     const struct kube_request request = {.method = "GET",
                                          .target = target.p,
                                          .accept = accept_of(reflector, true),
@@ -158,17 +165,23 @@ static int list_page(struct reflector *reflector, struct buffer *token, uint64_t
     return r;
 }
 
-/* The whole list, or nothing is taken away. */
+/*
+ * The whole list, or nothing is taken away. A process that starts knows nothing yet, and takes what the API server has
+ * in memory; later, or if that fails, only the newest does: what was seen must not be undone by an API server that
+ * lags.
+ */
 static int list_all(struct reflector *reflector, struct error *error)
 {
     AUTO_BUFFER struct buffer token = {0};
     uint64_t version = 0;
+    bool any = !reflector->begun;
     int r;
+    reflector->begun = true;
     atomic_fetch_add(&reflector->lists, 1);
     metric_add(&relists, 1);
     cache_list_begin(reflector->options.cache);
     do {
-        r = list_page(reflector, &token, &version, error);
+        r = list_page(reflector, any, &token, &version, error);
     } while (r == 0 && token.n);
     if (r == 0)
         cache_list_end(reflector->options.cache, version);

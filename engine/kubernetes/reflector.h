@@ -1,6 +1,8 @@
 /*
  * Keeps the cache of one kind equal to the cluster: a list in pages, then watches, for ever.
  *
+ * The first list is whatever the API server has in memory (resourceVersion=0; Kubernetes API concepts, "Semantics for
+ * get and list"), as a restart should be cheap for it; a list after that is the newest there is.
  * A watch resumes where the one before ended. It is replaced after 5 to 10 minutes, and when it has been silent for
  * longer than bookmarks take (about one a minute). A version that the API server has forgotten (410), or a list that
  * was cut off, is answered by a new list after a random pause; until that is complete nothing is taken away. While the
