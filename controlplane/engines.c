@@ -10,6 +10,13 @@
 #include "engine/local/local.h"
 #include "engine/raymetrics.h"
 
+static struct raymetrics ray_metrics_of(const struct config *config)
+{
+    return (struct raymetrics){.prometheus = config->ray_prometheus_host.text,
+                               .grafana = config->ray_grafana_host.text,
+                               .grafana_iframe = config->ray_grafana_iframe_host.text};
+}
+
 static int open_local(const struct config *config, struct store *store, struct engine **ret, struct error *error)
 {
     struct local_options options = {.store = store,
@@ -18,7 +25,8 @@ static int open_local(const struct config *config, struct store *store, struct e
                                     .memory_reserved_bytes = config->memory_reserved.number,
                                     .disk_reserved_bytes = config->disk_reserved.number,
                                     .cpu_overcommit = (double)config->cpu_overcommit.number,
-                                    .outbound = config->outbound.text};
+                                    .outbound = config->outbound.text,
+                                    .ray_metrics = ray_metrics_of(config)};
     return local_engine_new(&options, ret, error);
 }
 
@@ -48,19 +56,18 @@ static int open_kubernetes(const struct config *config, struct engine **ret, str
                                          .identity = identity,
                                          .images = images.n ? images.p : "",
                                          .reconcilers = (unsigned)config->reconcilers.number,
-                                         .leader_election = config->leader_election.number != 0};
+                                         .leader_election = config->leader_election.number != 0,
+                                         .ray_metrics = ray_metrics_of(config)};
     status = kubernetes_engine_new(&options, config->kube_wait_s.number * 1000, ret, error);
     return status < 0 ? error_wrap(error, "the cluster (ATELIER_KUBECONFIG)") : 0;
 }
 
 int engine_open(const struct config *config, struct store *store, struct engine **ret, struct error *error)
 {
-    const struct raymetrics hosts = {.prometheus = config->ray_prometheus_host.text,
-                                     .grafana = config->ray_grafana_host.text,
-                                     .grafana_iframe = config->ray_grafana_iframe_host.text};
+    const struct raymetrics hosts = ray_metrics_of(config);
     int status = raydefaults_check(config, error);
     if (status == 0)
-        status = raymetrics_use(&hosts, error);
+        status = raymetrics_check(&hosts, error);
     if (status < 0)
         return status;
     return config->engine.number ? open_kubernetes(config, ret, error) : open_local(config, store, ret, error);

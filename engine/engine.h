@@ -14,6 +14,7 @@
 #define ATELIER_ENGINE_ENGINE_H
 
 #include "base/json.h"
+#include "engine/raymetrics.h"
 
 /* Kinds known. An engine need not have all of them (engine_has). identifier, group ("" = core), version, Kind, plural,
  * singular, namespaced, short name (or "") */
@@ -81,6 +82,7 @@ struct engine_traits {
     bool ray_fault_tolerance; /* a head may come back with what it knew (gcsFaultToleranceOptions) */
     bool ray_store;           /* the engine has a store for that itself: redisAddress may be left out */
     bool outbound;            /* the engine decides itself what pods reach outside; ENGINE_OUTBOUND narrows it */
+    struct raymetrics ray_metrics; /* what the dashboards of Ray clusters show (engine/raymetrics.h) */
 };
 const struct engine_traits *engine_traits(struct engine *engine);
 /* True while this process is the one that reconciles (always, where there can be only one). A reconciler asks before

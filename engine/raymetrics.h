@@ -3,7 +3,7 @@
  * installation. Without them a dashboard hides those pages (RAY_GRAFANA_HOST=DISABLED) instead of showing that nothing
  * answers (https://docs.ray.io/en/latest/cluster/configure-manage-dashboard.html, "Embed Grafana visualizations").
  *
- * Threads: raymetrics_use before an engine is opened, the rest any.
+ * Threads: any.
  */
 #ifndef ATELIER_ENGINE_RAYMETRICS_H
 #define ATELIER_ENGINE_RAYMETRICS_H
@@ -16,10 +16,10 @@ struct raymetrics {
     const char *grafana;        /* the same; it needs <prometheus> */
     const char *grafana_iframe; /* as a person's browser reaches Grafana; "" or NULL: the same */
 };
-/* Copies them. INVALID names the setting (ray_prometheus_host, ray_grafana_host, ray_grafana_iframe_host). */
-int raymetrics_use(const struct raymetrics *hosts, struct error *error);
-/* Adds the variables that a head's container has not got itself. */
-void raymetrics_complete(cJSON *container);
+/* INVALID names the setting (ray_prometheus_host, ray_grafana_host, ray_grafana_iframe_host). */
+int raymetrics_check(const struct raymetrics *hosts, struct error *error);
+/* Adds the variables that a head's container has not got itself. <hosts>: checked ones. */
+void raymetrics_complete(const struct raymetrics *hosts, cJSON *container);
 /* Instead, for a head that runs: only those that it has in <old>, as they are there. */
 void raymetrics_keep(const cJSON *old, cJSON *container);
 

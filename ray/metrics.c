@@ -10,10 +10,11 @@ static cJSON *head_container(const cJSON *spec)
 void ray_complete_metrics(struct engine *engine, const cJSON *old, cJSON *spec)
 {
     cJSON *container = head_container(spec);
-    if (!engine_traits(engine)->ray_by_kuberay || !container)
+    const struct engine_traits *traits = engine_traits(engine);
+    if (!traits->ray_by_kuberay || !container)
         return;
     if (old)
         raymetrics_keep(head_container(old), container);
     else
-        raymetrics_complete(container);
+        raymetrics_complete(&traits->ray_metrics, container);
 }

@@ -189,7 +189,8 @@ static struct kubernetes *make(const struct kubernetes_options *options)
                                .pods_by_kubelet = true,
                                .ray_by_kuberay = true,
                                .ray_autoscaling = true,
-                               .ray_fault_tolerance = true};
+                               .ray_fault_tolerance = true,
+                               .ray_metrics = options->ray_metrics};
     kubernetes->traits[1] = kubernetes->traits[0];
     kubernetes->traits[1].ray_no_auth_options = true;
     pthread_mutex_init(&kubernetes->lock, NULL);

@@ -267,20 +267,7 @@ static bool local_has(struct engine *engine, enum engine_kind kind)
 
 static const struct engine_traits *local_traits(struct engine *engine)
 {
-    static const struct engine_traits traits = {.name = "local",
-                                                .reconcilers = 2,
-                                                .api_within = true,
-                                                .ray_autoscaling = true,
-                                                .ray_fault_tolerance = true,
-                                                .outbound = true};
-    static const struct engine_traits with_store = {.name = "local",
-                                                    .reconcilers = 2,
-                                                    .api_within = true,
-                                                    .ray_autoscaling = true,
-                                                    .ray_fault_tolerance = true,
-                                                    .ray_store = true,
-                                                    .outbound = true};
-    return local_of(engine)->ray_store ? &with_store : &traits;
+    return &local_of(engine)->traits;
 }
 
 static const struct engine_operations operations = {
@@ -337,7 +324,14 @@ static struct local *local_make(const struct local_options *options)
     local->serves = ray_serve_memory_new();
     local->meter = meter_new();
     local->disk = disk_guard_new(options->disk_reserved_bytes);
-    local->ray_store = ray_store_offered();
+    local->traits = (struct engine_traits){.name = "local",
+                                           .reconcilers = 2,
+                                           .api_within = true,
+                                           .ray_autoscaling = true,
+                                           .ray_fault_tolerance = true,
+                                           .ray_store = ray_store_offered(), /* one can be run here */
+                                           .outbound = true,
+                                           .ray_metrics = options->ray_metrics};
     local->events = event_sink_new(local);
     return local;
 }

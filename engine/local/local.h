@@ -19,6 +19,7 @@ struct local_options {
     int64_t disk_reserved_bytes;   /* room on the data's disk that pods do not get (disk.h); 0: no guard */
     double cpu_overcommit;         /* default 8 */
     const char *outbound;          /* what pods may reach outside, as base/outbound.h reads it; NULL: nothing */
+    struct raymetrics ray_metrics; /* checked; its texts outlive the engine */
 };
 /* Loads all objects, starts the controllers. */
 int local_engine_new(const struct local_options *options, struct engine **ret, struct error *error);

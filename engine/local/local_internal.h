@@ -37,7 +37,7 @@ struct local {
     struct ray_serve_memory *serves; /* rayserve.h */
     struct meter *meter;             /* meter.h */
     struct disk_guard *disk;         /* disk.h */
-    bool ray_store;                  /* raystore.h: one can be run here */
+    struct engine_traits traits;
     struct outbound_policy outbound; /* the installation's; a namespace's annotation narrows it */
 };
 

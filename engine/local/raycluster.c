@@ -184,7 +184,9 @@ static int ensure_head(struct ray_pass *pass, struct error *error)
         if (r < 0)
             return r;
     }
-    return any || !store_is_ready(pass) ? 0 : create_pod(pass, ray_head_pod(pass->cluster), true, error);
+    return any || !store_is_ready(pass)
+               ? 0
+               : create_pod(pass, ray_head_pod(pass->cluster, &pass->local->traits.ray_metrics), true, error);
 }
 
 /* --- the workers -------------------------------------------------------------------------------------------------- */

@@ -6,7 +6,6 @@
 #include "engine/local/raystart.h"
 #include "engine/local/raystore.h"
 #include "engine/raylimit.h"
-#include "engine/raymetrics.h"
 
 /* KubeRay's: the names of pods and services stay within 63 bytes. */
 enum { NAME_PREFIX_MAX = 50 };
@@ -396,18 +395,19 @@ static void complete_pod(const struct object *cluster, const cJSON *group, cJSON
     if (head && json_true(cluster->body, "spec", "enableInTreeAutoscaling", NULL))
         json_push_text(arguments, "--no-monitor"); /* the sidecar is the one that scales */
     set_env(cluster, container, head);
-    if (head)
-        raymetrics_complete(container);
     ray_store_complete(cluster, container, arguments, head);
     add_readiness(container, parameters);
     set_command(cluster, json_member(group, "template"), container, arguments);
 }
 
-cJSON *ray_head_pod(const struct object *cluster)
+cJSON *ray_head_pod(const struct object *cluster, const struct raymetrics *metrics)
 {
     const cJSON *group = json_at(cluster->body, "spec", "headGroupSpec", NULL);
     cJSON *pod = make_pod(cluster, group, RAY_HEAD_GROUP, true);
     complete_pod(cluster, group, pod, NULL);
+    cJSON *container = cJSON_GetArrayItem(json_at(pod, "spec", "containers", NULL), 0);
+    if (cJSON_IsObject(container))
+        raymetrics_complete(metrics, container);
     if (json_true(cluster->body, "spec", "enableInTreeAutoscaling", NULL))
         add_autoscaler(cluster, json_member(pod, "spec"));
     return pod;

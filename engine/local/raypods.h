@@ -9,6 +9,7 @@
 #define ATELIER_ENGINE_LOCAL_RAYPODS_H
 
 #include "engine/local/local_internal.h"
+#include "engine/raymetrics.h"
 
 #define RAY_LABEL_CLUSTER "ray.io/cluster"
 #define RAY_LABEL_TYPE "ray.io/node-type"
@@ -26,7 +27,7 @@ enum ray_port {
 };
 
 /* New objects, the caller's. <group> is a member of spec.workerGroupSpecs; <head_life> names the head they join. */
-cJSON *ray_head_pod(const struct object *cluster);
+cJSON *ray_head_pod(const struct object *cluster, const struct raymetrics *metrics);
 cJSON *ray_worker_pod(const struct object *cluster, const cJSON *group, const char *head_life);
 cJSON *ray_head_service(const struct object *cluster);
 

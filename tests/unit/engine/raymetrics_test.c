@@ -8,25 +8,19 @@
 
 #include "engine/raymetrics.h"
 
-static void use(const char *prometheus, const char *grafana, const char *iframe)
-{
-    struct error error = {0};
-    const struct raymetrics hosts = {prometheus, grafana, iframe};
-    if (raymetrics_use(&hosts, &error) < 0)
-        fail_msg("%s", error.message);
-}
-
 /* The environment of a head's container that says <env> itself, as "NAME=value ". */
-static char *completed(const char *env)
+static char *completed(const struct raymetrics *hosts, const char *env)
 {
     AUTO_JSON cJSON *container = json_object();
     struct error error = {0};
     cJSON *list = NULL;
     const cJSON *variable;
     AUTO_BUFFER struct buffer text = {0};
+    if (raymetrics_check(hosts, &error) < 0)
+        fail_msg("%s", error.message);
     assert_int_equal(json_parse(slice_of(env), &json_limits_default, &list, &error), 0);
     json_set(container, "env", list);
-    raymetrics_complete(container);
+    raymetrics_complete(hosts, container);
     cJSON_ArrayForEach(variable, json_member(container, "env"))
     {
         buffer_add_format(&text, "%s=%s ", json_text(variable, "name", NULL), json_text(variable, "value", NULL));
@@ -34,32 +28,32 @@ static char *completed(const char *env)
     return memory_text(text.p);
 }
 
-static void assert_completed(const char *env, const char *expected)
+static void assert_completed(const struct raymetrics *hosts, const char *env, const char *expected)
 {
-    AUTO_FREE char *is = completed(env);
+    AUTO_FREE char *is = completed(hosts, env);
     assert_string_equal(is, expected);
 }
 
 static void pages_without_figures_are_hidden(void **state)
 {
     (void)state;
-    use("", NULL, "");
-    assert_completed("[]", "RAY_GRAFANA_HOST=DISABLED ");
-    use("https://prometheus.example.com/", "", "");
-    assert_completed("[]", "RAY_PROMETHEUS_HOST=https://prometheus.example.com RAY_GRAFANA_HOST=DISABLED ");
+    assert_completed(&(struct raymetrics){"", NULL, ""}, "[]", "RAY_GRAFANA_HOST=DISABLED ");
+    assert_completed(&(struct raymetrics){"https://prometheus.example.com/", "", ""}, "[]",
+                     "RAY_PROMETHEUS_HOST=https://prometheus.example.com RAY_GRAFANA_HOST=DISABLED ");
 }
 
 static void heads_learn_where_figures_are(void **state)
 {
     (void)state;
-    use("http://prometheus:9090", "http://grafana:3000//", "https://grafana.example.com/g/");
-    assert_completed("[]", "RAY_PROMETHEUS_HOST=http://prometheus:9090 RAY_GRAFANA_HOST=http://grafana:3000 "
-                           "RAY_GRAFANA_IFRAME_HOST=https://grafana.example.com/g ");
+    const struct raymetrics hosts = {"http://prometheus:9090", "http://grafana:3000//",
+                                     "https://grafana.example.com/g/"};
+    assert_completed(&hosts, "[]",
+                     "RAY_PROMETHEUS_HOST=http://prometheus:9090 RAY_GRAFANA_HOST=http://grafana:3000 "
+                     "RAY_GRAFANA_IFRAME_HOST=https://grafana.example.com/g ");
     /* Who brings their own keeps it. */
-    assert_completed("[{\"name\": \"RAY_GRAFANA_HOST\", \"value\": \"http://mine\"}]",
+    assert_completed(&hosts, "[{\"name\": \"RAY_GRAFANA_HOST\", \"value\": \"http://mine\"}]",
                      "RAY_GRAFANA_HOST=http://mine RAY_PROMETHEUS_HOST=http://prometheus:9090 "
                      "RAY_GRAFANA_IFRAME_HOST=https://grafana.example.com/g ");
-    use(NULL, NULL, NULL);
 }
 
 static void what_cannot_be_is_refused_by_name(void **state)
@@ -75,7 +69,7 @@ static void what_cannot_be_is_refused_by_name(void **state)
                  {{"http://p", "http://g", "ftp://g"}, "ray_grafana_iframe_host"}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct error error = {0};
-        assert_int_equal(raymetrics_use(&cases[i].hosts, &error), -ERROR_INVALID);
+        assert_int_equal(raymetrics_check(&cases[i].hosts, &error), -ERROR_INVALID);
         assert_string_equal(error.field, cases[i].field);
     }
 }

@@ -126,7 +126,7 @@ static void test_head_life_names_and_service(void **state)
     assert_string_equal(names.p, "gcs serve-grpc dashboard client metrics serve ");
     assert_string_equal(json_text(service, "metadata", "name", NULL), "rc-head-svc");
     assert_string_equal(json_text(service, "spec", "clusterIP", NULL), "None");
-    AUTO_JSON cJSON *pod = ray_head_pod(cluster);
+    AUTO_JSON cJSON *pod = ray_head_pod(cluster, &(struct raymetrics){0});
     assert_string_equal(json_text(pod, "metadata", "generateName", NULL), "rc-head-");
     assert_string_equal(json_text(pod, "metadata", "labels", "ray.io/node-type", NULL), "head");
     assert_string_equal(json_text(pod, "metadata", "labels", "ray.io/group", NULL), "headgroup");
@@ -146,7 +146,7 @@ static void test_own_command(void **state)
                         "[{name: h, image: i,\n"
                         "  args: ['echo hi']}]}}}}");
     AUTO_OBJECT struct object *cluster = object_new(KIND_RAYCLUSTER, body, 1, 1);
-    AUTO_JSON cJSON *pod = ray_head_pod(cluster);
+    AUTO_JSON cJSON *pod = ray_head_pod(cluster, &(struct raymetrics){0});
     const cJSON *command = json_member(cJSON_GetArrayItem(json_at(pod, "spec", "containers", NULL), 0), "command");
     assert_string_equal(cJSON_GetArrayItem(command, 0)->valuestring, "/bin/bash");
     assert_string_equal(cJSON_GetArrayItem(command, 2)->valuestring, "echo hi && exec \"$@\"");
