@@ -33,12 +33,20 @@ static bool text_field(const struct call *call, struct slice message, unsigned n
     return true;
 }
 
+static int not_one_question(struct error *error)
+{
+    return error_set(error, ERROR_INVALID, "spec",
+                     "expected either resourceAttributes or nonResourceAttributes, an object");
+}
+
 static int read_protobuf_access(const struct call *call, struct question *ret, struct error *error)
 {
     struct slice raw, spec, resource, other;
     if (!envelope_open(call->request->body, "SelfSubjectAccessReview", &raw) || !protobuf_bytes(raw, 2, &spec) ||
         !protobuf_bytes(spec, 1, &resource) || !protobuf_bytes(spec, 2, &other))
         return malformed(error);
+    if ((resource.n > 0) == (other.n > 0))
+        return not_one_question(error);
     ret->about_path = other.n > 0;
     bool good = other.n > 0
                     ? text_field(call, other, 1, &ret->path) && text_field(call, other, 2, &ret->verb)
@@ -71,10 +79,9 @@ static int read_access(const struct call *call, struct question *ret, struct err
         return status;
     const cJSON *resource = json_at(review, "spec", "resourceAttributes", NULL);
     const cJSON *other = json_at(review, "spec", "nonResourceAttributes", NULL);
-    if (!cJSON_IsObject(resource) == !cJSON_IsObject(other))
-        return error_set(error, ERROR_INVALID, "spec.resourceAttributes",
-                         "give either resourceAttributes or nonResourceAttributes");
-    ret->about_path = other != NULL;
+    ret->about_path = other && !cJSON_IsNull(other);
+    if (ret->about_path == (resource && !cJSON_IsNull(resource)) || !cJSON_IsObject(ret->about_path ? other : resource))
+        return not_one_question(error);
     ret->path = member_text(call, other, "path");
     ret->verb = member_text(call, ret->about_path ? other : resource, "verb");
     ret->namespace = member_text(call, resource, "namespace");

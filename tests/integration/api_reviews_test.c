@@ -86,6 +86,9 @@ static void questions_have_a_form(void **state)
         {"[]", 422},
         {"{\"spec\":{\"resourceAttributes\":{},\"nonResourceAttributes\":{}}}", 422},
         {"{\"spec\":{\"resourceAttributes\":5}}", 422},
+        {"{\"spec\":{}}", 422},
+        {"{\"spec\":{\"resourceAttributes\":{\"verb\":\"get\"},\"nonResourceAttributes\":\"/api\"}}", 422},
+        {"{\"spec\":{\"resourceAttributes\":null,\"nonResourceAttributes\":null}}", 422},
         {"{\"spec\":{\"resourceAttributes\":{\"namespace\":[\"alice\"],\"verb\":{}}}}", 201},
         {"{\"spec\":{\"nonResourceAttributes\":{\"path\":\"/apis\",\"verb\":\"get\"}}}", 201},
         {"", 400},
@@ -134,6 +137,9 @@ static void protobuf_is_understood(void **state)
                                 "authorization.k8s.io/v1 \x12\x16"
                                 "SelfSubjectRulesReview\x12\x0b\x0a\x00\x12\x07\x0a\x05"
                                 "alice";
+    static const char empty[] = "k8s\0\x0a\x33\x0a\x18"
+                                "authorization.k8s.io/v1 \x12\x17"
+                                "SelfSubjectAccessReview\x12\x06\x0a\x00\x12\x00\x1a\x00";
     AUTO_ANSWER struct answer yes = ask_protobuf(ED, ACCESS, access, sizeof(access) - 1);
     assert_int_equal(yes.status, 201);
     assert_non_null(strstr(yes.body, "\"allowed\":true"));
@@ -143,6 +149,9 @@ static void protobuf_is_understood(void **state)
     assert_int_equal(wrong.status, 400);
     AUTO_ANSWER struct answer cut = ask_protobuf(ED, ACCESS, access, sizeof(access) - 12);
     assert_int_equal(cut.status, 400);
+    AUTO_ANSWER struct answer nothing = ask_protobuf(ED, ACCESS, empty, sizeof(empty) - 1);
+    assert_int_equal(nothing.status, 422);
+    assert_non_null(strstr(nothing.body, "\"field\":\"spec\""));
     AUTO_ANSWER struct answer listed = ask_protobuf(VI, RULES, rules, sizeof(rules) - 1);
     assert_int_equal(listed.status, 201);
     assert_non_null(strstr(listed.body, "notebooks"));
