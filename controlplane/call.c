@@ -10,6 +10,14 @@ const char *call_parameter(const struct call *call, const char *name)
     return "";
 }
 
+void call_note_name(struct call *call, const cJSON *object)
+{
+    char shown[LIMIT_SEGMENT_BYTES];
+    text_printable(slice_of(json_text_or("", object, "metadata", "name", NULL)), shown, sizeof(shown));
+    if (*shown)
+        call->name = arena_text(call->request->arena, shown);
+}
+
 int call_query_i64(const struct call *call, const char *name, int64_t least, int64_t most, int64_t *ret,
                    struct error *error)
 {

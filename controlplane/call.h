@@ -30,6 +30,8 @@ typedef int (*call_handler)(struct call *call, struct error *error);
 
 /* A path parameter; "" if the pattern has none of that name. */
 const char *call_parameter(const struct call *call, const char *name);
+/* Notes how a client calls what it wants made, for the refusal and the audit log: printable, and not checked yet. */
+void call_note_name(struct call *call, const cJSON *object);
 /* A whole-number query parameter within bounds; *ret keeps its value when absent. BAD_REQUEST otherwise. */
 int call_query_i64(const struct call *call, const char *name, int64_t least, int64_t most, int64_t *ret,
                    struct error *error);

@@ -103,6 +103,8 @@ static int admit(const struct change *change, const cJSON *old, cJSON *object, s
     const struct place *place = change->place;
     if (!change->known)
         return admission_check_unknown(old, object, error);
+    if (!place->name)
+        call_note_name(change->call, object);
     int status = metadata_admit(place->kind, place->namespace, place->name, old, object, error);
     if (status == 0)
         status = admission_check_reserved(place->kind, json_text_or("", object, "metadata", "name", NULL), old, error);

@@ -151,6 +151,13 @@ static int generate_name(cJSON *metadata, struct error *error)
     return 0;
 }
 
+int metadata_refuse_name(struct error *error)
+{
+    return error_set(error, ERROR_INVALID, "metadata.name",
+                     "metadata.name must be lower-case letters, digits, '-' and '.', and begin and end with a letter "
+                     "or digit");
+}
+
 static int check_name(const char *name, cJSON *metadata, struct error *error)
 {
     const cJSON *given = json_member(metadata, "name");
@@ -166,12 +173,7 @@ static int check_name(const char *name, cJSON *metadata, struct error *error)
         if (status < 0)
             return status;
     }
-    if (!name_is_subdomain(slice_of(json_text(metadata, "name", NULL))))
-        return error_set(
-            error, ERROR_INVALID, "metadata.name",
-            "metadata.name must be lower-case letters, digits, '-' and '.', and begin and end with a letter "
-            "or digit");
-    return 0;
+    return name_is_subdomain(slice_of(json_text(metadata, "name", NULL))) ? 0 : metadata_refuse_name(error);
 }
 
 /* --- what only the server sets ------------------------------------------------------------------------------------ */

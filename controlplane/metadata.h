@@ -14,6 +14,8 @@
  */
 int metadata_admit(enum engine_kind kind, const char *namespace, const char *name, const cJSON *old, cJSON *object,
                    struct error *error);
+/* INVALID, in metadata.name: it is not a name. */
+int metadata_refuse_name(struct error *error);
 /* A label key or value, an annotation key, as Kubernetes has them. */
 bool metadata_is_key(struct slice key);
 bool metadata_is_label_value(struct slice value);

@@ -80,6 +80,7 @@ int place_create(struct call *call, const struct place *place, struct error *err
         status = read_dry_run(call, &dry_run, error);
     if (status == 0)
         status = read_body(call, &object, error);
+    call_note_name(call, object);
     if (status == 0)
         status = metadata_admit(place->kind, place->namespace, NULL, NULL, object, error);
     if (status < 0)

@@ -5,6 +5,8 @@
 #include "controlplane/cluster.h"
 #include "controlplane/computed.h"
 #include "controlplane/handlers.h"
+#include "controlplane/kinds.h"
+#include "controlplane/metadata.h"
 #include "controlplane/wire.h"
 #include "controlplane/visible.h"
 
@@ -37,6 +39,21 @@ static const struct engine_kind_info *unknown_kind(struct call *call, const char
     return info;
 }
 
+/* There is nothing of that name, and never will be: server-side apply, which would make it, is told what is wrong. */
+static int refuse_name(struct call *call, const struct place *place, struct error *error)
+{
+    enum wire_type type;
+    bool apply = wire_type(call->request, &type, NULL) == 0 && type == WIRE_APPLY_PATCH;
+    if (apply && place->kind != KIND_COUNT && (kind_rules[place->kind].writes & KIND_CREATE)) {
+        struct decision decision = call_decide(call, place->namespace, place->info->kind, NULL, VERB_CREATE);
+        call->action = "apply";
+        call->name = place->name;
+        int status = call_refuse(&decision, error);
+        return status < 0 ? status : metadata_refuse_name(error);
+    }
+    return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
+}
+
 static int find_place(struct call *call, struct place *ret, struct error *error)
 {
     const char *group = call_parameter(call, "group"), *version = call_parameter(call, "version");
@@ -54,10 +71,10 @@ static int find_place(struct call *call, struct place *ret, struct error *error)
     if (!place.info)
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
     bool misplaced = place.info->namespaced ? !place.namespace && place.name : place.namespace != NULL;
-    bool unnameable = (place.namespace && !name_is_label(slice_of(place.namespace))) ||
-                      (place.name && !name_is_subdomain(slice_of(place.name)));
-    if (misplaced || unnameable)
+    if (misplaced || (place.namespace && !name_is_label(slice_of(place.namespace))))
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s", error_text(ERROR_NOT_FOUND));
+    if (place.name && !name_is_subdomain(slice_of(place.name)))
+        return refuse_name(call, &place, error);
     call->namespace = place.info->namespaced ? place.namespace : place.name;
     call->kind = place.info->kind;
     call->name = place.name;

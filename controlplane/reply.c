@@ -92,6 +92,14 @@ static void print_not_found(const struct call *call, struct buffer *ret)
         status_print(ret, 404, "NotFound", advice_of(call));
 }
 
+/* Clients write a cause as "<field>: <message>": one that begins with its field would say it twice. */
+static const char *cause_message(const struct error *error)
+{
+    size_t length = strlen(error->field);
+    bool told = strncmp(error->message, error->field, length) == 0 && error->message[length] == ' ';
+    return told ? error->message + length + 1 : error->message;
+}
+
 static void add_details(const struct call *call, cJSON *status, const struct subject *subject,
                         const struct error *error)
 {
@@ -107,7 +115,7 @@ static void add_details(const struct call *call, cJSON *status, const struct sub
     } else if (error->field[0]) {
         cJSON *cause = json_push(json_set(details, "causes", json_array()), json_object());
         json_set_text(cause, "reason", "FieldValueInvalid");
-        json_set_text(cause, "message", error->message);
+        json_set_text(cause, "message", cause_message(error));
         json_set_text(cause, "field", error->field);
     }
     if (error->retry_after_s > 0)
@@ -132,7 +140,8 @@ cJSON *reply_status(const struct call *call, const struct error *error)
     json_set(status, "metadata", json_object());
     json_set_text(status, "status", "Failure");
     const char *message = message_of(error);
-    if (error->field[0] && !strstr(message, error->field))
+    bool named = error->code == ERROR_EXISTS; /* by what it says of the object */
+    if (error->field[0] && !named && !strstr(message, error->field))
         message = arena_format(call->request->arena, "%s: %s", error->field, message);
     json_set_text(status, "message", message);
     json_set_text(status, "reason", error_reason(error->code));

@@ -72,8 +72,8 @@ def test_a_dry_run_of_the_server_stores_nothing(alice, manifest):
 
 @pytest.mark.parametrize("text, words", [
     (NOTEBOOK % ("500m", "        color: blue\n"), "color"),
-    (NOTEBOOK % ("500m", "        command: sleep\n"), "spec.template.spec.containers[0].command must be a list"),
-    (NOTEBOOK % ("500m", "        env: [{name: A, value: 1}]\n"), "env[0].value must be a text"),
+    (NOTEBOOK % ("500m", "        command: sleep\n"), "spec.template.spec.containers[0].command: must be a list"),
+    (NOTEBOOK % ("500m", "        env: [{name: A, value: 1}]\n"), "env[0].value: must be a text"),
     ((NOTEBOOK % ("500m", "")).replace("template:", "tmplate:"), 'unknown field "tmplate"; known here: template'),
     (configmap("wrong") + "datum: {}\n", 'unknown field "datum"; known here: apiVersion, kind, metadata, data'),
     ("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: wrong}\n"
@@ -89,10 +89,28 @@ def test_a_refused_object_is_named(alice, manifest):
     wrong = manifest(NOTEBOOK.replace("name: kept", "name: wrong", 1) % ("much", ""))
     for command in (("create", "--validate=false"), ("apply", "--validate=false")):
         said = alice(*command, "-f", wrong, check=False).stderr
-        assert 'The Notebook "wrong" is invalid' in said and "limits" in said, said
+        field = "spec.template.spec.containers[0].resources.limits.cpu"
+        assert f'The Notebook "wrong" is invalid: {field}: must be a quantity' in said and said.count(field) == 1, said
     alice("create", "configmap", "twice")
-    assert 'configmaps "twice" already exists' in alice("create", "configmap", "twice", check=False).stderr
+    again = alice("create", "-f", manifest(configmap("twice")), check=False).stderr
+    assert 'manifest.yaml": configmaps "twice" already exists' in again, again
     alice("delete", "configmap", "twice")
+
+
+def test_a_name_that_cannot_be_is_named(viewed, alice, manifest):
+    bad = manifest(configmap("Not_a_Name"))
+    for command in (("create",), ("apply",), ("apply", "--server-side")):
+        said = alice(*command, "-f", bad, check=False).stderr
+        assert 'The ConfigMap "Not_a_Name" is invalid: metadata.name: must be lower-case' in said, (command, said)
+    path = "/api/v1/namespaces/alice/configmaps/Not_a_Name"
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+    refused = viewed.http("PATCH", path + "?fieldManager=m", ALICE, body="{}", headers=headers).json
+    assert (refused["code"], refused["reason"]) == (422, "Invalid")
+    assert refused["details"]["name"] == "Not_a_Name" and refused["details"]["causes"][0]["field"] == "metadata.name"
+    assert viewed.http("PATCH", path + "?fieldManager=m", CAROL, body="{}", headers=headers).status == 403  # she may look only
+    foreign = path.replace("/alice/", "/bob/")
+    assert viewed.http("PATCH", foreign + "?fieldManager=m", ALICE, body="{}", headers=headers).status == 404
+    assert viewed.http("GET", path, ALICE).status == 404
 
 
 def test_who_may_not_write_applies_nothing(viewed, alice, manifest):
