@@ -51,6 +51,28 @@ flock -n 9 || {
     echo "image $name: another build is at it; waiting" >&2
     flock 9
 }
+
+root=$name # the image that this one begins as in the end: what its kernels do, they do in all
+while more=$(member "${source%/*}/$root/image.json" base) && [ -n "$more" ]; do
+    root=$more
+done
+# What is laid under a name that running kernels may have open, or that a base has too, is another file.
+lay() { # FILE TARGET
+    cmp -s "$1" "$2" && return
+    mkdir -p "${2%/*}"
+    cp "$1" "$2.new"
+    chmod 644 "$2.new"
+    mv "$2.new" "$2"
+    [[ $2 != */site-packages/* ]] || "$venv/bin/python" -m compileall -q "$2"
+}
+# What kernels do in every notebook. It is no part of what the environment is built from: a change is laid into one that is there.
+lay_kernel_files() {
+    local from=${source%/*}/$root/kernel
+    [ -d "$from" ] || return 0
+    lay "$from/atelier_skew.py" "$(echo "$venv"/lib/python3*/site-packages)/atelier_skew.py"
+    lay "$from/startup.py" "$venv/etc/ipython/startup/10-atelier.py"
+}
+
 if [ -f "$dest/image.json" ] && [ -x "$venv/bin/python" ] &&
     "$python" - "$dest/image.json" "$wanted" "$venv" <<'PYTHON'; then
 import json, sys
@@ -60,6 +82,7 @@ except ValueError:
     sys.exit(1)
 sys.exit(not (image.get("requirements") == sys.argv[2] and image.get("path") == sys.argv[3]))
 PYTHON
+    lay_kernel_files
     exit 0
 fi
 
@@ -120,6 +143,7 @@ if [ -z "$base" ]; then
     mkdir -p "$venv/share/jupyter/lab/settings"
     cp "$source/overrides.json" "$venv/share/jupyter/lab/settings/overrides.json"
 fi
+lay_kernel_files
 
 say "compiling"
 "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" >/dev/null 2>&1 || true # files meant for other Pythons do not compile
