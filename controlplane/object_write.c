@@ -172,18 +172,28 @@ static int store_change(struct call *call, const struct place *place, const cJSO
     return status;
 }
 
+/* What a dry run of a change answers: of the version that is still there. */
+static cJSON *rehearsed(const struct object_change *change, const cJSON *object)
+{
+    cJSON *copy = json_copy(object);
+    const char *version = json_text(change->old.object, "metadata", "resourceVersion", NULL);
+    if (version)
+        json_set_text(json_object_in(copy, "metadata"), "resourceVersion", version);
+    return copy;
+}
+
 int change_finish(struct call *call, const struct place *place, const struct object_change *change, const cJSON *object,
                   struct error *error)
 {
-    AUTO_JSON cJSON *stored = NULL;
+    AUTO_JSON cJSON *answer = change->dry_run ? rehearsed(change, object) : NULL;
     int status = 0;
     if (change->dry_run && !change->old.object)
         status = try_new_object(call, place, object, error);
     else if (!change->dry_run)
-        status = change->old.object ? store_change(call, place, object, &stored, error)
-                                    : store_new_object(call, place, object, &stored, error);
+        status = change->old.object ? store_change(call, place, object, &answer, error)
+                                    : store_new_object(call, place, object, &answer, error);
     if (status == 0)
-        wire_answer(call, change->old.object ? 200 : 201, change->dry_run ? object : stored);
+        wire_answer(call, change->old.object ? 200 : 201, answer);
     return status;
 }
 

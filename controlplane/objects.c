@@ -47,6 +47,8 @@ static int refuse_name(struct call *call, const struct place *place, struct erro
     if (apply && place->kind != KIND_COUNT && (kind_rules[place->kind].writes & KIND_CREATE)) {
         struct decision decision = call_decide(call, place->namespace, place->info->kind, NULL, VERB_CREATE);
         call->action = "apply";
+        call->namespace = place->info->namespaced ? place->namespace : place->name;
+        call->kind = place->info->kind;
         call->name = place->name;
         int status = call_refuse(&decision, error);
         return status < 0 ? status : metadata_refuse_name(error);

@@ -64,6 +64,35 @@ def test_apply_of_a_notebook(alice, manifest):
     alice("delete", "nb", "kept", "--wait")
 
 
+WITH_VOLUME = """apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: kept}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Gi}}
+  volumeName: pvc-of-elsewhere
+---
+""" + NOTEBOOK % ("500m", """        readinessProbe:
+          httpGet: {path: /api, port: 8888, scheme: HTTP}
+          periodSeconds: 10
+        livenessProbe: {tcpSocket: {port: 8888}}
+        volumeMounts: [{name: kept, mountPath: /kept}]
+      volumes: [{name: kept, persistentVolumeClaim: {claimName: kept}}]
+""")
+
+
+@pytest.mark.parametrize("side", [(), ("--server-side", "--force-conflicts")])
+def test_what_was_applied_differs_in_nothing(alice, manifest, side):
+    """Also once a manifest of another service's names the volume that was behind the claim there."""
+    wanted = manifest(WITH_VOLUME)
+    alice("apply", *side, "-f", wanted)
+    same = alice("diff", *side, "-f", wanted, check=False)
+    assert (same.returncode, same.stdout) == (0, ""), same.stdout + same.stderr
+    other = alice("diff", *side, "-f", manifest(WITH_VOLUME.replace("500m", "750m")), check=False)
+    assert other.returncode == 1 and "750m" in other.stdout and "resourceVersion" not in other.stdout, other.stdout
+    alice("delete", "-f", wanted, "--wait")
+
+
 def test_a_dry_run_of_the_server_stores_nothing(alice, manifest):
     done = alice.out("apply", "--dry-run=server", "-f", manifest(configmap("never", a="1")))
     assert done == "configmap/never created (server dry run)\n"
