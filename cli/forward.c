@@ -12,6 +12,7 @@
 #include "cli/object.h"
 #include "cli/pipe.h"
 #include "cli/verbs.h"
+#include "ray/token.h"
 
 #define FORWARDS_MAX 8      /* ports of one command */
 #define CONNECTIONS_MAX 256 /* at once: each is a thread here and a tunnel at the service */
@@ -225,7 +226,8 @@ int verb_ray_env(struct call *call, struct error *error)
     int failed = object_get(call, resource_by_word("rayclusters"), call->arguments[0], &cluster, error);
     if (failed)
         return failed;
-    const char *name = json_text_or("ray-auth", cluster, "spec", "authOptions", "secretName", NULL);
+    char name[RAY_TOKEN_SECRET_SIZE];
+    ray_token_secret(cluster, name, NULL);
     failed = object_get(call, resource_by_word("secrets"), name, &secret, error);
     const char *encoded = json_text(secret, "data", "auth_token", NULL);
     if (!failed && (!encoded || !text_unbase64(slice_of(encoded), &token)))

@@ -1,7 +1,6 @@
 /* Where does a tenant's path lead, and which credential does the workload expect? */
 #include "controlplane/routes.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <time.h>
@@ -11,6 +10,7 @@
 #include "base/map.h"
 #include "ray/public.h"
 #include "ray/resume.h"
+#include "ray/token.h"
 #include "tenancy/tenancy.h"
 
 #define PORTS_MAX 16  /* more ports of one service are not reachable by path */
@@ -33,9 +33,9 @@ struct service {
     size_t port_count;
 };
 struct cluster {
-    char secret[64];      /* with its token */
-    char ray_service[64]; /* that made it, or "" */
-    char *public;         /* what its own annotation opens; owned */
+    char secret[RAY_TOKEN_SECRET_SIZE]; /* with its token */
+    char ray_service[64];               /* that made it, or "" */
+    char *public;                       /* what its own annotation opens; owned */
     bool starting;
     bool resumes[IDLE_RESUME_ALWAYS + 1]; /* by a request, by what its profile says */
 };
@@ -166,17 +166,6 @@ static void put_token(struct routes *routes, const char *namespace, const char *
     free_token(token ? map_put(routes->tokens, at, token) : map_remove(routes->tokens, at));
 }
 
-/* The Secret that KubeRay makes where none is named: the cluster's name, its last 50 bytes if it is longer
- * (utils.CheckName). */
-static const char *own_secret(const char *cluster, char ret[64])
-{
-    size_t length = strlen(cluster);
-    copy_text(ret, 64, length > 50 ? cluster + length - 50 : cluster);
-    if (!isalpha((unsigned char)*ret))
-        *ret = 'r';
-    return ret;
-}
-
 static void free_cluster(struct cluster *cluster)
 {
     if (cluster)
@@ -184,17 +173,10 @@ static void free_cluster(struct cluster *cluster)
     free(cluster);
 }
 
-static struct cluster *read_cluster(const struct routes *routes, const cJSON *object)
+static struct cluster *read_cluster(const cJSON *object)
 {
     struct cluster *cluster = memory_get(sizeof(*cluster));
-    const char *name = json_text(object, "metadata", "name", NULL);
-    const char *secret = json_text_or("", object, "spec", "authOptions", "secretName", NULL);
-    if (*secret)
-        copy_text(cluster->secret, sizeof(cluster->secret), secret);
-    else if (engine_traits(routes->engine)->ray_by_kuberay)
-        own_secret(name, cluster->secret);
-    else
-        copy_text(cluster->secret, sizeof(cluster->secret), "ray-auth");
+    ray_token_secret(object, cluster->secret, NULL);
     copy_text(cluster->ray_service, sizeof(cluster->ray_service), controller_name(object, "RayService"));
     cluster->public = memory_text(ray_public(object));
     cluster->starting = ray_is_starting(object);
@@ -227,8 +209,7 @@ static void put_cluster(struct routes *routes, const char *namespace, const char
 {
     char key[KEY_SIZE];
     struct slice at = make_key(key, namespace, name);
-    free_cluster(object ? map_put(routes->clusters, at, read_cluster(routes, object))
-                        : map_remove(routes->clusters, at));
+    free_cluster(object ? map_put(routes->clusters, at, read_cluster(object)) : map_remove(routes->clusters, at));
     put_labels(routes->labels[0], namespace, name, !object);
 }
 
@@ -538,7 +519,7 @@ static void add_ray_token(struct routes *routes, const char *namespace, const ch
 {
     char key[KEY_SIZE];
     const struct cluster *known = map_get(routes->clusters, make_key(key, namespace, cluster));
-    add_token(routes, namespace, known ? known->secret : "ray-auth", header, "Bearer", ret);
+    add_token(routes, namespace, known ? known->secret : RAY_TOKEN_SECRET, header, "Bearer", ret);
 }
 
 static void add_notebook_token(struct routes *routes, const char *namespace, const char *notebook, struct target *ret)

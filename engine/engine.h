@@ -67,6 +67,13 @@ struct engine;
  * installed). Every other function answers NOT_FOUND for a kind that the engine has not. */
 bool engine_has(struct engine *engine, enum engine_kind kind);
 bool engine_watches(struct engine *engine, enum engine_kind kind); /* else engine_watch is METHOD */
+/* How does the KubeRay of this cluster come to ask for a token, if it can? */
+enum engine_ray_auth {
+    ENGINE_RAY_AUTH_NAMED, /* from 1.6: authOptions name the Secret; so does an engine that runs Ray itself */
+    ENGINE_RAY_AUTH_OWN,   /* 1.5.1: they cannot, and each cluster has a Secret of its own that KubeRay makes */
+    ENGINE_RAY_AUTH_NONE,  /* before: it knows no authOptions, and Ray would run anybody's code */
+    ENGINE_RAY_AUTH_COUNT
+};
 struct engine_traits {
     const char *name;                     /* "local", "kubernetes": for logs and people, never to branch on */
     unsigned reconcilers;                 /* how many reconcile workers a room may usefully run at once */
@@ -75,13 +82,12 @@ struct engine_traits {
     bool pods_by_kubelet; /* pods run as whatever user they name, volumes are root's unless fsGroup says otherwise and
                              most are on one node at a time, and Pod Security judges: a pod must say it all */
     bool ray_by_kuberay;  /* KubeRay turns Ray's objects into pods: all it knows is possible, and its rules hold */
-    bool ray_no_auth_options; /* KubeRay before 1.5.1: authOptions are dropped in silence, and Ray would run anybody's
-                                 code. May change while running (KubeRay is upgraded) */
-    bool api_within;          /* whoever serves the API must also serve it to workloads (engine_listen) */
-    bool ray_autoscaling;     /* a RayCluster may change its own number of workers */
-    bool ray_fault_tolerance; /* a head may come back with what it knew (gcsFaultToleranceOptions) */
-    bool ray_store;           /* the engine has a store for that itself: redisAddress may be left out */
-    bool outbound;            /* the engine decides itself what pods reach outside; ENGINE_OUTBOUND narrows it */
+    enum engine_ray_auth ray_auth; /* may change while running (KubeRay is upgraded) */
+    bool api_within;               /* whoever serves the API must also serve it to workloads (engine_listen) */
+    bool ray_autoscaling;          /* a RayCluster may change its own number of workers */
+    bool ray_fault_tolerance;      /* a head may come back with what it knew (gcsFaultToleranceOptions) */
+    bool ray_store;                /* the engine has a store for that itself: redisAddress may be left out */
+    bool outbound;                 /* the engine decides itself what pods reach outside; ENGINE_OUTBOUND narrows it */
     struct raymetrics ray_metrics; /* what the dashboards of Ray clusters show (engine/raymetrics.h) */
 };
 const struct engine_traits *engine_traits(struct engine *engine);

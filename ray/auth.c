@@ -7,6 +7,17 @@
 #define TOKEN_ENV "RAY_AUTH_TOKEN"
 #define TOKEN_KEY "auth_token" /* of the Secret (KubeRay's) */
 
+/*
+ * A person's processes carry the profile's token, so a cluster of theirs must ask for that one: where authOptions
+ * cannot name it, its containers do. What a RayJob or RayService makes must be known to KubeRay as asking for one, or
+ * it shows none itself; there the token is each cluster's own.
+ */
+static bool by_environment(const struct ray_context *context)
+{
+    return context->traits->ray_auth == ENGINE_RAY_AUTH_NONE ||
+           (context->traits->ray_auth == ENGINE_RAY_AUTH_OWN && !context->owned);
+}
+
 /* Absent, {} and an absent mode all mean token: KubeRay would leave {} open. */
 int ray_complete_auth(const struct ray_context *context, cJSON *spec, struct error *error)
 {
@@ -39,31 +50,31 @@ int ray_complete_auth(const struct ray_context *context, cJSON *spec, struct err
         return error_set(error, ERROR_INVALID, field, "%s is not offered here; the token of the profile is used",
                          field);
     }
-    if (secret && *secret && strcmp(secret, RAY_AUTH_SECRET) != 0) {
+    if (secret && *secret && strcmp(secret, RAY_TOKEN_SECRET) != 0) {
         ray_path(field, path, "secretName");
         return error_set(error, ERROR_INVALID, field,
-                         "%s must be " RAY_AUTH_SECRET
+                         "%s must be " RAY_TOKEN_SECRET
                          ": all clusters of a profile share one token, so that its notebooks can use them",
                          field);
     }
-    if (context->traits->ray_no_auth_options) { /* a strict write would be refused for it */
+    if (by_environment(context)) { /* a strict write would be refused for it */
         json_remove(spec, "authOptions");
         return 0;
     }
     auth = json_object_in(spec, "authOptions");
     json_set_text(auth, "mode", "token");
-    json_set_text(auth, "secretName", RAY_AUTH_SECRET);
+    json_set_text(auth, "secretName", context->traits->ray_auth == ENGINE_RAY_AUTH_NAMED ? RAY_TOKEN_SECRET : NULL);
     return 0;
 }
 
-/* --- where KubeRay knows no authOptions --------------------------------------------------------------------------- */
+/* --- where authOptions cannot name a Secret ----------------------------------------------------------------------- */
 
 static cJSON *token_env(void)
 {
     cJSON *item = json_object();
     json_set_text(item, "name", TOKEN_ENV);
     cJSON *reference = json_object_in(json_object_in(item, "valueFrom"), "secretKeyRef");
-    json_set_text(reference, "name", RAY_AUTH_SECRET);
+    json_set_text(reference, "name", RAY_TOKEN_SECRET);
     json_set_text(reference, "key", TOKEN_KEY);
     return item;
 }
@@ -126,7 +137,7 @@ static cJSON *first_container(const cJSON *group)
 
 void ray_complete_auth_env(const struct ray_context *context, cJSON *spec)
 {
-    bool wanted = context->traits->ray_no_auth_options;
+    bool wanted = by_environment(context);
     const cJSON *groups = json_member(spec, "workerGroupSpecs");
     if (!context->traits->ray_by_kuberay)
         return;
@@ -141,7 +152,7 @@ void ray_complete_auth_env(const struct ray_context *context, cJSON *spec)
 
 int ray_check_followed(struct engine *engine, const char *kind, struct error *error)
 {
-    if (!engine_traits(engine)->ray_no_auth_options)
+    if (engine_traits(engine)->ray_auth != ENGINE_RAY_AUTH_NONE)
         return 0;
     return error_set(
         error, ERROR_INVALID, "kind",

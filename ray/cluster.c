@@ -20,16 +20,30 @@ static int check_service_free(struct engine *engine, const cJSON *cluster, struc
                      "a service named \"%s\" exists in this profile; choose another name", service_name);
 }
 
+/* KubeRay made it for one of these, and asks it how that one stands. */
+static bool is_followed(const cJSON *cluster)
+{
+    const cJSON *owner;
+    cJSON_ArrayForEach(owner, json_at(cluster, "metadata", "ownerReferences", NULL))
+    {
+        const char *kind = json_text_or("", owner, "kind", NULL);
+        if (json_true(owner, "controller", NULL) && (strcmp(kind, "RayJob") == 0 || strcmp(kind, "RayService") == 0))
+            return true;
+    }
+    return false;
+}
+
 int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, struct error *error)
 {
     cJSON *spec = NULL;
+    bool owned = is_followed(cluster);
     int r = ray_check_metadata("RayCluster", RAY_NAME_MAX, old, cluster, &spec, error);
     if (r == 0)
         r = idle_check_annotations(cluster, error);
     if (r == 0 && !old)
         r = check_service_free(engine, cluster, error);
     if (r == 0)
-        r = ray_check_spec(engine, "spec", cluster, false, spec, error);
+        r = ray_check_spec(engine, "spec", cluster, owned, spec, error);
     if (r == 0)
         r = ray_check_limit(old, cluster, error);
     if (r == 0)
@@ -42,7 +56,7 @@ int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, s
         return r;
     /* Completed as this one was: what an earlier version of the platform left out is no change. */
     AUTO_JSON cJSON *was = json_copy(old);
-    (void)ray_check_spec(engine, "spec", was, false, json_object_in(was, "spec"), NULL);
+    (void)ray_check_spec(engine, "spec", was, owned, json_object_in(was, "spec"), NULL);
     return ray_check_change(was, cluster, error);
 }
 

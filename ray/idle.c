@@ -39,11 +39,12 @@ static bool idle_runs(const cJSON *cluster, int64_t *ret_since_ms)
 static int ask_head(struct engine *engine, const cJSON *cluster, const char *path, int *ret_status, cJSON **ret,
                     struct error *error)
 {
+    char secret[RAY_TOKEN_SECRET_SIZE];
     const struct ask ask = {.engine = engine,
                             .namespace = namespace_of(cluster),
                             .service = json_text_or("", cluster, "status", "head", "serviceName", NULL),
                             .port = DASHBOARD,
-                            .secret = json_text_or(RAY_AUTH_SECRET, cluster, "spec", "authOptions", "secretName", NULL),
+                            .secret = ray_token_secret(cluster, secret, NULL),
                             .key = "auth_token",
                             .header = "Authorization: Bearer "};
     return ask_json(&ask, path, ret_status, ret, error);

@@ -3,6 +3,7 @@
 #define ATELIER_RAY_INTERNAL_H
 
 #include "ray/ray.h"
+#include "ray/token.h"
 
 /* Limits, and why. */
 #define RAY_NAME_MAX 53                   /* "<name>-serve-svc" is a DNS label of at most 63 (KubeRay's own limit) */
@@ -20,7 +21,6 @@
 #define RAY_RUNTIME_MAX (32 * 1024)   /* of a whole cluster: it becomes a variable of its head */
 #define RAY_RETRIES_MAX 100           /* each retry is a whole new cluster */
 #define RAY_DELETION_RULES_MAX 16     /* there are not more different ones */
-#define RAY_AUTH_SECRET "ray-auth"    /* one token a profile: a process can carry only one */
 #define RAY_PATH_MAX 192              /* "spec.rayClusterConfig.workerGroupSpecs[15].template.spec.containers[0]" */
 #define RAY_PRIORITY_VERSION "2.56.0" /* the first whose autoscaler v2 knows priorities of groups (KubeRay's rule) */
 #define RAY_TOKEN_VERSION "2.52.0"    /* the first Ray with token authentication (KubeRay's rule) */

@@ -109,6 +109,11 @@ static int check_selector(struct engine *engine, const cJSON *spec, struct error
     if (json_true(spec, "suspend", NULL))
         return error_set(error, ERROR_INVALID, "spec.suspend",
                          "a job on a cluster that exists (spec.clusterSelector) cannot be suspended");
+    if (engine_traits(engine)->ray_auth == ENGINE_RAY_AUTH_OWN)
+        return error_set(error, ERROR_INVALID, "spec.clusterSelector",
+                         "spec.clusterSelector cannot be used here: this cluster's KubeRay is older than 1.6 and would "
+                         "show a cluster that exists no token; leave it out and set spec.rayClusterSpec, use `ray job "
+                         "submit`, or have KubeRay upgraded");
     int64_t retries = 0; /* KubeRay's, a whole new cluster each, would need one to make */
     if (engine_traits(engine)->ray_by_kuberay && json_i64(json_member(spec, "backoffLimit"), &retries) && retries > 0)
         return error_set(error, ERROR_INVALID, "spec.backoffLimit",

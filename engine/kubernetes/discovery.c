@@ -75,10 +75,31 @@ static bool descend(struct slice text, const char *const *keys, struct slice *re
     return true;
 }
 
+/* authOptions came with 1.5.1, their secretName with 1.6. */
+static enum engine_ray_auth ray_auth_of(struct slice spec_fields)
+{
+    static const char *const names_secret[] = {"properties", "secretName", NULL};
+    struct slice options;
+    struct slice ignored;
+    if (!skim_member(spec_fields, "authOptions", &options))
+        return ENGINE_RAY_AUTH_NONE;
+    return descend(options, names_secret, &ignored) ? ENGINE_RAY_AUTH_NAMED : ENGINE_RAY_AUTH_OWN;
+}
+
+static void set_ray_auth(struct kubernetes *kubernetes, enum engine_ray_auth auth)
+{
+    static const char *const told[] = {
+        [ENGINE_RAY_AUTH_NAMED] = "KubeRay is 1.6 or later: its authOptions name a Secret",
+        [ENGINE_RAY_AUTH_OWN] = "KubeRay is older than 1.6: RayJobs on clusters that exist are refused",
+        [ENGINE_RAY_AUTH_NONE] = "KubeRay is older than 1.5.1: RayJobs and RayServices are refused"};
+    if (auth != atomic_exchange(&kubernetes->ray_auth, auth))
+        log_line(auth == ENGINE_RAY_AUTH_NAMED ? LOG_INFO : LOG_WARN, told[auth]);
+}
+
 /*
- * Before 1.5.1 a RayCluster has no authOptions, and the API server drops them without a word. What the schema has tells
- * (OpenAPI v3, which anybody may read); the index names another address for it whenever it changes. Where either is not
- * there yet, as just after a CRD has come, nothing changes and the next round asks again.
+ * What a KubeRay's definitions have not, the API server drops without a word. What the schema has tells (OpenAPI v3,
+ * which anybody may read); the index names another address for it whenever it changes. Where either is not there yet,
+ * as just after a CRD has come, nothing changes and the next round asks again.
  */
 static void ask_kuberay(struct kubernetes *kubernetes)
 {
@@ -88,7 +109,6 @@ static void ask_kuberay(struct kubernetes *kubernetes)
     AUTO_BUFFER struct buffer index = {0};
     AUTO_BUFFER struct buffer schema = {0};
     struct slice found;
-    struct slice ignored;
     if (kube_call_text(kubernetes->client, &(struct kube_request){.method = "GET", .target = "/openapi/v3"}, &index,
                        NULL) < 0 ||
         !descend(buffer_slice(&index), address, &found))
@@ -101,12 +121,9 @@ static void ask_kuberay(struct kubernetes *kubernetes)
             0 ||
         !descend(buffer_slice(&schema), fields, &found))
         return;
-    bool old = !skim_member(found, "authOptions", &ignored);
     free(kubernetes->ray_schema);
     kubernetes->ray_schema = TAKE_POINTER(target);
-    if (old != atomic_exchange(&kubernetes->old_kuberay, old))
-        log_line(old ? LOG_WARN : LOG_INFO, old ? "KubeRay is older than 1.5.1: RayJobs and RayServices are refused"
-                                                : "KubeRay knows authOptions now");
+    set_ray_auth(kubernetes, ray_auth_of(found));
 }
 
 static void keep(struct kubernetes *kubernetes, int result, const bool has[KIND_COUNT], const struct error *error)

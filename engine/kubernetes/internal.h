@@ -28,9 +28,9 @@ struct kubernetes {
     struct engine base;
     struct kube_client *client;
     char *namespace, *tenant_namespace, *images;
-    bool inside;                    /* a pod of the cluster: services are reached by name */
-    struct engine_traits traits[2]; /* as KubeRay is now, and before 1.5.1 */
-    _Atomic(bool) old_kuberay;      /* chooses one of them */
+    bool inside;                                        /* a pod of the cluster: services are reached by name */
+    struct engine_traits traits[ENGINE_RAY_AUTH_COUNT]; /* one for each KubeRay there may be */
+    _Atomic(enum engine_ray_auth) ray_auth;             /* chooses one of them */
     struct names *names;
     struct packer *packer;
     struct hub *hub;

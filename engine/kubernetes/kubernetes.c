@@ -110,7 +110,7 @@ static bool has(struct engine *engine, enum engine_kind kind)
 static const struct engine_traits *traits(struct engine *engine)
 {
     struct kubernetes *kubernetes = kubernetes_of(engine);
-    return &kubernetes->traits[atomic_load(&kubernetes->old_kuberay)];
+    return &kubernetes->traits[atomic_load(&kubernetes->ray_auth)];
 }
 
 /* Without these nobody is served. */
@@ -191,8 +191,10 @@ static struct kubernetes *make(const struct kubernetes_options *options)
                                .ray_autoscaling = true,
                                .ray_fault_tolerance = true,
                                .ray_metrics = options->ray_metrics};
-    kubernetes->traits[1] = kubernetes->traits[0];
-    kubernetes->traits[1].ray_no_auth_options = true;
+    for (enum engine_ray_auth auth = 1; auth < ENGINE_RAY_AUTH_COUNT; auth++) {
+        kubernetes->traits[auth] = kubernetes->traits[0];
+        kubernetes->traits[auth].ray_auth = auth;
+    }
     pthread_mutex_init(&kubernetes->lock, NULL);
     pthread_mutex_init(&kubernetes->asking, NULL);
     pthread_condattr_init(&attributes);

@@ -1,4 +1,4 @@
-"""On a cluster whose KubeRay does not know authOptions (before 1.5.1), no Ray runs without asking for the token."""
+"""On a cluster whose KubeRay is older than 1.6, no Ray runs without asking for a token, and nothing that was written is dropped."""
 import json
 import os
 import pathlib
@@ -16,26 +16,31 @@ JOB = {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": "j", "n
        "spec": {"entrypoint": "python -c 1", "rayClusterSpec": SPEC}}
 
 
-def without_auth(value):
+# What a RayCluster had for authentication: nothing before 1.5.1, and no Secret to name before 1.6.
+OLD = {"1.5.0": None, "1.5.1": {"type": "object", "properties": {"mode": {"type": "string", "enum": ["disabled", "token"]}}}}
+
+
+def as_of(value, auth):
     """The definitions as they were: what is not named is dropped."""
     if isinstance(value, dict):
         if "headGroupSpec" in value:
-            value = {key: part for key, part in value.items() if key != "authOptions"}
-        return {key: without_auth(part) for key, part in value.items()
+            value = {key: part for key, part in value.items() if key != "authOptions"} | ({"authOptions": auth} if auth else {})
+        return {key: as_of(part, auth) for key, part in value.items()
                 if not (key == "x-kubernetes-preserve-unknown-fields" and "headGroupSpec" in value.get("properties", {}))}
-    return [without_auth(part) for part in value] if isinstance(value, list) else value
+    return [as_of(part, auth) for part in value] if isinstance(value, list) else value
 
 
-@pytest.fixture(scope="module")
-def house():
+@pytest.fixture(scope="module", params=OLD)
+def house(request):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         old = pathlib.Path(folder) / "old.yaml"
-        old.write_text(yaml.safe_dump_all(map(without_auth, yaml.safe_load_all(definitions.read_text()))))
+        old.write_text(yaml.safe_dump_all(as_of(one, OLD[request.param]) for one in yaml.safe_load_all(definitions.read_text())))
         patch.setitem(os.environ, "ATELIER_KUBERAY_CRDS", str(old))
         made = service.Service("--controllers")
         try:
             alice = made.person("alice")
             made.profile("alice", alice.email)
+            made.kuberay = request.param
             yield made, alice
         finally:
             made.close()
@@ -46,7 +51,7 @@ def cluster(name, **more):
                        "spec": {**SPEC, **more}})
 
 
-def test_the_containers_are_told_where_authOptions_are_dropped(house):
+def test_the_containers_are_told_where_authOptions_cannot_name_the_token(house):
     made, alice = house
     alice.kubectl("apply", "-f", "-", text_in=cluster("rc", enableInTreeAutoscaling=True))  # strict: nothing unknown is added
     spec = json.loads(made.cluster.kubectl("get", "raycluster", "rc", "-n", "alice", "-o", "json"))["spec"]
@@ -62,9 +67,17 @@ def test_the_containers_are_told_where_authOptions_are_dropped(house):
 
 def test_what_could_not_be_followed_is_refused_until_kuberay_is_upgraded(house):
     made, alice = house
-    assert "older than 1.5.1" in alice.refused("apply", "-f", "-", text_in=json.dumps(JOB))
+    if made.kuberay == "1.5.0":
+        assert "older than 1.5.1" in alice.refused("apply", "-f", "-", text_in=json.dumps(JOB))
+    else:  # followed by KubeRay with the token that it makes for each cluster; it has none for one that exists
+        alice.kubectl("apply", "-f", "-", text_in=json.dumps(JOB))
+        job = json.loads(made.cluster.kubectl("get", "rayjob", "j", "-n", "alice", "-o", "json"))
+        assert job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+        chosen = {**JOB, "metadata": {"name": "chosen", "namespace": "alice"},
+                  "spec": {"entrypoint": "true", "clusterSelector": {"ray.io/cluster": "rc"}}}
+        assert "spec.clusterSelector cannot be used here" in alice.refused("apply", "-f", "-", text_in=json.dumps(chosen))
     made.cluster.kubectl("replace", "-f", definitions)
-    service.eventually("the upgrade is noticed", lambda: "KubeRay knows authOptions now" in made.first.log.read_text())
+    service.eventually("the upgrade is noticed", lambda: "its authOptions name a Secret" in made.first.log.read_text())
     alice.kubectl("apply", "-f", "-", text_in=json.dumps(JOB))
     alice.kubectl("apply", "-f", "-", text_in=cluster("rc", enableInTreeAutoscaling=True))  # no change of its pods
     spec = alice.get("raycluster", "rc", "-n", "alice")["spec"]

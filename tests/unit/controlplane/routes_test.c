@@ -22,7 +22,7 @@ static struct {
     struct engine base;
     cJSON *objects[KIND_COUNT]; /* arrays */
     struct fake_watch *watches[8];
-    bool no_ray, kuberay;
+    bool no_ray;
     int failures; /* how many lists fail next */
     _Atomic int lists;
 } fake;
@@ -81,16 +81,8 @@ static bool fake_has(struct engine *engine, enum engine_kind kind)
     return !(fake.no_ray && kind == KIND_RAYCLUSTER);
 }
 
-static const struct engine_traits *fake_traits(struct engine *engine)
-{
-    static struct engine_traits traits = {.name = "fake"};
-    (void)engine;
-    traits.ray_by_kuberay = fake.kuberay;
-    return &traits;
-}
-
 static const struct engine_operations operations = {
-    .has = fake_has, .traits = fake_traits, .list = fake_list, .watch = fake_watch_open, .unwatch = fake_unwatch};
+    .has = fake_has, .list = fake_list, .watch = fake_watch_open, .unwatch = fake_unwatch};
 
 static cJSON *parse(const char *text)
 {
@@ -134,7 +126,8 @@ static void tell(enum engine_kind kind, enum engine_event event, const char *tex
     "{\"metadata\":{\"name\":\"ray-auth\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"cmF5LXRva2Vu\"}}"
 #define OTHER_SECRET "{\"metadata\":{\"name\":\"own\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"b3Ro\"}}"
 #define CLUSTER                                                                                                        \
-    "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\"},\"spec\":{\"authOptions\":{\"mode\":\"token\"}}}"
+    "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\"},\"spec\":{\"authOptions\":{\"mode\":\"token\","           \
+    "\"secretName\":\"ray-auth\"}}}"
 
 static struct routes *routes;
 
@@ -327,8 +320,8 @@ static void kuberays_own_secret_is_found(void **state)
 {
     (void)state;
     struct target target;
-    fake.kuberay = true;
-    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, CLUSTER);
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED,
+         "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\"},\"spec\":{\"authOptions\":{\"mode\":\"token\"}}}");
     tell(KIND_SECRET, ENGINE_ADDED,
          "{\"metadata\":{\"name\":\"rc\",\"namespace\":\"alice\"},\"data\":{\"auth_token\":\"b3du\"}}");
     assert_true(resolve("/ray/alice/rc/", &target));

@@ -407,15 +407,45 @@ static void refuses_what_could_not_be_followed(void **state)
         AUTO_JSON cJSON *object = parsed(service ? service_yaml : job_yaml);
         int (*admit)(struct engine *, const cJSON *, cJSON *, struct error *) =
             service ? ray_service_admit : ray_job_admit;
-        fake.traits.ray_no_auth_options = false;
+        fake.traits.ray_auth = ENGINE_RAY_AUTH_NAMED;
         assert_int_equal(admit(&fake.base, NULL, object, &error), 0);
-        fake.traits.ray_no_auth_options = true;
+        fake.traits.ray_auth = ENGINE_RAY_AUTH_NONE;
         AUTO_JSON cJSON *another = json_copy(object);
         assert_int_equal(admit(&fake.base, NULL, another, &error), -ERROR_INVALID);
         assert_string_equal(error.field, "kind");
         assert_non_null(strstr(error.message, service ? "a RayService" : "a RayJob"));
         assert_int_equal(admit(&fake.base, object, another, &error), 0);
     }
+}
+
+/* Before 1.6 KubeRay finds only the token that it made itself, and a person's cluster asks for the profile's. */
+static void leaves_the_token_to_an_older_kuberay(void **state)
+{
+    (void)state;
+    struct fake_engine fake = kuberay();
+    fake.traits.ray_auth = ENGINE_RAY_AUTH_OWN;
+    for (int service = 0; service < 2; service++) {
+        struct error error = {0};
+        AUTO_JSON cJSON *object =
+            service ? patched(service_yaml, ADD("/spec/rayClusterConfig/authOptions", "{\"secretName\":\"ray-auth\"}"))
+                    : parsed(job_yaml);
+        admission admit = service ? ray_service_admit : ray_job_admit;
+        if (admit(&fake.base, NULL, object, &error) < 0)
+            fail_msg("%s", error.message);
+        const cJSON *spec = json_at(object, "spec", service ? "rayClusterConfig" : "rayClusterSpec", NULL);
+        AUTO_FREE char *options = json_print(json_member(spec, "authOptions"));
+        assert_string_equal(options, "{\"mode\":\"token\"}");
+        const cJSON *head = json_at(spec, "headGroupSpec", "template", "spec", "containers", NULL)->child;
+        assert_null(json_named(json_member(head, "env"), "RAY_AUTH_TOKEN"));
+        AUTO_JSON cJSON *again = json_copy(object);
+        assert_int_equal(admit(&fake.base, object, again, &error), 0);
+        assert_true(json_equal(object, again));
+    }
+    struct error error = {0};
+    AUTO_JSON cJSON *chosen =
+        patched(job_yaml, ALSO("/spec/clusterSelector", "{\"ray.io/cluster\":\"rc\"}", NO_CLUSTER));
+    assert_int_equal(ray_job_admit(&fake.base, NULL, chosen, &error), -ERROR_INVALID);
+    assert_string_equal(error.field, "spec.clusterSelector");
 }
 
 /* In a restricted namespace KubeRay's own submitter would be refused; the image is that of the cluster it submits to.
@@ -451,6 +481,7 @@ int main(void)
         cmocka_unit_test(has_no_sidecar_where_restricted),
         cmocka_unit_test(submits_to_a_chosen_cluster_where_restricted),
         cmocka_unit_test(refuses_what_could_not_be_followed),
+        cmocka_unit_test(leaves_the_token_to_an_older_kuberay),
         cmocka_unit_test(takes_and_completes),
         cmocka_unit_test(takes_jobs),
         cmocka_unit_test(refuses_jobs_by_path),

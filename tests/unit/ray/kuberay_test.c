@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "ray/ray.h"
+#include "ray/token.h"
 #include "tests/unit/fake_engine.h"
 
 #define KUBERAY                                                                                                        \
@@ -237,13 +238,13 @@ static int count_auth(const cJSON *owner)
     return count;
 }
 
-/* Before 1.5.1 authOptions are dropped on their way: the containers are told themselves, until KubeRay knows better. */
-static void asks_for_the_token_itself(void **state)
+/* Before 1.6 authOptions cannot name the profile's token: the containers are told themselves, until KubeRay knows
+ * better. */
+static void asks_for_the_token_itself_with(enum engine_ray_auth auth)
 {
-    (void)state;
     struct fake_engine fake = KUBERAY;
     struct error error = {0};
-    fake.traits.ray_no_auth_options = true;
+    fake.traits.ray_auth = auth;
     AUTO_JSON cJSON *rc = cluster("ray-2.60", SCALES, "", "    replicas: 1\n");
     if (ray_cluster_admit(&fake.base, NULL, rc, &error) < 0)
         fail_msg("%s", error.message);
@@ -264,7 +265,7 @@ static void asks_for_the_token_itself(void **state)
         fail_msg("%s", error.message);
     assert_true(json_equal(rc, again));
 
-    fake.traits.ray_no_auth_options = false; /* upgraded: what the person wrote is no change of the head */
+    fake.traits.ray_auth = ENGINE_RAY_AUTH_NAMED; /* upgraded: what the person wrote is no change of the head */
     AUTO_JSON cJSON *before = json_copy(again);
     AUTO_JSON cJSON *written = cluster("ray-2.60", SCALES, "", "    replicas: 2\n");
     if (ray_cluster_admit(&fake.base, before, written, &error) < 0)
@@ -276,6 +277,61 @@ static void asks_for_the_token_itself(void **state)
     assert_int_equal(count_auth(json_at(again, "spec", "autoscalerOptions", NULL)), 0);
 }
 
+static void asks_for_the_token_itself(void **state)
+{
+    (void)state;
+    asks_for_the_token_itself_with(ENGINE_RAY_AUTH_OWN);
+    asks_for_the_token_itself_with(ENGINE_RAY_AUTH_NONE);
+}
+
+/* What a RayJob or RayService made must be known to KubeRay as asking for a token, or it would show none. */
+static void leaves_kuberay_its_own_secret(void **state)
+{
+    (void)state;
+    struct fake_engine fake = KUBERAY;
+    static const char *const owners[] = {"RayJob", "RayService"};
+    fake.traits.ray_auth = ENGINE_RAY_AUTH_OWN;
+    for (size_t i = 0; i < COUNT_OF(owners); i++) {
+        struct error error = {0};
+        AUTO_FREE char *owner =
+            memory_format("[{apiVersion: ray.io/v1, kind: %s, name: x, uid: u, controller: true}]", owners[i]);
+        AUTO_JSON cJSON *rc = cluster("ray-2.60", SCALES "  authOptions: {mode: token}\n", "", "    replicas: 1\n");
+        json_set(json_object_in(rc, "metadata"), "ownerReferences", from_yaml(owner));
+        if (ray_cluster_admit(&fake.base, NULL, rc, &error) < 0)
+            fail_msg("%s", error.message);
+        assert_string_equal(json_text(rc, "spec", "authOptions", "mode", NULL), "token");
+        assert_null(json_at(rc, "spec", "authOptions", "secretName", NULL));
+        assert_int_equal(count_auth(first_of(json_at(rc, "spec", "headGroupSpec", NULL))), 0);
+        assert_null(json_at(rc, "spec", "autoscalerOptions", "env", NULL));
+    }
+}
+
+static void finds_the_secret_of_a_cluster(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml, *secret;
+        bool own;
+    } cases[] = {
+        {"{metadata: {name: rc}, spec: {authOptions: {mode: token, secretName: ray-auth}}}", "ray-auth", false},
+        {"{metadata: {name: rc}, spec: {authOptions: {mode: token, secretName: mine}}}", "mine", false},
+        {"{metadata: {name: rc}, spec: {authOptions: {mode: token}}}", "rc", true},
+        {"{metadata: {name: rc}, spec: {}}", "ray-auth", false},
+        {"{metadata: {name: rc}, spec: {authOptions: {}}}", "ray-auth", false},
+        {"{metadata: {name: x-0123456789012345678901234567890123456789012345678}, spec: {authOptions: {mode: token}}}",
+         "r0123456789012345678901234567890123456789012345678",
+         true}, /* 51 bytes: the first goes, and no '-' may lead */
+        {"{}", "ray-auth", false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char secret[RAY_TOKEN_SECRET_SIZE];
+        bool own = !cases[i].own;
+        AUTO_JSON cJSON *rc = from_yaml(cases[i].yaml);
+        assert_string_equal(ray_token_secret(rc, secret, &own), cases[i].secret);
+        assert_int_equal(own, cases[i].own);
+    }
+}
+
 /* Only what is just that is let pass. */
 static void refuses_another_token(void **state)
 {
@@ -285,11 +341,11 @@ static void refuses_another_token(void **state)
         "    template: {spec: {containers: [{name: h, image: ray-2.60, env: [{name: RAY_AUTH_TOKEN, valueFrom: "
         "{secretKeyRef: {name: other, key: auth_token}}}]}]}}\n"};
     struct fake_engine fake = KUBERAY;
-    for (size_t i = 0; i < 2 * COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < ENGINE_RAY_AUTH_COUNT * COUNT_OF(cases); i++) {
         struct error error = {0};
-        fake.traits.ray_no_auth_options = i % 2;
-        AUTO_FREE char *yaml =
-            memory_format("metadata: {name: rc, namespace: alice}\nspec:\n  headGroupSpec:\n%s", cases[i / 2]);
+        fake.traits.ray_auth = i / COUNT_OF(cases);
+        AUTO_FREE char *yaml = memory_format("metadata: {name: rc, namespace: alice}\nspec:\n  headGroupSpec:\n%s",
+                                             cases[i % COUNT_OF(cases)]);
         AUTO_JSON cJSON *rc = from_yaml(yaml);
         assert_int_equal(ray_cluster_admit(&fake.base, NULL, rc, &error), -ERROR_INVALID);
         assert_string_equal(error.field, "spec.headGroupSpec.template.spec.containers[0].env[0].name");
@@ -420,6 +476,8 @@ int main(void)
         cmocka_unit_test(completes_what_kuberay_needs),
         cmocka_unit_test(asks_for_the_token_itself),
         cmocka_unit_test(refuses_another_token),
+        cmocka_unit_test(leaves_kuberay_its_own_secret),
+        cmocka_unit_test(finds_the_secret_of_a_cluster),
         cmocka_unit_test(reads_the_version_from_the_tag),
         cmocka_unit_test(names_what_a_pod_can_pull),
         cmocka_unit_test(takes_what_kuberay_takes),

@@ -1,0 +1,26 @@
+/* Which Secret holds the token that a cluster asks everybody for? */
+#include "ray/token.h"
+
+#include <ctype.h>
+
+#define OWN_MAX 50 /* KubeRay keeps so much of the end of a cluster's name (utils.CheckName) */
+
+const char *ray_token_secret(const cJSON *cluster, char ret[RAY_TOKEN_SECRET_SIZE], bool *ret_own)
+{
+    const cJSON *options = json_at(cluster, "spec", "authOptions", NULL);
+    const char *named = json_text_or("", options, "secretName", NULL);
+    const char *name = json_text_or("", cluster, "metadata", "name", NULL);
+    size_t length = strlen(name);
+    /* Without authOptions its containers were told of the profile's (auth.c). */
+    bool own = !*named && length > 0 && strcmp(json_text_or("", options, "mode", NULL), "token") == 0;
+    if (ret_own)
+        *ret_own = own;
+    if (!own)
+        named = *named ? named : RAY_TOKEN_SECRET;
+    else
+        named = length > OWN_MAX ? name + length - OWN_MAX : name;
+    snprintf(ret, RAY_TOKEN_SECRET_SIZE, "%s", named);
+    if (own && !isalpha((unsigned char)*ret))
+        *ret = 'r';
+    return ret;
+}
