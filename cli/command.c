@@ -280,15 +280,38 @@ static int take_leading_options(struct call *call, int count, const char *const 
     return 0;
 }
 
+/* "help COMMAND": the words of a command or of a group, and nothing else. */
+static int parse_help(struct call *call, int count, const char *const *texts, struct error *error)
+{
+    int words = 1;
+    const char *second = count > 1 ? texts[1] : NULL;
+    if (count == 0)
+        return COMMAND_HELP;
+    call->command = find_command(texts[0], second, &words);
+    if (!call->command && (second || !is_group(texts[0])))
+        return refuse_command(texts[0], second, error);
+    if (!call->command)
+        call->group = texts[0];
+    if (count > words)
+        return call_usage(error, "help takes one command; unexpected argument \"%.80s\"", texts[words]);
+    return COMMAND_HELP;
+}
+
 int command_parse(int count, const char *const *texts, struct call *ret, struct error *error)
 {
     int at = 1, words = 0;
     *ret = (struct call){0};
+    if (count == 2 && strcmp(texts[1], "--version") == 0) {
+        ret->command = find_command("version", NULL, &words);
+        return 0;
+    }
     int failed = take_leading_options(ret, count, texts, &at, error);
     if (failed)
         return failed;
-    if (call_flag(ret, "help") || (at < count && strcmp(texts[at], "help") == 0 && at + 1 == count))
+    if (call_flag(ret, "help"))
         return COMMAND_HELP;
+    if (at < count && strcmp(texts[at], "help") == 0)
+        return parse_help(ret, count - at - 1, texts + at + 1, error);
     if (at >= count)
         return call_usage(error, "name a command; `atelier --help` lists them");
     const char *second = at + 1 < count && texts[at + 1][0] != '-' ? texts[at + 1] : NULL;
@@ -353,7 +376,8 @@ static void help_overview(const char *group, struct buffer *ret)
              "  ATELIER_NAMESPACE             what -n says when it is not given\n"
              "  NO_COLOR                      no colours, which only terminals get anyway\n"
              "\nExit codes: 0 it worked, 1 it did not, 2 the command line was wrong; of exec the command's own.\n"
-             "\n`atelier COMMAND --help` shows options and examples.\n");
+             "\n`atelier COMMAND --help` (or `help COMMAND`) shows options and examples, `atelier --version` the "
+             "release.\n");
 }
 
 void command_help(const struct command *command, const char *group, struct buffer *ret)

@@ -203,7 +203,7 @@ int verb_complete(struct call *call, struct error *error)
         offer_option_names(typed.command ? typed.command->options : NULL, prefix);
         offer_option_names(command_option(NULL, "namespace", 0), prefix);
     } else if (!typed.command) {
-        offer_commands(count > 1 && last[0] != '-' ? last : NULL, prefix);
+        offer_commands(count > 1 && last[0] != '-' && strcmp(last, "help") != 0 ? last : NULL, prefix);
     } else {
         if (typed.argument_count == 0)
             offer_commands(last, prefix);

@@ -302,6 +302,8 @@ def test_delete_from_manifest_and_profile(own):
 
 
 def test_help_everywhere(own):
+    assert own.cli("help", "ray", "create").stdout == own.cli("ray", "create", "--help").stdout
+    assert own.cli("--version").stdout == own.cli("version").stdout != ""
     overview = own.cli("--help").stdout
     for words in re.findall(r"^  ([a-z]+(?: [a-z][a-z-]*)?)(?: |$)", overview.split("Options everywhere")[0], re.M):
         done = own.cli(*words.split(), "--help", check=False)

@@ -93,6 +93,7 @@ def complete(own, *words):
 def test_completion_knows_the_table_and_live_names(own):
     assert complete(own, "not") == ["notebook"]
     assert "stop" in complete(own, "notebook", "")
+    assert complete(own, "help", "not") == ["notebook"] and complete(own, "help", "notebook", "sto") == ["stop"]
     assert complete(own, "get", "noteb") == ["notebooks"]
     assert complete(own, "get", "notebooks", "") == ["nb1"]
     assert complete(own, "notebook", "start", "n") == ["nb1"]

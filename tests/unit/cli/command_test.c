@@ -87,6 +87,11 @@ static void refuses(void **state)
         {{"atelier", "ray", "submit", "c"}, "needs a command after --"},
         {{"atelier", "ray", "submit", "c", "--"}, "needs a command after --"},
         {{"atelier", "local", "up", "extra"}, "unexpected argument"},
+        {{"atelier", "help", "bogus"}, "there is no command \"bogus\""},
+        {{"atelier", "help", "ray", "bogus"}, "there is no command \"ray bogus\""},
+        {{"atelier", "help", "get", "pods"}, "unexpected argument \"pods\""},
+        {{"atelier", "help", "ray", "create", "--cpu"}, "unexpected argument \"--cpu\""},
+        {{"atelier", "--version", "get", "pods"}, "--version is not an option before the command"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -146,6 +151,17 @@ static void help(void **state)
     assert_non_null(strstr(text.p, "ray submit"));
     assert_null(strstr(text.p, "notebook create"));
     assert_int_equal(PARSE(&call, &error, "rays", "--help"), EXIT_USAGE);
+    assert_int_equal(PARSE(&call, &error, "help"), COMMAND_HELP);
+    assert_null(call.command);
+    assert_null(call.group);
+    assert_int_equal(PARSE(&call, &error, "help", "ray"), COMMAND_HELP);
+    assert_string_equal(call.group, "ray");
+    assert_int_equal(PARSE(&call, &error, "help", "ray", "create"), COMMAND_HELP);
+    assert_string_equal(call.command->words, "ray create");
+    assert_int_equal(PARSE(&call, &error, "-n", "alice", "help", "get"), COMMAND_HELP);
+    assert_string_equal(call.command->words, "get");
+    assert_int_equal(PARSE(&call, &error, "--version"), 0);
+    assert_string_equal(call.command->words, "version");
     assert_int_equal(PARSE(&call, &error, "ray", "scale", "-h"), COMMAND_HELP);
     assert_string_equal(call.command->words, "ray scale");
 }
