@@ -1,6 +1,5 @@
 /* How does what a manifest wants become what is there? */
 #include "cli/client.h"
-#include "cli/duration.h"
 #include "cli/manifest.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
@@ -183,8 +182,8 @@ int verb_delete(struct call *call, struct error *error)
 int verb_wait(struct call *call, struct error *error)
 {
     const struct resource *resource;
-    const char *name, *text = call_option(call, "timeout"), *goal = call_option_or(call, "for", "ready");
-    int64_t timeout_s = WAIT_DEFAULT_S;
+    const char *name, *goal = call_option_or(call, "for", "ready");
+    int64_t timeout_s = object_wait_limit(call);
     int failed = object_kind(call->arguments[0], &resource, &name, error);
     if (failed)
         return failed;
@@ -192,8 +191,6 @@ int verb_wait(struct call *call, struct error *error)
         name = call->arguments[1];
     if (!name)
         return call_usage(error, "wait %s needs a name", resource->singular);
-    if (text && !duration_parse(slice_of(text), &timeout_s))
-        return call_usage(error, "--timeout: expected a duration such as 90s or 5m");
     if (strcmp(goal, "delete") == 0)
         return object_wait_gone(call, resource, name, timeout_s, error);
     if (strcmp(goal, "ready") != 0)

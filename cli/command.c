@@ -437,6 +437,8 @@ int command_main(int count, const char *const *texts)
         command_help(call.command, call.group, &help);
         return fwrite(help.p, 1, help.n, stdout) == help.n && fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
     }
+    if (result == 0)
+        result = call_check(&call, &error);
     if (result == 0) {
         say_quiet(call_flag(&call, "quiet"));
         result = run(&call, &error);

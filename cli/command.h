@@ -72,6 +72,9 @@ const char *call_option_or(const struct call *call, const char *name, const char
 /* INVALID (exit 2) naming the option unless it is a whole number in that range. <fallback> if it was not given. */
 int call_number(const struct call *call, const char *name, int64_t least, int64_t most, int64_t fallback, int64_t *ret,
                 struct error *error);
+/* EXIT_USAGE if an option that many commands take (-n, -o, --dry-run, --timeout, --ttl) has a wrong value. What one
+ * command alone takes, it checks itself, before it asks the service for anything. */
+int call_check(const struct call *call, struct error *error);
 /* A wrong command line: returns EXIT_USAGE. */
 int call_usage(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The namespace meant: -n, ATELIER_NAMESPACE, else the only profile that the caller has. */

@@ -121,6 +121,16 @@ static int read_port(const char *text, struct forwarding *ret, struct error *err
     return 0;
 }
 
+/* Before anything is asked. */
+static int check_ports(const char *const *ports, size_t count, struct error *error)
+{
+    struct forwarding scratch;
+    int failed = count > FORWARDS_MAX ? call_usage(error, "at most %d ports at once", FORWARDS_MAX) : 0;
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = read_port(ports[i], &scratch, error);
+    return failed;
+}
+
 static int run(struct forwarding *forwardings, size_t count, struct error *error)
 {
     struct pollfd fds[FORWARDS_MAX];
@@ -153,9 +163,9 @@ static int forward(struct call *call, const char *service, const char *const *po
     struct client *client = NULL;
     const char *namespace = NULL;
     AUTO_BUFFER struct buffer lines = {0};
-    if (count > FORWARDS_MAX)
-        return call_usage(error, "at most %d ports at once", FORWARDS_MAX);
-    int failed = call_namespace(call, &namespace, error);
+    int failed = check_ports(ports, count, error);
+    if (!failed)
+        failed = call_namespace(call, &namespace, error);
     if (!failed)
         failed = client_of(call, &client, error);
     for (size_t i = 0; i < count && !failed; i++) {
@@ -192,7 +202,9 @@ int verb_notebook_forward(struct call *call, struct error *error)
     bool given = call->argument_count > 1;
     AUTO_JSON cJSON *notebook = NULL;
     const struct resource *resource = resource_by_word("notebooks");
-    int failed = object_get(call, resource, call->arguments[0], &notebook, error);
+    int failed = check_ports(call->arguments + 1, call->argument_count - 1, error);
+    if (!failed)
+        failed = object_get(call, resource, call->arguments[0], &notebook, error);
     if (!failed)
         failed = object_check_runs(resource, notebook, error);
     return failed ? failed
@@ -207,7 +219,9 @@ int verb_ray_forward(struct call *call, struct error *error)
     const char *const *ports = call->argument_count > 1 ? call->arguments + 1 : usual;
     size_t count = call->argument_count > 1 ? call->argument_count - 1 : COUNT_OF(usual);
     const struct resource *resource = resource_by_word("rayclusters");
-    int failed = object_get(call, resource, call->arguments[0], &cluster, error);
+    int failed = check_ports(call->arguments + 1, call->argument_count - 1, error);
+    if (!failed)
+        failed = object_get(call, resource, call->arguments[0], &cluster, error);
     if (!failed)
         failed = object_check_runs(resource, cluster, error);
     if (failed)

@@ -15,9 +15,9 @@ int verb_logs(struct call *call, struct error *error)
     const char *namespace = NULL, *container = call_option(call, "container");
     char pod[POD_NAME_SIZE];
     int64_t tail = -1;
-    int failed = call_namespace(call, &namespace, error);
+    int failed = call_number(call, "tail", 0, 1000000, -1, &tail, error);
     if (!failed)
-        failed = call_number(call, "tail", 0, 1000000, -1, &tail, error);
+        failed = call_namespace(call, &namespace, error);
     if (!failed)
         failed = pod_find(call, namespace, call->arguments[0], pod, error);
     if (failed)

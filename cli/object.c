@@ -208,22 +208,16 @@ static int wait_and_learn(struct call *call, const struct resource *resource, co
     return failed;
 }
 
-static int wait_limit(const struct call *call, int64_t *ret_s, struct error *error)
+int64_t object_wait_limit(const struct call *call)
 {
-    const char *text = call_option(call, "timeout");
-    *ret_s = WAIT_DEFAULT_S;
-    if (text && !duration_parse(slice_of(text), ret_s))
-        return call_usage(error, "--timeout: expected a duration such as 90s or 5m");
-    return 0;
+    int64_t limit_s = WAIT_DEFAULT_S;
+    (void)duration_parse(slice_of(call_option_or(call, "timeout", "")), &limit_s);
+    return limit_s;
 }
 
 int object_wait_if_asked(struct call *call, const struct resource *resource, const char *name, struct error *error)
 {
-    int64_t timeout_s;
-    int failed = wait_limit(call, &timeout_s, error);
-    if (failed || !call_flag(call, "wait"))
-        return failed;
-    return wait_and_learn(call, resource, name, timeout_s, error);
+    return call_flag(call, "wait") ? wait_and_learn(call, resource, name, object_wait_limit(call), error) : 0;
 }
 
 static int wait_until_gone(struct call *call, struct wait *wait, struct error *error)

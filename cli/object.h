@@ -18,6 +18,8 @@ int object_get(struct call *call, const struct resource *resource, const char *n
 /* Reports changes of state on stderr until it can be used. TIMEOUT, or UNAVAILABLE once it has failed. */
 int object_wait(struct call *call, const struct resource *resource, const char *name, int64_t timeout_s,
                 struct error *error);
+/* What --timeout says, else WAIT_DEFAULT_S. */
+int64_t object_wait_limit(const struct call *call);
 /* The call's --wait and --timeout, applied after something was created. */
 int object_wait_if_asked(struct call *call, const struct resource *resource, const char *name, struct error *error);
 int object_wait_gone(struct call *call, const struct resource *resource, const char *name, int64_t timeout_s,

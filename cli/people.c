@@ -107,9 +107,7 @@ int verb_token_create(struct call *call, struct error *error)
     AUTO_JSON cJSON *body = json_object();
     json_set_text(body, "user", call_option(call, "user"));
     json_set_text(body, "name", call_option(call, "name"));
-    if (ttl && (!duration_parse(slice_of(ttl), &seconds) || seconds == 0))
-        return call_usage(error, "--ttl: expected a duration such as 90d or 12h");
-    if (ttl)
+    if (ttl && duration_parse(slice_of(ttl), &seconds))
         json_set_i64(body, "ttlSeconds", seconds);
     return send_and_print(call, "POST", API "/tokens", body, call_flag(call, "named") ? "named" : "token", error);
 }

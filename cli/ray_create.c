@@ -75,19 +75,28 @@ int ray_choose_image(struct call *call, char ret_image[RAY_IMAGE_SIZE], char ret
                      version ? version : "");
 }
 
+/* What the options alone say. */
+static int add_nodes(const struct call *call, int64_t usual_workers, const char *image, cJSON *spec,
+                     struct error *error)
+{
+    int failed = add_head(call, spec, image, call_flag(call, "schedule-on-head") || !usual_workers, error);
+    if (!failed)
+        failed = ray_add_workers(call, spec, image, usual_workers, error);
+    return failed ? failed : add_autoscaling(call, spec, error);
+}
+
 int ray_render_cluster(struct call *call, int64_t usual_workers, cJSON *spec, struct error *error)
 {
     char image[RAY_IMAGE_SIZE], version[RAY_VERSION_SIZE];
-    int failed = ray_choose_image(call, image, version, error);
+    AUTO_JSON cJSON *trial = json_object(); /* a wrong option is told before the service is asked for anything */
+    int failed = add_nodes(call, usual_workers, "", trial, error);
+    if (!failed)
+        failed = ray_choose_image(call, image, version, error);
     if (failed)
         return failed;
     json_set_text(spec, "rayVersion", version[0] ? version : NULL);
     failed = ray_add_memory(call, usual_workers > 0, spec, error);
-    if (!failed)
-        failed = add_head(call, spec, image, call_flag(call, "schedule-on-head") || !usual_workers, error);
-    if (!failed)
-        failed = ray_add_workers(call, spec, image, usual_workers, error);
-    return failed ? failed : add_autoscaling(call, spec, error);
+    return failed ? failed : add_nodes(call, usual_workers, image, spec, error);
 }
 
 int ray_add_memory(struct call *call, bool usual, cJSON *spec, struct error *error)

@@ -74,17 +74,16 @@ static int add_memory(struct call *call, cJSON *cluster, struct error *error)
 
 static int convert(struct call *call, const cJSON *file, bool autoscaling, cJSON **ret, struct error *error)
 {
-    char image[RAY_IMAGE_SIZE], version[RAY_VERSION_SIZE];
+    char image[RAY_IMAGE_SIZE] = "", version[RAY_VERSION_SIZE] = "";
     AUTO_BUFFER struct buffer notes = {0};
-    int failed = ray_choose_image(call, image, version, error);
-    struct launcher_options options = {.image = image,
-                                       .image_wins = call_option(call, "image") != NULL,
-                                       .ray_version = version[0] ? version : NULL,
-                                       .autoscaling = autoscaling};
-    if (!failed)
-        failed = read_size(call, "max-cpu", quantity_parse_milli, &options.cpu_milli_max, error);
+    struct launcher_options options = {
+        .image = image, .image_wins = call_option(call, "image") != NULL, .autoscaling = autoscaling};
+    int failed = read_size(call, "max-cpu", quantity_parse_milli, &options.cpu_milli_max, error);
     if (!failed)
         failed = read_size(call, "max-memory", quantity_parse_bytes, &options.memory_bytes_max, error);
+    if (!failed)
+        failed = ray_choose_image(call, image, version, error);
+    options.ray_version = version[0] ? version : NULL;
     if (!failed)
         failed = launcher_convert(file, &options, ret, &notes, error);
     if (!failed)

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from atelier import Atelier, BUILD
+from atelier import Atelier, BUILD, ROOT
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 MANIFEST = """
@@ -262,6 +262,33 @@ def test_wrong_ones_say_why_in_one_line(own, words, code, part):
     assert done.returncode == code, done
     assert done.stdout == "" and part in done.stderr and done.stderr.startswith("atelier: ")
     assert len(done.stderr.splitlines()) == (2 if code == 2 else 1)
+
+
+@pytest.mark.parametrize("words, part", [
+    ("notebook create x -o xml", "--output"),
+    ("notebook create x --dry-run=perhaps", "--dry-run"),
+    ("notebook create x --wait --timeout soon", "--timeout"),
+    ("delete nb x -n NOPE", "--namespace"),
+    ("whoami -o jsonpath={", "--output"),
+    ("token create --ttl 0s", "--ttl"),
+    ("kubeconfig --ttl soon", "--ttl"),
+    ("share alice bob@example.com --until soon", "--until"),
+    ("wait nb x --for ever", "--for"),
+    ("logs x --tail few", "--tail"),
+    ("audit --limit 0", "--limit"),
+    ("forward x 70000", "70000"),
+    ("notebook forward x a:80", "local port"),
+    ("ray forward x 8265:", "expected PORT"),
+    ("ray create x --env A", "--env"),
+    ("ray create x --max many", "--max"),
+    ("ray scale x -r many", "--replicas"),
+    ("ray up tests/e2e/launcher/gcp-full.yaml --max-cpu lots", "--max-cpu"),
+])
+def test_wrong_values_are_told_before_anybody_is_asked(own, words, part):
+    nobody = {**own.env, "ATELIER_URL": "http://127.0.0.1:1", "ATELIER_TOKEN": "t", "ATELIER_NAMESPACE": ""}
+    done = subprocess.run([BUILD / "atelier", *words.split()], env=nobody, cwd=ROOT, text=True, capture_output=True, timeout=30,
+                          check=False)
+    assert done.returncode == 2 and part in done.stderr and done.stdout == "", done
 
 
 def test_no_service_and_wrong_address_are_told(own):
