@@ -1,4 +1,4 @@
-/* What does a protobuf message say in this field? */
+/* What does a protobuf message say in this field, and how is one written? */
 #include "base/protobuf.h"
 
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
@@ -66,4 +66,27 @@ bool protobuf_bytes(struct slice message, unsigned number, struct slice *ret)
     if (end)
         *ret = found;
     return end;
+}
+
+static void add_varint(struct buffer *message, uint64_t value)
+{
+    char bytes[10];
+    size_t count = 0;
+    for (; value >= 0x80; value >>= 7)
+        bytes[count++] = (char)(value | 0x80);
+    bytes[count++] = (char)value;
+    buffer_add(message, bytes, count);
+}
+
+void protobuf_add_number(struct buffer *message, unsigned number, uint64_t value)
+{
+    add_varint(message, (uint64_t)number << 3 | VARINT);
+    add_varint(message, value);
+}
+
+void protobuf_add_bytes(struct buffer *message, unsigned number, struct slice bytes)
+{
+    add_varint(message, (uint64_t)number << 3 | BYTES);
+    add_varint(message, bytes.n);
+    buffer_add_slice(message, bytes);
 }

@@ -1,7 +1,7 @@
 /*
  * Protobuf without its schemas: the fields of a message by number.
  *
- * Wire types of protobuf.dev/programming-guides/encoding. Slices borrow from what is read. Nothing is allocated.
+ * Wire types of protobuf.dev/programming-guides/encoding. Slices borrow from what is read; reading allocates nothing.
  */
 #ifndef ATELIER_BASE_PROTOBUF_H
 #define ATELIER_BASE_PROTOBUF_H
@@ -18,5 +18,9 @@ struct protobuf_field {
 bool protobuf_next(struct slice *message, struct protobuf_field *ret, bool *ret_end);
 /* The last field <number> of length-delimited type in <message>; empty if absent. False if the message is malformed. */
 bool protobuf_bytes(struct slice message, unsigned number, struct slice *ret);
+
+/* Append a field to a message: a varint; a text, bytes or a message. */
+void protobuf_add_number(struct buffer *message, unsigned number, uint64_t value);
+void protobuf_add_bytes(struct buffer *message, unsigned number, struct slice bytes);
 
 #endif

@@ -3,15 +3,8 @@
 #define ATELIER_GATEWAY_GRPC_CALL_H
 
 #include "gateway/exchange.h"
+#include "gateway/grpc_status.h"
 #include "gateway/h2.h"
-
-enum grpc_status {
-    GRPC_PERMISSION_DENIED = 7,
-    GRPC_RESOURCE_EXHAUSTED = 8,
-    GRPC_UNIMPLEMENTED = 12,
-    GRPC_UNAVAILABLE = 14,
-    GRPC_UNAUTHENTICATED = 16
-};
 
 struct grpc {
     struct connection *connection;
