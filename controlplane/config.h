@@ -75,8 +75,8 @@
     X(istio_gateway, "ATELIER_ISTIO_GATEWAY", TEXT, "", 0, 127, false,                                                 \
       "kubernetes: Istio gateway (namespace/name) at which notebooks' paths lead here; empty: none")                   \
     X(check_listen, "ATELIER_CHECK_LISTEN", ADDRESS, "", 0, 64, false,                                                 \
-      "address and port (http) where a proxy in front asks whether a request may pass (Envoy's ext_authz); empty: "    \
-      "none")                                                                                                          \
+      "address and port where a proxy in front asks whether a request may pass (Envoy's ext_authz, over http or by "   \
+      "gRPC without TLS); empty: none")                                                                                \
     X(webhook_listen, "ATELIER_WEBHOOK_LISTEN", ADDRESS, "", 0, 64, false,                                             \
       "kubernetes: address and port (https) where the API server asks the admission webhook; empty: there is none")    \
     X(webhook_client_ca, "ATELIER_WEBHOOK_CLIENT_CA", PATH, "", 0, 4000, false,                                        \

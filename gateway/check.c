@@ -2,7 +2,7 @@
 #include "gateway/check.h"
 
 #include "base/metrics.h"
-#include "gateway/exchange.h"
+#include "gateway/check_calls.h"
 #include "gateway/reply.h"
 
 static struct metric passed = METRIC_COUNTER("atelier_gateway_checks_passed_total",
@@ -16,9 +16,12 @@ void check_begin(struct connection *connection)
 
 enum step check_pass(struct connection *connection)
 {
+    static const char removals[] = "X-Envoy-Auth-Headers-To-Remove: x_atelier_user, x-atelier_user, x_atelier-user\r\n";
     const struct identity *identity = &connection->exchange->permit.identity;
-    char line[sizeof("X-Atelier-User: \r\n") + sizeof(identity->email)];
+    char lines[sizeof("X-Atelier-User: \r\n") + sizeof(identity->email) + sizeof(removals)];
     metric_add(&passed, 1);
-    snprintf(line, sizeof(line), "X-Atelier-User: %s\r\n", identity->email);
-    return reply_send(connection, &(struct reply){.status = 200, .headers = line});
+    if (connection->asker)
+        return check_call_pass(connection);
+    snprintf(lines, sizeof(lines), "X-Atelier-User: %s\r\n%s", identity->email, removals);
+    return reply_send(connection, &(struct reply){.status = 200, .headers = lines});
 }

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "gateway/api.h"
+#include "gateway/check_calls.h"
 #include "gateway/exchange.h"
 #include "gateway/forward.h"
 #include "gateway/grpc.h"
@@ -126,6 +127,23 @@ void connection_open(struct loop *loop, const struct listener *listener, int fd,
     timer_set(loop, &connection->timer, gateway_limits.idle_ms);
 }
 
+struct connection *connection_open_asked(const struct connection *proxy, struct grpc_call *asker, struct slice head)
+{
+    struct loop *loop = proxy->io.loop;
+    struct connection *connection = take_spare(loop);
+    connection->io = (struct io){.loop = loop, .fd = -1, .run = run_io};
+    connection->magic = MAGIC;
+    connection->listener = LISTENER_CHECK;
+    connection->timer.fire = on_timer;
+    connection->asker = asker;
+    memcpy(connection->peer, proxy->peer, sizeof(connection->peer));
+    /* One byte more than a head may have is enough for it to be refused. */
+    head.n = head.n <= LIMIT_HEAD_BYTES ? head.n : LIMIT_HEAD_BYTES + 1;
+    connection->in = chunk_take(&loop->chunks, false);
+    chunk_add(connection->in, head);
+    return connection;
+}
+
 /* --- closing ------------------------------------------------------------------------------------------------------ */
 
 static bool is_worth_a_warning(enum connection_close why)
@@ -155,7 +173,9 @@ enum step connection_close(struct connection *connection, enum connection_close 
     struct loop *loop = connection->io.loop;
     if (connection->state == CONNECTION_CLOSED)
         return STEP_CLOSED;
-    metric_add(&closed[why], 1);
+    bool counted = connection->all.next != NULL;
+    if (counted)
+        metric_add(&closed[why], 1);
     log_close(connection, why);
     connection->state = CONNECTION_CLOSED;
     connection->magic = 0;
@@ -164,15 +184,18 @@ enum step connection_close(struct connection *connection, enum connection_close 
     tunnel_end(connection);
     forward_end(connection);
     grpc_end(connection);
+    check_call_unanswered(connection);
     exchange_end(connection);
     chunk_give(&loop->chunks, &connection->in);
     chunk_give(&loop->chunks, &connection->out);
     buffer_free(&connection->owned);
     link_remove(&connection->all);
     link_remove(&connection->idle);
-    loop->connection_count--;
-    atomic_fetch_sub(&loop->gateway->connections, 1);
-    metric_add(&open_connections, -1);
+    if (counted) {
+        loop->connection_count--;
+        atomic_fetch_sub(&loop->gateway->connections, 1);
+        metric_add(&open_connections, -1);
+    }
     connection->grave.release = release;
     loop_bury(loop, &connection->grave);
     return STEP_CLOSED;
@@ -298,6 +321,13 @@ static enum step begin_request(struct connection *connection, size_t head_bytes)
     return dispatch(connection);
 }
 
+/* Who asks by gRPC begins with HTTP/2 at once (RFC 9113 3.3); its preface is no request of HTTP/1.1's (3.4). */
+static bool is_preface(const struct connection *connection, size_t head_bytes)
+{
+    return connection->listener == LISTENER_CHECK && connection->went == 0 &&
+           slice_is((struct slice){connection->in->bytes, head_bytes}, "PRI * HTTP/2.0\r\n\r\n");
+}
+
 static enum step run_head(struct connection *connection)
 {
     struct http_fault fault;
@@ -312,7 +342,8 @@ static enum step run_head(struct connection *connection)
             if (verdict == HTTP_REFUSED)
                 return reply_fault(connection, &fault);
             if (verdict == HTTP_DONE)
-                return begin_request(connection, head_bytes);
+                return is_preface(connection, head_bytes) ? grpc_begin(connection)
+                                                          : begin_request(connection, head_bytes);
         }
         if (!connection->io.readable)
             return wait_for_head(connection);
@@ -331,6 +362,8 @@ static enum step run_head(struct connection *connection)
 
 static enum step run_reply(struct connection *connection)
 {
+    if (connection->asker)
+        return check_call_deny(connection);
     switch (connection_flush(connection)) {
     case FLUSH_BROKEN:
         return connection_close(connection, CLOSE_CLIENT_GONE);

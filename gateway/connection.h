@@ -68,6 +68,7 @@ struct exchange;
 struct tunnel;
 struct forward;
 struct grpc;
+struct grpc_call;
 struct connection {
     struct io io;
     unsigned magic;
@@ -89,12 +90,16 @@ struct connection {
     struct tunnel *tunnel;
     struct forward *forward;
     struct grpc *grpc;
+    struct grpc_call
+        *asker; /* of a request that is asked about by gRPC: there is no socket, and what is answered is its */
     char peer[48];
     char door[64]; /* as its listener's */
 };
 
 /* Takes over <fd>. */
 void connection_open(struct loop *loop, const struct listener *listener, int fd, const struct sockaddr_storage *peer);
+/* One that decides what came by gRPC over <proxy>, and then closes: <head> is what it reads. connection_run is due. */
+struct connection *connection_open_asked(const struct connection *proxy, struct grpc_call *asker, struct slice head);
 /* Closes the connection that has been idle longest, if any is. */
 bool connection_evict_idle(struct loop *loop);
 /* The one way out. Everything that hangs on the connection is let go. */

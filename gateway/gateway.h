@@ -169,7 +169,7 @@ struct gateway_options {
     const char *metrics_listen; /* "127.0.0.1:9464": GET /metrics, and /healthz and /readyz by any name; "" */
     struct gateway_tls tls;
     const char *check_listen;   /* "0.0.0.0:9466": what a request would be answered, for a proxy in front that asks
-                                   before it hands it on (Envoy's ext_authz over HTTP); "" to disable */
+                                   before it hands it on (Envoy's ext_authz over HTTP or by gRPC); "" to disable */
     const char *webhook_listen; /* "0.0.0.0:9443": admission for the Kubernetes API server, always TLS; "" to disable */
     const char *webhook_client_ca; /* file of authorities (PEM), one of which must have signed the caller's certificate;
                                       "" or NULL: whoever can connect is answered */

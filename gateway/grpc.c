@@ -1,7 +1,7 @@
 /* What does an HTTP/2 connection of a gRPC client wait for, and what happens when it comes? */
 #include "gateway/grpc.h"
 
-#include "gateway/grpc_call.h"
+#include "gateway/check_calls.h"
 #include "gateway/internal.h"
 
 /* --- what the client says ----------------------------------------------------------------------------------------- */
@@ -32,13 +32,14 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct grpc *grpc = OWNER_OF(user, struct grpc, client);
     struct grpc_call *call = nghttp2_session_get_stream_user_data(session, id);
     (void)flags;
-    if (!call || !call->exchange) {
+    if (!call || (!call->exchange && !call->asking)) {
         nghttp2_session_consume(session, id, count); /* a refused call's: thrown away */
         return 0;
     }
     h2_queue_add(&call->up, bytes, count);
     grpc->held += count;
-    resource_touch(call->exchange->resource);
+    if (call->exchange)
+        resource_touch(call->exchange->resource);
     grpc_call_resume_up(call);
     return 0;
 }
@@ -113,10 +114,14 @@ static void set_deadline(struct grpc *grpc)
     bound(grpc, &grpc->idle_until_ms, idle, gateway_limits.idle_ms);
     bound(grpc, &grpc->dial_until_ms, grpc->dialling != NULL, gateway_limits.dial_ms);
     bound(grpc, &grpc->look_at_ms, grpc->waiting_count > 0, gateway_limits.hold_look_ms);
-    const int64_t until[] = {
-        grpc->write_until_ms, grpc->stall_until_ms,
-        grpc->idle_until_ms,  grpc->dial_until_ms,
-        grpc->look_at_ms,     is_heading(grpc) ? grpc->client.heading_since_ms + gateway_limits.head_ms : 0};
+    bound(grpc, &grpc->ask_look_ms, grpc->asking_count > 0, gateway_limits.head_ms);
+    const int64_t until[] = {grpc->write_until_ms,
+                             grpc->stall_until_ms,
+                             grpc->idle_until_ms,
+                             grpc->dial_until_ms,
+                             grpc->look_at_ms,
+                             grpc->ask_look_ms,
+                             is_heading(grpc) ? grpc->client.heading_since_ms + gateway_limits.head_ms : 0};
     int64_t first = INT64_MAX;
     for (size_t i = 0; i < COUNT_OF(until); i++)
         if (until[i] > 0 && until[i] < first)
@@ -161,6 +166,8 @@ enum step grpc_timeout(struct connection *connection)
         grpc_workload_give_up(grpc->dialling, "the workload cannot be reached in time");
     if (has_passed(grpc, grpc->look_at_ms))
         grpc_calls_look(grpc);
+    if (has_passed(grpc, grpc->ask_look_ms))
+        check_calls_look(grpc);
     if (has_passed(grpc, grpc->idle_until_ms))
         say_goodbye(grpc);
     return STEP_AGAIN;
@@ -178,7 +185,9 @@ enum step grpc_begin(struct connection *connection)
     connection->grpc = grpc;
     h2_open(&grpc->client, &connection->io, true, callbacks);
     connection_set_state(connection, CONNECTION_GRPC);
-    return STEP_AGAIN;
+    bool good = h2_take(&grpc->client, connection_ahead(connection));
+    chunk_give(&connection->io.loop->chunks, &connection->in);
+    return good ? STEP_AGAIN : connection_close(connection, CLOSE_REFUSED);
 }
 
 static enum step close_over(struct connection *connection)

@@ -8,6 +8,8 @@
  * with a grpc-status. The calls of one connection share one HTTP/2 connection to their workload, made for the first of
  * them that is allowed.
  *
+ * On the listener of check.h calls are answered here (check_calls.h).
+ *
  * The caller's credentials, and whatever claims to say who or where they are, do not pass (headers_pass_grpc).
  */
 #ifndef ATELIER_GATEWAY_GRPC_H
@@ -15,7 +17,7 @@
 
 #include "gateway/connection.h"
 
-enum step grpc_begin(struct connection *connection); /* the handshake chose HTTP/2 */
+enum step grpc_begin(struct connection *connection); /* it is HTTP/2, by the handshake or by what came first */
 enum step grpc_step(struct connection *connection);  /* state GRPC */
 enum step grpc_timeout(struct connection *connection);
 void grpc_end(struct connection *connection);     /* fine without one */

@@ -1,6 +1,7 @@
 /* What becomes of a gRPC call, from its head to the last byte of its answer? */
 #include "gateway/grpc_call.h"
 
+#include "gateway/check_calls.h"
 #include "gateway/headers.h"
 #include "gateway/internal.h"
 
@@ -93,6 +94,7 @@ void grpc_call_detach(struct grpc_call *call)
 {
     struct grpc_workload *workload = call->workload;
     grpc_call_wait_end(call);
+    check_call_end(call);
     size_t up = h2_queue_free(&call->up), down = h2_queue_free(&call->down);
     call->grpc->held -= up + down;
     nghttp2_session_consume(client_of(call), call->id, up);
@@ -121,15 +123,19 @@ void grpc_call_close(struct grpc_call *call)
     free(call);
 }
 
-void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char *why)
+void grpc_call_say(struct grpc_call *call, enum grpc_status status, const char *why)
 {
-    if (!call->exchange)
-        return;
     if (call->answered)
         nghttp2_submit_rst_stream(client_of(call), NGHTTP2_FLAG_NONE, call->id, NGHTTP2_INTERNAL_ERROR);
     else
         answer_status(call, status, why);
     grpc_call_detach(call);
+}
+
+void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char *why)
+{
+    if (call->exchange)
+        grpc_call_say(call, status, why);
 }
 
 static struct grpc_call *call_of(const struct exchange *exchange)
@@ -234,7 +240,9 @@ void grpc_call_send_on(struct grpc_call *call)
 
 void grpc_call_resume_up(struct grpc_call *call)
 {
-    if (call->workload_open)
+    if (call->asking)
+        check_call_read(call);
+    else if (call->workload_open)
         nghttp2_session_resume_data(call->workload->wire.session, call->workload_id);
 }
 
@@ -365,9 +373,11 @@ void grpc_call_open(struct grpc *grpc, int32_t id, struct h2_heading *heading, b
         answer_status(call, GRPC_UNIMPLEMENTED, "expected /SERVICE/METHOD");
     else if (count_fields(&heading->fields, "authorization") > 1)
         answer_status(call, GRPC_UNAUTHENTICATED, "present one token: there are several authorization metadata");
+    else if (grpc->connection->listener == LISTENER_CHECK)
+        check_call_begin(call);
     else
         begin(call);
-    if (!call->exchange)
+    if (!call->exchange && !call->asking)
         grpc_call_detach(call);
 }
 
@@ -415,6 +425,23 @@ static void begin_answer(struct grpc_call *call, const struct h2_heading *headin
     call->down_ended = ended;
     if (nghttp2_submit_response(client_of(call), call->id, fields, count, ended ? NULL : &provider) != 0)
         grpc_call_fail(call, GRPC_UNAVAILABLE, "");
+}
+
+void grpc_call_reply(struct grpc_call *call, struct slice message)
+{
+    const uint8_t prefix[] = {0, (uint8_t)(message.n >> 24), (uint8_t)(message.n >> 16), (uint8_t)(message.n >> 8),
+                              (uint8_t)message.n};
+    const nghttp2_nv fields[] = {h2_field(SLICE(":status"), SLICE("200")),
+                                 h2_field(SLICE("content-type"), SLICE("application/grpc"))};
+    nghttp2_data_provider provider = {.read_callback = read_down};
+    h2_queue_add(&call->down, prefix, sizeof(prefix));
+    h2_queue_add(&call->down, (const uint8_t *)message.p, message.n);
+    call->grpc->held += sizeof(prefix) + message.n;
+    call->trailers = h2_heading_new(call->grpc->connection->io.loop);
+    h2_heading_add(call->trailers, SLICE("grpc-status"), SLICE("0"));
+    call->answered = call->down_ended = true;
+    if (nghttp2_submit_response(client_of(call), call->id, fields, COUNT_OF(fields), &provider) != 0)
+        grpc_call_say(call, GRPC_UNAVAILABLE, "");
 }
 
 void grpc_call_answer(struct grpc_call *call, struct h2_heading *heading, bool ended)

@@ -15,6 +15,8 @@ struct grpc {
     struct grpc_workload *dialling; /* one at a time */
     struct grpc_call *resuming;     /* it has its cluster started; one at a time */
     size_t waiting_count;           /* calls that wait for their cluster */
+    size_t asking_count;            /* calls of Check whose message is not whole yet */
+    int64_t ask_look_ms;            /* when to look for those that take too long */
     int64_t look_at_ms, resume_until_ms;
     int64_t dial_until_ms, idle_until_ms, write_until_ms, stall_until_ms; /* 0: not waited for */
     int64_t write_mark;
@@ -45,18 +47,21 @@ struct grpc_call {
     struct grpc_workload *workload;
     int32_t id, workload_id; /* stream numbers; workload_id 0: not sent on yet */
     struct h2_queue up, down;
-    bool waiting;       /* for its cluster to start: it has a permit, and no workload */
-    bool up_ended;      /* the client has said all */
-    bool workload_open; /* the stream there is not closed */
-    bool answered;      /* the answer's head is on its way */
-    bool down_ended;    /* the workload has said all */
+    bool asking; /* check_calls.c: its message is not whole yet */
+    int64_t ask_until_ms;
+    struct connection *asked; /* and then: what decides */
+    bool waiting;             /* for its cluster to start: it has a permit, and no workload */
+    bool up_ended;            /* the client has said all */
+    bool workload_open;       /* the stream there is not closed */
+    bool answered;            /* the answer's head is on its way */
+    bool down_ended;          /* the workload has said all */
 };
 
 /* A request's head has come; takes <heading> over. */
 void grpc_call_open(struct grpc *grpc, int32_t id, struct h2_heading *heading, bool ended);
-void grpc_call_close(struct grpc_call *call);   /* the client's stream is closed */
-void grpc_call_send_on(struct grpc_call *call); /* its workload is connected */
-void grpc_call_resume_up(struct grpc_call *call);
+void grpc_call_close(struct grpc_call *call);     /* the client's stream is closed */
+void grpc_call_send_on(struct grpc_call *call);   /* its workload is connected */
+void grpc_call_resume_up(struct grpc_call *call); /* more of its request has come, or the end */
 /* The workload's head, or trailers; takes <heading> over. */
 void grpc_call_answer(struct grpc_call *call, struct h2_heading *heading, bool ended);
 void grpc_call_answer_data(struct grpc_call *call, const uint8_t *bytes, size_t count);
@@ -67,6 +72,10 @@ void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char 
 void grpc_call_go(struct grpc_call *call);
 /* Says UNAVAILABLE, PERMISSION_DENIED and so on for what dispatch_call said. */
 void grpc_call_refuse(struct grpc_call *call, int status, const char *why);
+/* It ends with this, at whatever point it is. */
+void grpc_call_say(struct grpc_call *call, enum grpc_status status, const char *why);
+/* OK with a whole answer of ours, one message. */
+void grpc_call_reply(struct grpc_call *call, struct slice message);
 /* Lets go of everything on the workload's side, and of the permit. */
 void grpc_call_detach(struct grpc_call *call);
 

@@ -150,6 +150,11 @@ enum h2_flow h2_receive(struct h2_wire *wire)
     return nghttp2_session_mem_recv(wire->session, bytes, (size_t)got) < 0 ? H2_OVER : H2_MOVED;
 }
 
+bool h2_take(struct h2_wire *wire, struct slice bytes)
+{
+    return bytes.n == 0 || nghttp2_session_mem_recv(wire->session, (const uint8_t *)bytes.p, bytes.n) >= 0;
+}
+
 /* Frames are gathered: each would be a record and a system call of its own. */
 static bool gather(struct h2_wire *wire)
 {

@@ -64,6 +64,7 @@ void h2_close(struct h2_wire *wire); /* not from within a callback; fine when it
 enum h2_flow { H2_STILL, H2_MOVED, H2_OVER };
 /* Reads once, if what is due to the peer has been taken. OVER: it has closed, or broke the protocol. */
 enum h2_flow h2_receive(struct h2_wire *wire);
+bool h2_take(struct h2_wire *wire, struct slice bytes); /* what was read before it was known to be HTTP/2 */
 /* Writes until there is nothing, or the socket takes no more. OVER: broken, or all is said. */
 enum h2_flow h2_send(struct h2_wire *wire);
 static inline bool h2_has_output(const struct h2_wire *wire)

@@ -44,6 +44,8 @@
 #define LIMIT_H2_CONNECTION_WINDOW 1048576
 /* Frames of one header block behind the first: 16 KiB fit into one (CVE-2024-27316). */
 #define LIMIT_H2_CONTINUATIONS 4
+/* What a proxy says of one request by gRPC. Envoy takes heads of up to 60 KiB, and may add a client's certificate. */
+#define LIMIT_CHECK_BYTES ((size_t)128 * 1024)
 /* Events taken from the kernel at a time, and steps one connection runs before others get their turn. */
 #define LOOP_EVENTS 256
 #define LOOP_STEPS 32

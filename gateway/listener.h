@@ -11,8 +11,9 @@ enum listener_kind {
     LISTENER_MAIN,    /* http */
     LISTENER_TLS,     /* https: the same, encrypted */
     LISTENER_WEBHOOK, /* https: admission only, for the Kubernetes API server */
-    LISTENER_CHECK,   /* http: what the main one would decide, for a proxy that asks first (check.c) */
-    LISTENER_DOOR,    /* https: the API, for the workloads of one profile, inside its sandbox (door.c) */
+    LISTENER_CHECK, /* http, or gRPC without TLS: what the main one would decide, for a proxy that asks first (check.c)
+                     */
+    LISTENER_DOOR,  /* https: the API, for the workloads of one profile, inside its sandbox (door.c) */
     LISTENER_METRICS,
     LISTENER_ADMIN,
     LISTENER_COUNT

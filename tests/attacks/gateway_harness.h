@@ -575,6 +575,7 @@ static void handle(void *context, const struct request *request, struct response
 static struct gateway *gateway;
 static int gateway_port;
 static struct gateway_tls harness_tls; /* what the gateway is started with */
+static const char *harness_check = ""; /* check_listen */
 static int (*client_wrap)(int fd);     /* what a client does to its socket first, e.g. TLS */
 static char admin_path[64];
 
@@ -605,6 +606,7 @@ static inline void harness_start(unsigned loops)
                                       .admin_socket = admin_path,
                                       .base_domain = "localhost",
                                       .tls = harness_tls,
+                                      .check_listen = harness_check,
                                       .loops = loops,
                                       .workers = 4,
                                       .handler = handle,

@@ -1,5 +1,5 @@
 /*
- * HTTP/2 for tests: a client of the gateway over TLS, and a workload that speaks gRPC by what its path says.
+ * HTTP/2 for tests: a client of the gateway, over TLS or not, and a workload that speaks gRPC by what its path says.
  *
  * /t/Echo answers what it was sent and a trailer; /t/Flood sends without end; /t/Hang answers a head and then nothing;
  * /t/Sink takes nothing: its windows stay as they were; /t/Break resets; /t/Early refuses before the request has ended.
@@ -222,13 +222,14 @@ struct h2_answer {
     struct buffer head; /* "name: value\n", trailers too */
     bool has_head;
     int64_t data;
+    struct buffer *said; /* what came, if it is set */
     bool closed;
     uint32_t code;
     struct slice body; /* still to send */
     bool half;         /* the request does not end */
 };
 struct h2_client {
-    SSL *ssl;
+    SSL *ssl; /* NULL: without TLS */
     int tcp;
     nghttp2_session *session;
     bool closed; /* the gateway has closed */
@@ -252,11 +253,12 @@ static inline int h2_client_data(nghttp2_session *session, uint8_t flags, int32_
                                  size_t count, void *user)
 {
     (void)flags;
-    (void)bytes;
     (void)user;
     struct h2_answer *answer = nghttp2_session_get_stream_user_data(session, id);
     if (answer)
         answer->data += (int64_t)count;
+    if (answer && answer->said)
+        buffer_add(answer->said, bytes, count);
     return 0;
 }
 
@@ -320,6 +322,11 @@ static inline struct h2_client h2_client_open(const char *sni)
     return client;
 }
 
+static inline struct h2_client h2_client_open_plain(void)
+{
+    return (struct h2_client){.tcp = client_connect()};
+}
+
 /* <user>: at its final place. */
 static inline void h2_client_begin(struct h2_client *client)
 {
@@ -334,12 +341,19 @@ static inline void h2_client_begin(struct h2_client *client)
     nghttp2_submit_settings(client->session, 0, NULL, 0);
 }
 
+static inline bool h2_client_send(struct h2_client *client, const uint8_t *frame, size_t count)
+{
+    if (!client->ssl)
+        return send_all(client->tcp, (const char *)frame, count);
+    return SSL_write(client->ssl, frame, (int)count) == (int)count;
+}
+
 static inline void h2_client_flush(struct h2_client *client)
 {
     const uint8_t *frame;
     ssize_t length;
     while ((length = nghttp2_session_mem_send(client->session, &frame)) > 0)
-        if (SSL_write(client->ssl, frame, (int)length) != (int)length)
+        if (!h2_client_send(client, frame, (size_t)length))
             break;
     ERR_clear_error();
 }
@@ -352,9 +366,10 @@ static inline void h2_client_run(struct h2_client *client, const bool *until, in
         h2_client_flush(client);
         char bytes[16384];
         struct pollfd poller = {.fd = client->tcp, .events = POLLIN};
-        if (SSL_pending(client->ssl) == 0 && poll(&poller, 1, 20) <= 0)
+        if ((!client->ssl || SSL_pending(client->ssl) == 0) && poll(&poller, 1, 20) <= 0)
             continue;
-        int got = SSL_read(client->ssl, bytes, sizeof(bytes));
+        int got =
+            client->ssl ? SSL_read(client->ssl, bytes, sizeof(bytes)) : (int)recv(client->tcp, bytes, sizeof(bytes), 0);
         client->closed = got <= 0 || nghttp2_session_mem_recv(client->session, (uint8_t *)bytes, (size_t)got) < 0;
         ERR_clear_error();
     }
