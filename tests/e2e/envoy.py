@@ -36,22 +36,35 @@ def exactly(names):
     return {"patterns": [{"exact": name, "ignore_case": True} for name in names]}
 
 
-def ext_authz(timeout):
+FORMS = ("http", "grpc", "grpc with raw headers")
+
+
+def over_http(timeout):
+    return {"allowed_headers": exactly(DOCUMENTED["includeRequestHeadersInCheck"]), "http_service": {
+        "server_uri": {"uri": "http://check", "cluster": "check", "timeout": timeout},
+        "authorization_response": {
+            "allowed_upstream_headers": exactly(DOCUMENTED["headersToUpstreamOnAllow"]),
+            "allowed_client_headers": exactly(DOCUMENTED["headersToDownstreamOnDeny"])}}}
+
+
+def by_grpc(timeout, raw):
+    return {"encode_raw_headers": raw, "grpc_service": {"envoy_grpc": {"cluster_name": "check"}, "timeout": timeout}}
+
+
+def ext_authz(form, timeout):
     """Made of the provider as Istio makes it (pilot/pkg/security/authz/builder/extauthz.go)."""
+    service = over_http(timeout) if form == "http" else by_grpc(timeout, form != "grpc")
     return {"name": "envoy.filters.http.ext_authz", "typed_config": {
         "@type": f"{FILTERS}.http.ext_authz.v3.ExtAuthz", "transport_api_version": "V3",
-        "failure_mode_allow": DOCUMENTED.get("failOpen", False),
-        "allowed_headers": exactly(DOCUMENTED["includeRequestHeadersInCheck"]),
-        "http_service": {
-            "server_uri": {"uri": "http://check", "cluster": "check", "timeout": timeout},
-            "authorization_response": {
-                "allowed_upstream_headers": exactly(DOCUMENTED["headersToUpstreamOnAllow"]),
-                "allowed_client_headers": exactly(DOCUMENTED["headersToDownstreamOnDeny"])}}}}
+        "failure_mode_allow": DOCUMENTED.get("failOpen", False), **service}}
 
 
-def cluster(name, port):
+def cluster(name, port, http2=False):
+    protocol = {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}}}}} if http2 else {}
     return {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": {"cluster_name": name, "endpoints": [
-        {"lb_endpoints": [{"endpoint": {"address": address(port)}}]}]}}
+        {"lb_endpoints": [{"endpoint": {"address": address(port)}}]}]}, **protocol}
 
 
 def address(port):
@@ -68,11 +81,11 @@ class Port(Client):
 class Envoy(Client):
     """Requests for <prefixes> go to <direct> past atelierd, all others to atelierd; <check_port> is asked first."""
 
-    def __init__(self, house, check_port, direct=None, prefixes=(), timeout="2s", trusted_proxies=0):
+    def __init__(self, house, check_port, form, direct=None, prefixes=(), timeout="2s", trusted_proxies=0):
         self.env, self.tokens, self.house = house.env, house.tokens, house
         self.port, self.admin_port = free_port(), free_port()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-envoy-"))
-        clusters = [cluster("atelierd", house.port), cluster("check", check_port)]
+        clusters = [cluster("atelierd", house.port), cluster("check", check_port, http2=form != "http")]
         if direct:
             clusters.append(cluster("direct", direct))
         routes = [{"match": {"prefix": prefix}, "route": {"cluster": "direct", "timeout": "0s"},
@@ -84,7 +97,7 @@ class Envoy(Client):
             "use_remote_address": True, "normalize_path": True, "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
             "xff_num_trusted_hops": trusted_proxies, "stream_idle_timeout": "0s", "upgrade_configs": [{"upgrade_type": "websocket"}],
             "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-            "http_filters": [ext_authz(timeout), {"name": "envoy.filters.http.router", "typed_config": {
+            "http_filters": [ext_authz(form, timeout), {"name": "envoy.filters.http.router", "typed_config": {
                 "@type": f"{FILTERS}.http.router.v3.Router"}}]}
         config = {"admin": {"address": address(self.admin_port)}, "static_resources": {
             "clusters": clusters,

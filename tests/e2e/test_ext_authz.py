@@ -1,4 +1,5 @@
-"""Envoy in front, asking first: a real one, with the provider that docs/gke.md declares, decides as atelierd does.
+"""Envoy in front, asking first: a real one, with the provider that docs/gke.md declares, decides as atelierd does, over HTTP
+and by gRPC.
 
 Through `front` everything leads to atelierd. Through `past` the workloads' paths lead to an application without any
 decision of its own (Echo): what reaches it passed by the check alone."""
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from atelier import free_port, running, wait_for
-from envoy import TRUSTED_PROXIES, Echo, Envoy, Port
+from envoy import FORMS, TRUSTED_PROXIES, Echo, Envoy, Port
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 NB = "/notebook/alice/nb"
@@ -43,16 +44,21 @@ def echo():
     made.close()
 
 
+@pytest.fixture(scope="module", params=FORMS)
+def form(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def front(house):
-    made = Envoy(house, house.check_port)
+def front(house, form):
+    made = Envoy(house, house.check_port, form)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def past(house, echo):
-    made = Envoy(house, house.check_port, direct=echo.port, prefixes=("/notebook/", "/ray/", "/serve/"))
+def past(house, echo, form):
+    made = Envoy(house, house.check_port, form, direct=echo.port, prefixes=("/notebook/", "/ray/", "/serve/"))
     yield made
     made.close()
 
@@ -75,7 +81,7 @@ def test_a_member_passes_and_is_named_whatever_they_say(past):
               "Cookie": "theme=dark; atelier_session=stolen", "X-Request-Id": "mine"}
     seen = past.get(f"{NB}/api/status?x=1", ALICE, headers=forged)
     assert seen.status == 200 and seen.json["path"] == f"{NB}/api/status?x=1", seen
-    assert field(seen, "x-atelier-user") == [ALICE], seen
+    assert [pair for pair in seen.json["headers"] if "user" in pair[0] and pair[0] != "user-agent"] == [["x-atelier-user", ALICE]], seen
     assert past.tokens[ALICE] not in seen.text and "stolen" not in seen.text, seen
     assert not field(seen, "authorization") and not field(seen, "cookie"), seen
 
@@ -124,9 +130,9 @@ def test_a_browser_comes_to_the_notebook_s_own_host(house, front, past):
     assert past.http("POST", f"{NB}/api", host=own, headers={"Cookie": cookie, "Origin": "http://evil.example"}).status == 403
 
 
-def test_behind_a_load_balancer_that_ends_tls_its_word_counts(house, past, echo):
+def test_behind_a_load_balancer_that_ends_tls_its_word_counts(house, past, echo, form):
     """The check then looks for the cookie that browsers have under TLS, and only for that one."""
-    behind = Envoy(house, house.check_port, direct=echo.port, prefixes=("/notebook/",), trusted_proxies=TRUSTED_PROXIES)
+    behind = Envoy(house, house.check_port, form, direct=echo.port, prefixes=("/notebook/",), trusted_proxies=TRUSTED_PROXIES)
     try:
         plain = house.cookie
         assert plain.startswith("atelier_session=")
@@ -276,13 +282,13 @@ def test_names_that_two_readers_take_differently_are_refused(past, echo):
 
 # --- without an answer --------------------------------------------------------------------------------------------------------
 
-def test_without_an_answer_nothing_passes(house, echo):
+def test_without_an_answer_nothing_passes(house, echo, form):
     """Nobody listens, or nobody answers: closed, also for what would pass for everybody."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         for port in (free_port(), silent.getsockname()[1]):
-            shut = Envoy(house, port, direct=echo.port, prefixes=("/notebook/",), timeout="0.5s")
+            shut = Envoy(house, port, form, direct=echo.port, prefixes=("/notebook/",), timeout="0.5s")
             try:
                 before = len(echo.seen)
                 for path in (f"{NB}/api", "/signin", "/api/atelier/v1/whoami"):
