@@ -71,29 +71,34 @@ int apply_object(struct call *call, const cJSON *object, struct error *error)
     return print_answer(call, &raw, line, error);
 }
 
+/* Of one among several, told at once: the others go on. */
+static void tell_failure(const char *name, const struct error *error)
+{
+    struct error told = *error;
+    if (!strstr(told.message, name))
+        error_wrap(&told, "%s", name);
+    say_failure(&told);
+}
+
 static int for_each_manifest(struct call *call, int (*act)(struct call *, const cJSON *, struct error *),
                              struct error *error)
 {
     AUTO_JSON cJSON *manifests = NULL;
-    int failed = manifest_read_all(call_option(call, "filename"), &manifests, error), worst = 0;
+    int failed = manifest_read_all(call_option(call, "filename"), &manifests, error), result = EXIT_OK;
     const cJSON *manifest;
     if (failed)
         return failed;
+    if (!manifests->child->next)
+        return act(call, manifests->child, error);
     cJSON_ArrayForEach(manifest, manifests)
     {
         struct error own = {0};
-        failed = act(call, manifest, &own);
-        if (!failed)
+        if (act(call, manifest, &own) == 0)
             continue;
-        if (manifest->next) /* the last one's message is printed by the caller */
-            say("atelier: %s: %s%s%s", json_text_or("manifest", manifest, "metadata", "name", NULL), own.field,
-                own.field[0] ? ": " : "", own.message);
-        if (!worst || !manifest->next) {
-            worst = failed;
-            *error = own;
-        }
+        tell_failure(json_text_or("manifest", manifest, "metadata", "name", NULL), &own);
+        result = EXIT_FAILED;
     }
-    return worst;
+    return result;
 }
 
 int verb_apply(struct call *call, struct error *error)
@@ -143,37 +148,72 @@ static int delete_manifest(struct call *call, const cJSON *object, struct error 
     return delete_at(call, target.resource, target.name, path, error);
 }
 
-static int delete_named(struct call *call, const struct resource *resource, const char *name, struct error *error)
+struct target {
+    const struct resource *resource;
+    const char *name;
+    char *path;
+};
+
+static int find_target(struct call *call, const struct resource *resource, const char *name, struct target *ret,
+                       struct error *error)
 {
-    char *path = NULL;
     if (strcmp(resource->kind, "Profile") == 0)
         return call_usage(error, "a profile is deleted with `atelier profile delete %.63s`, which asks for its name",
                           name);
-    int failed = object_path(call, resource, name, &path, error);
-    if (!failed)
-        failed = delete_at(call, resource, name, path, error);
-    free(path);
+    *ret = (struct target){.resource = resource, .name = name};
+    return object_path(call, resource, name, &ret->path, error);
+}
+
+/* KIND NAME..., or KIND/NAME... */
+static int find_targets(struct call *call, struct target *ret, unsigned *ret_count, struct error *error)
+{
+    const struct resource *resource = NULL;
+    const char *name = NULL;
+    int failed = object_kind(call->arguments[0], &resource, &name, error);
+    bool each = name != NULL;
+    if (!failed && !each && call->argument_count < 2)
+        return call_usage(error, "delete %s needs a name", resource->singular);
+    for (unsigned i = each ? 0 : 1; !failed && i < call->argument_count; i++) {
+        name = call->arguments[i];
+        if (each)
+            failed = object_kind(call->arguments[i], &resource, &name, error);
+        if (!failed && !name)
+            failed = call_usage(error, "\"%.60s\": expected KIND/NAME, as the first is", call->arguments[i]);
+        if (!failed)
+            failed = find_target(call, resource, name, &ret[(*ret_count)++], error);
+    }
     return failed;
+}
+
+static int delete_targets(struct call *call, const struct target *targets, unsigned count, struct error *error)
+{
+    int result = EXIT_OK;
+    if (count == 1)
+        return delete_at(call, targets[0].resource, targets[0].name, targets[0].path, error);
+    for (unsigned i = 0; i < count; i++) {
+        struct error own = {0};
+        if (delete_at(call, targets[i].resource, targets[i].name, targets[i].path, &own) == 0)
+            continue;
+        tell_failure(targets[i].name, &own);
+        result = EXIT_FAILED;
+    }
+    return result;
 }
 
 int verb_delete(struct call *call, struct error *error)
 {
-    const struct resource *resource;
-    const char *name;
+    struct target targets[CALL_ARGUMENTS_MAX] = {0};
+    unsigned count = 0;
     if (call_option(call, "filename"))
         return call->argument_count ? call_usage(error, "-f and names exclude each other")
                                     : for_each_manifest(call, delete_manifest, error);
     if (!call->argument_count)
         return call_usage(error, "delete needs KIND NAME, KIND/NAME, or -f FILE");
-    int failed = object_kind(call->arguments[0], &resource, &name, error);
-    if (failed)
-        return failed;
-    if (!name && call->argument_count < 2)
-        return call_usage(error, "delete %s needs a name", resource->singular);
-    if (name)
-        failed = delete_named(call, resource, name, error);
-    for (unsigned i = 1; !failed && i < call->argument_count; i++)
-        failed = delete_named(call, resource, call->arguments[i], error);
+    int failed = find_targets(call, targets, &count, error);
+    if (!failed)
+        failed = delete_targets(call, targets, count, error);
+    for (unsigned i = 0; i < count; i++)
+        free(targets[i].path);
     return failed;
 }
 

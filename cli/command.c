@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <locale.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "cli/client.h"
 #include "cli/object.h"
-#include "cli/terminal.h"
 
 static const struct option global_options[] = {
     {"namespace", 'n', "NS", "the profile to work in (default: ATELIER_NAMESPACE, or your only profile)"},
@@ -401,20 +399,6 @@ void command_help(const struct command *command, const char *group, struct buffe
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-/* One line, whatever the server put into it. */
-static void print_error(const struct error *error)
-{
-    char text[1024];
-    const char *message = error->message[0] ? error->message : error_text(error->code);
-    AUTO_FREE char *line = error->field[0] && !strstr(message, error->field)
-                               ? memory_format("%s: %s", error->field, message)
-                               : memory_text(message);
-    text_printable(slice_of(line), text, sizeof(text));
-    fflush(stdout);
-    bool red = terminal_colours(STDERR_FILENO);
-    fprintf(stderr, "%satelier:%s %s\n", red ? "\033[31m" : "", red ? "\033[0m" : "", text);
-}
-
 static int run(struct call *call, struct error *error)
 {
     int result = call->command->run(call, error);
@@ -444,11 +428,11 @@ int command_main(int count, const char *const *texts)
         result = run(&call, &error);
     }
     if (result == EXIT_USAGE && error.code) {
-        print_error(&error);
+        say_failure(&error);
         fprintf(stderr, "atelier: see `atelier %s%s--help`\n", call.command ? call.command->words : "",
                 call.command ? " " : "");
     } else if (result < 0) {
-        print_error(&error);
+        say_failure(&error);
         return EXIT_FAILED;
     }
     return result;

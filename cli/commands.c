@@ -65,7 +65,7 @@ const struct command commands[] = {
      OPTIONS({"filename", 'f', "FILE", "the manifest; - is stdin"}, DRY_RUN_OPTION), 0, 0, false,
      "  atelier apply -n alice -f example-cluster.yaml\n  atelier get notebook nb1 -o yaml | atelier apply -f -\n",
      verb_apply},
-    {"delete", "KIND NAME... | -f FILE", "Delete objects",
+    {"delete", "KIND NAME... | KIND/NAME... | -f FILE", "Delete objects",
      OPTIONS({"filename", 'f', "FILE", "what this manifest describes; - is stdin"},
              {"ignore-not-found", 0, NULL, "absent objects are no error"},
              {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),

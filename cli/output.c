@@ -37,6 +37,19 @@ void say(const char *format, ...)
     fprintf(stderr, "%s\n", printable);
 }
 
+void say_failure(const struct error *error)
+{
+    char text[LINE_MAX_BYTES];
+    const char *message = error->message[0] ? error->message : error_text(error->code);
+    AUTO_FREE char *line = error->field[0] && !strstr(message, error->field)
+                               ? memory_format("%s: %s", error->field, message)
+                               : memory_text(message);
+    text_printable(slice_of(line), text, sizeof(text));
+    fflush(stdout);
+    bool red = terminal_colours(STDERR_FILENO);
+    fprintf(stderr, "%satelier:%s %s\n", red ? "\033[31m" : "", red ? "\033[0m" : "", text);
+}
+
 /* --- -o ----------------------------------------------------------------------------------------------------------- */
 
 static const char *template_of(const struct call *call)

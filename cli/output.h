@@ -18,6 +18,8 @@ struct table *output_table(enum output output, const char *const *headers);
 
 /* One line on stderr, made printable; nothing once say_quiet(true). */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What went wrong, in one line on stderr, whatever the server put into it; also when quiet. */
+void say_failure(const struct error *error);
 void say_quiet(bool yes);
 bool say_is_quiet(void);
 

@@ -168,6 +168,29 @@ def test_one_bad_manifest_does_not_stop_the_others(own):
     assert done.returncode == 1 and "configmap/cm1 configured" in done.stdout and "Nonsense" in done.stderr
 
 
+def test_each_failure_among_several_is_told_once(own):
+    bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad%d}\ndata: {a: 1}\n---\n"
+    done = own.cli("apply", "-q", "-f", "-", user=ALICE, input=bad % 1 + MANIFEST % 3 + "---\n" + bad % 2, check=False)
+    assert done.returncode == 1 and lines(done)[0].startswith("configmap/cm1 ") and len(lines(done)) == 2
+    told = done.stderr.splitlines()
+    assert len(told) == 2 and all(f"bad{i + 1}: data.a must be a text" in line for i, line in enumerate(told)), told
+    gone = own.cli("delete", "-f", "-", user=ALICE, input=bad % 1 + bad % 2, check=False)
+    assert gone.returncode == 1 and len(gone.stderr.splitlines()) == 2
+
+
+def test_delete_goes_on_after_one_that_fails(own):
+    for name in ("one", "two"):
+        own.cli("apply", "-f", "-", user=ALICE, input=f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n")
+    wrong = own.cli("delete", "cm", "one", "Not-a-name", user=ALICE, check=False)
+    assert wrong.returncode == 2 and "cannot be a name" in wrong.stderr and wrong.stdout == ""
+    wrong = own.cli("delete", "cm/one", "two", user=ALICE, check=False)
+    assert wrong.returncode == 2 and wrong.stdout == ""
+    done = own.cli("delete", "cm", "none", "one", "never", user=ALICE, check=False)
+    assert done.returncode == 1 and lines(done) == ["configmap/one deleted"]
+    assert done.stderr.splitlines() == [f'atelier: configmaps "{name}" not found' for name in ("none", "never")]
+    assert lines(own.cli("delete", "cm/two", "nb/never", "--ignore-not-found", user=ALICE)) == ["configmap/two deleted"]
+
+
 def test_watch_shows_changes(own):
     env = dict(own.env, ATELIER_URL=own.url, ATELIER_TOKEN=own.tokens[ALICE])
     watch = subprocess.Popen([BUILD / "atelier", "get", "cm", "--watch", "-o", "json"], env=env, text=True,
