@@ -46,11 +46,19 @@ static void add_segment(struct buffer *target, const char *text)
     text_percent(slice_of(text), target);
 }
 
-static void add_query(const struct call *call, struct buffer *target, bool dry_run)
+/* Whatever the client has asked for: of what is dropped nobody would hear. */
+static bool is_strict(const struct call *call, const struct place *place)
+{
+    return engine_writes_strictly(place->info->group) && !slice_is(call->request->method, "GET") &&
+           !slice_is(call->request->method, "DELETE");
+}
+
+static void add_query(const struct call *call, struct buffer *target, bool strict, bool dry_run)
 {
     char separator = '?';
     for (size_t i = 0; parameters[i]; i++) {
-        const char *value = request_query(call->request, parameters[i]);
+        bool validation = strcmp(parameters[i], "fieldValidation") == 0;
+        const char *value = strict && validation ? "Strict" : request_query(call->request, parameters[i]);
         if (!value || (dry_run && strcmp(parameters[i], "dryRun") == 0))
             continue;
         buffer_add_format(target, "%c%s=", separator, parameters[i]);
@@ -76,7 +84,7 @@ const char *cluster_target(const struct call *call, const struct place *place, e
     if (place->name && *place->part)
         add_segment(&target, place->part);
     if (query != CLUSTER_QUERY_NONE)
-        add_query(call, &target, query == CLUSTER_QUERY_DRY_RUN);
+        add_query(call, &target, is_strict(call, place), query == CLUSTER_QUERY_DRY_RUN);
     return arena_text_n(call->request->arena, target.p, target.n);
 }
 

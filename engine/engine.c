@@ -42,6 +42,11 @@ const char *engine_api_version(enum engine_kind kind)
     return kind < KIND_COUNT ? api_versions[kind] : "";
 }
 
+bool engine_writes_strictly(const char *group)
+{
+    return strcmp(group, engine_kinds[KIND_RAYCLUSTER].group) == 0;
+}
+
 bool engine_kind_by_plural(struct slice group, struct slice plural, enum engine_kind *ret)
 {
     for (unsigned i = 0; i < KIND_COUNT; i++)

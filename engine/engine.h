@@ -57,6 +57,9 @@ extern const struct engine_kind_info engine_kinds[KIND_COUNT];
 /* By group + plural as in a URL, or by group + Kind as in a manifest. False if not served. */
 bool engine_kind_by_plural(struct slice group, struct slice plural, enum engine_kind *ret);
 bool engine_kind_by_name(struct slice group, struct slice kind, enum engine_kind *ret);
+/* Kinds of which clusters have definitions of many versions (KubeRay's): they are written so that the API server
+ * refuses by its name a field that it does not know (fieldValidation=Strict), instead of dropping it without a word. */
+bool engine_writes_strictly(const char *group);
 /* "ray.io/v1" or "v1" for that kind; static. */
 const char *engine_api_version(enum engine_kind kind);
 
@@ -82,7 +85,8 @@ struct engine_traits {
     bool pods_by_kubelet; /* pods run as whatever user they name, volumes are root's unless fsGroup says otherwise and
                              most are on one node at a time, and Pod Security judges: a pod must say it all */
     bool ray_by_kuberay;  /* KubeRay turns Ray's objects into pods: all it knows is possible, and its rules hold */
-    enum engine_ray_auth ray_auth; /* may change while running (KubeRay is upgraded) */
+    enum engine_ray_auth ray_auth; /* may change while running (KubeRay is upgraded), as the next */
+    bool ray_autoscaler_command;   /* KubeRay lets the autoscaler be started by a command of one's own (from 1.7) */
     bool api_within;               /* whoever serves the API must also serve it to workloads (engine_listen) */
     bool ray_autoscaling;          /* a RayCluster may change its own number of workers */
     bool ray_fault_tolerance;      /* a head may come back with what it knew (gcsFaultToleranceOptions) */

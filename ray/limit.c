@@ -46,7 +46,7 @@ void ray_complete_limit(const struct engine_traits *traits, cJSON *cluster)
 {
     cJSON *spec = json_object_in(cluster, "spec");
     const cJSON *options = json_member(spec, "autoscalerOptions");
-    if (!traits->ray_by_kuberay || !json_true(spec, "enableInTreeAutoscaling", NULL) ||
+    if (!traits->ray_autoscaler_command || !json_true(spec, "enableInTreeAutoscaling", NULL) ||
         !json_text(cluster, "metadata", "annotations", RAYLIMIT_ANNOTATION, NULL) || json_member(options, "command") ||
         json_member(options, "args"))
         return; /* an engine that makes the container itself starts it so anyway; one's own command is one's own */

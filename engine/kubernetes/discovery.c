@@ -75,24 +75,33 @@ static bool descend(struct slice text, const char *const *keys, struct slice *re
     return true;
 }
 
-/* authOptions came with 1.5.1, their secretName with 1.6. */
-static enum engine_ray_auth ray_auth_of(struct slice spec_fields)
+/* Is spec.<option>.<field> kept when it is written? */
+static bool keeps(struct slice spec_fields, const char *option, const char *field)
 {
-    static const char *const names_secret[] = {"properties", "secretName", NULL};
-    struct slice options;
+    const char *const named[] = {"properties", field, NULL};
+    struct slice schema;
     struct slice ignored;
-    if (!skim_member(spec_fields, "authOptions", &options))
-        return ENGINE_RAY_AUTH_NONE;
-    return descend(options, names_secret, &ignored) ? ENGINE_RAY_AUTH_NAMED : ENGINE_RAY_AUTH_OWN;
+    return skim_member(spec_fields, option, &schema) &&
+           (descend(schema, named, &ignored) || skim_member(schema, "x-kubernetes-preserve-unknown-fields", &ignored));
 }
 
-static void set_ray_auth(struct kubernetes *kubernetes, enum engine_ray_auth auth)
+/* authOptions came with 1.5.1, their secretName with 1.6, the autoscaler's command with 1.7. */
+static unsigned kuberay_of(struct slice spec_fields)
 {
+    enum engine_ray_auth auth = keeps(spec_fields, "authOptions", "secretName") ? ENGINE_RAY_AUTH_NAMED
+                                : keeps(spec_fields, "authOptions", "mode")     ? ENGINE_RAY_AUTH_OWN
+                                                                                : ENGINE_RAY_AUTH_NONE;
+    return auth * KUBERAY_FLAGS + (keeps(spec_fields, "autoscalerOptions", "command") ? KUBERAY_COMMAND : 0);
+}
+
+static void set_kuberay(struct kubernetes *kubernetes, unsigned kuberay)
+{
+    enum engine_ray_auth auth = kuberay / KUBERAY_FLAGS;
     static const char *const told[] = {
         [ENGINE_RAY_AUTH_NAMED] = "KubeRay is 1.6 or later: its authOptions name a Secret",
         [ENGINE_RAY_AUTH_OWN] = "KubeRay is older than 1.6: RayJobs on clusters that exist are refused",
         [ENGINE_RAY_AUTH_NONE] = "KubeRay is older than 1.5.1: RayJobs and RayServices are refused"};
-    if (auth != atomic_exchange(&kubernetes->ray_auth, auth))
+    if (auth != atomic_exchange(&kubernetes->kuberay, kuberay) / KUBERAY_FLAGS)
         log_line(auth == ENGINE_RAY_AUTH_NAMED ? LOG_INFO : LOG_WARN, told[auth]);
 }
 
@@ -123,7 +132,7 @@ static void ask_kuberay(struct kubernetes *kubernetes)
         return;
     free(kubernetes->ray_schema);
     kubernetes->ray_schema = TAKE_POINTER(target);
-    set_ray_auth(kubernetes, ray_auth_of(found));
+    set_kuberay(kubernetes, kuberay_of(found));
 }
 
 static void keep(struct kubernetes *kubernetes, int result, const bool has[KIND_COUNT], const struct error *error)

@@ -24,13 +24,20 @@ enum keeping {
     KEPT_COUNT
 };
 
+/* What differs between KubeRays, as a number: how they ask for tokens, times KUBERAY_FLAGS, and these. */
+enum {
+    KUBERAY_COMMAND = 1, /* ray_autoscaler_command */
+    KUBERAY_FLAGS = 2,
+    KUBERAY_COUNT = ENGINE_RAY_AUTH_COUNT * KUBERAY_FLAGS
+};
+
 struct kubernetes {
     struct engine base;
     struct kube_client *client;
     char *namespace, *tenant_namespace, *images;
-    bool inside;                                        /* a pod of the cluster: services are reached by name */
-    struct engine_traits traits[ENGINE_RAY_AUTH_COUNT]; /* one for each KubeRay there may be */
-    _Atomic(enum engine_ray_auth) ray_auth;             /* chooses one of them */
+    bool inside;                                /* a pod of the cluster: services are reached by name */
+    struct engine_traits traits[KUBERAY_COUNT]; /* one for each KubeRay there may be */
+    _Atomic(unsigned) kuberay;                  /* chooses one of them */
     struct names *names;
     struct packer *packer;
     struct hub *hub;

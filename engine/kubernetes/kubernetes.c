@@ -110,7 +110,7 @@ static bool has(struct engine *engine, enum engine_kind kind)
 static const struct engine_traits *traits(struct engine *engine)
 {
     struct kubernetes *kubernetes = kubernetes_of(engine);
-    return &kubernetes->traits[atomic_load(&kubernetes->ray_auth)];
+    return &kubernetes->traits[atomic_load(&kubernetes->kuberay)];
 }
 
 /* Without these nobody is served. */
@@ -191,9 +191,11 @@ static struct kubernetes *make(const struct kubernetes_options *options)
                                .ray_autoscaling = true,
                                .ray_fault_tolerance = true,
                                .ray_metrics = options->ray_metrics};
-    for (enum engine_ray_auth auth = 1; auth < ENGINE_RAY_AUTH_COUNT; auth++) {
-        kubernetes->traits[auth] = kubernetes->traits[0];
-        kubernetes->traits[auth].ray_auth = auth;
+    for (unsigned i = 1; i < KUBERAY_COUNT; i++)
+        kubernetes->traits[i] = kubernetes->traits[0];
+    for (unsigned i = 0; i < KUBERAY_COUNT; i++) {
+        kubernetes->traits[i].ray_auth = i / KUBERAY_FLAGS;
+        kubernetes->traits[i].ray_autoscaler_command = i & KUBERAY_COMMAND;
     }
     pthread_mutex_init(&kubernetes->lock, NULL);
     pthread_mutex_init(&kubernetes->asking, NULL);

@@ -143,6 +143,11 @@ static int send_json(struct kubernetes *kubernetes, enum engine_kind kind, const
         ret, error);
 }
 
+static const char *validation(enum engine_kind kind)
+{
+    return engine_writes_strictly(engine_kinds[kind].group) ? "Strict" : NULL;
+}
+
 int object_create(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *object, cJSON **ret,
                   struct error *error)
 {
@@ -155,6 +160,7 @@ int object_create(struct engine *engine, enum engine_kind kind, const char *name
     json_set_text(body, "kind", engine_kinds[kind].kind);
     path_add(&target, kind, namespace, NULL, NULL);
     path_query(&target, "fieldManager", FIELD_MANAGER);
+    path_query(&target, "fieldValidation", validation(kind));
     return send_json(kubernetes, kind, "POST", target.p, "application/json", body, ret, error);
 }
 
@@ -163,6 +169,7 @@ static void target_of(struct buffer *ret, enum engine_kind kind, const char *nam
 {
     path_add(ret, kind, namespace, name, part == ENGINE_STATUS ? "status" : NULL);
     path_query(ret, "fieldManager", FIELD_MANAGER);
+    path_query(ret, "fieldValidation", validation(kind));
     path_query(ret, "force", force ? "true" : NULL);
 }
 

@@ -120,6 +120,35 @@ static void errors_name_the_field(void **state)
     assert_int_equal(engine_get(engine, KIND_CONFIGMAP, "default", "../secrets/x", &got, &error), -ERROR_NOT_FOUND);
 }
 
+/* Of KubeRay's definitions there are many versions: what one has not would be dropped without a word. */
+static void what_a_definition_has_not_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        enum engine_patch type;
+        const char *patch;
+    } cases[] = {{ENGINE_PATCH_MERGE, "{\"spec\":{\"authOptions\":{\"later\":1}}}"},
+                 {ENGINE_PATCH_JSON, "[{\"op\":\"add\",\"path\":\"/spec/authOptions\",\"value\":{\"later\":1}}]"}};
+    AUTO_JSON cJSON *cluster = object("{\"metadata\":{\"name\":\"rc\"},\"spec\":{\"authOptions\":{\"later\":1},"
+                                      "\"headGroupSpec\":{\"template\":{}}}}");
+    AUTO_JSON cJSON *made = NULL;
+    struct error said = {0};
+    assert_true(engine_create(engine, KIND_RAYCLUSTER, "default", cluster, NULL, &said) < 0);
+    assert_non_null(strstr(said.message, "unknown field \"spec.authOptions.later\""));
+    json_remove(json_object_in(cluster, "spec"), "authOptions");
+    DO(engine_create(engine, KIND_RAYCLUSTER, "default", cluster, &made, &error));
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_JSON cJSON *patch = object(cases[i].patch);
+        said = (struct error){0};
+        assert_true(
+            engine_patch(engine, KIND_RAYCLUSTER, "default", "rc", ENGINE_SPEC, cases[i].type, patch, NULL, &said) < 0);
+        assert_non_null(strstr(said.message, "unknown field \"spec.authOptions.later\""));
+    }
+    json_set_i64(json_object_in(json_object_in(made, "spec"), "authOptions"), "later", 1);
+    assert_true(engine_update(engine, KIND_RAYCLUSTER, "default", "rc", ENGINE_SPEC, made, NULL, &said) < 0);
+    DO(engine_delete(engine, KIND_RAYCLUSTER, "default", "rc", NULL, &error));
+}
+
 /* --- applying ----------------------------------------------------------------------------------------------------- */
 
 static const char quota[] = "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"pods\":\"5\"}}}";
@@ -398,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_writes_are_seen_at_once),
         cmocka_unit_test(errors_name_the_field),
+        cmocka_unit_test(what_a_definition_has_not_is_refused),
         cmocka_unit_test(what_is_there_costs_no_write_and_drift_is_undone),
         cmocka_unit_test(after_a_restart_nothing_is_written),
         cmocka_unit_test(what_others_made_is_left_alone),

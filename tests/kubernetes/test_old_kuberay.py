@@ -16,6 +16,11 @@ JOB = {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": "j", "n
        "spec": {"entrypoint": "python -c 1", "rayClusterSpec": SPEC}}
 
 
+ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+# The autoscaler's before 1.7.
+AUTOSCALER = {"type": "object", "properties": {
+    **{name: {"type": "string"} for name in ("version", "upscalingMode", "image")}, "idleTimeoutSeconds": {"type": "integer"},
+    "env": {"type": "array", "items": ANYTHING}, "resources": ANYTHING, "securityContext": ANYTHING}}
 # What a RayCluster had for authentication: nothing before 1.5.1, and no Secret to name before 1.6.
 OLD = {"1.5.0": None, "1.5.1": {"type": "object", "properties": {"mode": {"type": "string", "enum": ["disabled", "token"]}}}}
 
@@ -24,7 +29,8 @@ def as_of(value, auth):
     """The definitions as they were: what is not named is dropped."""
     if isinstance(value, dict):
         if "headGroupSpec" in value:
-            value = {key: part for key, part in value.items() if key != "authOptions"} | ({"authOptions": auth} if auth else {})
+            value = {key: part for key, part in value.items() if key not in ("authOptions", "upgradeStrategy")}
+            value |= {"autoscalerOptions": AUTOSCALER} | ({"authOptions": auth} if auth else {})
         return {key: as_of(part, auth) for key, part in value.items()
                 if not (key == "x-kubernetes-preserve-unknown-fields" and "headGroupSpec" in value.get("properties", {}))}
     return [as_of(part, auth) for part in value] if isinstance(value, list) else value
@@ -46,9 +52,9 @@ def house(request):
             made.close()
 
 
-def cluster(name, **more):
-    return json.dumps({"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": name, "namespace": "alice"},
-                       "spec": {**SPEC, **more}})
+def cluster(name, annotations=None, **more):
+    return json.dumps({"apiVersion": "ray.io/v1", "kind": "RayCluster",
+                       "metadata": {"name": name, "namespace": "alice", "annotations": annotations or {}}, "spec": {**SPEC, **more}})
 
 
 def test_the_containers_are_told_where_authOptions_cannot_name_the_token(house):
@@ -65,6 +71,23 @@ def test_the_containers_are_told_where_authOptions_cannot_name_the_token(house):
     assert "RAY_AUTH_MODE cannot be set" in refused
 
 
+def test_what_its_definitions_have_not_is_refused_by_name_and_not_dropped(house):
+    made, alice = house
+    path = "/apis/ray.io/v1/namespaces/alice/rayclusters"
+    recreate = {"upgradeStrategy": {"type": "Recreate"}}
+    for target in (path, f"{path}?fieldValidation=Ignore", f"{path}?dryRun=All"):  # from 1.6 on
+        status, text = alice.ask("POST", target, cluster("other", **recreate).encode(), content_type="application/json")
+        assert status == 400 and 'unknown field \\"spec.upgradeStrategy\\"' in text, text
+    for kind, patch in (("merge-patch+json", {"spec": recreate}),
+                        ("json-patch+json", [{"op": "add", "path": "/spec/upgradeStrategy", "value": recreate["upgradeStrategy"]}])):
+        status, text = alice.ask("PATCH", f"{path}/rc", json.dumps(patch).encode(), content_type=f"application/{kind}")
+        assert status in (400, 422) and 'unknown field \\"spec.upgradeStrategy\\"' in text, text
+    # Its autoscaler takes no command, so that it could learn of this; what goes beyond is refused when it is written.
+    alice.kubectl("apply", "-f", "-", text_in=cluster("limited", {"atelier.dev/max-workers": "1"}, enableInTreeAutoscaling=True))
+    spec = json.loads(made.cluster.kubectl("get", "raycluster", "limited", "-n", "alice", "-o", "json"))["spec"]
+    assert "command" not in spec["autoscalerOptions"]
+
+
 def test_what_could_not_be_followed_is_refused_until_kuberay_is_upgraded(house):
     made, alice = house
     if made.kuberay == "1.5.0":
@@ -75,7 +98,8 @@ def test_what_could_not_be_followed_is_refused_until_kuberay_is_upgraded(house):
         assert job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
         chosen = {**JOB, "metadata": {"name": "chosen", "namespace": "alice"},
                   "spec": {"entrypoint": "true", "clusterSelector": {"ray.io/cluster": "rc"}}}
-        assert "spec.clusterSelector cannot be used here" in alice.refused("apply", "-f", "-", text_in=json.dumps(chosen))
+        refused = alice.refused("apply", "-f", "-", text_in=json.dumps(chosen))
+        assert "spec.clusterSelector" in refused and "older than 1.6" in refused
     made.cluster.kubectl("replace", "-f", definitions)
     service.eventually("the upgrade is noticed", lambda: "its authOptions name a Secret" in made.first.log.read_text())
     alice.kubectl("apply", "-f", "-", text_in=json.dumps(JOB))

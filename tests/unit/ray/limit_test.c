@@ -14,6 +14,7 @@
         .base.operations = &fake_operations, .traits = {                                                               \
             .name = "fake",                                                                                            \
             .ray_by_kuberay = KUBERAY,                                                                                 \
+            .ray_autoscaler_command = KUBERAY,                                                                         \
             .ray_autoscaling = true,                                                                                   \
             .ray_fault_tolerance = true                                                                                \
         }                                                                                                              \
