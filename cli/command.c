@@ -13,7 +13,6 @@
 
 static const struct option global_options[] = {
     {"namespace", 'n', "NS", "the profile to work in (default: ATELIER_NAMESPACE, or your only profile)"},
-    {"all-namespaces", 'A', NULL, "every profile you may see"},
     {"output", 'o', "FORMAT", "table (default), wide, name, json, yaml or jsonpath=TEMPLATE, as in kubectl"},
     {"context", 0, "NAME", "the service to use: a context that `atelier login` made, or local"},
     {"quiet", 'q', NULL, "no progress on stderr, only what went wrong"},
@@ -69,6 +68,10 @@ static int keep_option(struct call *call, const struct option *option, const cha
 
 static int unknown_option(const struct call *call, const char *text, struct error *error)
 {
+    if (strcmp(text, "-A") == 0 || strcmp(text, "--all-namespaces") == 0)
+        return call->command ? call_usage(error, "%s takes no %s: it is about one profile at most; lists take it",
+                                          call->command->words, text)
+                             : call_usage(error, "%s goes behind the command, as in: atelier get pods -A", text);
     const char *where = call->command ? "here" : "before the command";
     struct nearest nearest = {.word = text[1] == '-' ? text + 2 : ""};
     const struct option *lists[] = {call->command ? call->command->options : NULL, global_options};

@@ -7,6 +7,10 @@
     {                                                                                                                  \
         "dry-run", 0, "[=server]", "print the object and change nothing; =server: as the service would store it"       \
     }
+#define ALL_OPTION                                                                                                     \
+    {                                                                                                                  \
+        "all-namespaces", 'A', NULL, "in every profile you may see"                                                    \
+    }
 #define WAIT_OPTIONS                                                                                                   \
     {"wait", 'w', NULL, "wait until it can be used, reporting progress"},                                              \
     {                                                                                                                  \
@@ -42,9 +46,14 @@
     OPTIONS({"stdin", 'i', NULL, "pass on what is typed or piped in"}, {"tty", 't', NULL, "on a terminal; with -i"},   \
             {"container", 'c', "NAME", "of a pod with several"})
 
+#define SELECT_OPTIONS                                                                                                 \
+    {"selector", 'l', "LABELS", "only those with these labels (a=b,c!=d)"},                                            \
+    {                                                                                                                  \
+        "watch", 'w', NULL, "go on with every change"                                                                  \
+    }
 static const struct option get_options[] = {
-    {"selector", 'l', "LABELS", "only those with these labels (a=b,c!=d)"},
-    {"watch", 'w', NULL, "go on with every change"},
+    ALL_OPTION,
+    SELECT_OPTIONS,
     {NULL, 0, NULL, NULL},
 };
 
@@ -95,7 +104,7 @@ const struct command commands[] = {
      verb_top},
     {"can-i", "VERB KIND[/NAME]", "Tell whether you may do something; the exit code is 0 for yes and 1 for no",
      OPTIONS({"list", 0, NULL, "show everything that you may do"},
-             {"subresource", 0, "PART", "of the kind, such as log or exec"}),
+             {"subresource", 0, "PART", "of the kind, such as log or exec"}, ALL_OPTION),
      0, 2, false,
      "  atelier can-i delete notebook/nb1 -n alice\n  atelier can-i get pods --subresource log -n alice\n"
      "  atelier can-i --list -n alice\n",
@@ -142,8 +151,8 @@ const struct command commands[] = {
     {"volume create", "NAME", "Make a volume that notebooks and clusters can mount",
      OPTIONS({"size", 0, "SIZE", "how much it holds (default 10Gi)"}, DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier volume create data -n alice --size 50Gi\n", verb_volume_create},
-    {"volume list", "", "Show volumes, and who mounts them", NULL, 0, 0, false, "  atelier volume list -n alice\n",
-     verb_volume_list},
+    {"volume list", "", "Show volumes, and who mounts them", OPTIONS(ALL_OPTION), 0, 0, false,
+     "  atelier volume list -n alice\n  atelier volume list -A\n", verb_volume_list},
     {"volume delete", "NAME...", "Delete volumes with everything on them",
      OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},
              {"wait", 'w', NULL, "wait until they are gone"}, DRY_RUN_OPTION),
@@ -281,7 +290,8 @@ const struct command commands[] = {
      OPTIONS({"owner", 0, "E-MAIL", "whose it is (default: yours)"}, DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier profile create alice --wait\n  atelier profile create alice --owner alice@example.com\n",
      verb_profile_create},
-    {"profile list", "", "Show profiles", get_options, 0, 0, false, "  atelier profile list\n", verb_profile_list},
+    {"profile list", "", "Show profiles", OPTIONS(SELECT_OPTIONS), 0, 0, false, "  atelier profile list\n",
+     verb_profile_list},
     {"profile get", "NAME", "Show one profile", NULL, 1, 1, false, "  atelier profile get alice -o yaml\n",
      verb_profile_get},
     {"profile delete", "NAME", "Delete a profile with everything in it; asks for its name",

@@ -203,6 +203,8 @@ int verb_events(struct call *call, struct error *error)
     int failed = object_kind(call->arguments[0], &resource, &name, error);
     if (!failed && (!name || !resource->namespaced))
         failed = call_usage(error, "expected KIND/NAME of something in a profile, such as notebook/nb1");
+    if (!failed && call_flag(call, "all-namespaces"))
+        failed = call_usage(error, "a name and --all-namespaces exclude each other");
     if (!failed) /* what is absent is said to be, rather than to have had no events */
         failed = object_get(call, resource, name, &object, error);
     if (failed)

@@ -25,13 +25,20 @@ int verb_volume_delete(struct call *call, struct error *error)
 
 /* --- who mounts what ---------------------------------------------------------------------------------------------- */
 
-static bool pod_mounts(const cJSON *pod, const char *claim)
+static bool is_beside(const cJSON *pod, const cJSON *claim)
 {
+    return strcmp(json_text_or("", pod, "metadata", "namespace", NULL),
+                  json_text_or("", claim, "metadata", "namespace", NULL)) == 0;
+}
+
+static bool pod_mounts(const cJSON *pod, const cJSON *claim)
+{
+    const char *name = json_text_or("", claim, "metadata", "name", NULL);
     const cJSON *volume;
     cJSON_ArrayForEach(volume, json_at(pod, "spec", "volumes", NULL))
     {
-        if (strcmp(json_text_or("", volume, "persistentVolumeClaim", "claimName", NULL), claim) == 0)
-            return true;
+        if (strcmp(json_text_or("", volume, "persistentVolumeClaim", "claimName", NULL), name) == 0)
+            return is_beside(pod, claim);
     }
     return false;
 }
@@ -50,7 +57,7 @@ static char *user_of(const cJSON *pod)
                                   : json_text_or("", pod, "metadata", "name", NULL));
 }
 
-static void add_users(const cJSON *pods, const char *claim, cJSON *item)
+static void add_users(const cJSON *pods, const cJSON *claim, cJSON *item)
 {
     cJSON *users = json_set(item, "usedBy", json_array());
     const cJSON *pod, *seen;
@@ -76,6 +83,12 @@ static void volume_row(const cJSON *item, struct table *table)
     table_add(table, users.p);
 }
 
+static void placed_row(const cJSON *item, struct table *table)
+{
+    table_add(table, json_text_or("", item, "namespace", NULL));
+    volume_row(item, table);
+}
+
 static cJSON *volume_of(const cJSON *claim, const cJSON *pods)
 {
     cJSON *item = json_object();
@@ -83,16 +96,17 @@ static cJSON *volume_of(const cJSON *claim, const cJSON *pods)
     const char *asked = json_text_or("", claim, "spec", "resources", "requests", "storage", NULL);
     bool going = json_text(claim, "metadata", "deletionTimestamp", NULL) != NULL;
     json_set_text(item, "name", name);
+    json_set_text(item, "namespace", json_text(claim, "metadata", "namespace", NULL));
     json_set_text(item, "status", going ? "Terminating" : json_text_or("Pending", claim, "status", "phase", NULL));
     json_set_text(item, "size", json_text_or(asked, claim, "status", "capacity", "storage", NULL));
-    add_users(pods, name, item);
+    add_users(pods, claim, item);
     return item;
 }
 
 static int read_all(struct call *call, const char *word, cJSON **ret, struct error *error)
 {
     const char *namespace = NULL;
-    int failed = call_namespace(call, &namespace, error);
+    int failed = call_flag(call, "all-namespaces") ? 0 : call_namespace(call, &namespace, error);
     if (failed)
         return failed;
     AUTO_FREE char *path = resource_path(resource_by_word(word), namespace, NULL);
@@ -101,8 +115,10 @@ static int read_all(struct call *call, const char *word, cJSON **ret, struct err
 
 int verb_volume_list(struct call *call, struct error *error)
 {
-    static const char *const headers[] = {"NAME", "STATUS", "SIZE", "USED BY", NULL};
-    static const struct listing listing = {headers, volume_row, "name", false};
+    static const char *const headers[] = {"NAMESPACE", "NAME", "STATUS", "SIZE", "USED BY", NULL};
+    static const struct listing everywhere = {headers, placed_row, "name", false};
+    static const struct listing one_profile = {headers + 1, volume_row, "name", false};
+    const struct listing *listing = call_flag(call, "all-namespaces") ? &everywhere : &one_profile;
     AUTO_JSON cJSON *claims = NULL;
     AUTO_JSON cJSON *pods = NULL;
     AUTO_JSON cJSON *document = json_object();
@@ -115,5 +131,5 @@ int verb_volume_list(struct call *call, struct error *error)
     cJSON *items = json_set(document, "items", json_array());
     cJSON_ArrayForEach(claim, json_member(claims, "items"))
         json_push(items, volume_of(claim, json_member(pods, "items")));
-    return print_items(call, document, &listing, error);
+    return print_items(call, document, listing, error);
 }

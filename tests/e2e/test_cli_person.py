@@ -236,6 +236,9 @@ def test_volumes_say_who_mounts_them(own):
     listed = own.cli("volume", "list", "-n", "alice", user=ALICE).stdout.splitlines()
     assert listed[0].split() == ["NAME", "STATUS", "SIZE", "USED", "BY"]
     assert any(line.split()[0] == "data" and "1Gi" in line for line in listed)
+    everywhere = own.cli("volume", "list", "-A", user=ALICE).stdout.splitlines()
+    assert everywhere[0].split() == ["NAMESPACE", *listed[0].split()]
+    assert [line.split()[1:] for line in everywhere[1:] if line.split()[0] == "alice"] == [line.split() for line in listed[1:]]
     own.cli("volume", "delete", "data", "-n", "alice", "--wait", user=ALICE)
     assert "data" not in own.cli("volume", "list", "-n", "alice", "-o", "name", user=ALICE).stdout.split()
 
