@@ -4,13 +4,6 @@
 #include "cli/object.h"
 #include "cli/verbs.h"
 
-static const char *change_of(const cJSON *before, const cJSON *after)
-{
-    const char *old = json_text_or("", before, "metadata", "resourceVersion", NULL);
-    const char *now = json_text_or("", after, "metadata", "resourceVersion", NULL);
-    return strcmp(old, now) == 0 ? "unchanged" : "configured";
-}
-
 /* Server-owned fields of a printed object must not turn an apply into a conflict. */
 static cJSON *wanted_of(const cJSON *object)
 {
@@ -21,6 +14,13 @@ static cJSON *wanted_of(const cJSON *object)
         json_remove(metadata, owned[i]);
     json_remove(wanted, "status");
     return wanted;
+}
+
+/* Controllers may have written its status meanwhile: that is no change of ours. */
+static const char *change_of(const cJSON *before, const cJSON *after)
+{
+    AUTO_JSON cJSON *old = wanted_of(before), *now = wanted_of(after);
+    return json_equal(old, now) ? "unchanged" : "configured";
 }
 
 static int put(struct call *call, const struct manifest *target, enum dry_run dry_run, const cJSON *object, cJSON **ret,
