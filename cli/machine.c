@@ -41,10 +41,10 @@ int verb_usage(struct call *call, struct error *error)
     AUTO_BUFFER struct buffer text = {0};
     AUTO_JSON cJSON *answer = NULL;
     const cJSON *profile;
-    int failed = client_get(call, API "/usage", &raw, error);
     enum output output;
+    int failed = output_of_unnamed(call, &output, error);
     if (!failed)
-        failed = output_of(call, &output, error);
+        failed = client_get(call, API "/usage", &raw, error);
     if (failed || !output_is_table(output))
         return failed ? failed : print_document(call, output, buffer_slice(&raw), error);
     failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
@@ -107,9 +107,9 @@ int verb_health(struct call *call, struct error *error)
     AUTO_BUFFER struct buffer wrong = {0};
     AUTO_JSON cJSON *answer = NULL;
     enum output output;
-    int failed = client_get(call, API "/health", &raw, error);
+    int failed = output_of_unnamed(call, &output, error);
     if (!failed)
-        failed = output_of(call, &output, error);
+        failed = client_get(call, API "/health", &raw, error);
     if (!failed)
         failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
     if (failed)

@@ -84,6 +84,17 @@ int output_of(const struct call *call, enum output *ret, struct error *error)
     return call_usage(error, "--output: expected table, wide, name, json, yaml or jsonpath=TEMPLATE");
 }
 
+int output_of_unnamed(const struct call *call, enum output *ret, struct error *error)
+{
+    int failed = output_of(call, ret, error);
+    return failed || *ret != OUTPUT_NAME
+               ? failed
+               : call_usage(error,
+                            "--output: %s shows nothing that has a name; expected table, wide, json, yaml or "
+                            "jsonpath=TEMPLATE",
+                            call->command->words);
+}
+
 bool output_is_table(enum output output)
 {
     return output == OUTPUT_TABLE || output == OUTPUT_WIDE;

@@ -12,6 +12,8 @@ extern const struct json_limits output_limits; /* of lists of everything */
 enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_NAME, OUTPUT_JSON, OUTPUT_YAML, OUTPUT_JSONPATH };
 /* What -o says. A wrong format, or a wrong JSONPath template, is EXIT_USAGE. */
 int output_of(const struct call *call, enum output *ret, struct error *error);
+/* The same for what has no name: -o name is EXIT_USAGE. */
+int output_of_unnamed(const struct call *call, enum output *ret, struct error *error);
 bool output_is_table(enum output output); /* TABLE, WIDE */
 /* A table of these headers as -o and the terminal want it. */
 struct table *output_table(enum output output, const char *const *headers);

@@ -155,7 +155,10 @@ int verb_whoami(struct call *call, struct error *error)
     AUTO_JSON cJSON *answer = NULL;
     AUTO_BUFFER struct buffer line = {0};
     const cJSON *profile;
-    int failed = client_get(call, API "/whoami", &raw, error);
+    enum output output;
+    int failed = output_of(call, &output, error);
+    if (!failed)
+        failed = client_get(call, API "/whoami", &raw, error);
     if (!failed)
         failed = json_parse(buffer_slice(&raw), &json_limits_default, &answer, error);
     if (failed)
@@ -169,7 +172,7 @@ int verb_whoami(struct call *call, struct error *error)
         buffer_add_format(&line, "; %s: %s", json_text_or("", profile, "name", NULL),
                           role[0] ? role : "single resources");
     }
-    return print_answer(call, &raw, line.p, error);
+    return print_answer(call, &raw, output == OUTPUT_NAME && email[0] ? email : line.p, error);
 }
 
 static void audit_row(const cJSON *item, struct table *table)

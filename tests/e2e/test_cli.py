@@ -134,6 +134,7 @@ def test_every_format_of_everything(own):
     assert text("token", "list", "-o", "name").strip().isdigit()
     assert text("members", "alice", "-o", "jsonpath={..subject.name}") == ALICE
     assert text("whoami", "-o", "jsonpath={.email}") == ALICE
+    assert text("whoami", "-o", "name") == ALICE + "\n"
     assert text("usage", "-o", "yaml").startswith("allocatable:")
     assert "name: ray-2.60" in text("images", "-o", "yaml")
     assert json.loads(text("describe", "nb", "nb1", "-o", "json"))["metadata"]["name"] == "nb1"
@@ -295,6 +296,8 @@ def test_wrong_ones_say_why_in_one_line(own, words, code, part):
 
 @pytest.mark.parametrize("words, part", [
     ("notebook create x -o xml", "--output"),
+    ("usage -o name", "usage shows nothing that has a name"),
+    ("health -o name", "health shows nothing that has a name"),
     ("notebook create x --dry-run=perhaps", "--dry-run"),
     ("notebook create x --wait --timeout soon", "--timeout"),
     ("delete nb x -n NOPE", "--namespace"),
