@@ -18,18 +18,17 @@ BINARY = pathlib.Path(sys.executable).parent / "envoy"
 FILTERS = "type.googleapis.com/envoy.extensions.filters"
 
 
-def provider(text):
-    """The extension provider that a document tells operators to declare in Istio's mesh configuration, and how many proxies before the
-    gateway it is for."""
-    blocks = [part.split("```")[0] for part in text.split("```yaml\n")[1:]]
-    found = [b for b in blocks if "envoyExtAuthzHttp" in b]
-    assert len(found) == 1, "one block of YAML declares the provider"
-    mesh = yaml.safe_load(found[0])["meshConfig"]
-    (one,) = mesh["extensionProviders"]
-    return one["envoyExtAuthzHttp"], mesh["defaultConfig"]["gatewayTopology"]["numTrustedProxies"]
+def declared(kind):
+    """The YAML in which the documentation tells operators to declare such an extension provider of Istio's mesh configuration."""
+    blocks = [part.split("```")[0] for part in (ROOT / "docs" / "gke.md").read_text().split("```yaml\n")[1:]]
+    found = [b for b in blocks if kind in b]
+    assert len(found) == 1, f"one block of YAML declares {kind}"
+    return yaml.safe_load(found[0])
 
 
-DOCUMENTED, TRUSTED_PROXIES = provider((ROOT / "docs" / "gke.md").read_text())
+MESH = declared("envoyExtAuthzHttp")["meshConfig"]
+DOCUMENTED, BY_GRPC = MESH["extensionProviders"][0]["envoyExtAuthzHttp"], declared("envoyExtAuthzGrpc")[0]["envoyExtAuthzGrpc"]
+TRUSTED_PROXIES = MESH["defaultConfig"]["gatewayTopology"]["numTrustedProxies"]  # before the gateway that all this is for
 
 
 def exactly(names):
@@ -53,10 +52,11 @@ def by_grpc(timeout, raw):
 
 def ext_authz(form, timeout):
     """Made of the provider as Istio makes it (pilot/pkg/security/authz/builder/extauthz.go)."""
+    documented = DOCUMENTED if form == "http" else BY_GRPC
     service = over_http(timeout) if form == "http" else by_grpc(timeout, form != "grpc")
     return {"name": "envoy.filters.http.ext_authz", "typed_config": {
         "@type": f"{FILTERS}.http.ext_authz.v3.ExtAuthz", "transport_api_version": "V3",
-        "failure_mode_allow": DOCUMENTED.get("failOpen", False), **service}}
+        "failure_mode_allow": documented.get("failOpen", False), **service}}
 
 
 def cluster(name, port, http2=False):
@@ -79,13 +79,14 @@ class Port(Client):
 
 
 class Envoy(Client):
-    """Requests for <prefixes> go to <direct> past atelierd, all others to atelierd; <check_port> is asked first."""
+    """Requests for <prefixes> go to <direct> past atelierd, all others to atelierd; <check_port> is asked first, in the HTTP that
+    <form> needs or the one that is said."""
 
-    def __init__(self, house, check_port, form, direct=None, prefixes=(), timeout="2s", trusted_proxies=0):
+    def __init__(self, house, check_port, form, direct=None, prefixes=(), timeout="2s", trusted_proxies=0, http2=None):
         self.env, self.tokens, self.house = house.env, house.tokens, house
         self.port, self.admin_port = free_port(), free_port()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-envoy-"))
-        clusters = [cluster("atelierd", house.port), cluster("check", check_port, http2=form != "http")]
+        clusters = [cluster("atelierd", house.port), cluster("check", check_port, http2=form != "http" if http2 is None else http2)]
         if direct:
             clusters.append(cluster("direct", direct))
         routes = [{"match": {"prefix": prefix}, "route": {"cluster": "direct", "timeout": "0s"},

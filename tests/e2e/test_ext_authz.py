@@ -298,6 +298,20 @@ def test_without_an_answer_nothing_passes(house, echo, form):
                 shut.close()
 
 
+def test_a_provider_that_does_not_speak_as_the_service_says_lets_nothing_pass(house, echo, form):
+    shut = Envoy(house, house.check_port, form, direct=echo.port, prefixes=("/notebook/",), http2=form == "http")
+    try:
+        before = len(echo.seen)
+        for path in (f"{NB}/api", "/signin", "/api/atelier/v1/whoami"):
+            assert 400 <= shut.get(path, ALICE).status < 600, path
+        # To who speaks gRPC, Envoy says so in gRPC's way.
+        posted = shut.http("POST", f"{NB}/api", user=ALICE, headers={"Content-Type": "application/grpc"}, body=b"\0\0\0\0\0")
+        assert posted.headers["grpc-status"] not in ("", "0"), posted
+        assert len(echo.seen) == before
+    finally:
+        shut.close()
+
+
 def test_the_check_s_own_port_gives_nothing_away(house):
     """Whoever can reach it learns what atelierd would answer, and is served nothing."""
     check = Port(house.check_port)

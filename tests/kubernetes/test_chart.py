@@ -44,6 +44,7 @@ REFUSED = [
     ("gke.enabled=true", "gke.enabled: it completes ingress.enabled or gateway.enabled"),
     ("gke.iap.enabled=true", "gke.iap.enabled: needs gke.enabled"),
     ("istio.tlsAtLoadBalancer=true,istio.tlsSecretName=x", "istio.tlsAtLoadBalancer: istio.tlsSecretName ends TLS"),
+    ("istio.extAuthz.grpc=http", "at '/istio/extAuthz/grpc': got string, want boolean"),
     ("webhook.clientCA=x", "webhook.clientCA: expected certificates in PEM"),
     ("tls.enabled=false,tls.secretName=x", "tls.secretName: needs tls.enabled"),
 ]
