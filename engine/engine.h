@@ -87,6 +87,7 @@ struct engine_traits {
     bool ray_by_kuberay;  /* KubeRay turns Ray's objects into pods: all it knows is possible, and its rules hold */
     enum engine_ray_auth ray_auth; /* may change while running (KubeRay is upgraded), as the next */
     bool ray_autoscaler_command;   /* KubeRay lets the autoscaler be started by a command of one's own (from 1.7) */
+    bool ray_gateway;              /* KubeRay can replace a RayService step by step: Gateway API is there */
     bool api_within;               /* whoever serves the API must also serve it to workloads (engine_listen) */
     bool ray_autoscaling;          /* a RayCluster may change its own number of workers */
     bool ray_fault_tolerance;      /* a head may come back with what it knew (gcsFaultToleranceOptions) */

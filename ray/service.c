@@ -7,6 +7,7 @@
 
 #define SERVE "spec.serveConfigV2"
 #define INITIALIZING_TIMEOUT "ray.io/initializing-timeout"
+#define STEP_BY_STEP "NewClusterWithIncrementalUpgrade"
 #define APPLICATIONS_MAX 64
 
 /* --- names of what KubeRay makes for it --------------------------------------------------------------------------- */
@@ -194,7 +195,7 @@ static int check_upgrade_options(const cJSON *spec, const cJSON *strategy, struc
     return 0;
 }
 
-static int check_upgrade(const cJSON *spec, struct error *error)
+static int check_upgrade(struct engine *engine, const cJSON *spec, struct error *error)
 {
     static const char *const known[] = {"type", "clusterUpgradeOptions", NULL};
     cJSON *strategy = NULL;
@@ -206,7 +207,13 @@ static int check_upgrade(const cJSON *spec, struct error *error)
         r = shape_text(strategy, "spec.upgradeStrategy", "type", &type, error);
     if (r < 0 || !type)
         return r;
-    if (strcmp(type, "NewClusterWithIncrementalUpgrade") == 0)
+    if (strcmp(type, STEP_BY_STEP) == 0 && !engine_traits(engine)->ray_gateway)
+        return error_set(
+            error, ERROR_INVALID, "spec.upgradeStrategy.type",
+            "spec.upgradeStrategy.type must be NewCluster or None here: to move requests step by step takes "
+            "Kubernetes' Gateway API (gateways and httproutes of gateway.networking.k8s.io/v1), which is not "
+            "there");
+    if (strcmp(type, STEP_BY_STEP) == 0)
         return check_upgrade_options(spec, strategy, error);
     if (strcmp(type, "NewCluster") != 0 && strcmp(type, "None") != 0)
         return error_set(error, ERROR_INVALID, "spec.upgradeStrategy.type",
@@ -216,16 +223,11 @@ static int check_upgrade(const cJSON *spec, struct error *error)
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
-/* One machine has no Gateway API, leads a name to one pod, the head, and waits for a cluster as long as it takes. */
+/* One machine leads a name to one pod, the head, and waits for a cluster as long as it takes. */
 static int check_one_machine(struct engine *engine, const cJSON *service, const cJSON *spec, struct error *error)
 {
     if (engine_traits(engine)->ray_by_kuberay)
         return 0;
-    if (strcmp(json_text_or("", spec, "upgradeStrategy", "type", NULL), "NewClusterWithIncrementalUpgrade") == 0)
-        return error_set(
-            error, ERROR_INVALID, "spec.upgradeStrategy.type",
-            "spec.upgradeStrategy.type must be NewCluster or None here: moving requests step by step needs "
-            "Kubernetes' Gateway API");
     if (json_true(spec, "excludeHeadPodFromServeSvc", NULL))
         return error_set(error, ERROR_INVALID, "spec.excludeHeadPodFromServeSvc",
                          "spec.excludeHeadPodFromServeSvc cannot be true here: requests enter by the head's proxy");
@@ -290,7 +292,7 @@ int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, s
     if (r == 0)
         r = check_serve_service(spec, error);
     if (r == 0)
-        r = check_upgrade(spec, error);
+        r = check_upgrade(engine, spec, error);
     if (r == 0)
         r = check_one_machine(engine, service, spec, error);
     if (r == 0)

@@ -21,26 +21,25 @@ bool discovery_has(void *context, enum engine_kind kind)
     return has;
 }
 
-/* The kinds of one group and version. A group that is not there has none. */
-static int ask_group(struct kubernetes *kubernetes, const char *version, bool *has, struct error *error)
+/* What there is of one group and version; *ret is NULL if it is not there. */
+static int ask_group(struct kubernetes *kubernetes, const char *version, cJSON **ret, struct error *error)
 {
     AUTO_FREE char *target = memory_format("%s%s", strchr(version, '/') ? "/apis/" : "/api/", version);
-    AUTO_JSON cJSON *answer = NULL;
     struct error own = {0};
-    int r = kube_call(kubernetes->client, &(struct kube_request){.method = "GET", .target = target}, &answer, &own);
-    if (r == -ERROR_NOT_FOUND)
-        return 0;
-    if (r < 0)
-        return error_set(error, own.code, NULL, "%s", own.message);
+    *ret = NULL;
+    int r = kube_call(kubernetes->client, &(struct kube_request){.method = "GET", .target = target}, ret, &own);
+    return r < 0 && r != -ERROR_NOT_FOUND ? error_set(error, own.code, NULL, "%s", own.message) : 0;
+}
+
+static bool lists(const cJSON *group, const char *plural)
+{
     const cJSON *resource;
-    cJSON_ArrayForEach(resource, json_member(answer, "resources"))
+    cJSON_ArrayForEach(resource, json_member(group, "resources"))
     {
-        const char *name = json_text_or("", resource, "name", NULL);
-        for (enum engine_kind kind = 0; kind < KIND_COUNT; kind++)
-            if (strcmp(engine_api_version(kind), version) == 0 && strcmp(engine_kinds[kind].plural, name) == 0)
-                has[kind] = true;
+        if (strcmp(json_text_or("", resource, "name", NULL), plural) == 0)
+            return true;
     }
-    return 0;
+    return false;
 }
 
 static int ask(struct kubernetes *kubernetes, bool has[KIND_COUNT], struct error *error)
@@ -55,9 +54,13 @@ static int ask(struct kubernetes *kubernetes, bool has[KIND_COUNT], struct error
         if (asked || count == GROUPS_MAX)
             continue;
         seen[count++] = version;
-        int r = ask_group(kubernetes, version, has, error);
+        AUTO_JSON cJSON *group = NULL;
+        int r = ask_group(kubernetes, version, &group, error);
         if (r < 0)
             return r;
+        for (enum engine_kind other = kind; other < KIND_COUNT; other++)
+            has[other] = has[other] ||
+                         (strcmp(engine_api_version(other), version) == 0 && lists(group, engine_kinds[other].plural));
     }
     return 0;
 }
@@ -105,6 +108,17 @@ static void set_kuberay(struct kubernetes *kubernetes, unsigned kuberay)
         log_line(auth == ENGINE_RAY_AUTH_NAMED ? LOG_INFO : LOG_WARN, told[auth]);
 }
 
+/* What KubeRay needs to replace a RayService's cluster step by step. */
+static void ask_gateway(struct kubernetes *kubernetes)
+{
+    AUTO_JSON cJSON *group = NULL;
+    unsigned known = atomic_load(&kubernetes->kuberay);
+    if (ask_group(kubernetes, "gateway.networking.k8s.io/v1", &group, NULL) < 0)
+        return;
+    bool there = lists(group, "gateways") && lists(group, "httproutes");
+    set_kuberay(kubernetes, there ? known | KUBERAY_GATEWAY : known & ~(unsigned)KUBERAY_GATEWAY);
+}
+
 /*
  * What a KubeRay's definitions have not, the API server drops without a word. What the schema has tells (OpenAPI v3,
  * which anybody may read); the index names another address for it whenever it changes. Where either is not there yet,
@@ -132,7 +146,7 @@ static void ask_kuberay(struct kubernetes *kubernetes)
         return;
     free(kubernetes->ray_schema);
     kubernetes->ray_schema = TAKE_POINTER(target);
-    set_kuberay(kubernetes, kuberay_of(found));
+    set_kuberay(kubernetes, kuberay_of(found) | (atomic_load(&kubernetes->kuberay) & KUBERAY_GATEWAY));
 }
 
 static void keep(struct kubernetes *kubernetes, int result, const bool has[KIND_COUNT], const struct error *error)
@@ -178,6 +192,8 @@ void *discovery_run(void *context)
         bool ray = r == 0 && has[KIND_RAYCLUSTER];
         if (ray)
             ask_kuberay(kubernetes);
+        if (r == 0 && has[KIND_RAYSERVICE])
+            ask_gateway(kubernetes);
         delay_ms = r < 0 ? DISCOVERY_AGAIN_MS : ray && !kubernetes->ray_schema ? SCHEMA_AGAIN_MS : DISCOVERY_MS;
         keep(kubernetes, r, has, &error);
     } while (pause_ms(kubernetes, delay_ms));

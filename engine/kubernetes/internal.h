@@ -27,7 +27,8 @@ enum keeping {
 /* What differs between KubeRays, as a number: how they ask for tokens, times KUBERAY_FLAGS, and these. */
 enum {
     KUBERAY_COMMAND = 1, /* ray_autoscaler_command */
-    KUBERAY_FLAGS = 2,
+    KUBERAY_GATEWAY = 2, /* ray_gateway */
+    KUBERAY_FLAGS = 4,
     KUBERAY_COUNT = ENGINE_RAY_AUTH_COUNT * KUBERAY_FLAGS
 };
 

@@ -196,6 +196,7 @@ static struct kubernetes *make(const struct kubernetes_options *options)
     for (unsigned i = 0; i < KUBERAY_COUNT; i++) {
         kubernetes->traits[i].ray_auth = i / KUBERAY_FLAGS;
         kubernetes->traits[i].ray_autoscaler_command = i & KUBERAY_COMMAND;
+        kubernetes->traits[i].ray_gateway = i & KUBERAY_GATEWAY;
     }
     pthread_mutex_init(&kubernetes->lock, NULL);
     pthread_mutex_init(&kubernetes->asking, NULL);

@@ -16,6 +16,10 @@ JOB = {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": "j", "n
        "spec": {"entrypoint": "python -c 1", "rayClusterSpec": SPEC}}
 
 
+STEPS = {"apiVersion": "ray.io/v1", "kind": "RayService", "metadata": {"name": "s", "namespace": "alice"}, "spec": {
+    "serveConfigV2": "applications: [{import_path: 'a:b'}]", "rayClusterConfig": {**SPEC, "enableInTreeAutoscaling": True},
+    "upgradeStrategy": {"type": "NewClusterWithIncrementalUpgrade", "clusterUpgradeOptions": {
+        "stepSizePercent": 10, "intervalSeconds": 5, "gatewayClassName": "istio"}}}}
 ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 # The autoscaler's before 1.7.
 AUTOSCALER = {"type": "object", "properties": {
@@ -100,9 +104,39 @@ def test_what_could_not_be_followed_is_refused_until_kuberay_is_upgraded(house):
                   "spec": {"entrypoint": "true", "clusterSelector": {"ray.io/cluster": "rc"}}}
         refused = alice.refused("apply", "-f", "-", text_in=json.dumps(chosen))
         assert "spec.clusterSelector" in refused and "older than 1.6" in refused
+        assert refuses(alice, "/apis/ray.io/v1/namespaces/alice/rayservices")
     made.cluster.kubectl("replace", "-f", definitions)
+    made.cluster.kubectl("create", "-f", "-", text_in=json.dumps({"apiVersion": "v1", "kind": "List", "items": [
+        gateway_api(kind) for kind in ("Gateway", "HTTPRoute")]}))
     service.eventually("the upgrade is noticed", lambda: "its authOptions name a Secret" in made.first.log.read_text())
     alice.kubectl("apply", "-f", "-", text_in=json.dumps(JOB))
     alice.kubectl("apply", "-f", "-", text_in=cluster("rc", enableInTreeAutoscaling=True))  # no change of its pods
     spec = alice.get("raycluster", "rc", "-n", "alice")["spec"]
     assert spec["authOptions"] == {"mode": "token", "secretName": "ray-auth"}
+
+
+def gateway_api(kind):
+    names = {"kind": kind, "plural": kind.lower() + "s", "singular": kind.lower(), "listKind": kind + "List"}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {
+        "name": names["plural"] + ".gateway.networking.k8s.io", "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
+        "spec": {"group": "gateway.networking.k8s.io", "scope": "Namespaced", "names": names, "versions": [
+            {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": ANYTHING}}]}}
+
+
+def test_a_service_is_replaced_step_by_step_only_where_there_is_gateway_api(house):
+    made, alice = house
+    path = "/apis/ray.io/v1/namespaces/alice/rayservices"
+
+    def taken():
+        status, text = alice.ask("POST", path, json.dumps(STEPS).encode(), content_type="application/json")
+        assert status in (201, 422) and (status == 201 or "spec.upgradeStrategy.type" in text), text
+        return status == 201
+    service.eventually("Gateway API is noticed", taken, 60, 1)
+    made.cluster.kubectl("delete", "crd", "httproutes.gateway.networking.k8s.io")
+    alice.kubectl("delete", "rayservice", "s", "-n", "alice")
+    service.eventually("that it has gone is noticed", lambda: refuses(alice, path), 60, 1)
+
+
+def refuses(alice, path):
+    status, text = alice.ask("POST", path + "?dryRun=All", json.dumps(STEPS).encode(), content_type="application/json")
+    return status == 422 and "spec.upgradeStrategy.type" in text and "gateway.networking.k8s.io" in text

@@ -68,9 +68,12 @@ static cJSON *patched(const char *yaml, const char *patch_text)
 
 static struct fake_engine kuberay(void)
 {
-    return (struct fake_engine){
-        .base.operations = &fake_operations,
-        .traits = {.name = "fake", .ray_by_kuberay = true, .ray_autoscaling = true, .ray_fault_tolerance = true}};
+    return (struct fake_engine){.base.operations = &fake_operations,
+                                .traits = {.name = "fake",
+                                           .ray_by_kuberay = true,
+                                           .ray_autoscaling = true,
+                                           .ray_fault_tolerance = true,
+                                           .ray_gateway = true}};
 }
 
 static void takes_and_completes(void **state)
@@ -317,13 +320,32 @@ static void refuses_on_one_machine_what_it_does_not_do(void **state)
     for (size_t i = 0; i < 2 * COUNT_OF(cases); i++) {
         struct fake_engine fake = kuberay();
         struct error error = {0};
-        fake.traits.ray_by_kuberay = i % 2;
+        fake.traits.ray_by_kuberay = fake.traits.ray_gateway = i % 2;
         AUTO_JSON cJSON *service = patched(service_yaml, cases[i / 2].patch);
         const char *field = fake.traits.ray_by_kuberay ? NULL : cases[i / 2].field;
         int r = ray_service_admit(&fake.base, NULL, service, &error);
         if (field ? r != -ERROR_INVALID || strcmp(error.field, field) != 0 : r < 0)
             fail_msg("row %zu: %d %s %s", i / 2, r, error.field, error.message);
     }
+}
+
+/* KubeRay would try for ever to make a Gateway. */
+static void replaces_step_by_step_only_with_gateway_api(void **state)
+{
+    (void)state;
+    struct fake_engine fake = kuberay();
+    struct error error = {0};
+    AUTO_JSON cJSON *service =
+        patched(service_yaml,
+                ALSO("/spec/rayClusterConfig/enableInTreeAutoscaling", "true",
+                     OP("/spec/upgradeStrategy",
+                        INCREMENTAL("{\"stepSizePercent\":10,\"intervalSeconds\":5,\"gatewayClassName\":\"istio\"}"))));
+    fake.traits.ray_gateway = false;
+    assert_int_equal(ray_service_admit(&fake.base, NULL, service, &error), -ERROR_INVALID);
+    assert_string_equal(error.field, "spec.upgradeStrategy.type");
+    assert_non_null(strstr(error.message, "gateway.networking.k8s.io"));
+    fake.traits.ray_gateway = true; /* installed meanwhile */
+    assert_int_equal(ray_service_admit(&fake.base, NULL, service, &error), 0);
 }
 
 /* The head's pod would be refused for ever. */
@@ -490,6 +512,7 @@ int main(void)
         cmocka_unit_test(keeps_a_begun_job_as_it_is),
         cmocka_unit_test(keeps_service_names_apart),
         cmocka_unit_test(refuses_on_one_machine_what_it_does_not_do),
+        cmocka_unit_test(replaces_step_by_step_only_with_gateway_api),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
