@@ -3,6 +3,8 @@
 
 #include "tenancy/shape.h"
 
+#define DELETION_TIMEOUT "ray.io/gcs-ft-deletion-timeout"
+
 static int refuse(const char *field, const char *instead, struct error *error)
 {
     return error_set(error, ERROR_INVALID, field, "%s cannot be set here: %s", field, instead);
@@ -111,6 +113,12 @@ int ray_check_fault_tolerance(const struct ray_context *context, const cJSON *sp
                       context->traits->ray_fault_tolerance ? "use gcsFaultToleranceOptions"
                                                            : "fault tolerance of the GCS is not offered here",
                       error);
+    const char *timeout = json_text(context->annotations, DELETION_TIMEOUT, NULL);
+    int64_t seconds = 0;
+    if (timeout && !text_parse_i64(slice_of(timeout), 1, RAY_SECONDS_MAX, &seconds))
+        return error_set(error, ERROR_INVALID, "metadata.annotations." DELETION_TIMEOUT,
+                         "the annotation " DELETION_TIMEOUT " must be a whole number of seconds from 1 to %d",
+                         RAY_SECONDS_MAX); /* KubeRay would take its own number instead */
     if (options && json_text(context->annotations, storage, NULL))
         return refuse("metadata.annotations.ray.io/external-storage-namespace",
                       "use gcsFaultToleranceOptions.externalStorageNamespace", error);

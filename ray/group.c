@@ -164,12 +164,30 @@ static int check_labels(const cJSON *group, const char *path, struct error *erro
     return r;
 }
 
+/* KubeRay leaves out what it cannot read, and only its log says so. */
+static int check_resources(const cJSON *group, const char *path, struct error *error)
+{
+    int r = shape_texts(group, path, "resources", error);
+    const cJSON *resources = json_member(group, "resources");
+    for (const cJSON *amount = resources && r == 0 ? resources->child : NULL; amount; amount = amount->next) {
+        char field[RAY_PATH_MAX];
+        char shown[80];
+        int64_t milli = 0;
+        if (quantity_parse_milli(slice_of(amount->valuestring), &milli) && milli >= 0)
+            continue;
+        text_printable(slice_of(amount->string), shown, sizeof(shown));
+        snprintf(field, sizeof(field), "%s.resources.%s", path, shown);
+        return error_set(error, ERROR_INVALID, field, "%s must be an amount such as 2, 500m or 4Gi", field);
+    }
+    return r;
+}
+
 static int check_common(const struct ray_context *context, cJSON *group, const char *path, bool head,
                         struct error *error)
 {
     int r = ray_check_start_params(group, path, head, error);
     if (r == 0)
-        r = shape_texts(group, path, "resources", error);
+        r = check_resources(group, path, error);
     if (r == 0)
         r = check_labels(group, path, error);
     if (r == 0)

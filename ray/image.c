@@ -94,7 +94,9 @@ static int check_version(const struct ray_context *context, const char *version,
     char field[RAY_PATH_MAX];
     ray_path(field, context->base, "rayVersion");
     size_t major = strspn(version, "0123456789"); /* KubeRay wants a minor version too */
-    if (strlen(version) > 32 || major == 0 || version[major] != '.' || !isdigit((unsigned char)version[major + 1]) ||
+    bool padded = version[0] == '0' && major > 1; /* KubeRay's parser takes no such */
+    if (strlen(version) > 32 || major == 0 || padded || version[major] != '.' ||
+        !isdigit((unsigned char)version[major + 1]) ||
         version[strspn(version, "0123456789abcdefghijklmnopqrstuvwxyz.+-")])
         return error_set(error, ERROR_INVALID, field, "%s must be a version such as 2.60.0", field);
     if (context->traits->ray_by_kuberay && image_version_compare(version, RAY_TOKEN_VERSION) < 0)

@@ -55,6 +55,22 @@ static int check_amount(const cJSON *spec, const char *key, struct error *error)
     return error_set(error, ERROR_INVALID, field, "%s must be a number, 0 or more", field);
 }
 
+/* JSON of an object of numbers; KubeRay reads it only once the cluster stands. */
+static int check_resources(const cJSON *spec, struct error *error)
+{
+    const char *text = NULL;
+    AUTO_JSON cJSON *value = NULL;
+    int r = shape_text(spec, SPEC, "entrypointResources", &text, error);
+    if (r < 0 || !text || !*text)
+        return r;
+    bool good = json_parse(slice_of(text), &json_limits_default, &value, NULL) == 0 && cJSON_IsObject(value);
+    for (const cJSON *amount = good ? value->child : NULL; amount && good; amount = amount->next)
+        good = cJSON_IsNumber(amount) && amount->valuedouble >= 0;
+    return good ? 0
+                : error_set(error, ERROR_INVALID, "spec.entrypointResources",
+                            "spec.entrypointResources must be JSON of an object of numbers, such as {\"slots\": 1}");
+}
+
 static int check_entrypoint(const cJSON *spec, struct error *error)
 {
     static const char *const modes[] = {"K8sJobMode", "HTTPMode", "InteractiveMode", "SidecarMode", NULL};
@@ -69,7 +85,7 @@ static int check_entrypoint(const cJSON *spec, struct error *error)
     if (r == 0)
         r = shape_texts(spec, SPEC, "metadata", error);
     if (r == 0)
-        r = shape_text(spec, SPEC, "entrypointResources", &text, error);
+        r = check_resources(spec, error);
     if (r == 0)
         r = check_amount(spec, "entrypointNumCpus", error);
     if (r == 0)
@@ -153,6 +169,19 @@ static int check_sidecar_rights(struct engine *engine, const cJSON *job, const c
         "that KubeRay puts beside the head; use K8sJobMode or HTTPMode");
 }
 
+/* It becomes a Job's, which takes no other; KubeRay would try for ever to make that. */
+static int complete_submitter_restart(cJSON *template, struct error *error)
+{
+    cJSON *pod_spec = json_object_in(template, "spec");
+    const char *policy = json_text_or("", pod_spec, "restartPolicy", NULL);
+    if (!*policy)
+        json_set_text(pod_spec, "restartPolicy", "Never");
+    else if (strcmp(policy, "Never") != 0 && strcmp(policy, "OnFailure") != 0)
+        return error_set(error, ERROR_INVALID, "spec.submitterPodTemplate.spec.restartPolicy",
+                         "spec.submitterPodTemplate.spec.restartPolicy must be Never or OnFailure");
+    return 0;
+}
+
 static int check_submitter(struct engine *engine, const cJSON *job, cJSON *spec, struct error *error)
 {
     static const char *const known[] = {"backoffLimit", NULL};
@@ -183,6 +212,8 @@ static int check_submitter(struct engine *engine, const cJSON *job, cJSON *spec,
         return error_set(error, ERROR_INVALID, "spec.rayClusterSpec.headGroupSpec.template.spec.restartPolicy",
                          "the head's restartPolicy must be absent or Never in SidecarMode");
     r = template ? ray_check_template(engine, spec, SPEC, "submitterPodTemplate", error) : 0;
+    if (r == 0 && template)
+        r = complete_submitter_restart(template, error);
     if (r == 0 && strcmp(mode_of(spec), "K8sJobMode") == 0)
         ray_complete_submitter(engine, job, spec);
     return r;

@@ -30,28 +30,34 @@ static int check_services_free(struct engine *engine, const cJSON *service, stru
     return 0;
 }
 
-/* "90", or Go's "1h30m". */
+/* "90", or Go's "1h30m" (time.ParseDuration), of at most a year. */
 static bool is_duration(const char *text)
 {
+    static const struct {
+        const char *name;
+        double s;
+    } units[] = {{"ms", 1e-3}, {"us", 1e-6}, {"µs", 1e-6}, {"ns", 1e-9}, {"h", 3600}, {"m", 60}, {"s", 1}};
     int64_t seconds = 0;
+    double total_s = 0;
     if (text_parse_i64(slice_of(text), 1, RAY_SECONDS_MAX, &seconds))
         return true;
-    static const char *const units[] = {"ms", "us", "µs", "ns", "h", "m", "s"}; /* time.ParseDuration; longest first */
-    bool positive = false;
     while (*text) {
-        size_t whole = strspn(text, "0123456789");
-        size_t digits = whole + (text[whole] == '.' ? 1 + strspn(text + whole + 1, "0123456789") : 0);
-        size_t unit = 0;
-        for (size_t i = 0; i < COUNT_OF(units) && unit == 0; i++) {
-            if (strncmp(text + digits, units[i], strlen(units[i])) == 0)
-                unit = strlen(units[i]);
-        }
-        if (strcspn(text, "0123456789") >= digits || unit == 0)
+        double amount = 0;
+        double place = 1;
+        size_t unit = COUNT_OF(units);
+        bool digits = false;
+        for (; isdigit((unsigned char)*text); text++, digits = true)
+            amount = 10 * amount + (*text - '0');
+        for (text += *text == '.'; isdigit((unsigned char)*text); text++, digits = true)
+            amount += (place /= 10) * (*text - '0');
+        for (size_t i = COUNT_OF(units); i-- > 0;)
+            unit = strncmp(text, units[i].name, strlen(units[i].name)) == 0 ? i : unit;
+        if (!digits || unit == COUNT_OF(units))
             return false;
-        positive = positive || strcspn(text, "123456789") < digits;
-        text += digits + unit;
+        total_s += amount * units[unit].s;
+        text += strlen(units[unit].name);
     }
-    return positive;
+    return total_s > 0 && total_s <= RAY_SECONDS_MAX;
 }
 
 static int check_annotations(const cJSON *service, struct error *error)
@@ -60,7 +66,8 @@ static int check_annotations(const cJSON *service, struct error *error)
     if (!timeout || !*timeout || is_duration(timeout))
         return 0;
     return error_set(error, ERROR_INVALID, "metadata.annotations." INITIALIZING_TIMEOUT,
-                     "the annotation " INITIALIZING_TIMEOUT " must be a duration such as \"5m\", or seconds");
+                     "the annotation " INITIALIZING_TIMEOUT
+                     " must be a duration such as \"5m\", or seconds, of at most a year");
 }
 
 /* --- what it serves ----------------------------------------------------------------------------------------------- */

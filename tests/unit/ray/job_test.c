@@ -215,6 +215,12 @@ static void refuses_jobs_by_path(void **state)
          "spec.rayClusterSpec.workerGroupSpecs[0].replicas"},
         {ADD(HEAD "/containers/0/env", "[{\"name\":\"RAY_AUTH_TOKEN\",\"value\":\"x\"}]"),
          "spec.rayClusterSpec.headGroupSpec.template.spec.containers[0].env[0].name"},
+        {ADD("/spec/entrypointResources", "\"slots=1\""), "spec.entrypointResources"},
+        {ADD("/spec/entrypointResources", "\"[1]\""), "spec.entrypointResources"},
+        {ADD("/spec/entrypointResources", "\"{\\\"slots\\\":\\\"1\\\"}\""), "spec.entrypointResources"},
+        {ADD("/spec/submitterPodTemplate",
+             "{\"spec\":{\"restartPolicy\":\"Always\",\"containers\":[{\"name\":\"s\",\"image\":\"ray-2.60\"}]}}"),
+         "spec.submitterPodTemplate.spec.restartPolicy"},
         {ADD("/spec/submitterPodTemplate", "{\"spec\":{\"containers\":[]}}"),
          "spec.submitterPodTemplate.spec.containers"},
     };
@@ -239,6 +245,8 @@ static void refuses_services_by_path(void **state)
          "metadata.annotations.ray.io/initializing-timeout"},
         {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"1..5h\"}"),
          "metadata.annotations.ray.io/initializing-timeout"},
+        {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"99999999999999h\"}"),
+         "metadata.annotations.ray.io/initializing-timeout"}, /* Go's number would overflow */
         {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\".h\"}"),
          "metadata.annotations.ray.io/initializing-timeout"},
         {ALSO("/spec/rayClusterConfig/enableInTreeAutoscaling", "true",
@@ -419,6 +427,26 @@ static void keeps_service_names_apart(void **state)
     assert_int_equal(ray_service_admit(&fake.base, NULL, service, &error), 0);
 }
 
+static void says_when_a_submitter_is_done(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said, *is;
+    } cases[] = {{"", "Never"}, {"\"restartPolicy\":\"OnFailure\",", "OnFailure"}};
+    struct fake_engine fake = kuberay();
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct error error = {0};
+        AUTO_FREE char *patch =
+            memory_format("[{\"op\":\"add\",\"path\":\"/spec/submitterPodTemplate\",\"value\":{\"spec\":{%s"
+                          "\"containers\":[{\"name\":\"s\",\"image\":\"ray-2.60\"}]}}}]",
+                          cases[i].said);
+        AUTO_JSON cJSON *job = patched(job_yaml, patch);
+        if (ray_job_admit(&fake.base, NULL, job, &error) < 0)
+            fail_msg("%s", error.message);
+        assert_string_equal(json_text(job, "spec", "submitterPodTemplate", "spec", "restartPolicy", NULL), cases[i].is);
+    }
+}
+
 /* A KubeRay that cannot show Ray a token could not follow them; what is there already may still change. */
 static void refuses_what_could_not_be_followed(void **state)
 {
@@ -503,6 +531,7 @@ int main(void)
         cmocka_unit_test(has_no_sidecar_where_restricted),
         cmocka_unit_test(submits_to_a_chosen_cluster_where_restricted),
         cmocka_unit_test(refuses_what_could_not_be_followed),
+        cmocka_unit_test(says_when_a_submitter_is_done),
         cmocka_unit_test(leaves_the_token_to_an_older_kuberay),
         cmocka_unit_test(takes_and_completes),
         cmocka_unit_test(takes_jobs),
