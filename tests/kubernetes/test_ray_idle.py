@@ -98,7 +98,7 @@ def test_one_that_has_been_suspended_for_long_is_warned_of_and_deleted(house):
     service.eventually("a warning", lambda: house.note("old", DELETE_AT), 60)
     assert service.eventually("its event", lambda: house.events("old", "IdleDelete"), 20)
     service.eventually("it is gone", lambda: not house.get("raycluster", "old"), 90)
-    assert time.time() - begun > AFTER_S
+    assert time.time() - begun > AFTER_S - 1  # KubeRay writes since when in whole seconds, cut off
     assert service.eventually("the event", lambda: house.events("old", "DeletedIdle"), 20)
     assert ("delete-idle", "RayCluster", "old") in house.audit()
 
