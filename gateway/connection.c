@@ -131,7 +131,8 @@ struct connection *connection_open_asked(const struct connection *proxy, struct 
 {
     struct loop *loop = proxy->io.loop;
     struct connection *connection = take_spare(loop);
-    connection->io = (struct io){.loop = loop, .fd = -1, .run = run_io};
+    connection->io =
+        (struct io){.loop = loop, .fd = -1, .run = run_io, .writable = true}; /* who writes finds it broken */
     connection->magic = MAGIC;
     connection->listener = LISTENER_CHECK;
     connection->timer.fire = on_timer;

@@ -547,12 +547,17 @@ static void handle(void *context, const struct request *request, struct response
         open_stream = stream;
         return;
     }
-    if (slice_is(request->path, "/api/short")) {
+    if (slice_ends(request->path, "/short")) {
         struct stream *stream = response_stream(response, "text/plain", NULL, false);
         stream_write(stream, SLICE("one "));
         stream_write(stream, SLICE("two"));
         stream_close(stream);
         return;
+    }
+    if (slice_ends(request->path, "/wide")) { /* larger than a head may be */
+        AUTO_FREE char *value = memory_get(LIMIT_HEAD_BYTES + 1);
+        memset(value, 'x', LIMIT_HEAD_BYTES);
+        response_header(response, "X-Wide", value);
     }
     if (slice_is(request->path, "/api/slow"))
         clock_sleep_ms(300);

@@ -280,6 +280,16 @@ def test_names_that_two_readers_take_differently_are_refused(past, echo):
     assert len(echo.seen) == before
 
 
+def test_what_is_too_large_for_atelierd_is_too_large_to_ask_about(front, past, echo):
+    before = len(echo.seen)
+    for size in (17_000, 40_000):
+        for through in (front, past):
+            status = raw(through.port, f"GET {NB}/api HTTP/1.1\r\nHost: 127.0.0.1:{through.port}\r\nCookie: a={'x' * size}\r\n"
+                                       f"Authorization: Bearer {through.tokens[ALICE]}\r\n\r\n")
+            assert status == 431, (size, status)
+    assert len(echo.seen) == before
+
+
 # --- without an answer --------------------------------------------------------------------------------------------------------
 
 def test_without_an_answer_nothing_passes(house, echo, form):

@@ -370,6 +370,27 @@ static void only_a_decision_lets_pass(void **state)
     assert_non_null(strstr(heard.body.p, "as ''"));
 }
 
+static void no_answer_is_said_at_once(void **state)
+{
+    (void)state;
+    static const char *const tails[] = {"wide", "short"}; /* one that fits into no message, and one without end */
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        AUTO_BUFFER struct buffer message = {0};
+        AUTO_BUFFER struct buffer body = {0};
+        AUTO_FREE char *head =
+            memory_format("GET /notebook/alice/nb1/%s" TO "accept: text/html\nsec-fetch-mode: navigate\n", tails[i]);
+        int64_t before = clock_monotonic_ms();
+        make_request(head, false, &message);
+        frame(buffer_slice(&message), &body);
+        struct h2_answer answer = call(CHECK, buffer_slice(&body), NULL);
+        if (!says(&answer, "grpc-status: 14\n") || !says(&answer, "could not be decided"))
+            fail_msg("%s: %s", tails[i], answer.head.p);
+        assert_int_equal(answer.data, 0);
+        assert_true(clock_monotonic_ms() - before < gateway_limits.write_window_ms / 2);
+        buffer_free(&answer.head);
+    }
+}
+
 /* --- nonsense ------------------------------------------------------------------------------------------------------
  */
 
@@ -560,6 +581,7 @@ int main(void)
         cmocka_unit_test(what_is_said_is_what_http_says),
         cmocka_unit_test(what_is_too_large_is_denied_alike),
         cmocka_unit_test(only_a_decision_lets_pass),
+        cmocka_unit_test(no_answer_is_said_at_once),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(large_messages_are_refused_as_soon_as_they_say_so),
         cmocka_unit_test(a_message_must_come_in_time),
