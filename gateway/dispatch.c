@@ -425,6 +425,10 @@ static enum step with_policy(struct connection *connection, const struct policy 
     if (guarded && !guard_check(&exchange->request, &exchange->host, connection_is_secure(connection),
                                 &exchange->permit.identity, &wrong))
         return reply_fault(connection, &wrong);
+    /* To answer for the caller what was asked for somebody else would be a wrong answer. */
+    bool api = exchange->route.kind == ROUTE_API || exchange->route.kind == ROUTE_POD;
+    if (api && guard_impersonates(&exchange->request))
+        return fault(connection, 400, "nobody is impersonated here (kubectl --as): ask with their own credentials");
     if (exchange->route.kind != ROUTE_API)
         return tenant(connection, policy);
     /* Who asks first hands these on to us, and then they are decided. */

@@ -89,6 +89,17 @@ bool guard_check(const struct http_request *request, const struct host *host, bo
     return true;
 }
 
+bool guard_impersonates(const struct http_request *request)
+{
+    static const char prefix[] = "Impersonate-";
+    for (size_t i = 0; i < request->fields.count; i++) {
+        struct slice name = request->fields.at[i].name;
+        if (name.n > sizeof(prefix) - 1 && slice_is_nocase((struct slice){name.p, sizeof(prefix) - 1}, prefix))
+            return true;
+    }
+    return false;
+}
+
 bool guard_is_navigation(const struct http_request *request)
 {
     if (!request->get || request->websocket)

@@ -19,6 +19,8 @@ bool guard_same_origin(struct slice origin, const struct host *host, bool secure
  */
 bool guard_check(const struct http_request *request, const struct host *host, bool secure,
                  const struct identity *identity, struct http_fault *fault);
+/* True if the caller wants to be taken for somebody else, as with kubectl's --as. */
+bool guard_impersonates(const struct http_request *request);
 /* True if the request carries the X-Atelier-CSRF of its cookie's session: a script of our own page sends it, and
  * nothing else can. No page that is opened, no form, image or WebSocket has that header. */
 bool guard_is_console(const struct http_request *request, const struct identity *identity);

@@ -200,6 +200,12 @@ def test_cluster_info_names_the_service(place, alice):
     assert "NotFound" in alice("get", "services", "-n", "kube-system", check=False).stderr  # the namespace is nobody's
 
 
+def test_nobody_is_taken_for_somebody_else(alice):
+    for args in (("get", "pods"), ("auth", "can-i", "get", "pods"), ("exec", "nb1-0", "--", "true")):
+        refused = alice("--as", BOB, *args, check=False)
+        assert refused.returncode == 1 and "nobody is impersonated here" in refused.stderr, (args, refused)
+
+
 def test_logs_of_a_pod(alice):
     assert "Jupyter Server" in alice.out("logs", "nb1-0", "--tail=200")
     following = alice.start("logs", "-f", "nb1-0", "--tail=1")
