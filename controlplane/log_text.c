@@ -34,6 +34,14 @@ static bool emit(struct log_text *text, struct slice piece, struct buffer *ret)
     return text->limit_bytes > 0;
 }
 
+/* conmon writes UTC as "+00:00", a kubelet shows it as "Z", which is what scripts cut off. */
+static bool emit_time(struct log_text *text, struct slice time, struct buffer *ret)
+{
+    bool utc = slice_ends(time, "+00:00");
+    time.n -= utc ? strlen("+00:00") : 0;
+    return emit(text, time, ret) && emit(text, utc ? SLICE("Z ") : SLICE(" "), ret);
+}
+
 static bool is_before(const struct log_text *text, struct slice time)
 {
     int64_t at_ms;
@@ -51,7 +59,7 @@ static bool feed_line(struct log_text *text, struct slice raw, struct buffer *re
     if (text->skipping)
         return true;
     if (begins && text->timestamps && line.time.n)
-        more = emit(text, line.time, ret) && emit(text, SLICE(" "), ret);
+        more = emit_time(text, line.time, ret);
     if (more)
         more = emit(text, line.text, ret);
     if (more && !line.partial)

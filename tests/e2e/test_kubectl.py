@@ -208,6 +208,8 @@ def test_nobody_is_taken_for_somebody_else(alice):
 
 def test_logs_of_a_pod(alice):
     assert "Jupyter Server" in alice.out("logs", "nb1-0", "--tail=200")
+    stamped = alice.out("logs", "nb1-0", "--tail=1", "--timestamps").split()[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", stamped), stamped
     following = alice.start("logs", "-f", "nb1-0", "--tail=1")
     assert following.stdout.readline()
     following.kill()

@@ -34,6 +34,8 @@ static void lines_come_out_whole(void **state)
         {T1 " stdout F one\n" T2 " stderr F two\n", "one\ntwo\n", T1 " one\n" T2 " two\n"},
         {T1 " stdout P on\n" T1 " stdout P e \n" T1 " stdout F more\n", "one more\n", T1 " one more\n"},
         {T1 " stdout F \n", "\n", T1 " \n"},
+        {"2026-11-23T03:00:00.1+00:00 stdout F one\n", "one\n", "2026-11-23T03:00:00.1Z one\n"},
+        {"2026-11-23T04:00:00.1+01:00 stdout F one\n", "one\n", "2026-11-23T04:00:00.1+01:00 one\n"},
         {T1 " stdout F\n", "\n", T1 " \n"},
         {T1 " stdout F  two  spaces \n", " two  spaces \n", T1 "  two  spaces \n"},
         {"not a CRI line\n", "not a CRI line\n", "not a CRI line\n"},
