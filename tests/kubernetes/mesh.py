@@ -22,11 +22,20 @@ GATEWAY = {"istio": "ingressgateway"}
 WITHOUT = {"PILOT_ENABLE_METADATA_EXCHANGE": "false", "PILOT_ENABLE_ALPN_FILTER": "false", "PILOT_DISABLE_MX_ALPN": "true"}
 
 
-def provider():
+FORMS = ("envoyExtAuthzHttp", "envoyExtAuthzGrpc")
+
+
+def declared(form):
+    """The one block of YAML in docs/gke.md that has this."""
+    blocks = [part.split("```")[0] for part in (chart.root / "docs/gke.md").read_text().split("```yaml\n")[1:]]
+    (block,) = [one for one in blocks if form in one]
+    return yaml.safe_load(block)
+
+
+def mesh_config(form):
     """What docs/gke.md tells operators to put into the mesh configuration."""
-    text = (chart.root / "docs/gke.md").read_text()
-    (block,) = [part.split("```")[0] for part in text.split("```yaml\n")[1:] if "envoyExtAuthzHttp" in part]
-    return yaml.safe_load(block)["meshConfig"]
+    whole = declared("envoyExtAuthzHttp")["meshConfig"]
+    return whole if form == "envoyExtAuthzHttp" else {**whole, "extensionProviders": declared(form)}
 
 
 def program():
@@ -62,11 +71,12 @@ def close_if_not(started, what):
 class Istiod:
     """pilot-discovery with an administrator's kubeconfig, without a certificate authority: mesh_identity.py is one."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, form):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-istiod-"))
         self.http, self.xds, monitoring, control = (free_port() for _ in range(4))
-        mesh = {**provider(), "rootNamespace": "istio-system", "accessLogFile": "",
-                "defaultConfig": {**provider().get("defaultConfig", {}), "discoveryAddress": f"127.0.0.1:{self.xds}"}}
+        mesh = mesh_config(form)
+        mesh = {**mesh, "rootNamespace": "istio-system", "accessLogFile": "",
+                "defaultConfig": {**mesh.get("defaultConfig", {}), "discoveryAddress": f"127.0.0.1:{self.xds}"}}
         (self.folder / "mesh").write_text(yaml.safe_dump(mesh))
         settings = {**os.environ, **WITHOUT, "POD_NAME": "istiod-test", "POD_NAMESPACE": "istio-system", "ENABLE_CA_SERVER": "false",
                     "PILOT_CERT_PROVIDER": "none", "VALIDATION_WEBHOOK_CONFIG_NAME": "", "INJECTION_WEBHOOK_CONFIG_NAME": "",
@@ -136,7 +146,7 @@ class Proxy:
         bootstrap = {
             "node": {"id": f"{kind}~{address}~{account}-0.{namespace}~{namespace}.svc.cluster.local", "cluster": account,
                      "metadata": {"NAME": f"{account}-0", "NAMESPACE": namespace, "SERVICE_ACCOUNT": account, "LABELS": labels,
-                                  "CLUSTER_ID": "Kubernetes", "PROXY_CONFIG": provider().get("defaultConfig", {}), **metadata}},
+                                  "CLUSTER_ID": "Kubernetes", "PROXY_CONFIG": mesh_config(FORMS[0]).get("defaultConfig", {}), **metadata}},
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": self.admin}}},
             "dynamic_resources": {"ads_config": grpc, "lds_config": {"ads": {}, "resource_api_version": "V3"},
                                   "cds_config": {"ads": {}, "resource_api_version": "V3"}},

@@ -5,7 +5,9 @@ Three Envoys: the ingress gateway, a sidecar before atelierd and one before a pr
 that it is mutual TLS between them and Istio's policies see who asks. Not as in a cluster: nothing redirects connections to the
 sidecars, which listen on 127.0.0.2 and 127.0.0.3 (Sidecar, captureMode NONE); WorkloadEntries stand for pods; the mesh's authority
 is mesh_identity.py; and Istio's own filters, which a plain Envoy lacks (metadata exchange between peers and ALPN, neither of which
-decides anything), are off."""
+decides anything), are off.
+
+All of it twice: the ingress gateway asks over HTTP, and by gRPC."""
 import http.client
 import json
 import ssl
@@ -14,7 +16,7 @@ import chart
 import mesh
 import pytest
 import service
-from mesh import Echo, Gateway, Istiod, Sidecar
+from mesh import FORMS, Echo, Gateway, Istiod, Sidecar
 from mesh_identity import Authority
 
 HOST, INGRESS = "atelier.example.com", "istio-ingress"
@@ -38,9 +40,19 @@ def tools():
         pytest.skip("istiod is not built; make test-mesh builds it, which takes minutes")
 
 
+@pytest.fixture(scope="module", params=FORMS)
+def form(request, tools):
+    return request.param
+
+
+def by_grpc(form):
+    return form == "envoyExtAuthzGrpc"
+
+
 @pytest.fixture(scope="module")
-def house(tools):
-    check, metrics, rendered = service.free_port(), service.free_port(), chart.objects(settings=SETTINGS)
+def house(form):
+    check, metrics = service.free_port(), service.free_port()
+    rendered = chart.objects(settings=[*SETTINGS, f"istio.extAuthz.grpc={str(by_grpc(form)).lower()}"])
     pod = chart.find(rendered, "Deployment", "atelier")["spec"]["template"]
     (container,) = pod["spec"]["containers"]
     said = {one["name"]: one["value"] for one in container["env"] if "value" in one}
@@ -78,8 +90,8 @@ def entry(name, namespace, labels, ports, address="127.0.0.1", account=None):
 
 
 @pytest.fixture(scope="module")
-def istiod(house):
-    made = Istiod(house.cluster)
+def istiod(house, form):
+    made = Istiod(house.cluster, form)
     yield made
     made.close()
 
@@ -92,9 +104,10 @@ def authority():
 
 
 @pytest.fixture(scope="module")
-def sidecar(house, istiod, authority):
+def sidecar(house, istiod, authority, form):
     """Before atelierd. The policy names two ports by number; behind the webhook's is another one with TLS."""
-    ports = {name: (port, "HTTPS" if name == "https" else "HTTP", port) for name, port in house.ports.items()}
+    protocols = {"https": "HTTPS", "check": "GRPC" if by_grpc(form) else "HTTP"}
+    ports = {name: (port, protocols.get(name, "HTTP"), port) for name, port in house.ports.items()}
     ports |= {"webhook": (9443, "HTTPS", house.first.tls_port), "metrics": (9464, "HTTP", house.metrics_port)}
     made = Sidecar(house.cluster, istiod, authority, ATELIERD, "atelier-system", "atelier", house.labels, ports)
     yield made
@@ -140,7 +153,7 @@ def test_istiod_finds_nothing_wrong(house, istiod):
     assert not istiod.validate(wrong)[0]
 
 
-def test_envoy_takes_all_that_istiod_makes_of_it(house, gateway, istiod):
+def test_envoy_takes_all_that_istiod_makes_of_it(house, gateway, istiod, form):
     tenants(house)
     routes = service.eventually("both routes", lambda: gateway.routes() if "/notebook/alice/nb/" in json.dumps(gateway.routes()) else None)
     assert {HOST, f"*.{HOST}"} <= set(routes), routes.keys()
@@ -151,8 +164,8 @@ def test_envoy_takes_all_that_istiod_makes_of_it(house, gateway, istiod):
     names = [one["name"] for one in gateway.filters()]
     assert "envoy.filters.http.ext_authz" in names and "envoy.filters.http.rbac" in names, names
     check = next(one["typed_config"] for one in gateway.filters() if one["name"] == "envoy.filters.http.ext_authz")
-    assert not check.get("failure_mode_allow") and check["http_service"]["server_uri"]["cluster"] == \
-        "outbound|9466||atelier-check.atelier-system.svc.cluster.local", check
+    asked = check["grpc_service"]["envoy_grpc"]["cluster_name"] if by_grpc(form) else check["http_service"]["server_uri"]["cluster"]
+    assert not check.get("failure_mode_allow") and asked == "outbound|9466||atelier-check.atelier-system.svc.cluster.local", check
     assert not gateway.rejected(), gateway.said()
 
 
@@ -219,12 +232,12 @@ def knock(authority, address, port, namespace=None, account=None, context=None):
     return status
 
 
-def test_only_the_gateway_reaches_atelierd(house, authority, gateway):
+def test_only_the_gateway_reaches_atelierd(house, authority, gateway, form):
     """istio.ingressPrincipal, on every port that is decided at; what comes by the mesh shows who it is."""
-    for port in (house.ports["http"], house.ports["check"]):
+    for port, answer in ((house.ports["http"], 200), (house.ports["check"], 415 if by_grpc(form) else 200)):
         def ask_as(namespace, account=None):
             return knock(authority, ATELIERD, port, namespace, account)
-        assert ask_as(INGRESS, "istio-ingressgateway") == 200
+        assert ask_as(INGRESS, "istio-ingressgateway") == answer
         assert ask_as(INGRESS, "default") == ask_as("alice", "default-editor") == ask_as(None) == 403
 
 
