@@ -41,6 +41,12 @@ cJSON *cell_text(const cJSON *object, const char *path, int64_t now_ms)
     return value ? value : cJSON_CreateString("<none>");
 }
 
+cJSON *cell_phase(const cJSON *object, const char *path, int64_t now_ms)
+{
+    bool goes = json_at(object, "metadata", "deletionTimestamp", NULL) != NULL;
+    return goes ? cJSON_CreateString("Terminating") : cell_at(object, path, now_ms);
+}
+
 /* --- times -------------------------------------------------------------------------------------------------------- */
 
 void age_format(int64_t span_ms, char ret[AGE_SIZE])

@@ -66,7 +66,7 @@ static const struct column of_event[] = {
     END};
 static const struct column of_claim[] = {
     NAME,
-    TEXT("Status", "status.phase", "Pending, Bound or Lost."),
+    {"Status", "string", "", 0, "status.phase", cell_phase, "Pending, Bound, Lost or Terminating."},
     TEXT("Volume", "spec.volumeName", "The volume behind it."),
     TEXT("Capacity", "status.capacity.storage", "How much it holds."),
     {"Access Modes", "string", "", 0, "status.accessModes", cell_modes, "How it may be mounted."},

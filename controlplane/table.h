@@ -38,6 +38,7 @@ const struct column *columns_of(enum engine_kind kind);
 void age_format(int64_t span_ms, char ret[AGE_SIZE]); /* "5m3s", "2d4h": as apimachinery's duration.HumanDuration */
 cJSON *cell_at(const cJSON *object, const char *path, int64_t now_ms);    /* a text or number as it is */
 cJSON *cell_text(const cJSON *object, const char *path, int64_t now_ms);  /* the same, "<none>" where there is none */
+cJSON *cell_phase(const cJSON *object, const char *path, int64_t now_ms); /* the same, "Terminating" while it goes */
 cJSON *cell_age(const cJSON *object, const char *path, int64_t now_ms);   /* since the time at <path> */
 cJSON *cell_count(const cJSON *object, const char *path, int64_t now_ms); /* members of data and binaryData */
 cJSON *cell_replicas(const cJSON *object, const char *path, int64_t now_ms); /* "1/2" */

@@ -90,6 +90,19 @@ static void pods_say_what_they_do(void **state)
     }
 }
 
+static void claims_say_that_they_go(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *bound = read_json("{\"status\":{\"phase\":\"Bound\"}}");
+    AUTO_JSON cJSON *going = read_json("{\"metadata\":{\"deletionTimestamp\":\"x\"},\"status\":{\"phase\":\"Bound\"}}");
+    AUTO_JSON cJSON *before = table_of_object(KIND_CLAIM, bound, TABLE_NONE, 0);
+    AUTO_JSON cJSON *after = table_of_object(KIND_CLAIM, going, TABLE_NONE, 0);
+    assert_string_equal(cJSON_GetArrayItem(json_member(json_member(before, "rows")->child, "cells"), 1)->valuestring,
+                        "Bound");
+    assert_string_equal(cJSON_GetArrayItem(json_member(json_member(after, "rows")->child, "cells"), 1)->valuestring,
+                        "Terminating");
+}
+
 /* Every kind's columns survive an empty object and one whose members are all of the wrong type. */
 static void every_kind_has_a_row(void **state)
 {
@@ -132,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ages_are_short),
         cmocka_unit_test(pods_say_what_they_do),
+        cmocka_unit_test(claims_say_that_they_go),
         cmocka_unit_test(every_kind_has_a_row),
         cmocka_unit_test(rows_carry_what_was_asked_for),
     };
