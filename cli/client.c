@@ -210,6 +210,7 @@ void client_free(struct client *client)
 
 struct transfer {
     struct client *client;
+    const char *path; /* what was asked for; NULL: unknown */
     long status;
     struct buffer *body;   /* whole answers */
     struct buffer failure; /* the answer when it is not 2xx */
@@ -261,6 +262,28 @@ static enum error_code code_of(long status, const char *reason)
     return ERROR_UPSTREAM;
 }
 
+/* What a 404 of the people API is about, which says "not found" only: "/api/atelier/v1/profiles/alice/members" is about
+ * the profile "alice". NULL if the path names nothing; malloc'ed. */
+static char *absent_of(const char *path)
+{
+    static const char people[] = "/api/atelier/v1/";
+    AUTO_BUFFER struct buffer plain = {0};
+    struct slice query, kind = {0}, name = {0};
+    if (!path || strncmp(path, people, sizeof(people) - 1) != 0)
+        return NULL;
+    for (struct slice rest = slice_split(slice_of(path + sizeof(people) - 1), '?', &query); rest.n;) {
+        struct slice first = slice_split(rest, '/', &rest), second = slice_split(rest, '/', &rest);
+        if (second.n) {
+            kind = first;
+            name = second;
+        }
+    }
+    if (!name.n || !text_unpercent(name, &plain))
+        return NULL;
+    kind.n -= slice_ends(kind, "s") ? 1 : 0;
+    return memory_format("%.*s \"%.*s\" not found", (int)kind.n, kind.p, (int)plain.n, plain.p);
+}
+
 /* A Kubernetes Status, an RFC 9457 problem, or plain text from something in between. */
 static int explain(const struct transfer *transfer, struct error *error)
 {
@@ -273,6 +296,12 @@ static int explain(const struct transfer *transfer, struct error *error)
     if (!field)
         field = json_text(cause, "field", NULL);
     enum error_code code = code_of(transfer->status, json_text(document, "reason", NULL));
+    bool bare = code == ERROR_NOT_FOUND && message && strcmp(message, error_text(code)) == 0;
+    AUTO_FREE char *absent = bare ? absent_of(transfer->path) : NULL;
+    if (absent)
+        return error_set(error, code, NULL, "%s", absent);
+    if (code == ERROR_EXISTS)
+        field = NULL; /* the message names what exists */
     if (message && transfer->status == 401 && transfer->client && transfer->client->authorization)
         return error_set(error, code, field, "%s: sign in again with `atelier login URL`, or set another ATELIER_TOKEN",
                          message);
@@ -368,6 +397,7 @@ static int take_progress(void *context, curl_off_t down_total, curl_off_t down, 
 static int perform(struct transfer *transfer, const struct client_request *request, struct error *error)
 {
     struct client *client = transfer->client;
+    transfer->path = request->path;
     AUTO_FREE char *url = memory_format("%s%s", client->base, request->path);
     set_target(client, request, url);
     struct curl_slist *headers = headers_of(client, request);

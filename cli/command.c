@@ -289,10 +289,10 @@ static int parse_help(struct call *call, int count, const char *const *texts, st
     if (count == 0)
         return COMMAND_HELP;
     call->command = find_command(texts[0], second, &words);
-    if (!call->command && (second || !is_group(texts[0])))
-        return refuse_command(texts[0], second, error);
-    if (!call->command)
+    if (!call->command && is_group(texts[0]))
         call->group = texts[0];
+    if (!call->command && (second || !call->group))
+        return refuse_command(texts[0], second, error);
     if (count > words)
         return call_usage(error, "help takes one command; unexpected argument \"%.80s\"", texts[words]);
     return COMMAND_HELP;
@@ -322,6 +322,8 @@ int command_parse(int count, const char *const *texts, struct call *ret, struct 
         ret->group = texts[at];
         return COMMAND_HELP;
     }
+    if (!ret->command && is_group(texts[at]))
+        ret->group = texts[at];
     if (!ret->command)
         return refuse_command(texts[at], second, error);
     failed = take_arguments(ret, count, texts, at + words, error);
@@ -432,8 +434,8 @@ int command_main(int count, const char *const *texts)
     }
     if (result == EXIT_USAGE && error.code) {
         say_failure(&error);
-        fprintf(stderr, "atelier: see `atelier %s%s--help`\n", call.command ? call.command->words : "",
-                call.command ? " " : "");
+        const char *about = call.command ? call.command->words : call.group ? call.group : "";
+        fprintf(stderr, "atelier: see `atelier %s%s--help`\n", about, *about ? " " : "");
     } else if (result < 0) {
         say_failure(&error);
         return EXIT_FAILED;

@@ -40,7 +40,7 @@ extern const struct command commands[]; /* ended by NULL words */
 struct client;
 struct call {
     const struct command *command;
-    const char *group; /* with COMMAND_HELP and no command: only those that begin with this word; NULL: all */
+    const char *group; /* without a command: what was said is about those that begin with this word; NULL: all */
     const char *arguments[CALL_ARGUMENTS_MAX];
     unsigned argument_count;
     const char *const *rest; /* after "--" */

@@ -123,6 +123,9 @@ int open_url(struct call *call, const char *kind, bool browse, struct error *err
     buffer_add_text(&path, "&name=");
     text_percent(slice_of(call->arguments[0]), &path);
     failed = client_json(call, "GET", path.p, NULL, &answer, error);
+    if (failed == -ERROR_NOT_FOUND)
+        failed =
+            error_set(error, ERROR_NOT_FOUND, NULL, "%s \"%s\" not found in %s", kind, call->arguments[0], namespace);
     const char *url = json_text(answer, "url", NULL);
     if (!failed && !url)
         failed = error_set(error, ERROR_UPSTREAM, NULL, "the service's answer names no url");
