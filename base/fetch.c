@@ -128,7 +128,10 @@ int fetch_json(const struct fetch *fetch, int *ret_status, cJSON **ret, struct e
     *ret_status = taking.status;
     if (r == 0 && taking.status != 200)
         r = error_set(error, ERROR_UPSTREAM, NULL, "%s answered with status %d", fetch->path, taking.status);
-    if (r == 0 && json_parse(taking.body, &json_limits_default, ret, error) < 0)
+    struct json_limits limits = json_limits_default;
+    if (fetch->bytes_max > limits.bytes)
+        limits.bytes = fetch->bytes_max;
+    if (r == 0 && json_parse(taking.body, &limits, ret, error) < 0)
         r = error_set(error, ERROR_UPSTREAM, NULL, "%s did not answer with JSON", fetch->path);
     buffer_free(&taking.bytes);
     return r;

@@ -41,7 +41,7 @@ static char *make_identity(const char *configured)
     return memory_format("%s-%ld", host, (long)getpid());
 }
 
-static int open_kubernetes(const struct config *config, struct engine **ret, struct error *error)
+static int open_kubernetes(const struct config *config, struct store *store, struct engine **ret, struct error *error)
 {
     AUTO_BUFFER struct buffer images = {0};
     AUTO_FREE char *identity = make_identity(config->identity.text);
@@ -57,6 +57,7 @@ static int open_kubernetes(const struct config *config, struct engine **ret, str
                                          .images = images.n ? images.p : "",
                                          .reconcilers = (unsigned)config->reconcilers.number,
                                          .leader_election = config->leader_election.number != 0,
+                                         .store = store,
                                          .ray_metrics = ray_metrics_of(config)};
     status = kubernetes_engine_new(&options, config->kube_wait_s.number * 1000, ret, error);
     return status < 0 ? error_wrap(error, "the cluster (ATELIER_KUBECONFIG)") : 0;
@@ -70,7 +71,7 @@ int engine_open(const struct config *config, struct store *store, struct engine 
         status = raymetrics_check(&hosts, error);
     if (status < 0)
         return status;
-    return config->engine.number ? open_kubernetes(config, ret, error) : open_local(config, store, ret, error);
+    return config->engine.number ? open_kubernetes(config, store, ret, error) : open_local(config, store, ret, error);
 }
 
 void engine_close(const struct config *config, struct engine *engine)

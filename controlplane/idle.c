@@ -15,6 +15,7 @@ struct idle {
     struct server *server;
     struct idle_watch *notebooks, *clusters, *abandoned;
     struct ray_heads *heads; /* NULL: the engine tells of them itself */
+    struct ray_runs *runs;   /* NULL: the engine keeps them itself */
 };
 
 /* What the gateways of other replicas saw is as old as a reading; what this one saw is not. */
@@ -78,8 +79,10 @@ struct idle *idle_start(struct server *server)
     options.seen = NULL;
     options.stopped = on_deleted;
     idle->abandoned = ray_abandoned_new(server->engine, &options);
-    if (engine_traits(server->engine)->ray_by_kuberay)
+    if (engine_traits(server->engine)->ray_by_kuberay) {
         idle->heads = ray_heads_new(server->engine);
+        idle->runs = ray_runs_new(server->engine);
+    }
     return idle;
 }
 
@@ -87,6 +90,7 @@ void idle_end(struct idle *idle)
 {
     if (!idle)
         return;
+    ray_runs_free(idle->runs);
     ray_heads_free(idle->heads);
     idle_watch_free(idle->abandoned);
     idle_watch_free(idle->clusters);

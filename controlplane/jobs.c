@@ -1,5 +1,6 @@
 /* Which runs of RayJobs are known, and what have they printed? */
 #include "controlplane/handlers.h"
+#include "ray/ray.h"
 
 enum { RUN_ID_MAX = 253 }; /* bytes; Ray has no rule of its own */
 
@@ -37,7 +38,7 @@ int jobs_log(struct call *call, struct error *error)
     const char *run = request_query(call->request, "jobId");
     if (run && (!*run || strlen(run) > RUN_ID_MAX || !text_is_utf8(slice_of(run))))
         return error_set(error, ERROR_BAD_REQUEST, "jobId", "jobId must be that of a run of the job");
-    int status = engine_job_log(call->server->engine, call->namespace, name, run, &text, &cut, error);
+    int status = ray_job_log(call->server->engine, call->namespace, name, run, &text, &cut, error);
     if (status < 0)
         return status;
     response_status(call->response, 200);

@@ -338,6 +338,20 @@ int engine_job_log(struct engine *engine, const char *namespace, const char *nam
     return engine->operations->job_log(engine, namespace, name, job_id, ret, ret_cut, error);
 }
 
+int engine_job_keep(struct engine *engine, const struct engine_run *run, struct error *error)
+{
+    if (!engine->operations->job_keep)
+        return refuse_history(error);
+    return engine->operations->job_keep(engine, run, error);
+}
+
+int engine_job_tidy(struct engine *engine, struct error *error)
+{
+    if (!engine->operations->job_tidy)
+        return refuse_history(error);
+    return engine->operations->job_tidy(engine, error);
+}
+
 void engine_event(struct engine *engine, const cJSON *object, const char *type, const char *reason, const char *format,
                   ...)
 {

@@ -291,17 +291,35 @@ int engine_dial_api(struct engine *engine, const struct engine_request *as, int 
  * does not forward. */
 int engine_trust_webhooks(struct engine *engine, struct slice ca_pem, bool *ret_written, struct error *error);
 
+/* Where pods are a kubelet's, so many of a log's last lines are given, and no more than a MiB. */
+#define ENGINE_LOG_LINES 5000
 /* A file that holds a container's log in Kubernetes' CRI format ("TIME stdout F text"), opened for reading; *ret_live
  * tells whether more may come. <container> NULL: the only or first one. */
 int engine_log_open(struct engine *engine, const char *namespace, const char *pod, const char *container, int *ret_fd,
                     bool *ret_live, struct error *error);
 
+/* One run of a RayJob that has ended. */
+struct engine_run {
+    const cJSON *job;    /* the RayJob */
+    const cJSON *status; /* its final one, or as it then was */
+    const cJSON *events; /* array, or NULL */
+    const char *log;     /* the end of what the driver printed, or NULL */
+    bool log_cut;
+};
+/* Of one driver's log no more than its last so many bytes are kept. */
+#define ENGINE_RUN_LOG_BYTES (1 << 20)
+/* Keeps it, where nobody else does (an engine that runs jobs itself does); it may be kept already. METHOD elsewhere. */
+int engine_job_keep(struct engine *engine, const struct engine_run *run, struct error *error);
+/* Lets go what is kept of namespaces that are no more, and what is old. METHOD as above. */
+int engine_job_tidy(struct engine *engine, struct error *error);
 /* Runs of RayJobs that have ended, newest first, those whose RayJob and cluster are gone included, as far as they are
- * kept: {"items":[{"name","jobId","finishedAt","entrypoint","status":{…as the RayJob's was},"events":[…],"logBytes",
- * "logCut"}]}. <name> NULL: of every RayJob of the namespace. METHOD where the engine keeps none. */
+ * kept: {"items":[{"name","uid","jobId","finishedAt","entrypoint","status":{…as the RayJob's
+ * was},"events":[…],"logBytes", "logCut"}]}. <name> NULL: of every RayJob of the namespace. METHOD where the engine
+ * keeps none. */
 int engine_job_history(struct engine *engine, const char *namespace, const char *name, cJSON **ret,
                        struct error *error);
-/* What the driver of a RayJob's run has printed, its end if it is long (*ret_cut): of the one that goes on, or kept.
+/* What the driver of a RayJob's run has printed, its end if it is long (*ret_cut): kept, or of the one that goes on
+ * where the engine runs jobs itself.
  * <job_id> NULL: the latest run. *ret is the caller's. NOT_FOUND: nothing is known of it; METHOD as above. */
 int engine_job_log(struct engine *engine, const char *namespace, const char *name, const char *job_id, char **ret,
                    bool *ret_cut, struct error *error);

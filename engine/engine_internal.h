@@ -61,6 +61,8 @@ struct engine_operations {
     int (*job_history)(struct engine *, const char *namespace, const char *name, cJSON **ret, struct error *);
     int (*job_log)(struct engine *, const char *namespace, const char *name, const char *job_id, char **ret,
                    bool *ret_cut, struct error *);
+    int (*job_keep)(struct engine *, const struct engine_run *, struct error *);
+    int (*job_tidy)(struct engine *, struct error *);
     bool (*ready)(struct engine *, struct error *);
     bool (*has)(struct engine *, enum engine_kind);
     bool (*watches)(struct engine *, enum engine_kind); /* NULL: all that it has */

@@ -40,6 +40,15 @@ struct idle_watch *ray_abandoned_new(struct engine *engine, const struct idle_op
  * pods are its own tells as it sees the end. */
 struct ray_heads *ray_heads_new(struct engine *engine);
 void ray_heads_free(struct ray_heads *heads); /* NULL is fine */
+/* Keeps what RayJobs leave that end, where KubeRay reconciles them (engine_job_keep): their clusters go, and so may
+ * they; starts. */
+struct ray_runs *ray_runs_new(struct engine *engine);
+void ray_runs_free(struct ray_runs *runs); /* NULL is fine */
+/* Has the latest run of this RayJob ended? Pure. */
+bool ray_run_is_over(const cJSON *job);
+/* engine_job_log, and on every engine also of a run that goes on. */
+int ray_job_log(struct engine *engine, const char *namespace, const char *name, const char *job_id, char **ret,
+                bool *ret_cut, struct error *error);
 /* Has this RayJob, which has not ended, chosen that cluster? Pure. */
 bool ray_job_needs(const cJSON *job, const char *cluster);
 

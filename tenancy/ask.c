@@ -21,8 +21,11 @@ int ask_json(const struct ask *ask, const char *path, int *ret_status, cJSON **r
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the Secret %s is not there yet", ask->secret);
     int r = engine_dial(ask->engine, ask->namespace, ask->service, ask->port, &fd, error);
     if (r == 0) {
-        const struct fetch fetch = {
-            .fd = fd, .path = path, .header = line, .timeout_ms = ASK_MS, .bytes_max = ASK_BYTES};
+        const struct fetch fetch = {.fd = fd,
+                                    .path = path,
+                                    .header = line,
+                                    .timeout_ms = ASK_MS,
+                                    .bytes_max = ask->bytes_max ? ask->bytes_max : ASK_BYTES};
         r = fetch_json(&fetch, ret_status, ret, error);
     }
     memory_wipe(line, strlen(line));

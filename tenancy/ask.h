@@ -10,6 +10,7 @@ struct ask {
     const char *namespace, *service, *port;
     const char *secret, *key; /* the Secret that holds the credential */
     const char *header;       /* what stands before it: "Authorization: token " */
+    size_t bytes_max;         /* of the answer; 0: ASK_BYTES */
 };
 #define ASK_MS 5000        /* for one answer, dialling aside */
 #define ASK_BYTES 1048576U /* some thousand kernels, jobs or actors */

@@ -8,12 +8,12 @@
  * Whoever Atelier passes on is a ServiceAccount that exists by name only: RBAC can bound what may be impersonated by
  * namespace for these, but not by prefix for users or groups. The person goes along for the audit log.
  */
-static char *role_header(const struct kubernetes *kubernetes, const struct engine_request *request)
+char *role_header(const struct kubernetes *kubernetes, const char *namespace, const char *role)
 {
-    if (!request->namespace || !request->role)
+    if (!namespace || !role)
         return memory_format("Impersonate-User: system:serviceaccount:%s:nobody", kubernetes->tenant_namespace);
-    return memory_format("Impersonate-User: system:serviceaccount:%s:%s.%s", kubernetes->tenant_namespace,
-                         request->namespace, request->role);
+    return memory_format("Impersonate-User: system:serviceaccount:%s:%s.%s", kubernetes->tenant_namespace, namespace,
+                         role);
 }
 
 static char *person_header(const struct engine_request *request)
@@ -76,7 +76,7 @@ int forward_start(struct engine *engine, const struct engine_request *request, c
                   struct engine_call **ret, struct error *error)
 {
     struct kubernetes *kubernetes = kubernetes_of(engine);
-    AUTO_FREE char *role = role_header(kubernetes, request);
+    AUTO_FREE char *role = role_header(kubernetes, request->namespace, request->role);
     AUTO_FREE char *person = person_header(request);
     const char *const headers[] = {role, person, NULL};
     bool endless = asks(request->target, "watch") || asks(request->target, "follow");
@@ -121,7 +121,7 @@ int forward_dial(struct engine *engine, const struct engine_request *as, int *re
     if (r < 0)
         return r;
     AUTO_FREE char *credential = authorization;
-    AUTO_FREE char *role = role_header(kubernetes, as);
+    AUTO_FREE char *role = role_header(kubernetes, as->namespace, as->role);
     AUTO_FREE char *person = person_header(as);
     r = kube_relay_open(kubernetes->client, ret_fd, error);
     if (r == 0)

@@ -36,6 +36,7 @@ struct kubernetes {
     struct engine base;
     struct kube_client *client;
     char *namespace, *tenant_namespace, *images;
+    struct store *store;                        /* or NULL */
     bool inside;                                /* a pod of the cluster: services are reached by name */
     struct engine_traits traits[KUBERAY_COUNT]; /* one for each KubeRay there may be */
     _Atomic(unsigned) kuberay;                  /* chooses one of them */
@@ -109,6 +110,8 @@ int forward_start(struct engine *engine, const struct engine_request *request, c
 void forward_cancel(struct engine_call *call);
 int forward_dial(struct engine *engine, const struct engine_request *as, int *ret_fd, char **ret_headers,
                  struct error *error);
+/* The header line by which the API server takes a request for that of this role; the caller's to free. */
+char *role_header(const struct kubernetes *kubernetes, const char *namespace, const char *role);
 /* dialling.c */
 int dial_service(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                  struct error *error);
@@ -128,5 +131,12 @@ int pods_images(struct engine *engine, cJSON **ret, struct error *error);
 int pods_usage(struct engine *engine, cJSON **ret, struct error *error);
 int pods_log(struct engine *engine, const char *namespace, const char *pod, const char *container, int *ret_fd,
              bool *ret_live, struct error *error);
+
+/* runs.c: Ray jobs that have ended. */
+int runs_list(struct engine *engine, const char *namespace, const char *name, cJSON **ret, struct error *error);
+int runs_log(struct engine *engine, const char *namespace, const char *name, const char *job_id, char **ret,
+             bool *ret_cut, struct error *error);
+int runs_keep(struct engine *engine, const struct engine_run *run, struct error *error);
+int runs_tidy(struct engine *engine, struct error *error);
 
 #endif

@@ -9,6 +9,7 @@
 #define ATELIER_ENGINE_KUBERNETES_KUBERNETES_H
 
 #include "engine/engine.h"
+#include "store/store.h"
 
 struct kubernetes_options {
     const char *kubeconfig; /* path; "" : in-cluster credentials (/var/run/secrets/kubernetes.io/serviceaccount) */
@@ -19,6 +20,7 @@ struct kubernetes_options {
     const char *images;            /* JSON array as engine_images returns it, or "" for the built-in list */
     unsigned reconcilers;          /* 0: 16 */
     bool leader_election;          /* false: this is the only replica */
+    struct store *store;           /* where ended Ray jobs are kept; NULL: nowhere */
     struct raymetrics ray_metrics; /* checked; its texts outlive the engine */
 };
 /*

@@ -6,8 +6,6 @@
 #include "engine/kubernetes/internal.h"
 #include "engine/kubernetes/paths.h"
 
-#define LOG_TAIL_LINES "5000"
-
 /* --- templates ---------------------------------------------------------------------------------------------------- */
 
 /* The API server knows all that a pod may be, Pod Security judges it; asking both before there is a pod means a dry run
@@ -195,16 +193,22 @@ int pods_log(struct engine *engine, const char *namespace, const char *pod, cons
     AUTO_BUFFER struct buffer target = {0};
     AUTO_BUFFER struct buffer text = {0};
     AUTO_BUFFER struct buffer cri = {0};
+    AUTO_FREE char *role = role_header(kubernetes, namespace, "viewer"); /* atelierd itself may read none */
+    char lines[16];
     int r = path_check_name(KIND_POD, namespace, pod, error);
     if (r < 0)
         return r;
     path_add(&target, KIND_POD, namespace, pod, "log");
     path_query(&target, "timestamps", "true");
-    path_query(&target, "tailLines", LOG_TAIL_LINES);
+    snprintf(lines, sizeof(lines), "%d", ENGINE_LOG_LINES);
+    path_query(&target, "tailLines", lines);
     path_query(&target, "limitBytes", "1048576");
     path_query(&target, "container", container);
-    r = kube_call_text(kubernetes->client, &(struct kube_request){.method = "GET", .target = target.p, .accept = "*/*"},
-                       &text, error);
+    r = kube_call_text(
+        kubernetes->client,
+        &(struct kube_request){
+            .method = "GET", .target = target.p, .accept = "*/*", .headers = (const char *const[]){role, NULL}},
+        &text, error);
     if (r < 0)
         return r;
     to_cri(buffer_slice(&text), &cri);

@@ -89,7 +89,7 @@ void rayjob_stop(struct rayjob_pass *pass)
 /* The answer is {"logs": "…"}; of a long one only the end was kept, which becomes whole again at its first line. */
 static char *log_of(const struct ray_answer *answer)
 {
-    static const struct json_limits limits = {.bytes = 3 * RAY_LOG_KEPT_BYTES, .depth = 4, .values = 16, .keys = 8};
+    static const struct json_limits limits = {.bytes = 3 * ENGINE_RUN_LOG_BYTES, .depth = 4, .values = 16, .keys = 8};
     AUTO_BUFFER struct buffer json = {0};
     AUTO_JSON cJSON *tree = NULL;
     const char *from = answer->body.p;
@@ -114,7 +114,7 @@ int rayjob_log(struct local *local, const struct object *job, struct ray_log *re
     AUTO_FREE char *path = job_path(job_id, "/logs");
     struct ray_answer answer;
     const struct ray_question question = {
-        .method = "GET", .path = path, .deadline_ms = LOG_MS, .keep_bytes = RAY_LOG_KEPT_BYTES};
+        .method = "GET", .path = path, .deadline_ms = LOG_MS, .keep_bytes = ENGINE_RUN_LOG_BYTES};
     if (!cluster)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "the RayCluster of the job is not there");
     int r = ray_ask(local, cluster, &question, &answer, error);
