@@ -167,7 +167,7 @@ FUZZ_SECONDS ?= 20
 fuzz: $(GENERATED)
 	scripts/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(wildcard tests/fuzz/*_fuzz.c)
 
-.PHONY: bench bench-kubernetes bench-console bench-api bench-fanout bench-proxy bench-ray demo
+.PHONY: bench bench-kubernetes bench-console bench-api bench-fanout bench-proxy bench-ray bench-autoscale demo
 bench: $(PROGRAMS) images $(TEST_VENV)/.ready
 	ATELIER_BUILD=$(abspath $(BUILD)) ATELIER_IMAGES=$(IMAGES) $(TEST_VENV)/bin/python bench/run.py
 $(BUILD)/bench/%: bench/%.c $(LIBRARY)
@@ -191,6 +191,8 @@ bench-proxy: $(PROGRAMS) images $(TEST_VENV)/.ready
 bench-ray: $(PROGRAMS) images $(TEST_VENV)/.ready
 	scripts/setup.sh --bench
 	$(BENCH) bench/ray.py
+bench-autoscale: $(PROGRAMS) images $(TEST_VENV)/.ready
+	$(BENCH) bench/autoscale.py
 bench-kubernetes: $(PROGRAMS) $(BUILD)/bench/kubernetes_writes $(TEST_VENV)/.ready
 	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl helm
 	ATELIER_BUILD=$(abspath $(BUILD)) $(TEST_VENV)/bin/python bench/kubernetes.py
@@ -250,7 +252,7 @@ help:
 	@echo 'make test-kubernetes-node  real notebooks and Ray clusters as pods of a real node (root)'
 	@echo 'make check       format, layers, types of the console, static analysis, tests under sanitizers'
 	@echo 'make fuzz        every fuzz target for FUZZ_SECONDS (20) each'
-	@echo 'make bench       the figures of bench/; bench-api, bench-fanout, bench-proxy, bench-ray, bench-console, bench-kubernetes have theirs'
+	@echo 'make bench       the figures of bench/; bench-api, bench-fanout, bench-proxy, bench-ray, bench-autoscale, bench-console, bench-kubernetes have theirs'
 	@echo 'make setup       install the packages of scripts/packages.txt; make deps adds those of the tests'
 	@echo 'make images      prepare the Python environments in $$ATELIER_IMAGES (default var/images);'
 	@echo '                 images-ml and images-torch make the larger ones'
