@@ -260,8 +260,10 @@ static int64_t handle(void *context, const char *key)
     int64_t result;
     if (follow_handle(runs->follow, key, &result))
         return result;
-    if (strcmp(key, KEY_TIDY) == 0)
-        return engine_job_tidy(runs->engine, &error) < 0 ? -error.code : TIDY_MS;
+    if (strcmp(key, KEY_TIDY) == 0) {
+        int tidied = engine_job_tidy(runs->engine, &error);
+        return tidied < 0 ? tidied : TIDY_MS;
+    }
     struct slice name, namespace = slice_split(slice_of(key), '/', &name);
     AUTO_FREE char *namespace_text = memory_text_n(namespace.p, namespace.n);
     AUTO_FREE char *name_text = memory_text_n(name.p ? name.p : "", name.n);
