@@ -238,6 +238,19 @@ def test_cookies_open_no_workload_on_the_main_host(platform):
         assert answer.status == 403, (more, answer)
 
 
+def test_what_kubectl_asks_without_an_object_is_answered(platform):
+    """`kubectl cluster-info`, `--as`, and a review that asks nothing."""
+    own = "/api/v1/namespaces/kube-system/services?labelSelector=kubernetes.io%2Fcluster-service%3Dtrue"
+    for person in (ALICE, DAVE):
+        status, services = platform.ask(person, "GET", own)
+        assert status == 200 and services["kind"] == "ServiceList" and services["items"] == [], services
+    assert platform.get(own.partition("?")[0], DAVE).status == 404
+    status, refused = platform.ask(ALICE, "GET", CONFIGMAPS, Impersonate_User=DAVE)
+    assert status == 400 and "impersonated" in refused["message"], refused
+    status, refused = platform.ask(ALICE, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {"spec": {}})
+    assert (status, refused["reason"]) == (422, "Invalid"), refused
+
+
 def test_names_that_a_client_claims_are_not_believed(platform):
     connection = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=30)
     for name in ("Impersonate-User", "X-Remote-User", "X-Forwarded-User", "Kubeflow-Userid", "X-Atelier-User",

@@ -36,6 +36,27 @@ def test_bodies_that_are_none_are_refused(platform, content_type, body, status):
     assert platform.get(f"{CONFIGMAPS}/x", ALICE).status == 404
 
 
+def test_a_refused_object_is_named_with_its_field(platform):
+    apply = "application/apply-patch+yaml"
+    for method, path, body, kind in (
+            ("POST", CONFIGMAPS, configmap("Not_a_Name"), "application/json"),
+            ("PATCH", f"{CONFIGMAPS}/Not_a_Name?fieldManager=m", configmap("Not_a_Name"), apply)):
+        status, refused = platform.ask(ALICE, method, path, body, kind)
+        assert (status, refused["reason"]) == (422, "Invalid"), refused
+        assert refused["details"]["name"] == "Not_a_Name" and refused["details"]["causes"][0]["field"] == "metadata.name", refused
+    status, refused = platform.ask(ALICE, "POST", NOTEBOOKS, notebook("named", resources={"limits": {"cpu": "much"}}))
+    assert status == 422 and (refused["details"]["kind"], refused["details"]["name"]) == ("Notebook", "named"), refused
+
+
+def test_a_dry_run_of_an_apply_is_of_the_version_that_is_there(platform):
+    path = f"{CONFIGMAPS}/applied?fieldManager=m"
+    status, made = platform.ask(ALICE, "PATCH", path, configmap("applied", a="1"), "application/apply-patch+yaml")
+    assert status == 201, made
+    status, tried = platform.ask(ALICE, "PATCH", path + "&dryRun=All", configmap("applied", a="2"), "application/apply-patch+yaml")
+    assert status == 200 and tried["data"] == {"a": "2"}
+    assert tried["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
 def test_patches_of_each_kind(platform):
     make(platform, "patched", a="1", b="2")
     path = f"{CONFIGMAPS}/patched"
