@@ -9,6 +9,7 @@
 #define WIDTH 20
 #define DEPTH_MAX 24
 #define VALUE_MAX 2000
+#define LAST_APPLIED "kubectl.kubernetes.io/last-applied-configuration" /* the whole object once more, as one line */
 
 static const char *const quiet[] = {"managedFields", "uid", "resourceVersion", "selfLink", "kind", "apiVersion", NULL};
 
@@ -95,8 +96,7 @@ static void hide_values(cJSON *secret)
         memory_wipe(plain.p, plain.n);
     }
     json_set(secret, "data", sizes);
-    json_remove(json_object_in(json_member(secret, "metadata"), "annotations"),
-                "kubectl.kubernetes.io/last-applied-configuration");
+    json_remove(json_object_in(json_member(secret, "metadata"), "annotations"), LAST_APPLIED);
 }
 
 static void add_address(struct buffer *ret, const char *label, const char *member, cJSON *object)
@@ -154,6 +154,7 @@ static int describe(struct call *call, const struct resource *resource, const ch
     if (!output_is_table(output))
         return print_tree(call, output == OUTPUT_NAME ? OUTPUT_YAML : output, object, error);
     object_look_closer(call, resource, object);
+    json_remove(json_at(object, "metadata", "annotations", NULL), LAST_APPLIED);
     const char *state = resource_state(resource, object, &reason);
     add_line(&text, 0, "Name", json_text_or("", object, "metadata", "name", NULL));
     if (resource->namespaced)

@@ -148,6 +148,15 @@ def test_every_format_of_everything(own):
     assert wrong.returncode == 2 and "a whole number at character 9" in wrong.stderr and wrong.stdout == ""
 
 
+def test_describe_leaves_out_what_kubectl_keeps_for_itself(own):
+    kept = '{metadata: {name: told, annotations: {kubectl.kubernetes.io/last-applied-configuration: "{}", example.com/why: test}}}'
+    own.cli("apply", "-f", "-", user=ALICE, input=kept.replace("{", "{apiVersion: v1, kind: ConfigMap, ", 1))
+    told = own.cli("describe", "cm", "told", user=ALICE).stdout
+    assert "example.com/why: test" in told and "last-applied" not in told
+    assert "last-applied" in own.cli("describe", "cm", "told", "-o", "yaml", user=ALICE).stdout
+    own.cli("delete", "cm", "told", user=ALICE)
+
+
 def test_colours_are_for_terminals_only(own):
     def run(**more):
         terminal, inner = pty.openpty()
