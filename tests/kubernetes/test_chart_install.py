@@ -324,6 +324,9 @@ def test_api_server_takes_every_object(cluster, name):
     foreign = ("cloud.google.com", "networking.gke.io", "gateway.networking.k8s.io", "monitoring.coreos.com")
     items = [item for item in items if item["apiVersion"].split("/")[0] not in foreign]
     assert len(items) > 20
+    there = {item["metadata"]["name"] for item in cluster.get("namespaces")["items"]}
+    for namespace in sorted({item["metadata"].get("namespace", "default") for item in items} - there):
+        cluster.kubectl("create", "namespace", namespace)
     cluster.kubectl("apply", "--dry-run=server", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-",
                     text_in="\n---\n".join(json.dumps(item) for item in items))
 
