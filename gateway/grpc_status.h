@@ -1,5 +1,4 @@
-/* What a gRPC call is answered with (grpc.github.io/grpc/core/md_doc_statuscodes.html); also google.rpc.Status' codes.
- */
+/* Codes of gRPC, which google.rpc.Status has too (grpc.github.io/grpc/core/md_doc_statuscodes.html). */
 #ifndef ATELIER_GATEWAY_GRPC_STATUS_H
 #define ATELIER_GATEWAY_GRPC_STATUS_H
 

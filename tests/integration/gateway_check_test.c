@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <signal.h>
 
-#include "base/protobuf.h"
 #include "tests/attacks/h2_peer.h"
+#include "tests/unit/protobuf_look.h"
 
 #define CHECK "/envoy.service.auth.v3.Authorization/Check"
 
@@ -37,8 +37,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* --- asking --------------------------------------------------------------------------------------------------------
- */
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
 static void add(struct buffer *message, unsigned number, struct slice text)
 {
@@ -117,23 +116,6 @@ static void heard_free(struct decision_heard *heard)
 }
 #define AUTO_HEARD __attribute__((cleanup(heard_free)))
 
-static struct slice field(struct slice message, unsigned number)
-{
-    struct slice found;
-    assert_true(protobuf_bytes(message, number, &found));
-    return found;
-}
-
-static int number_of(struct slice message, unsigned number)
-{
-    struct protobuf_field one;
-    bool end = false;
-    while (protobuf_next(&message, &one, &end) && !end)
-        if (one.number == number && !one.delimited)
-            return (int)one.value;
-    return 0;
-}
-
 static void hear_headers(struct slice message, struct buffer *ret)
 {
     struct protobuf_field one;
@@ -156,7 +138,7 @@ static void hear(struct slice framed, struct decision_heard *ret)
     struct slice message = slice_skip(framed, 5), ok = field(message, 3), denied = field(message, 2);
     ret->passes = number_of(field(message, 1), 1) == 0;
     assert_true(ret->passes ? ok.n > 0 && denied.n == 0 : ok.n == 0 && denied.n > 0);
-    ret->status = ret->passes ? 200 : number_of(field(denied, 1), 1);
+    ret->status = ret->passes ? 200 : (int)number_of(field(denied, 1), 1);
     hear_headers(ret->passes ? ok : denied, &ret->headers);
     if (!ret->passes)
         buffer_add_slice(&ret->body, field(denied, 3));
@@ -177,8 +159,7 @@ static void ask(const char *head, bool raw, struct decision_heard *ret)
     buffer_free(&answer.head);
 }
 
-/* --- the same as over HTTP -----------------------------------------------------------------------------------------
- */
+/* --- the same as over HTTP ---------------------------------------------------------------------------------------- */
 
 /* The same question as Envoy asks it over HTTP; the answer as it came. */
 static int ask_over_http(const char *head, struct buffer *ret)
@@ -391,8 +372,7 @@ static void no_answer_is_said_at_once(void **state)
     }
 }
 
-/* --- nonsense ------------------------------------------------------------------------------------------------------
- */
+/* --- nonsense ----------------------------------------------------------------------------------------------------- */
 
 static void assert_status(const char *path, struct slice body, const char *expected, const char *message)
 {
@@ -474,8 +454,7 @@ static void a_message_must_come_in_time(void **state)
     h2_client_close(&client);
 }
 
-/* --- connections ---------------------------------------------------------------------------------------------------
- */
+/* --- connections -------------------------------------------------------------------------------------------------- */
 
 /* As many at once as one connection may have, some of which are decided on other threads. */
 static void many_calls_share_a_connection(void **state)

@@ -5,11 +5,10 @@
 
 #include <cmocka.h>
 
-#include "base/protobuf.h"
 #include "gateway/check_message.h"
+#include "tests/unit/protobuf_look.h"
 
-/* --- messages as Envoy writes them ---------------------------------------------------------------------------------
- */
+/* --- messages as Envoy writes them -------------------------------------------------------------------------------- */
 
 static void add(struct buffer *message, unsigned number, const char *text)
 {
@@ -108,8 +107,7 @@ static void raw_headers_keep_their_bytes_and_are_not_merged(void **state)
     assert_head(&http, LINE "cookie: a=\xff\xfe\r\nx-forwarded-proto: https\r\ncookie: b=2\r\n\r\n");
 }
 
-/* --- what is refused -----------------------------------------------------------------------------------------------
- */
+/* --- what is refused ---------------------------------------------------------------------------------------------- */
 
 static void assert_refused(struct slice message, const char *expected)
 {
@@ -202,25 +200,7 @@ static void broken_messages_are_read_within_their_memory(void **state)
     }
 }
 
-/* --- the response --------------------------------------------------------------------------------------------------
- */
-
-static struct slice field(struct slice message, unsigned number)
-{
-    struct slice found;
-    assert_true(protobuf_bytes(message, number, &found));
-    return found;
-}
-
-static uint64_t number_of(struct slice message, unsigned number)
-{
-    struct protobuf_field one;
-    bool end = false;
-    while (protobuf_next(&message, &one, &end) && !end)
-        if (one.number == number && !one.delimited)
-            return one.value;
-    return 0;
-}
+/* --- the response ------------------------------------------------------------------------------------------------- */
 
 /* "key: value (action)\n" of every option in <number>; "-name\n" of every name to remove. */
 static void list(struct slice message, unsigned options, unsigned removals, struct buffer *ret)
