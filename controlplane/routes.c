@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "controlplane/token_search.h"
 #include "ray/public.h"
 #include "ray/resume.h"
 #include "ray/token.h"
@@ -16,9 +17,7 @@
 #define PORTS_MAX 16  /* more ports of one service are not reachable by path */
 #define RETRY_MS 1000 /* after a list or watch that failed */
 #define FIRST_TRIES 10
-#define ABSENT_S 15   /* until a kind that the engine has not is looked for again */
-#define SEEK_S 1      /* until a Secret that KubeRay is to make is looked for again; each time twice as long, */
-#define SEEK_MAX_S 60 /* at most so long */
+#define ABSENT_S 15 /* until a kind that the engine has not is looked for again */
 #define KEY_SIZE 384
 _Static_assert((size_t)TARGET_OPEN_SIZE > (size_t)RAY_PUBLIC_MAX, "every prefix that may be listed fits");
 
@@ -37,10 +36,8 @@ struct service {
 struct cluster {
     char secret[RAY_TOKEN_SECRET_SIZE]; /* with its token */
     char ray_service[64];               /* that made it, or "" */
-    char uid[64];
-    bool own;     /* KubeRay makes that Secret, and nobody follows it: it is read once */
-    char *token;  /* what it said, or NULL; owned */
-    char *public; /* what its own annotation opens; owned */
+    bool own;                           /* KubeRay makes that Secret, and nobody follows it: token_search.h */
+    char *public;                       /* what its own annotation opens; owned */
     bool starting;
     bool resumes[IDLE_RESUME_ALWAYS + 1]; /* by a request, by what its profile says */
 };
@@ -73,13 +70,12 @@ struct routes {
     struct map *opened;    /* "ns/RayService" -> struct opened */
     struct map *labels[2]; /* label -> struct long_name: of clusters, of RayServices */
     struct map *profiles;  /* name -> enum idle_resume, of those that say something */
+    struct token_search *search;
     struct source sources[FOLLOW_COUNT];
     pthread_t thread;
-    pthread_mutex_t mutex; /* guards lost, stopping and the two of seeking */
+    pthread_mutex_t mutex; /* guards lost and stopping */
     pthread_cond_t changed;
     bool stopping, threaded;
-    bool seeking;   /* Secrets that KubeRay made are to be read now */
-    int64_t seek_s; /* until those that were not there are looked for again; 0: none was missing */
 };
 
 static struct slice make_key(char key[KEY_SIZE], const char *namespace, const char *name)
@@ -177,7 +173,6 @@ static void free_cluster(struct cluster *cluster)
 {
     if (!cluster)
         return;
-    free_token(cluster->token);
     free(cluster->public);
     free(cluster);
 }
@@ -186,7 +181,6 @@ static struct cluster *read_cluster(const cJSON *object)
 {
     struct cluster *cluster = memory_get(sizeof(*cluster));
     ray_token_secret(object, cluster->secret, &cluster->own);
-    copy_text(cluster->uid, sizeof(cluster->uid), json_text(object, "metadata", "uid", NULL));
     copy_text(cluster->ray_service, sizeof(cluster->ray_service), controller_name(object, "RayService"));
     cluster->public = memory_text(ray_public(object));
     cluster->starting = ray_is_starting(object);
@@ -220,10 +214,11 @@ static void put_cluster(struct routes *routes, const char *namespace, const char
     char key[KEY_SIZE];
     struct slice at = make_key(key, namespace, name);
     struct cluster *cluster = object ? read_cluster(object) : NULL;
-    struct cluster *old = cluster ? map_put(routes->clusters, at, cluster) : map_remove(routes->clusters, at);
-    if (old && cluster && cluster->own && old->own && strcmp(old->uid, cluster->uid) == 0)
-        cluster->token = TAKE_POINTER(old->token);
-    free_cluster(old);
+    free_cluster(cluster ? map_put(routes->clusters, at, cluster) : map_remove(routes->clusters, at));
+    if (object)
+        token_search_follow(routes->search, object);
+    else
+        token_search_forget(routes->search, namespace, name);
     put_labels(routes->labels[0], namespace, name, !object);
 }
 
@@ -321,6 +316,7 @@ static void clear_kind(struct routes *routes, enum engine_kind kind)
     } else if (kind == KIND_RAYCLUSTER) {
         clear_map(&routes->clusters, release_cluster);
         clear_map(&routes->labels[0], free);
+        token_search_clear(routes->search);
         routes->clusters = map_new();
         routes->labels[0] = map_new();
     } else if (kind == KIND_PROFILE) {
@@ -332,90 +328,6 @@ static void clear_kind(struct routes *routes, enum engine_kind kind)
         routes->opened = map_new();
         routes->labels[1] = map_new();
     }
-}
-
-/* --- Secrets that KubeRay makes ----------------------------------------------------------------------------------- */
-struct sought {
-    struct sought *next;
-    char namespace[64], cluster[64], secret[RAY_TOKEN_SECRET_SIZE], uid[64];
-};
-
-static bool lacks_token(struct routes *routes, const cJSON *object)
-{
-    char key[KEY_SIZE];
-    const struct cluster *cluster =
-        map_get(routes->clusters, make_key(key, json_text_or("", object, "metadata", "namespace", NULL),
-                                           json_text_or("", object, "metadata", "name", NULL)));
-    return cluster && cluster->own && !cluster->token;
-}
-
-static struct sought *list_sought(struct routes *routes)
-{
-    struct sought *list = NULL;
-    size_t at = 0;
-    struct slice key;
-    void *value;
-    pthread_rwlock_rdlock(&routes->lock);
-    while (map_next(routes->clusters, &at, &key, &value)) {
-        const struct cluster *cluster = value;
-        struct slice name, namespace = slice_split(key, '/', &name);
-        if (!cluster->own || cluster->token)
-            continue;
-        struct sought *sought = memory_get(sizeof(*sought));
-        sought->next = list;
-        snprintf(sought->namespace, sizeof(sought->namespace), "%.*s", (int)namespace.n, namespace.p);
-        snprintf(sought->cluster, sizeof(sought->cluster), "%.*s", (int)name.n, name.p);
-        copy_text(sought->secret, sizeof(sought->secret), cluster->secret);
-        copy_text(sought->uid, sizeof(sought->uid), cluster->uid);
-        list = sought;
-    }
-    pthread_rwlock_unlock(&routes->lock);
-    return list;
-}
-
-/* An earlier cluster's of this name, on its way out, has another token. */
-static bool belongs_to(const cJSON *secret, const char *uid)
-{
-    const cJSON *owners = json_at(secret, "metadata", "ownerReferences", NULL);
-    const cJSON *owner;
-    cJSON_ArrayForEach(owner, owners)
-    {
-        if (strcmp(json_text_or("", owner, "uid", NULL), uid) == 0)
-            return true;
-    }
-    return !owners || !owners->child; /* a person made it, and KubeRay takes it as it is */
-}
-
-static bool find_token(struct routes *routes, const struct sought *sought)
-{
-    AUTO_JSON cJSON *secret = NULL;
-    char key[KEY_SIZE];
-    if (engine_get(routes->engine, KIND_SECRET, sought->namespace, sought->secret, &secret, NULL) < 0 ||
-        !belongs_to(secret, sought->uid))
-        return false;
-    char *token = read_token(secret);
-    if (!token)
-        return false;
-    pthread_rwlock_wrlock(&routes->lock);
-    struct cluster *cluster = map_get(routes->clusters, make_key(key, sought->namespace, sought->cluster));
-    if (cluster && cluster->own && !cluster->token && strcmp(cluster->uid, sought->uid) == 0)
-        cluster->token = TAKE_POINTER(token);
-    pthread_rwlock_unlock(&routes->lock);
-    free_token(token);
-    return true;
-}
-
-/* False if one is still missing. */
-static bool seek_tokens(struct routes *routes)
-{
-    bool all = true;
-    struct sought *next;
-    for (struct sought *sought = list_sought(routes); sought; sought = next) {
-        next = sought->next;
-        all = find_token(routes, sought) && all;
-        free(sought);
-    }
-    return all;
 }
 
 /* --- following the engine ----------------------------------------------------------------------------------------- */
@@ -434,15 +346,7 @@ static void on_event(void *context, enum engine_event event, const cJSON *object
     }
     pthread_rwlock_wrlock(&routes->lock);
     put(routes, source->kind, object, event == ENGINE_DELETED);
-    bool lacks = source->kind == KIND_RAYCLUSTER && event != ENGINE_DELETED && lacks_token(routes, object);
     pthread_rwlock_unlock(&routes->lock);
-    if (!lacks)
-        return;
-    pthread_mutex_lock(&routes->mutex);
-    routes->seeking = true;
-    routes->seek_s = 0;
-    pthread_cond_signal(&routes->changed);
-    pthread_mutex_unlock(&routes->mutex);
 }
 
 /* Lists, replaces the table, and watches from there on. */
@@ -502,28 +406,16 @@ static void wait_for_news(struct routes *routes)
     bool absent = false;
     for (size_t i = 0; i < FOLLOW_COUNT; i++)
         absent = absent || routes->sources[i].absent;
-    if (!absent && !routes->seek_s) {
+    if (!absent) {
         pthread_cond_wait(&routes->changed, &routes->mutex);
         return;
     }
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += routes->seek_s ? routes->seek_s : ABSENT_S;
+    until.tv_sec += ABSENT_S;
     if (pthread_cond_timedwait(&routes->changed, &routes->mutex, &until) != ETIMEDOUT)
         return;
-    routes->seeking = routes->seeking || routes->seek_s;
     for (size_t i = 0; i < FOLLOW_COUNT; i++)
         routes->sources[i].lost = routes->sources[i].lost || routes->sources[i].absent;
-}
-
-/* The caller holds the mutex; it is given back meanwhile. */
-static void seek(struct routes *routes)
-{
-    int64_t next_s = routes->seek_s ? 2 * routes->seek_s : SEEK_S;
-    routes->seeking = false;
-    pthread_mutex_unlock(&routes->mutex);
-    bool all = seek_tokens(routes);
-    pthread_mutex_lock(&routes->mutex);
-    routes->seek_s = all ? 0 : next_s < SEEK_MAX_S ? next_s : SEEK_MAX_S;
 }
 
 static void *run(void *context)
@@ -534,10 +426,6 @@ static void *run(void *context)
         struct source *source = next_lost(routes);
         if (routes->stopping)
             break;
-        if (!source && routes->seeking) {
-            seek(routes);
-            continue;
-        }
         if (!source) {
             wait_for_news(routes);
             continue;
@@ -552,7 +440,6 @@ static void *run(void *context)
         }
         pthread_mutex_lock(&routes->mutex);
         source->lost = source->lost || failed;
-        routes->seeking = routes->seeking || source->kind == KIND_RAYCLUSTER;
     }
     pthread_mutex_unlock(&routes->mutex);
     return NULL;
@@ -561,12 +448,11 @@ static void *run(void *context)
 int routes_new(struct engine *engine, struct routes **ret, struct error *error)
 {
     struct routes *routes = memory_get(sizeof(*routes));
-    int status = 0;
     routes->engine = engine;
-    routes->seeking = true;
     pthread_rwlock_init(&routes->lock, NULL);
     pthread_mutex_init(&routes->mutex, NULL);
     pthread_cond_init(&routes->changed, NULL);
+    int status = token_search_new(engine, &routes->search, error);
     for (size_t i = 0; i < FOLLOW_COUNT && status == 0; i++) {
         routes->sources[i] = (struct source){.routes = routes, .kind = followed[i]};
         status = load_first(&routes->sources[i], error);
@@ -594,6 +480,7 @@ void routes_free(struct routes *routes)
         pthread_join(routes->thread, NULL);
     for (size_t i = 0; i < FOLLOW_COUNT; i++)
         engine_unwatch(routes->sources[i].watch);
+    token_search_free(routes->search);
     clear_map(&routes->services, free);
     clear_map(&routes->heads, free);
     clear_map(&routes->tokens, release_token);
@@ -646,11 +533,15 @@ static void add_ray_token(struct routes *routes, const char *namespace, const ch
                           struct target *ret)
 {
     char key[KEY_SIZE];
+    char own[sizeof(ret->header_value)];
     const struct cluster *known = map_get(routes->clusters, make_key(key, namespace, cluster));
-    if (known && known->own)
-        put_header(known->token, header, "Bearer", ret);
-    else
+    if (known && known->own) {
+        bool found = token_search_find(routes->search, namespace, cluster, own, sizeof(own));
+        put_header(found ? own : NULL, header, "Bearer", ret);
+        memory_wipe(own, sizeof(own));
+    } else {
         add_token(routes, namespace, known ? known->secret : RAY_TOKEN_SECRET, header, "Bearer", ret);
+    }
 }
 
 static void add_notebook_token(struct routes *routes, const char *namespace, const char *notebook, struct target *ret)
