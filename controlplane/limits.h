@@ -35,5 +35,8 @@
 #define LIMIT_AUDIT_EXPIRED 10000          /* entries that one statement deletes */
 #define LIMIT_PAGE 500                     /* rows of an audit page */
 #define LIMIT_TOKEN_TTL_S (3650LL * 86400) /* an API token lives at most ten years */
+#define LIMIT_TOKEN_READ_EVERY_MS 20       /* Secrets of Ray clusters: fifty a second, as much as a kubelet asks for */
+#define LIMIT_TOKEN_WAIT_MS 1000           /* until a missing one is read again; each time twice as long, */
+#define LIMIT_TOKEN_WAIT_MAX_MS 60000      /* at most so long: 1,000 that never come are 17 reads a second */
 
 #endif

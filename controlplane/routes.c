@@ -316,7 +316,7 @@ static void clear_kind(struct routes *routes, enum engine_kind kind)
     } else if (kind == KIND_RAYCLUSTER) {
         clear_map(&routes->clusters, release_cluster);
         clear_map(&routes->labels[0], free);
-        token_search_clear(routes->search);
+        token_search_list(routes->search);
         routes->clusters = map_new();
         routes->labels[0] = map_new();
     } else if (kind == KIND_PROFILE) {
@@ -328,6 +328,13 @@ static void clear_kind(struct routes *routes, enum engine_kind kind)
         routes->opened = map_new();
         routes->labels[1] = map_new();
     }
+}
+
+/* All of that kind have been put since clear_kind. */
+static void end_kind(struct routes *routes, enum engine_kind kind)
+{
+    if (kind == KIND_RAYCLUSTER)
+        token_search_listed(routes->search);
 }
 
 /* --- following the engine ----------------------------------------------------------------------------------------- */
@@ -361,6 +368,7 @@ static int load(struct source *source, struct error *error)
     if (source->absent) {
         pthread_rwlock_wrlock(&routes->lock);
         clear_kind(routes, source->kind);
+        end_kind(routes, source->kind);
         pthread_rwlock_unlock(&routes->lock);
         return 0;
     }
@@ -373,6 +381,7 @@ static int load(struct source *source, struct error *error)
     {
         put(routes, source->kind, item, false);
     }
+    end_kind(routes, source->kind);
     pthread_rwlock_unlock(&routes->lock);
     return engine_watch(routes->engine, source->kind, NULL, NULL, json_text(list, "metadata", "resourceVersion", NULL),
                         on_event, source, &source->watch, error);

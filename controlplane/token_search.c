@@ -1,21 +1,30 @@
 /* Which token has KubeRay made for a Ray cluster? */
 #include "controlplane/token_search.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/metrics.h"
+#include "controlplane/limits.h"
 #include "ray/token.h"
 
-#define SEEK_MS 1000      /* until what is missing is looked for again; each time twice as long, */
-#define SEEK_MAX_MS 60000 /* at most so long */
 #define KEY_SIZE 384
+
+#define NEVER INT64_MAX
+
+static struct metric reads =
+    METRIC_COUNTER("atelier_ray_token_reads_total", "Secrets read for the tokens that KubeRay makes for Ray clusters.");
 
 struct sought {
     char secret[RAY_TOKEN_SECRET_SIZE], uid[64];
-    char *token; /* NULL: missing; owned */
+    char *token;         /* NULL: missing; owned */
+    int64_t generation;  /* grows with each write to what is not status */
+    int64_t due_ms;      /* when it is read next, on the monotonic clock, or NEVER */
+    int64_t earliest_ms; /* a change brings that no nearer */
+    int64_t wait_ms;     /* from the next read that finds nothing to the one after */
+    bool listed;
 };
 struct token_search {
     struct engine *engine;
@@ -24,12 +33,7 @@ struct token_search {
     pthread_cond_t changed;
     bool stopping;
     struct map *clusters; /* "ns/cluster" -> struct sought */
-    bool seeking;         /* what is missing is to be read now */
-    int64_t seek_ms;      /* until what was not there is looked for again; 0: nothing was missing */
-};
-struct place { /* what is read while the mutex is not held */
-    struct place *next;
-    char namespace[64], cluster[64], secret[RAY_TOKEN_SECRET_SIZE], uid[64];
+    int64_t next_ms;      /* nothing is read before */
 };
 
 /* --- who is looked for -------------------------------------------------------------------------------------------- */
@@ -64,20 +68,32 @@ static void free_all(struct map *clusters)
     map_free(clusters);
 }
 
+static void renew(struct sought *sought, int64_t generation, int64_t now_ms)
+{
+    if (!sought->token && sought->generation != generation) {
+        int64_t at_ms = now_ms < sought->earliest_ms ? sought->earliest_ms : now_ms;
+        sought->due_ms = at_ms < sought->due_ms ? at_ms : sought->due_ms;
+        sought->wait_ms = LIMIT_TOKEN_WAIT_MS;
+    }
+    sought->generation = generation;
+    sought->listed = true;
+}
+
 /* The caller holds the mutex. */
-static void want(struct token_search *search, struct slice key, const char *secret, const char *uid)
+static void want(struct token_search *search, struct slice key, const char *secret, const cJSON *cluster)
 {
     struct sought *sought = map_get(search->clusters, key);
+    const char *uid = json_text_or("", cluster, "metadata", "uid", NULL);
+    int64_t generation = 0, now_ms = clock_monotonic_ms();
+    json_i64(json_at(cluster, "metadata", "generation", NULL), &generation);
     if (!sought || strcmp(sought->uid, uid) != 0 || strcmp(sought->secret, secret) != 0) {
         sought = memory_get(sizeof(*sought));
+        *sought = (struct sought){.generation = generation, .due_ms = now_ms, .wait_ms = LIMIT_TOKEN_WAIT_MS};
         snprintf(sought->secret, sizeof(sought->secret), "%s", secret);
         snprintf(sought->uid, sizeof(sought->uid), "%s", uid);
         free_sought(map_put(search->clusters, key, sought));
     }
-    if (sought->token)
-        return;
-    search->seeking = true;
-    search->seek_ms = 0;
+    renew(sought, generation, now_ms);
     pthread_cond_signal(&search->changed);
 }
 
@@ -90,7 +106,7 @@ void token_search_follow(struct token_search *search, const cJSON *cluster)
     ray_token_secret(cluster, secret, &own);
     pthread_mutex_lock(&search->mutex);
     if (own)
-        want(search, at, secret, json_text_or("", cluster, "metadata", "uid", NULL));
+        want(search, at, secret, cluster);
     else
         free_sought(map_remove(search->clusters, at));
     pthread_mutex_unlock(&search->mutex);
@@ -104,11 +120,36 @@ void token_search_forget(struct token_search *search, const char *namespace, con
     pthread_mutex_unlock(&search->mutex);
 }
 
-void token_search_clear(struct token_search *search)
+void token_search_list(struct token_search *search)
 {
+    size_t at = 0;
+    void *value;
     pthread_mutex_lock(&search->mutex);
-    free_all(search->clusters);
-    search->clusters = map_new();
+    while (map_next(search->clusters, &at, NULL, &value))
+        ((struct sought *)value)->listed = false;
+    pthread_mutex_unlock(&search->mutex);
+}
+
+void token_search_listed(struct token_search *search)
+{
+    struct map *listed = map_new();
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    pthread_mutex_lock(&search->mutex);
+    while (map_next(search->clusters, &at, &key, &value)) {
+        struct sought *sought = value;
+        if (!sought->listed) {
+            free_sought(sought);
+            continue;
+        }
+        if (sought->token)
+            sought->due_ms = clock_monotonic_ms();
+        map_put(listed, key, sought);
+    }
+    map_free(search->clusters);
+    search->clusters = listed;
+    pthread_cond_signal(&search->changed);
     pthread_mutex_unlock(&search->mutex);
 }
 
@@ -139,81 +180,94 @@ static bool belongs_to(const cJSON *secret, const char *uid)
     return !owners || !owners->child; /* a person made it, and KubeRay takes it as it is */
 }
 
-/* The token, owned by the caller; NULL if it is not there. */
-static char *read_token(struct token_search *search, const struct place *place)
+/* *ret_token, owned by the caller, is NULL if there is none. Negative if that cannot be told. */
+static int read_token(struct token_search *search, const char *namespace, const struct sought *sought, char **ret_token)
 {
     AUTO_JSON cJSON *secret = NULL;
     AUTO_BUFFER struct buffer token = {0};
-    if (engine_get(search->engine, KIND_SECRET, place->namespace, place->secret, &secret, NULL) < 0 ||
-        !belongs_to(secret, place->uid))
-        return NULL;
-    const char *encoded = json_text(secret, "data", "auth_token", NULL);
-    if (!encoded || !text_unbase64(slice_of(encoded), &token) || token.n == 0)
-        return NULL;
-    return buffer_take(&token);
+    int status = engine_get(search->engine, KIND_SECRET, namespace, sought->secret, &secret, NULL);
+    metric_add(&reads, 1);
+    const char *encoded = status == 0 ? json_text(secret, "data", "auth_token", NULL) : NULL;
+    bool found = encoded && belongs_to(secret, sought->uid) && text_unbase64(slice_of(encoded), &token) && token.n > 0;
+    *ret_token = found ? buffer_take(&token) : NULL;
+    return status == -ERROR_NOT_FOUND ? 0 : status;
 }
 
-static struct place *list_missing(struct token_search *search)
+static bool precedes(const struct sought *a, const struct sought *b)
 {
-    struct place *list = NULL;
+    return !a->token != !b->token ? !a->token : a->due_ms < b->due_ms;
+}
+
+/* Who is read next; NULL if nobody is due, and *ret_until_ms is then when somebody may be. The caller holds the mutex.
+ */
+static struct sought *next_due(struct token_search *search, int64_t now_ms, struct slice *ret_key,
+                               int64_t *ret_until_ms)
+{
+    struct sought *next = NULL;
+    int64_t soonest_ms = NEVER;
     size_t at = 0;
     struct slice key;
     void *value;
     while (map_next(search->clusters, &at, &key, &value)) {
-        const struct sought *sought = value;
-        struct slice name, namespace = slice_split(key, '/', &name);
-        if (sought->token)
+        struct sought *sought = value;
+        soonest_ms = sought->due_ms < soonest_ms ? sought->due_ms : soonest_ms;
+        if (sought->due_ms > now_ms || (next && !precedes(sought, next)))
             continue;
-        struct place *place = memory_get(sizeof(*place));
-        place->next = list;
-        snprintf(place->namespace, sizeof(place->namespace), "%.*s", (int)namespace.n, namespace.p);
-        snprintf(place->cluster, sizeof(place->cluster), "%.*s", (int)name.n, name.p);
-        memcpy(place->secret, sought->secret, sizeof(place->secret));
-        memcpy(place->uid, sought->uid, sizeof(place->uid));
-        list = place;
+        next = sought;
+        *ret_key = key;
     }
-    return list;
+    if (next && search->next_ms <= now_ms)
+        return next;
+    *ret_until_ms = soonest_ms == NEVER || soonest_ms > search->next_ms ? soonest_ms : search->next_ms;
+    return NULL;
 }
 
-/* The caller holds the mutex; it is given back meanwhile. False if it is still missing. */
-static bool look(struct token_search *search, const struct place *place)
+/* What a read has found; <token> is taken over. */
+static void settle(struct sought *sought, int status, char *token)
 {
-    char key[KEY_SIZE];
+    if (status == 0) {
+        free_token(sought->token);
+        sought->token = token;
+    }
+    if (token) {
+        sought->due_ms = NEVER;
+        sought->wait_ms = LIMIT_TOKEN_WAIT_MS;
+        return;
+    }
+    sought->due_ms = clock_monotonic_ms() + sought->wait_ms;
+    sought->wait_ms = 2 * sought->wait_ms < LIMIT_TOKEN_WAIT_MAX_MS ? 2 * sought->wait_ms : LIMIT_TOKEN_WAIT_MAX_MS;
+}
+
+/* The caller holds the mutex; it is given back meanwhile. */
+static void look(struct token_search *search, struct slice key, struct sought *sought, int64_t now_ms)
+{
+    struct slice name, namespace = slice_split(key, '/', &name);
+    AUTO_FREE char *place = memory_format("%.*s", (int)key.n, key.p);
+    AUTO_FREE char *in = memory_format("%.*s", (int)namespace.n, namespace.p);
+    struct sought asked = *sought;
+    char *token = NULL;
+    asked.token = NULL;
+    search->next_ms = now_ms + LIMIT_TOKEN_READ_EVERY_MS;
+    sought->earliest_ms = now_ms + LIMIT_TOKEN_WAIT_MS;
     pthread_mutex_unlock(&search->mutex);
-    char *token = read_token(search, place);
+    int status = read_token(search, in, &asked, &token);
     pthread_mutex_lock(&search->mutex);
-    struct sought *sought = map_get(search->clusters, make_key(key, place->namespace, place->cluster));
-    bool found = token != NULL;
-    if (sought && !sought->token && strcmp(sought->uid, place->uid) == 0)
-        sought->token = TAKE_POINTER(token);
-    free_token(token);
-    return found;
+    sought = map_get(search->clusters, slice_of(place));
+    if (sought && strcmp(sought->uid, asked.uid) == 0 && strcmp(sought->secret, asked.secret) == 0)
+        settle(sought, status, token);
+    else
+        free_token(token);
 }
 
-static void seek(struct token_search *search)
-{
-    int64_t next_ms = search->seek_ms ? 2 * search->seek_ms : SEEK_MS;
-    bool all = true;
-    struct place *next;
-    search->seeking = false;
-    for (struct place *place = list_missing(search); place; place = next) {
-        next = place->next;
-        all = look(search, place) && all;
-        free(place);
-    }
-    search->seek_ms = all ? 0 : next_ms < SEEK_MAX_MS ? next_ms : SEEK_MAX_MS;
-}
-
-static void wait_for_news(struct token_search *search)
+static void wait_until(struct token_search *search, int64_t until_ms, int64_t now_ms)
 {
     struct timespec until;
-    if (!search->seek_ms) {
+    if (until_ms == NEVER) {
         pthread_cond_wait(&search->changed, &search->mutex);
         return;
     }
-    clock_after(search->seek_ms, &until);
-    if (pthread_cond_timedwait(&search->changed, &search->mutex, &until) == ETIMEDOUT)
-        search->seeking = true;
+    clock_after(until_ms - now_ms, &until);
+    pthread_cond_timedwait(&search->changed, &search->mutex, &until);
 }
 
 static void *run(void *context)
@@ -221,10 +275,13 @@ static void *run(void *context)
     struct token_search *search = context;
     pthread_mutex_lock(&search->mutex);
     while (!search->stopping) {
-        if (search->seeking)
-            seek(search);
+        int64_t now_ms = clock_monotonic_ms(), until_ms = NEVER;
+        struct slice key;
+        struct sought *sought = next_due(search, now_ms, &key, &until_ms);
+        if (sought)
+            look(search, key, sought, now_ms);
         else
-            wait_for_news(search);
+            wait_until(search, until_ms, now_ms);
     }
     pthread_mutex_unlock(&search->mutex);
     return NULL;

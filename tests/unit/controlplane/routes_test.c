@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "controlplane/limits.h"
 #include "controlplane/routes.h"
 #include "engine/engine_internal.h"
 
@@ -26,6 +27,7 @@ static struct {
     int failures; /* how many lists fail next */
     _Atomic int lists, reads;
     const char *_Atomic secret; /* what .get finds, or NULL */
+    int read_ms;                /* how long .get takes */
 } fake;
 
 static int fake_list(struct engine *engine, enum engine_kind kind, const char *namespace,
@@ -90,6 +92,8 @@ static int fake_get(struct engine *engine, enum engine_kind kind, const char *na
     (void)engine;
     (void)namespace;
     fake.reads++;
+    if (fake.read_ms)
+        clock_sleep_ms(fake.read_ms);
     if (kind != KIND_SECRET || strcmp(name, "rc") != 0 || !secret)
         return error_set(error, ERROR_NOT_FOUND, NULL, "not found");
     return json_parse(slice_of(secret), &json_limits_default, ret, error);
@@ -366,6 +370,30 @@ static void kuberays_own_secret_is_found(void **state)
     assert_int_equal(fake.reads, asked);
 }
 
+/* A thousand clusters wait for their Secrets, and each says often how it is: that costs the engine few reads. */
+static void missing_secrets_are_read_at_a_bounded_rate(void **state)
+{
+    (void)state;
+    enum { CLUSTERS = 1000, TURN_MS = 20, TURNS = 100 };
+    fake.read_ms = 1; /* as of an API server near by */
+    int64_t began_ms = clock_monotonic_ms();
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (int i = 0; i < CLUSTERS; i++) {
+            AUTO_FREE char *cluster =
+                memory_format("{\"metadata\":{\"name\":\"late-%d\",\"namespace\":\"alice\",\"uid\":\"%d\"},\"spec\":"
+                              "{\"authOptions\":{\"mode\":\"token\"}},\"status\":{\"turn\":%d}}",
+                              i, i, turn);
+            if (turn == 0 || i / 10 == turn)
+                tell(KIND_RAYCLUSTER, turn ? ENGINE_MODIFIED : ENGINE_ADDED, cluster);
+        }
+        clock_sleep_ms(TURN_MS);
+    }
+    int64_t took_ms = clock_monotonic_ms() - began_ms;
+    int reads = fake.reads;
+    assert_true(reads >= TURNS / 4);
+    assert_true(reads <= took_ms / LIMIT_TOKEN_READ_EVERY_MS + 1);
+}
+
 #define ANNOTATED(name, prefixes, more)                                                                                \
     "{\"metadata\":{\"name\":\"" name                                                                                  \
     "\",\"namespace\":\"alice\",\"annotations\":{\"atelier.dev/public-apps\":\"" prefixes "\"}" more "}}"
@@ -551,6 +579,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_watch_is_made_up_for, start, stop),
         cmocka_unit_test_setup_teardown(ray_services_lead_to_their_cluster, start, stop),
         cmocka_unit_test_setup_teardown(kuberays_own_secret_is_found, start, stop),
+        cmocka_unit_test_setup_teardown(missing_secrets_are_read_at_a_bounded_rate, start, stop),
         cmocka_unit_test_setup_teardown(applications_are_opened_and_closed, start, stop),
         cmocka_unit_test_setup_teardown(applications_are_opened_to_grpc, start, stop),
         cmocka_unit_test_setup_teardown(long_names_are_found_by_their_labels, start, stop),
