@@ -18,9 +18,7 @@ struct raymetrics {
 };
 /* INVALID names the setting (ray_prometheus_host, ray_grafana_host, ray_grafana_iframe_host). */
 int raymetrics_check(const struct raymetrics *hosts, struct error *error);
-/* Adds the variables that a head's container has not got itself. <hosts>: checked ones. */
-void raymetrics_complete(const struct raymetrics *hosts, cJSON *container);
-/* Instead, for a head that runs: only those that it has in <old>, as they are there. */
-void raymetrics_keep(const cJSON *old, cJSON *container);
+/* What Ray adds paths to: <url> without slashes at its end; it belongs to <url>. Empty for NULL. */
+struct slice raymetrics_base(const char *url);
 
 #endif

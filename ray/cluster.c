@@ -50,7 +50,7 @@ int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, s
         r = ray_complete_runtime(old, cluster, error);
     if (r == 0) {
         ray_complete_limit(engine_traits(engine), cluster);
-        ray_complete_metrics(engine, json_member(old, "spec"), spec);
+        ray_complete_head_env(engine, json_member(old, "spec"), spec);
     }
     if (r < 0 || !old)
         return r;

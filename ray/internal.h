@@ -74,9 +74,9 @@ int ray_check_fault_tolerance(const struct ray_context *context, const cJSON *sp
 int ray_check_start_params(const cJSON *group, const char *path, bool head, struct error *error);
 /* rights.c: what its pods may do, where a cluster judges that. */
 void ray_complete_rights(const struct ray_context *context, cJSON *spec);
-/* metrics.c: what its dashboard shows of metrics, where KubeRay makes the head. <old>: the spec that is replaced, or
- * NULL. A cluster keeps what it began with: another value would be a change of its head. */
-void ray_complete_metrics(struct engine *engine, const cJSON *old, cJSON *spec);
+/* head_env.c: what the platform tells a head that KubeRay makes (engine/rayhead.h). <old>: the spec that is replaced,
+ * or NULL. A cluster keeps what it began with: another value would be a change of its head. */
+void ray_complete_head_env(struct engine *engine, const cJSON *old, cJSON *spec);
 /* The pod that submits a RayJob from outside of its cluster (K8sJobMode). */
 void ray_complete_submitter(struct engine *engine, const cJSON *job, cJSON *spec);
 /* change.c: what an update may change. */

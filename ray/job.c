@@ -501,7 +501,7 @@ int ray_job_admit(struct engine *engine, const cJSON *old, cJSON *job, struct er
     if (r == 0 && !old)
         r = check_sidecar_rights(engine, job, spec, error);
     if (r == 0)
-        ray_complete_metrics(engine, json_at(old, SPEC, "rayClusterSpec", NULL), json_member(spec, "rayClusterSpec"));
+        ray_complete_head_env(engine, json_at(old, SPEC, "rayClusterSpec", NULL), json_member(spec, "rayClusterSpec"));
     if (r < 0 || !old)
         return r;
     AUTO_JSON cJSON *was = json_copy(old);

@@ -305,6 +305,6 @@ int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, s
     if (r == 0)
         r = ray_check_spec(engine, "spec.rayClusterConfig", service, true, cluster, error);
     if (r == 0)
-        ray_complete_metrics(engine, json_at(old, "spec", "rayClusterConfig", NULL), cluster);
+        ray_complete_head_env(engine, json_at(old, "spec", "rayClusterConfig", NULL), cluster);
     return r == 0 && !old ? check_services_free(engine, service, error) : r;
 }

@@ -5,6 +5,7 @@
 #include "engine/local/demand.h"
 #include "engine/local/raystart.h"
 #include "engine/local/raystore.h"
+#include "engine/rayhead.h"
 #include "engine/raylimit.h"
 
 /* KubeRay's: the names of pods and services stay within 63 bytes. */
@@ -134,8 +135,8 @@ static void set_env(const struct object *cluster, cJSON *container, bool head)
     /* A Ray Client server imports Ray with whatever CPU the head has left; Ray's own 30 s are too few on a busy
      * machine. */
     env_default(env, "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "120");
-    /* Ray only forks to exec; gRPC's handlers around that fork now and then hang the child on a busy machine (the Ray
-     * Client server then dies with "Epoll1Poller … Bad file descriptor"). */
+    /* Heads have it anyway (engine/rayhead.h). Agents fork beside gRPC's threads, too: on a busy machine the child
+     * hangs now and then in its handlers. */
     env_default(env, "GRPC_ENABLE_FORK_SUPPORT", "0");
     env_token(env, cluster);
 }
@@ -407,7 +408,7 @@ cJSON *ray_head_pod(const struct object *cluster, const struct raymetrics *metri
     complete_pod(cluster, group, pod, NULL);
     cJSON *container = cJSON_GetArrayItem(json_at(pod, "spec", "containers", NULL), 0);
     if (cJSON_IsObject(container))
-        raymetrics_complete(metrics, container);
+        rayhead_complete(metrics, container);
     if (json_true(cluster->body, "spec", "enableInTreeAutoscaling", NULL))
         add_autoscaler(cluster, json_member(pod, "spec"));
     return pod;

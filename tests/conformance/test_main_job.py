@@ -176,6 +176,8 @@ def test_05_raycluster_from_kuberay_manifest(house):
     assert status["head"]["serviceName"] == "example-cluster-head-svc"
     pods = house.get("/api/v1/namespaces/alice/pods?labelSelector=ray.io/cluster=example-cluster", ALICE).json["items"]
     assert sorted(p["metadata"]["labels"]["ray.io/node-type"] for p in pods) == ["head", "worker"]
+    head = next(p for p in pods if p["metadata"]["labels"]["ray.io/node-type"] == "head")["spec"]["containers"][0]
+    assert {"name": "GRPC_ENABLE_FORK_SUPPORT", "value": "0"} in head["env"]
     events = house.get("/api/v1/namespaces/alice/events", ALICE).json["items"]
     assert any(e["involvedObject"]["kind"] == "RayCluster" for e in events)
     bad = house.http("POST", CLUSTERS, user=ALICE, body={

@@ -95,6 +95,15 @@ static void takes_and_completes(void **state)
         AUTO_JSON cJSON *again = json_copy(object);
         assert_int_equal(cases[i].admit(&fake.base, object, again, &error), 0);
         assert_true(json_equal(object, again));
+        cJSON *head =
+            json_at(again, "spec", cases[i].cluster, "headGroupSpec", "template", "spec", "containers", NULL)->child;
+        const cJSON *handlers = json_named(json_member(head, "env"), "GRPC_ENABLE_FORK_SUPPORT");
+        assert_string_equal(json_text(handlers, "value", NULL), "0");
+        /* From before heads had it: applied once more it stays without. */
+        json_remove(head, "env");
+        AUTO_JSON cJSON *older = json_copy(again);
+        assert_int_equal(cases[i].admit(&fake.base, older, again, &error), 0);
+        assert_true(json_equal(older, again));
     }
 }
 

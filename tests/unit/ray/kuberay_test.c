@@ -66,6 +66,8 @@ static void completes_what_kuberay_needs(void **state)
     assert_null(strstr(ports, "gcs-server")); /* it has a name for that port already */
     const cJSON *grafana = json_named(json_member(head, "env"), "RAY_GRAFANA_HOST");
     assert_string_equal(json_text(grafana, "value", NULL), "DISABLED"); /* its dashboard has no figures to show */
+    const cJSON *handlers = json_named(json_member(head, "env"), "GRPC_ENABLE_FORK_SUPPORT");
+    assert_string_equal(json_text(handlers, "value", NULL), "0"); /* its Ray Client forks */
     const cJSON *group = json_at(rc, "spec", "workerGroupSpecs", NULL)->child;
     assert_null(json_named(json_at(group, "template", "spec", "containers", NULL)->child, "env"));
     assert_non_null(json_member(group, "minReplicas"));

@@ -135,6 +135,8 @@ static void test_head_life_names_and_service(void **state)
     assert_non_null(json_member(container, "readinessProbe"));
     const cJSON *grafana = json_named(json_member(container, "env"), "RAY_GRAFANA_HOST");
     assert_string_equal(json_text(grafana, "value", NULL), "DISABLED"); /* its dashboard has no figures to show */
+    const cJSON *handlers = json_named(json_member(container, "env"), "GRPC_ENABLE_FORK_SUPPORT");
+    assert_string_equal(json_text(handlers, "value", NULL), "0"); /* its Ray Client forks */
 }
 
 /* A template's own command runs first, and in the tenant's own shell; what is generated follows as arguments. */
