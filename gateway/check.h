@@ -9,6 +9,9 @@
  * and removes what applications read as the same name. Credentials are not swapped: what leads on to atelierd needs the
  * caller's, and the proxy removes them from what leads elsewhere.
  *
+ * A WebSocket is decided as one, with the key of its handshake or without: by HTTP/2 (RFC 8441) it has none. CONNECT
+ * itself, which Envoy turns into a GET before it asks, is refused to everybody.
+ *
  * What is no workload's (the console, the API, sign-in) passes for everybody: atelierd is what answers there, and
  * decides. https outside is told by X-Forwarded-Proto, which proxies write themselves. gRPC's hosts are not decided
  * here (421).

@@ -313,7 +313,9 @@ static enum step begin_request(struct connection *connection, size_t head_bytes)
     struct exchange *exchange = exchange_begin(connection);
     exchange->head_bytes = head_bytes;
     connection->in->start = head_bytes;
-    if (!http_request_parse((struct slice){connection->in->bytes, head_bytes}, &exchange->request, &fault)) {
+    struct slice head = {connection->in->bytes, head_bytes};
+    bool asked = connection->listener == LISTENER_CHECK;
+    if (!(asked ? http_request_parse_asked : http_request_parse)(head, &exchange->request, &fault)) {
         exchange->request.keep_alive = false;
         return reply_fault(connection, &fault);
     }

@@ -70,6 +70,11 @@ struct http_request {
 };
 /* <head>: exactly what http_scan found. */
 bool http_request_parse(struct slice head, struct http_request *ret, struct http_fault *fault);
+/*
+ * A head that is only asked about (check.h): a WebSocket may lack its key. One that came by HTTP/2 has none (RFC 8441
+ * 5), Envoy makes a GET with Upgrade of it and adds none, and nothing is decided by it.
+ */
+bool http_request_parse_asked(struct slice head, struct http_request *ret, struct http_fault *fault);
 
 struct http_response {
     int status;

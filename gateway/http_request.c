@@ -181,7 +181,8 @@ static bool is_websocket_key(struct slice key)
  * permits, and never forwarded (h2c: attack 11); half a WebSocket handshake is refused, lest two readers take it
  * differently.
  */
-static bool parse_upgrade(const struct special *special, struct http_request *ret, struct http_fault *fault)
+static bool parse_upgrade(const struct special *special, bool key_expected, struct http_request *ret,
+                          struct http_fault *fault)
 {
     bool asked = special->upgrade && http_fields_has_token(&ret->fields, "Upgrade", "websocket");
     if (!asked)
@@ -194,7 +195,7 @@ static bool parse_upgrade(const struct special *special, struct http_request *re
         return refuse(fault, 400, "a WebSocket begins with a GET in HTTP/1.1 without a body");
     if (!special->version || !slice_is(special->version->value, "13"))
         return refuse(fault, 426, "only version 13 of WebSocket is spoken here");
-    if (!special->key || !is_websocket_key(special->key->value))
+    if (special->key ? !is_websocket_key(special->key->value) : key_expected)
         return refuse(fault, 400, "Sec-WebSocket-Key is not 16 bytes in base64");
     ret->websocket = true;
     return true;
@@ -205,7 +206,7 @@ static bool equal_nocase(struct slice a, struct slice b)
     return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
 }
 
-bool http_request_parse(struct slice head, struct http_request *ret, struct http_fault *fault)
+static bool parse(struct slice head, bool key_expected, struct http_request *ret, struct http_fault *fault)
 {
     const char *eol = memchr(head.p, '\r', head.n);
     size_t line = eol ? (size_t)(eol - head.p) : 0;
@@ -229,5 +230,15 @@ bool http_request_parse(struct slice head, struct http_request *ret, struct http
         return refuse(fault, 417, "the only expectation understood is 100-continue");
     ret->expect_continue = special.expect && ret->framing != HTTP_BODY_NONE;
     ret->keep_alive = ret->minor == 1 && !http_fields_has_token(&ret->fields, "Connection", "close");
-    return parse_upgrade(&special, ret, fault);
+    return parse_upgrade(&special, key_expected, ret, fault);
+}
+
+bool http_request_parse(struct slice head, struct http_request *ret, struct http_fault *fault)
+{
+    return parse(head, true, ret, fault);
+}
+
+bool http_request_parse_asked(struct slice head, struct http_request *ret, struct http_fault *fault)
+{
+    return parse(head, false, ret, fault);
 }

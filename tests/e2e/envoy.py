@@ -62,7 +62,7 @@ def ext_authz(form, timeout):
 def cluster(name, port, http2=False):
     protocol = {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {}}}}} if http2 else {}
+        "explicit_http_config": {"http2_protocol_options": {"allow_connect": True}}}}} if http2 else {}
     return {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": {"cluster_name": name, "endpoints": [
         {"lb_endpoints": [{"endpoint": {"address": address(port)}}]}]}, **protocol}
 
@@ -84,21 +84,25 @@ class Envoy(Client):
 
     def __init__(self, house, check_port, form, direct=None, prefixes=(), timeout="2s", trusted_proxies=0, http2=None):
         self.env, self.tokens, self.house = house.env, house.tokens, house
-        self.port, self.admin_port = free_port(), free_port()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-envoy-"))
         clusters = [cluster("atelierd", house.port), cluster("check", check_port, http2=form != "http" if http2 is None else http2)]
         if direct:
             clusters.append(cluster("direct", direct))
         routes = [{"match": {"prefix": prefix}, "route": {"cluster": "direct", "timeout": "0s"},
                    "request_headers_to_remove": ["authorization", "cookie"]} for prefix in prefixes]
         routes.append({"match": {"prefix": "/"}, "route": {"cluster": "atelierd", "timeout": "0s"}})
+        self.start(clusters, routes, [ext_authz(form, timeout)], trusted_proxies)
+
+    def start(self, clusters, routes, filters, trusted_proxies=0):
+        self.port, self.admin_port = free_port(), free_port()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="atelier-envoy-"))
         manager = {
             "@type": f"{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "in",
             # As Istio sets them at a gateway.
             "use_remote_address": True, "normalize_path": True, "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
             "xff_num_trusted_hops": trusted_proxies, "stream_idle_timeout": "0s", "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "http2_protocol_options": {"allow_connect": True},
             "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-            "http_filters": [ext_authz(form, timeout), {"name": "envoy.filters.http.router", "typed_config": {
+            "http_filters": [*filters, {"name": "envoy.filters.http.router", "typed_config": {
                 "@type": f"{FILTERS}.http.router.v3.Router"}}]}
         config = {"admin": {"address": address(self.admin_port)}, "static_resources": {
             "clusters": clusters,
@@ -123,6 +127,15 @@ class Envoy(Client):
         self.process.wait()
         self.log.close()
         shutil.rmtree(self.folder)
+
+
+class ByHttp2(Envoy):
+    """A browser's way to <envoy>, by HTTP/2: a WebSocket goes as an extended CONNECT, and without a key (RFC 8441)."""
+
+    def __init__(self, envoy):
+        self.env, self.tokens, self.house = envoy.env, envoy.tokens, envoy.house
+        self.start([cluster("envoy", envoy.port, http2=True)], [{"match": {"prefix": "/"}, "request_headers_to_remove": [
+            "sec-websocket-key"], "route": {"cluster": "envoy", "timeout": "0s"}}], [])
 
 
 class Echo:
@@ -159,7 +172,7 @@ class Echo:
                 return self.wfile.write(text)
 
             def switch(self):
-                key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+                key = self.headers.get("Sec-WebSocket-Key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
                 self.send_response(101)
                 self.send_header("Upgrade", "websocket")
                 self.send_header("Connection", "Upgrade")

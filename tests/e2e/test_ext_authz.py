@@ -12,7 +12,7 @@ import time
 import pytest
 
 from atelier import free_port, running, wait_for
-from envoy import FORMS, TRUSTED_PROXIES, Echo, Envoy, Port
+from envoy import FORMS, TRUSTED_PROXIES, ByHttp2, Echo, Envoy, Port
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 NB = "/notebook/alice/nb"
@@ -184,6 +184,48 @@ def test_the_check_knows_a_websocket_when_it_is_asked(past, echo):
     assert refused.value.status_code == 403
     assert past.http("POST", "/ray/alice/rc/api/jobs/", user=CAROL).status == 403
     assert len(echo.seen) == before + 1
+
+
+def upgrade(port, path, token=None, *more):
+    """Status of a WebSocket's handshake, whatever is answered to a key that somebody on the way has taken out."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *([f"Authorization: Bearer {token}"] if token else []), *more]
+    return raw(port, "\r\n".join(lines) + "\r\n\r\n")
+
+
+def test_a_websocket_by_http2_is_decided_as_one(house, past, echo):
+    """Envoy asks about an extended CONNECT as about a GET with Upgrade, and has no key to tell."""
+    way = ByHttp2(past)
+    channels = f"{NB}/api/kernels/x/channels"
+    try:
+        before = len(echo.seen)
+        assert upgrade(way.port, channels, way.tokens[ALICE]) == 101
+        seen = dict(echo.seen[-1]["headers"])
+        assert seen["x-atelier-user"] == ALICE and seen["upgrade"] == "websocket" and "sec-websocket-key" not in seen, seen
+        for path, user, status in ((channels, BOB, 404), (channels, CAROL, 403), (channels, None, 401),
+                                   ("/ray/alice/rc/api/version", CAROL, 403)):
+            for port in (way.port, past.port):
+                assert upgrade(port, path, user and way.tokens[user]) == status, (path, user)
+        assert way.get("/ray/alice/rc/api/version", CAROL).status == 200  # who may look
+        assert len(echo.seen) == before + 2
+        house.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
+        wait_for("bob passes", lambda: upgrade(way.port, channels, way.tokens[BOB]) == 101, 5)
+        house.cli("unshare", "alice", BOB, user=ALICE)
+        wait_for("bob is refused", lambda: upgrade(way.port, channels, way.tokens[BOB]) == 404, 2)
+        assert upgrade(way.port, channels, way.tokens[ALICE], "Origin: http://evil.example") == 101  # a token, not a cookie
+    finally:
+        way.close()
+
+
+def test_a_websocket_by_http2_does_not_lead_to_atelierd(front):
+    """It passes the check, and has no key that could be answered."""
+    way = ByHttp2(front)
+    try:
+        assert upgrade(way.port, f"{NB}/api/kernels/x/channels", way.tokens[ALICE]) == 400
+        assert upgrade(way.port, f"{NB}/api/kernels/x/channels", way.tokens[BOB]) == 404
+        assert way.get("/api/atelier/v1/whoami", ALICE).json["email"] == ALICE
+    finally:
+        way.close()
 
 
 def test_bodies_pass_untouched(past):

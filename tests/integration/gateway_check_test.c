@@ -245,6 +245,7 @@ static void assert_same(const char *head, bool raw)
 #define UPGRADE                                                                                                        \
     "connection: Upgrade\nupgrade: websocket\nsec-websocket-version: 13\nsec-websocket-key: "                          \
     "dGhlIHNhbXBsZSBub25jZQ==\n"
+#define UPGRADE_BY_HTTP2 "connection: upgrade\nupgrade: websocket\nsec-websocket-version: 13\n"
 static const char *const questions[] = {
     "GET /notebook/alice/nb1/lab" TO AS("alice"),
     "POST /notebook/alice/nb1/api" TO AS("alice"),
@@ -299,6 +300,50 @@ static const char *const questions[] = {
     "GET /notebook/alice/nb1/lab" TO AS("alice") "connection: authorization\n",
     "GET /notebook/alice/nb1/lab" TO AS("alice") "upgrade: websocket\n",
 };
+
+/* What Envoy makes of a WebSocket by HTTP/2 has no key (RFC 8441), and is decided as one that has: never as a GET. */
+static void a_websocket_is_one_without_a_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        int status;
+    } cases[] = {
+        {"GET /notebook/alice/nb1/api" TO AS("alice"), 200},
+        {"GET /notebook/alice/nb1/api" TO AS("bob"), 404},
+        {"GET /notebook/alice/nb1/api" TO AS("victor"), 403},
+        {"GET /notebook/alice/nb1/api" TO, 401},
+        {"GET /notebook/alice/nb1/api" TO "accept: text/html\n", 401},
+        {"GET /notebook/alice/nb1/api" TO AS("nonsense"), 401},
+        {"GET /ray/alice/rc1/api/version" TO AS("alice"), 200},
+        {"GET /ray/alice/rc1/api/version" TO AS("victor"), 403}, /* who may look */
+        {"GET /tunnel/alice/svc/80" TO AS("alice"), 200},
+        {"GET /tunnel/alice/svc/80" TO AS("bob"), 404},
+        {"GET /console" TO, 400},
+        {"GET /api/v1/namespaces/alice/pods/nb2-0/exec?command=ls" TO AS("carol"), 404},
+        {"GET /notebook/alice/nb1/api" OWN "cookie: atelier_resource=resource-alice\n"
+         "origin: http://notebook-nb1--alice.localhost\n",
+         200},
+        {"GET /notebook/alice/nb1/api" OWN "cookie: atelier_resource=resource-alice\norigin: http://evil.example\n",
+         403},
+        {"GET /notebook/alice/nb1/api" OWN "cookie: atelier_resource=resource-alice\n", 403},
+        {"POST /notebook/alice/nb1/api" TO AS("alice"), 400},
+        {"CONNECT /notebook/alice/nb1/api" TO AS("alice"), 405},
+        {"CONNECT /notebook/alice/nb1/api" TO AS("bob"), 405},
+        {"CONNECT /notebook/alice/nb1/api" TO, 405},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_BUFFER struct buffer with = {0};
+        AUTO_BUFFER struct buffer without = {0};
+        AUTO_FREE char *keyed = memory_format("%s" UPGRADE, cases[i].head);
+        AUTO_FREE char *keyless = memory_format("%s" UPGRADE_BY_HTTP2, cases[i].head);
+        int expected = ask_over_http(keyed, &with), status = ask_over_http(keyless, &without);
+        if (expected != cases[i].status || status != expected)
+            fail_msg("%s: %d with a key, %d without", cases[i].head, expected, status);
+        assert_same(keyless, false);
+        assert_same(keyless, true);
+    }
+}
 
 static void what_is_said_is_what_http_says(void **state)
 {
@@ -557,6 +602,7 @@ static void http2_begins_with_its_preface_here_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_websocket_is_one_without_a_key),
         cmocka_unit_test(what_is_said_is_what_http_says),
         cmocka_unit_test(what_is_too_large_is_denied_alike),
         cmocka_unit_test(only_a_decision_lets_pass),

@@ -86,6 +86,29 @@ static void fields_that_decide_come_over(void **state)
                 LINE "authorization: Bearer t\r\nx-forwarded-proto: http\r\naccept: text/html\r\ncookie: \r\n\r\n");
 }
 
+/* As of Envoy, which has made a GET of a WebSocket by HTTP/2; CONNECT stays what it is, to be refused. */
+static void a_websocket_comes_over_without_a_key(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"GET", "CONNECT"};
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        AUTO_BUFFER struct buffer http = {0};
+        AUTO_FREE char *expected =
+            memory_format("%s /notebook/alice/nb/api HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n"
+                          "upgrade: websocket\r\nsec-websocket-version: 13\r\n\r\n",
+                          methods[i]);
+        add(&http, 2, methods[i]);
+        add(&http, 4, "/notebook/alice/nb/api");
+        add(&http, 5, "localhost");
+        add_entry(&http, 3, ":method", 2, "GET");
+        add_entry(&http, 3, ":protocol", 2, "websocket");
+        add_entry(&http, 3, "connection", 2, "upgrade");
+        add_entry(&http, 3, "upgrade", 2, "websocket");
+        add_entry(&http, 3, "sec-websocket-version", 2, "13");
+        assert_head(&http, expected);
+    }
+}
+
 static void the_scheme_counts_where_no_header_says_it(void **state)
 {
     (void)state;
@@ -268,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_that_decide_come_over),
+        cmocka_unit_test(a_websocket_comes_over_without_a_key),
         cmocka_unit_test(the_scheme_counts_where_no_header_says_it),
         cmocka_unit_test(raw_headers_keep_their_bytes_and_are_not_merged),
         cmocka_unit_test(other_messages_are_refused),

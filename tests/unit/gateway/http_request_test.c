@@ -87,6 +87,34 @@ static void websocket_is_recognised_whole(void **state)
     assert_false(request.websocket);
 }
 
+/* Only who asks about a request may leave out the key, and nothing else. */
+static void a_key_is_needed_by_who_answers(void **state)
+{
+    (void)state;
+#define WEBSOCKET(more) "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" more "\r\n"
+#define VERSION "Sec-WebSocket-Version: 13\r\n"
+    assert_false(parse(WEBSOCKET(VERSION)));
+    assert_int_equal(fault.status, 400);
+    assert_true(http_request_parse_asked(SLICE(WEBSOCKET(VERSION)), &request, &fault));
+    assert_true(request.websocket);
+    static const struct {
+        const char *head;
+        int status;
+    } refused[] = {
+        {WEBSOCKET(VERSION "Sec-WebSocket-Key: short\r\n"), 400},
+        {WEBSOCKET(VERSION "Sec-WebSocket-Key: \r\n"), 400},
+        {WEBSOCKET(""), 426},
+        {WEBSOCKET(VERSION "Content-Length: 1\r\n"), 400},
+        {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n" VERSION "\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 400},
+        {"CONNECT / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" VERSION "\r\n", 405},
+    };
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        assert_false(http_request_parse_asked(slice_of(refused[i].head), &request, &fault));
+        assert_int_equal(fault.status, refused[i].status);
+    }
+}
+
 static void scanning_finds_faults_early(void **state)
 {
     (void)state;
@@ -109,6 +137,7 @@ int main(void)
         cmocka_unit_test(absolute_form_must_agree_with_host),
         cmocka_unit_test(zero_length_is_no_body),
         cmocka_unit_test(websocket_is_recognised_whole),
+        cmocka_unit_test(a_key_is_needed_by_who_answers),
         cmocka_unit_test(scanning_finds_faults_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
