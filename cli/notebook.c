@@ -4,8 +4,6 @@
 #include "cli/object.h"
 #include "cli/verbs.h"
 
-#define STOPPED "kubeflow-resource-stopped" /* Kubeflow's annotation; its value is when */
-
 #define CONTAINER "/spec/template/spec/containers/0"
 
 static cJSON *render(const struct call *call, const char *name)
@@ -42,9 +40,9 @@ static int set_stopped(struct call *call, const char *since, const char *done, s
     AUTO_JSON cJSON *patch = json_object();
     cJSON *annotations = json_object_in(json_object_in(patch, "metadata"), "annotations");
     if (since)
-        json_set_text(annotations, STOPPED, since);
+        json_set_text(annotations, NOTEBOOK_STOPPED, since);
     else
-        json_set(annotations, STOPPED, cJSON_CreateNull());
+        json_set(annotations, NOTEBOOK_STOPPED, cJSON_CreateNull());
     return patch_object(call, resource_by_word("notebooks"), call->arguments[0], patch, done, error);
 }
 

@@ -130,6 +130,7 @@ struct wait {
     char last[LINE_MAX_BYTES];
     struct progress progress;
     int64_t begun_ms, end_ms, usual_ms;
+    bool unseen; /* its status is that of before the last change */
 };
 
 static void wait_begin(struct wait *wait, const struct resource *resource, const char *name, int64_t timeout_s)
@@ -170,7 +171,9 @@ static int wait_until_ready(struct call *call, struct wait *wait, struct error *
             return failed;
         if (!failed) {
             object_look_closer(call, wait->resource, object);
-            report_change(wait, object);
+            wait->unseen = !resource_is_observed(object);
+            if (!wait->unseen)
+                report_change(wait, object);
             if (resource_is_ready(wait->resource, object, &gone_bad))
                 return 0;
             if (gone_bad)
@@ -179,7 +182,9 @@ static int wait_until_ready(struct call *call, struct wait *wait, struct error *
         if (clock_monotonic_ms() >= wait->end_ms)
             return error_set(error, ERROR_TIMEOUT, NULL, "%s is not ready after %lld s: %s", wait->title,
                              (long long)(wait->end_ms - wait->begun_ms) / 1000,
-                             wait->last[0] ? wait->last : "no answer");
+                             wait->unseen    ? "nothing has taken the change up yet"
+                             : wait->last[0] ? wait->last
+                                             : "no answer");
         clock_sleep_ms(WAIT_POLL_MS);
     }
 }

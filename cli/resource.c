@@ -103,6 +103,18 @@ static const char *general_state(const cJSON *object, const char **ret_reason)
     return "";
 }
 
+/* A status that was written before the notebook was stopped or started tells nothing of it: what was accepted does. */
+static const char *notebook_state(const cJSON *object, const char **ret_reason)
+{
+    const char *phase = json_text_or("", object, "status", "phase", NULL);
+    bool ends = strcmp(phase, "Stopped") == 0 || strcmp(phase, "Stopping") == 0;
+    bool stopped = json_at(object, "metadata", "annotations", NOTEBOOK_STOPPED, NULL) != NULL;
+    if (!*phase || ends == stopped || json_at(object, "metadata", "deletionTimestamp", NULL))
+        return general_state(object, ret_reason);
+    *ret_reason = "";
+    return stopped ? "Stopping" : "Starting";
+}
+
 const char *resource_state(const struct resource *resource, const cJSON *object, const char **ret_reason)
 {
     const char *reason = "";
@@ -110,10 +122,17 @@ const char *resource_state(const struct resource *resource, const cJSON *object,
                         : strcmp(resource->kind, "Pod") == 0        ? pod_state(object, &reason)
                         : strcmp(resource->kind, "RayJob") == 0     ? rayjob_state(object, &reason)
                         : strcmp(resource->kind, "RayService") == 0 ? rayservice_state(object, &reason)
+                        : strcmp(resource->kind, "Notebook") == 0   ? notebook_state(object, &reason)
                                                                     : general_state(object, &reason);
     if (ret_reason)
         *ret_reason = reason;
     return state;
+}
+
+bool resource_is_observed(const cJSON *object)
+{
+    int64_t observed = number_at(object, "status", "observedGeneration");
+    return !observed || observed >= number_at(object, "metadata", "generation");
 }
 
 bool resource_is_ready(const struct resource *resource, const cJSON *object, bool *ret_failed)
@@ -126,9 +145,10 @@ bool resource_is_ready(const struct resource *resource, const cJSON *object, boo
         return number_at(object, "status", "readyReplicas") >= number_at(object, "spec", "replicas");
     if (strcmp(resource->kind, "RayJob") == 0)
         return strcmp(state, "Complete") == 0;
-    if (strcmp(resource->kind, "RayService") == 0) /* of what is wanted now, not of before the last change */
-        return strcmp(state, "Running") == 0 && !reason[0] &&
-               number_at(object, "status", "observedGeneration") >= number_at(object, "metadata", "generation");
+    if (strcmp(resource->kind, "RayService") == 0 && reason[0])
+        return false;
+    if (!resource_is_observed(object))
+        return *ret_failed = false;
     return strcmp(state, "Running") == 0 || strcmp(state, "Ready") == 0 || strcmp(state, "Bound") == 0 ||
            strcmp(state, "Active") == 0;
 }
@@ -199,14 +219,27 @@ static void profile_row(const cJSON *object, struct table *table)
     table_add(table, strcmp(state, "Ready") == 0 ? "" : reason);
 }
 
+/* What a container may use of <key>: its limit, which is what it asks for if it names none. YAML's numbers stay so. */
+static void add_held(const cJSON *container, const char *key, struct table *table)
+{
+    const cJSON *limit = json_at(container, "resources", "limits", key, NULL);
+    const cJSON *held = limit ? limit : json_at(container, "resources", "requests", key, NULL);
+    if (cJSON_IsString(held)) {
+        table_add(table, held->valuestring);
+        return;
+    }
+    AUTO_FREE char *number = cJSON_IsNumber(held) ? json_print(held) : NULL;
+    table_add(table, number);
+}
+
 static void notebook_row(const cJSON *object, struct table *table)
 {
     const cJSON *container = cJSON_GetArrayItem(json_at(object, "spec", "template", "spec", "containers", NULL), 0);
     const char *reason, *state = general_state(object, &reason);
     add_name(object, table);
     table_add(table, state[0] ? state : "Pending");
-    table_add(table, TEXT(container, "resources", "limits", "cpu"));
-    table_add(table, TEXT(container, "resources", "limits", "memory"));
+    add_held(container, "cpu", table);
+    add_held(container, "memory", table);
     table_add(table, TEXT(container, "image"));
     add_age(object, table);
     table_add(table, strcmp(state, "Running") == 0 ? "" : reason);

@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "cli/table.h"
 
+#define NOTEBOOK_STOPPED "kubeflow-resource-stopped" /* Kubeflow's annotation; its value is when */
+
 struct resource {
     const char *group, *version, *kind, *plural, *singular, *short_name;
     bool namespaced;
@@ -32,6 +34,8 @@ char *resource_name(const struct resource *resource, const char *name);
 /* One word for its state ("Running", "Ready", "Pending") and, in *ret_reason (may be NULL), why, "" if nothing to say;
  * both are good until the next call, and while <object> is. */
 const char *resource_state(const struct resource *resource, const cJSON *object, const char **ret_reason);
+/* Whether its status is about what is wanted now, not of before the last change; who writes none does not say. */
+bool resource_is_observed(const cJSON *object);
 /* Whether a person can use it now; *ret_failed: it will not come by itself. */
 bool resource_is_ready(const struct resource *resource, const cJSON *object, bool *ret_failed);
 

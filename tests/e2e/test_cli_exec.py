@@ -149,6 +149,17 @@ def test_waiting_tells_how_long_it_still_takes(own, tmp_path):
     assert quiet.stderr == b""
 
 
+def test_a_start_tells_nothing_of_before(own):
+    own.cli("notebook", "stop", "nb1", "-n", "alice", user=ALICE)
+    wait_for("stopped", lambda: own.notebook("alice", "nb1", ALICE)["status"].get("phase") == "Stopped", 60)
+    told = own.cli("notebook", "start", "nb1", "-n", "alice", "--wait", user=ALICE).stderr.splitlines()
+    assert told[0].startswith("notebook/nb1 Starting") and told[-1].startswith("notebook/nb1 Running"), told
+    assert not any("Stop" in line for line in told), told
+    own.cli("notebook", "resize", "nb1", "-n", "alice", "--memory", "1100Mi", "--wait", user=ALICE)
+    (container,) = own.http("GET", "/api/v1/namespaces/alice/pods/nb1-0", user=ALICE).json["spec"]["containers"]
+    assert container["resources"]["limits"]["memory"] == "1100Mi"  # the pod of now, not the one before
+
+
 def test_top_shows_what_is_used_now(own):
     def measured():
         items = json.loads(run(own, "top", "-o", "json").stdout)["items"]
@@ -158,7 +169,7 @@ def test_top_shows_what_is_used_now(own):
     assert (item["kind"], item["name"]) == ("Notebook", "nb1") and item["memory"] > 1 << 20
     table = run(own, "top").stdout.decode().splitlines()
     assert table[0].split()[:3] == ["WORKLOAD", "CPU", "MEMORY"]
-    assert re.match(r"notebook/nb1 +[\d.]+/0.5 +\S+/1\S*Gi", table[1]), table
+    assert re.match(r"notebook/nb1 +[\d.]+/0.5 +\S+/1\S*[GM]i", table[1]), table
     assert run(own, "top", check=False, user=BOB).returncode == 1
 
 

@@ -59,6 +59,29 @@ static const struct expectation expectations[] = {
     {"notebooks", "{\"status\":{\"phase\":\"Pending\",\"reason\":\"Unschedulable\",\"message\":\"no memory\"}}",
      "Pending", "no memory", false, false},
     {"notebooks", "{\"status\":{\"phase\":\"Failed\",\"reason\":\"OOMKilled\"}}", "Failed", "OOMKilled", false, true},
+    /* Stopped or started a moment ago: the status is still that of before. */
+    {"notebooks", "{\"status\":{\"phase\":\"Stopped\",\"message\":\"it is stopped\"}}", "Starting", "", false, false},
+    {"notebooks", "{\"status\":{\"phase\":\"Stopping\",\"message\":\"it is being stopped\"}}", "Starting", "", false,
+     false},
+    {"notebooks",
+     "{\"metadata\":{\"annotations\":{\"kubeflow-resource-stopped\":\"\"}},\"status\":{\"phase\":\"Running\"}}",
+     "Stopping", "", false, false},
+    {"notebooks",
+     "{\"metadata\":{\"annotations\":{\"kubeflow-resource-stopped\":\"\"}},\"status\":{\"phase\":\"Failed\","
+     "\"message\":\"no\"}}",
+     "Stopping", "", false, false},
+    {"notebooks",
+     "{\"metadata\":{\"annotations\":{\"kubeflow-resource-stopped\":\"\"}},\"status\":{\"phase\":\"Stopped\","
+     "\"message\":\"it "
+     "is stopped\"}}",
+     "Stopped", "it is stopped", false, false},
+    /* Changed a moment ago: neither running nor failed as it is wanted now. */
+    {"notebooks", "{\"metadata\":{\"generation\":2},\"status\":{\"phase\":\"Running\",\"observedGeneration\":1}}",
+     "Running", "", false, false},
+    {"notebooks", "{\"metadata\":{\"generation\":2},\"status\":{\"phase\":\"Failed\",\"observedGeneration\":1}}",
+     "Failed", "", false, false},
+    {"notebooks", "{\"metadata\":{\"generation\":2},\"status\":{\"phase\":\"Running\",\"observedGeneration\":2}}",
+     "Running", "", true, false},
     {"profiles", "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}", "Ready", "", true, false},
     {"profiles", "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\",\"reason\":\"Making\"}]}}",
      "Pending", "Making", false, false},
@@ -106,6 +129,10 @@ static const struct expectation expectations[] = {
      "{\"status\":{\"desiredWorkerReplicas\":2,\"readyWorkerReplicas\":2,\"conditions\":[{\"type\":\"HeadPodReady\","
      "\"status\":\"True\"}]}}",
      "Ready", "", true, false},
+    {"rayclusters",
+     "{\"metadata\":{\"generation\":2},\"status\":{\"observedGeneration\":1,\"conditions\":[{\"type\":\"HeadPodReady\","
+     "\"status\":\"True\"}]}}",
+     "Ready", "", false, false},
 };
 
 static void states(void **state)
