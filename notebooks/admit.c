@@ -72,39 +72,27 @@ static int complete_image(struct engine *engine, cJSON *container, struct error 
     return 0;
 }
 
-/* Requests and limits name the same amount unless both were given: what is promised is what is enforced. */
+/* What is named stays as it was written, so that whoever applies it again finds it so; what follows from it, the pod is
+ * given (render.c). An amount that is named nowhere is the platform's, and kept. */
 static int default_resource(cJSON *resources, const char *key, const char *fallback, struct error *error)
 {
-    cJSON *limits = json_object_in(resources, "limits");
-    cJSON *requests = json_object_in(resources, "requests");
-    if (!json_member(limits, key)) {
-        if (json_member(requests, key))
-            json_set(limits, key, json_copy(json_member(requests, key)));
-        else
-            json_set_text(limits, key, fallback);
-    }
-    if (!json_member(requests, key))
-        json_set(requests, key, json_copy(json_member(limits, key)));
-    for (int i = 0; i < 2; i++) {
-        cJSON *side = i ? requests : limits;
-        int64_t number = 0;
-        if (json_i64(json_member(side, key), &number) && number >= 0) { /* YAML's "cpu: 2" */
-            char text[24];
-            snprintf(text, sizeof(text), "%lld", (long long)number);
-            json_set_text(side, key, text);
-        }
-    }
     bool memory = strcmp(key, "memory") == 0;
-    int64_t limit = 0;
-    int64_t request = 0;
     bool (*parse)(struct slice, int64_t *) = memory ? quantity_parse_bytes : quantity_parse_milli;
+    const cJSON *limit = json_at(resources, "limits", key, NULL);
+    const cJSON *request = json_at(resources, "requests", key, NULL);
+    int64_t most = 0, asked = 0;
+    if (!limit && !request) {
+        json_set_text(json_object_in(resources, "limits"), key, fallback);
+        json_set_text(json_object_in(resources, "requests"), key, fallback);
+        return 0;
+    }
     const char *field = memory ? CONTAINER ".resources.limits.memory" : CONTAINER ".resources.limits.cpu";
-    if (!parse(slice_of(json_text_or("", limits, key, NULL)), &limit) || limit <= 0)
+    if (limit && (!json_quantity(limit, parse, &most) || most <= 0))
         return error_set(error, ERROR_INVALID, field, "%s must be a quantity such as %s", field, fallback);
     field = memory ? CONTAINER ".resources.requests.memory" : CONTAINER ".resources.requests.cpu";
-    if (!parse(slice_of(json_text_or("", requests, key, NULL)), &request) || request <= 0)
+    if (request && (!json_quantity(request, parse, &asked) || asked <= 0))
         return error_set(error, ERROR_INVALID, field, "%s must be a quantity such as %s", field, fallback);
-    if (request > limit)
+    if (limit && asked > most)
         return error_set(error, ERROR_INVALID, field, "%s must not be more than the limit", field);
     return 0;
 }

@@ -30,7 +30,8 @@ void notebooks_free(struct notebooks *notebooks);
 struct idle_watch *notebooks_idle_new(struct engine *engine, const struct idle_options *options);
 
 /* Checks and completes a Notebook before it is stored: name (DNS-1035 label <= 40, no "--"), spec.template.spec with
- * one container; missing parts get defaults (image: the newest installed; resources 500m/1Gi requests = limits). */
+ * one container; missing parts get defaults (image: the newest installed; 500m and 1Gi where neither a request nor a
+ * limit names an amount; which of the two is left out, the pod has as the other). */
 int notebook_admit(struct engine *engine, const cJSON *old, cJSON *notebook, struct error *error);
 
 #endif

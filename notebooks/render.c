@@ -189,6 +189,32 @@ static void render_command(const char *base, int64_t port, cJSON *container)
     json_push_text(args, port_flag);
 }
 
+/* YAML's "cpu: 2", as API servers keep it. */
+static void write_out(cJSON *amounts, const char *key)
+{
+    const cJSON *amount = json_member(amounts, key);
+    AUTO_FREE char *text = cJSON_IsNumber(amount) ? json_print(amount) : NULL;
+    if (text)
+        json_set_text(amounts, key, text);
+}
+
+/* Requests and limits are the same amount unless both are named: what is promised is what is enforced. */
+static void render_resources(cJSON *container)
+{
+    static const char *const keys[] = {"cpu", "memory"};
+    cJSON *resources = json_object_in(container, "resources");
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const cJSON *limit = json_at(resources, "limits", keys[i], NULL);
+        const cJSON *request = json_at(resources, "requests", keys[i], NULL);
+        if (limit && !request)
+            json_set(json_object_in(resources, "requests"), keys[i], json_copy(limit));
+        if (request && !limit)
+            json_set(json_object_in(resources, "limits"), keys[i], json_copy(request));
+        write_out(json_member(resources, "limits"), keys[i]);
+        write_out(json_member(resources, "requests"), keys[i]);
+    }
+}
+
 static void render_ports(int64_t port, cJSON *container)
 {
     const cJSON *ports = json_member(container, "ports");
@@ -319,6 +345,7 @@ static cJSON *render_pod_spec(const cJSON *notebook, const struct notebook_groun
     bool ours = !json_member(container, "command") && !json_member(container, "args");
     if (!json_member(container, "workingDir"))
         json_set_text(container, "workingDir", NOTEBOOK_HOME);
+    render_resources(container);
     render_env(notebook, base, container);
     render_command(base, port, container);
     render_ports(port, container);

@@ -69,6 +69,13 @@ static void last_line(const char *message, char *ret, size_t size)
 
 /* --- the server has ended, perhaps again and again ---------------------------------------------------------------- */
 
+/* What a container without one asks for is its limit. */
+static const char *memory_limit(const cJSON *container)
+{
+    const char *asked = json_text_or("its container", container, "resources", "requests", "memory", NULL);
+    return json_text_or(asked, container, "resources", "limits", "memory", NULL);
+}
+
 static void state_ended(const struct notebook_view *view, const cJSON *status, struct state *state)
 {
     const cJSON *end = last_end(status);
@@ -82,8 +89,7 @@ static void state_ended(const struct notebook_view *view, const cJSON *status, s
         state_is(state, phase, PROGRESS_SCHEDULED, "OOMKilled",
                  "the server used more memory than its limit of %s and was ended (%lld restarts so far); give it more "
                  "memory",
-                 json_text_or("its container", server_container(view->notebook), "resources", "limits", "memory", NULL),
-                 (long long)restarts);
+                 memory_limit(server_container(view->notebook)), (long long)restarts);
         return;
     }
     char line[200] = "";

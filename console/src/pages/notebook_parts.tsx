@@ -68,8 +68,9 @@ export function NewNotebook({ profile, taken, close }: { profile: string; taken:
 export function Resize({ notebook, close }: { notebook: KubeObject; close: () => void }) {
   const old = notebook.spec?.template?.spec?.containers?.[0] ?? {};
   const limits = old.resources?.limits ?? {};
-  const [cpu, setCpu] = useState<string>(limits.cpu ?? "0.5");
-  const [memory, setMemory] = useState<string>(limits.memory ?? "1Gi");
+  const held = { ...old.resources?.requests, ...limits }; // a limit that is left out is what is asked for
+  const [cpu, setCpu] = useState(String(held.cpu ?? "0.5"));
+  const [memory, setMemory] = useState(String(held.memory ?? "1Gi"));
   const path = `${paths.notebooks(notebook.metadata.namespace ?? "")}/${notebook.metadata.name}`;
   const fields = fieldsOf(container);
   const form = useForm(async () => {

@@ -128,6 +128,22 @@ static void respects_an_own_home_command_and_port(void **state)
     assert_string_equal(json_text(port, "name", NULL), "http-nb1");
 }
 
+/* What is promised is what is enforced, and amounts are texts, as an API server keeps them. */
+static void the_one_amount_is_the_other(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *notebook =
+        notebook_of("{\"containers\":[{\"name\":\"nb1\",\"image\":\"ray-2.60\",\"resources\":{\"limits\":{\"cpu\":2,"
+                    "\"nvidia.com/gpu\":1},\"requests\":{\"memory\":\"3Gi\"}}}]}",
+                    "");
+    AUTO_JSON cJSON *set = set_of(notebook, "s-1"), *expected = NULL;
+    assert_int_equal(json_parse(slice_of("{\"limits\":{\"cpu\":\"2\",\"nvidia.com/gpu\":1,\"memory\":\"3Gi\"},"
+                                         "\"requests\":{\"memory\":\"3Gi\",\"cpu\":\"2\"}}"),
+                                &json_limits_default, &expected, NULL),
+                     0);
+    assert_true(json_equal(json_member(container_of(set), "resources"), expected));
+}
+
 static void the_hash_follows_what_processes_see(void **state)
 {
     (void)state;
@@ -279,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(renders_a_server),
                                        cmocka_unit_test(a_template_cannot_take_over),
                                        cmocka_unit_test(respects_an_own_home_command_and_port),
+                                       cmocka_unit_test(the_one_amount_is_the_other),
                                        cmocka_unit_test(the_hash_follows_what_processes_see),
                                        cmocka_unit_test(tokens_are_fresh),
                                        cmocka_unit_test(a_mesh_leads_here),
