@@ -46,13 +46,25 @@ static int64_t claim_end(struct local *local, const struct object *claim, struct
     return objects_finish(local->objects, claim, error);
 }
 
-static int annotate(void *context, const cJSON *current, cJSON **ret, struct error *error)
+/* As a provisioner and the binder leave it: without a volume's name, kubectl describe shows neither it nor the
+ * capacity. A manifest of another cluster's may have named one, and is applied again: what it says stays. */
+static void name_volume(cJSON *claim)
+{
+    cJSON *spec = json_object_in(claim, "spec");
+    if (json_text_or("", spec, "volumeName", NULL)[0])
+        return;
+    AUTO_FREE char *name = memory_format("pvc-%s", json_text_or("", claim, "metadata", "uid", NULL));
+    json_set_text(spec, "volumeName", name);
+}
+
+static int bind(void *context, const cJSON *current, cJSON **ret, struct error *error)
 {
     const bool *enforced = context;
     (void)error;
     cJSON *wanted = json_copy(current);
     cJSON *annotations = json_object_in(json_object_in(wanted, "metadata"), "annotations");
     json_set_text(annotations, ANNOTATION_ENFORCED, *enforced ? "true" : "false");
+    name_volume(wanted);
     *ret = wanted;
     return 0;
 }
@@ -105,7 +117,7 @@ int64_t claim_reconcile(struct local *local, const char *namespace, const char *
         return claim_pending(local, claim, r, error);
     bool enforced = json_true(answer, "enforced", NULL);
     (void)json_i64(json_member(answer, "bytes"), &bytes);
-    r = objects_change(local->objects, KIND_CLAIM, namespace, name, ENGINE_SPEC, annotate, &enforced, NULL, error);
+    r = objects_change(local->objects, KIND_CLAIM, namespace, name, ENGINE_SPEC, bind, &enforced, NULL, error);
     if (r == 0)
         r = objects_set_status(local->objects, claim, bound_status(claim, bytes), error);
     return r;

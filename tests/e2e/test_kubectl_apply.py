@@ -54,14 +54,45 @@ def test_apply_makes_changes_and_leaves(alice, manifest):
 
 
 def test_apply_of_a_notebook(alice, manifest):
-    assert alice.out("apply", "-f", manifest(NOTEBOOK % ("500m", ""))) == "notebook.kubeflow.org/kept created\n"
+    named = NOTEBOOK.replace("resources:", "image: ray-2.60\n        resources:")
+    for said in ("created", "unchanged", "unchanged"):
+        assert alice.out("apply", "-f", manifest(named % ("1", ""))) == f"notebook.kubeflow.org/kept {said}\n"
+    (container,) = alice.json("get", "nb", "kept")["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {"limits": {"cpu": 1, "memory": "1Gi"}}
+    alice("apply", "-f", manifest(NOTEBOOK % ("500m", "")))
     before = alice.json("get", "nb", "kept")["metadata"]["generation"]
-    alice("apply", "-f", manifest(NOTEBOOK % ("500m", "")))  # a list is patched whole, and gets its defaults again
+    alice("apply", "-f", manifest(NOTEBOOK % ("500m", "")))  # a list is patched whole, and gets its image again
     assert alice.json("get", "nb", "kept")["metadata"]["generation"] == before
     assert alice.out("apply", "-f", manifest(NOTEBOOK % ("750m", ""))) == "notebook.kubeflow.org/kept configured\n"
     (container,) = alice.json("get", "nb", "kept")["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"]["cpu"] == "750m"
     alice("delete", "nb", "kept", "--wait")
+
+
+CLAIM = """apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: bound}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: %s}}}
+"""
+
+
+def test_a_claim_has_a_volume_and_can_be_applied_again(alice, manifest):
+    alice("apply", "-f", manifest(CLAIM % "1Gi"))
+    alice("wait", "pvc/bound", "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
+    claim = alice.json("get", "pvc", "bound")
+    assert claim["spec"]["volumeName"] == "pvc-" + claim["metadata"]["uid"]
+    told = dict(line.split(":", 1) for line in alice.out("describe", "pvc", "bound").splitlines() if ":" in line)
+    assert told["Volume"].strip() == claim["spec"]["volumeName"]
+    assert (told["Capacity"].strip(), told["Access Modes"].strip()) == ("1Gi", "RWO")
+    assert alice.out("apply", "-f", manifest(CLAIM % "1Gi")) == "persistentvolumeclaim/bound unchanged\n"
+    assert alice.out("apply", "-f", manifest(CLAIM % "2Gi")) == "persistentvolumeclaim/bound configured\n"
+    alice("wait", "pvc/bound", "--for=jsonpath={.status.capacity.storage}=2Gi", "--timeout=30s")
+    bare = json.loads(json.dumps(claim))
+    del bare["spec"]["volumeName"], bare["metadata"]["resourceVersion"]
+    bare["spec"]["resources"]["requests"]["storage"] = "2Gi"
+    alice("replace", "-f", "-", input=json.dumps(bare))
+    alice("wait", "pvc/bound", f"--for=jsonpath={{.spec.volumeName}}={claim['spec']['volumeName']}", "--timeout=30s")
+    alice("delete", "pvc", "bound", "--wait")
 
 
 WITH_VOLUME = """apiVersion: v1
