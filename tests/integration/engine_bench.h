@@ -15,6 +15,7 @@
 #include "engine/local/local.h"
 #include "store/store.h"
 #include "tests/integration/fake_sandbox.h"
+#include "tests/unit/documents.h"
 
 enum { PATIENCE_MS = 20000 };
 
@@ -24,15 +25,6 @@ struct bench {
     char images[64];
     char *url;
 };
-
-static inline cJSON *parse(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (yaml_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s in %s", error.message, text);
-    return value;
-}
 
 static inline void start_engine(struct bench *bench)
 {
@@ -94,7 +86,7 @@ static inline int teardown(void **state)
 static inline int create(struct bench *bench, enum engine_kind kind, const char *namespace, const char *yaml,
                          cJSON **ret, struct error *error)
 {
-    AUTO_JSON cJSON *body = parse(yaml);
+    AUTO_JSON cJSON *body = from_yaml(yaml);
     return engine_create(bench->engine, kind, namespace, body, ret, error);
 }
 

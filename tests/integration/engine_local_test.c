@@ -36,7 +36,7 @@ static void test_object_life(void **state)
     assert_true(json_equal(made, same));
 
     /* A change moves the version; the old version then conflicts. */
-    AUTO_JSON cJSON *patch = parse("{data: {b: '2'}}");
+    AUTO_JSON cJSON *patch = from_yaml("{data: {b: '2'}}");
     AUTO_JSON cJSON *patched = NULL;
     assert_int_equal(engine_patch(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch,
                                   &patched, &error),
@@ -47,7 +47,7 @@ static void test_object_life(void **state)
     assert_int_equal(engine_update(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, made, NULL, &error),
                      -ERROR_CONFLICT);
 
-    AUTO_JSON cJSON *operations = parse("[{op: test, path: /data/b, value: '2'}, {op: remove, path: /data/b}]");
+    AUTO_JSON cJSON *operations = from_yaml("[{op: test, path: /data/b, value: '2'}, {op: remove, path: /data/b}]");
     cJSON_Delete(TAKE_POINTER(patched));
     assert_int_equal(engine_patch(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, ENGINE_PATCH_JSON,
                                   operations, &patched, &error),
@@ -68,7 +68,7 @@ static void test_status_is_apart(void **state)
     must_create(bench, KIND_NOTEBOOK, "alice", "{metadata: {name: n}, spec: {a: 1}, status: {forged: true}}");
     AUTO_JSON cJSON *first = get(bench, KIND_NOTEBOOK, "alice", "n");
     assert_null(json_member(first, "status"));
-    AUTO_JSON cJSON *wanted = parse("{spec: {a: 2}, status: {phase: Running}}");
+    AUTO_JSON cJSON *wanted = from_yaml("{spec: {a: 2}, status: {phase: Running}}");
     AUTO_JSON cJSON *now = NULL;
     assert_int_equal(
         engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "n", ENGINE_STATUS, ENGINE_PATCH_MERGE, wanted, &now, NULL),
@@ -78,7 +78,7 @@ static void test_status_is_apart(void **state)
     assert_true(json_i64(json_at(now, "spec", "a", NULL), &number) && number == 1);
     assert_true(json_i64(json_at(now, "metadata", "generation", NULL), &number) && number == 1);
     cJSON_Delete(TAKE_POINTER(now));
-    AUTO_JSON cJSON *forged = parse("{spec: {a: 2}, status: {phase: Failed}, metadata: {uid: null}}");
+    AUTO_JSON cJSON *forged = from_yaml("{spec: {a: 2}, status: {phase: Failed}, metadata: {uid: null}}");
     assert_int_equal(
         engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "n", ENGINE_SPEC, ENGINE_PATCH_MERGE, forged, &now, NULL),
         0);
@@ -103,11 +103,11 @@ static void test_finalizers_and_owners(void **state)
     AUTO_JSON cJSON *marked = get(bench, KIND_NOTEBOOK, "alice", "owner");
     assert_non_null(json_text(marked, "metadata", "deletionTimestamp", NULL));
     assert_int_equal(count(bench, KIND_SECRET, "alice"), 1);
-    AUTO_JSON cJSON *add = parse("{metadata: {finalizers: [x.example/y, x.example/z]}}");
+    AUTO_JSON cJSON *add = from_yaml("{metadata: {finalizers: [x.example/y, x.example/z]}}");
     assert_int_equal(
         engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "owner", ENGINE_SPEC, ENGINE_PATCH_MERGE, add, NULL, NULL),
         -ERROR_INVALID);
-    AUTO_JSON cJSON *release = parse("{metadata: {finalizers: null}}");
+    AUTO_JSON cJSON *release = from_yaml("{metadata: {finalizers: null}}");
     assert_int_equal(engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "owner", ENGINE_SPEC, ENGINE_PATCH_MERGE,
                                   release, NULL, NULL),
                      0);
@@ -164,7 +164,7 @@ static void test_view(void **state)
     assert_null(view.object);
     must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: c}, data: {k: one}}");
     assert_int_equal(engine_view(bench->engine, KIND_CONFIGMAP, "alice", "c", &view, NULL), 0);
-    AUTO_JSON cJSON *patch = parse("{data: {k: two}}");
+    AUTO_JSON cJSON *patch = from_yaml("{data: {k: two}}");
     assert_int_equal(
         engine_patch(bench->engine, KIND_CONFIGMAP, "alice", "c", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, NULL),
         0);
@@ -179,7 +179,7 @@ static void test_limits(void **state)
     struct bench *bench = *state;
     struct error error = {0};
     make_alice(bench);
-    AUTO_JSON cJSON *large = parse("{metadata: {name: large}}");
+    AUTO_JSON cJSON *large = from_yaml("{metadata: {name: large}}");
     AUTO_FREE char *text = memory_get((1 << 20) + 1);
     memset(text, 'x', 1 << 20);
     json_set_text(json_object_in(large, "data"), "x", text);
@@ -231,7 +231,7 @@ static bool heard_is(struct heard *heard, const char *text)
 
 static void label(struct bench *bench, const char *name, const char *value)
 {
-    AUTO_JSON cJSON *patch = parse("{metadata: {labels: {}}}");
+    AUTO_JSON cJSON *patch = from_yaml("{metadata: {labels: {}}}");
     json_set_text(json_at(patch, "metadata", "labels", NULL), "team", value);
     assert_int_equal(
         engine_patch(bench->engine, KIND_CONFIGMAP, "alice", name, ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, NULL),
@@ -333,7 +333,7 @@ static void test_unanswered_commit(void **state)
     assert_null(unseen);
     postgres_resume();
     WAIT(count(bench, KIND_SECRET, "alice") == 2);
-    AUTO_JSON cJSON *label = parse("{metadata: {labels: {a: b}}}");
+    AUTO_JSON cJSON *label = from_yaml("{metadata: {labels: {a: b}}}");
     WAIT(engine_patch(bench->engine, KIND_SECRET, "alice", "late", ENGINE_SPEC, ENGINE_PATCH_MERGE, label, NULL,
                       NULL) == 0);
     AUTO_JSON cJSON *seen = get(bench, KIND_SECRET, "alice", "late");
@@ -381,7 +381,7 @@ static void test_statefulset(void **state)
 
     /* Another template is another pod. */
     AUTO_JSON cJSON *resize =
-        parse("[{op: replace, path: /spec/template/spec/containers/0/resources/limits/cpu, value: '1'}]");
+        from_yaml("[{op: replace, path: /spec/template/spec/containers/0/resources/limits/cpu, value: '1'}]");
     assert_int_equal(engine_patch(bench->engine, KIND_STATEFULSET, "alice", "nb", ENGINE_SPEC, ENGINE_PATCH_JSON,
                                   resize, NULL, NULL),
                      0);
@@ -392,12 +392,12 @@ static void test_statefulset(void **state)
     wait_until(bench, nb_ready, "the set is ready again");
 
     /* None is none; and all of it goes with the set. */
-    AUTO_JSON cJSON *stop = parse("{spec: {replicas: 0}}");
+    AUTO_JSON cJSON *stop = from_yaml("{spec: {replicas: 0}}");
     assert_int_equal(
         engine_patch(bench->engine, KIND_STATEFULSET, "alice", "nb", ENGINE_SPEC, ENGINE_PATCH_MERGE, stop, NULL, NULL),
         0);
     WAIT(count(bench, KIND_POD, "alice") == 0 && fake_pod_count() == 0);
-    AUTO_JSON cJSON *start = parse("{spec: {replicas: 1}}");
+    AUTO_JSON cJSON *start = from_yaml("{spec: {replicas: 1}}");
     assert_int_equal(engine_patch(bench->engine, KIND_STATEFULSET, "alice", "nb", ENGINE_SPEC, ENGINE_PATCH_MERGE,
                                   start, NULL, NULL),
                      0);
@@ -426,7 +426,7 @@ static void test_adoption(void **state)
     wait_until(bench, nb_ready, "the set is ready again");
 
     /* What nobody asks for is removed. */
-    AUTO_JSON cJSON *spec = parse("{uid: stranger, containers: [{name: x}]}");
+    AUTO_JSON cJSON *spec = from_yaml("{uid: stranger, containers: [{name: x}]}");
     AUTO_JSON cJSON *record = NULL;
     assert_int_equal(sandbox_pod_start(NULL, "alice", "stranger", spec, &record, NULL), 0);
     restart_engine(bench);
@@ -462,7 +462,7 @@ static void test_pod_ends(void **state)
         engine_list(bench->engine, KIND_EVENT, "alice", &options, &events, NULL);
         cJSON_GetArraySize(json_member(events, "items")) == 1;
     }));
-    AUTO_JSON cJSON *change = parse("{spec: {restartPolicy: Always}}");
+    AUTO_JSON cJSON *change = from_yaml("{spec: {restartPolicy: Always}}");
     assert_int_equal(
         engine_patch(bench->engine, KIND_POD, "alice", "once", ENGINE_SPEC, ENGINE_PATCH_MERGE, change, NULL, NULL),
         -ERROR_INVALID);
@@ -500,8 +500,8 @@ static void test_claim(void **state)
     make_alice(bench);
     must_create(bench, KIND_CLAIM, "alice", "{metadata: {name: home}, spec: {resources: {requests: {storage: 1Gi}}}}");
     WAIT(is(bench, KIND_CLAIM, "alice", "home", "phase", "Bound"));
-    AUTO_JSON cJSON *grow = parse("{spec: {resources: {requests: {storage: 2Gi}}}}");
-    AUTO_JSON cJSON *shrink = parse("{spec: {resources: {requests: {storage: 1Gi}}}}");
+    AUTO_JSON cJSON *grow = from_yaml("{spec: {resources: {requests: {storage: 2Gi}}}}");
+    AUTO_JSON cJSON *shrink = from_yaml("{spec: {resources: {requests: {storage: 1Gi}}}}");
     assert_int_equal(
         engine_patch(bench->engine, KIND_CLAIM, "alice", "home", ENGINE_SPEC, ENGINE_PATCH_MERGE, grow, NULL, NULL), 0);
     WAIT(({
@@ -580,7 +580,7 @@ static bool rc_ready(struct bench *bench)
 static void set_replicas(struct bench *bench, const char *value)
 {
     AUTO_FREE char *yaml = memory_format("[{op: replace, path: /spec/workerGroupSpecs/0/replicas, value: %s}]", value);
-    AUTO_JSON cJSON *patch = parse(yaml);
+    AUTO_JSON cJSON *patch = from_yaml(yaml);
     assert_int_equal(
         engine_patch(bench->engine, KIND_RAYCLUSTER, "alice", "rc", ENGINE_SPEC, ENGINE_PATCH_JSON, patch, NULL, NULL),
         0);
@@ -619,12 +619,12 @@ static void test_raycluster(void **state)
     AUTO_JSON cJSON *still = get(bench, KIND_RAYCLUSTER, "alice", "rc");
     assert_true(json_equal(steady, still));
 
-    AUTO_JSON cJSON *suspend = parse("{spec: {suspend: true}}");
+    AUTO_JSON cJSON *suspend = from_yaml("{spec: {suspend: true}}");
     assert_int_equal(engine_patch(bench->engine, KIND_RAYCLUSTER, "alice", "rc", ENGINE_SPEC, ENGINE_PATCH_MERGE,
                                   suspend, NULL, NULL),
                      0);
     WAIT(count(bench, KIND_POD, "alice") == 0 && is(bench, KIND_RAYCLUSTER, "alice", "rc", "state", "suspended"));
-    AUTO_JSON cJSON *resume = parse("{spec: {suspend: false}}");
+    AUTO_JSON cJSON *resume = from_yaml("{spec: {suspend: false}}");
     assert_int_equal(engine_patch(bench->engine, KIND_RAYCLUSTER, "alice", "rc", ENGINE_SPEC, ENGINE_PATCH_MERGE,
                                   resume, NULL, NULL),
                      0);
@@ -740,7 +740,7 @@ static void test_namespace_removal(void **state)
     WAIT(fake_pod_count() == 0);
     assert_true(is(bench, KIND_NAMESPACE, NULL, "alice", "phase", "Terminating"));
     restart_engine(bench); /* in the middle of it */
-    AUTO_JSON cJSON *release = parse("{metadata: {finalizers: []}}");
+    AUTO_JSON cJSON *release = from_yaml("{metadata: {finalizers: []}}");
     assert_int_equal(engine_patch(bench->engine, KIND_NOTEBOOK, "alice", "held", ENGINE_SPEC, ENGINE_PATCH_MERGE,
                                   release, NULL, NULL),
                      0);

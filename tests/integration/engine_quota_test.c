@@ -74,7 +74,7 @@ static void test_a_full_disk(void **state)
         json_text(cJSON_GetArrayItem(json_at(late, "status", "conditions", NULL), 0), "message", NULL),
         "the machine's disk is almost full: 1536Mi are free, 2Gi are kept free (ATELIER_DISK_RESERVED)");
     pthread_mutex_lock(&fake.lock);
-    fake.disk_bytes = parse("{writer: 1000000000, reader: 5000000}");
+    fake.disk_bytes = from_yaml("{writer: 1000000000, reader: 5000000}");
     fake.disk_free_bytes = INT64_C(1) << 29;
     pthread_mutex_unlock(&fake.lock);
     WAIT(is(bench, KIND_POD, "alice", "writer", "phase", "Failed"));

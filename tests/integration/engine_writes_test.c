@@ -256,7 +256,7 @@ static void *write_many(void *context)
         /* Now and then something that wants to be alone. */
         if (i % 25 == 0 && writer->result == 0) {
             AUTO_FREE char *yaml = memory_format("{metadata: {name: %s-%d}}", writer->name, i);
-            AUTO_JSON cJSON *body = parse(yaml);
+            AUTO_JSON cJSON *body = from_yaml(yaml);
             writer->result = engine_create(writer->bench->engine, KIND_SECRET, "alice", body, NULL, &writer->error);
         }
     }

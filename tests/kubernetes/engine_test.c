@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "engine/kubernetes/internal.h"
+#include "tests/unit/documents.h"
 
 #define PATIENCE_MS 60000
 
@@ -45,15 +46,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static cJSON *object(const char *json)
-{
-    cJSON *parsed = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(json), &json_limits_default, &parsed, &error) < 0)
-        fail_msg("%s", error.message);
-    return parsed;
-}
-
 #define DO(call_)                                                                                                      \
     do {                                                                                                               \
         struct error error = {0};                                                                                      \
@@ -64,7 +56,7 @@ static cJSON *object(const char *json)
 static void make_namespace(const char *name)
 {
     AUTO_FREE char *text = memory_format("{\"metadata\":{\"name\":\"%s\"}}", name);
-    AUTO_JSON cJSON *namespace = object(text);
+    AUTO_JSON cJSON *namespace = from_json(text);
     DO(engine_apply(engine, KIND_NAMESPACE, NULL, namespace, NULL, &error));
 }
 
@@ -82,7 +74,7 @@ static void own_writes_are_seen_at_once(void **state)
 {
     (void)state;
     make_namespace("writes");
-    AUTO_JSON cJSON *service = object("{\"metadata\":{\"name\":\"s1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *service = from_json("{\"metadata\":{\"name\":\"s1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
     AUTO_JSON cJSON *made = NULL;
     AUTO_JSON cJSON *read = NULL;
     AUTO_JSON cJSON *list = NULL;
@@ -91,7 +83,7 @@ static void own_writes_are_seen_at_once(void **state)
     DO(engine_get(engine, KIND_SERVICE, "writes", "s1", &read, &error));
     assert_string_equal(json_text(read, "metadata", "uid", NULL), json_text(made, "metadata", "uid", NULL));
     assert_int_equal(engine_create(engine, KIND_SERVICE, "writes", service, NULL, &none), -ERROR_EXISTS);
-    AUTO_JSON cJSON *patch = object("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
+    AUTO_JSON cJSON *patch = from_json("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
     DO(engine_patch(engine, KIND_SERVICE, "writes", "s1", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, &error));
     DO(engine_list(engine, KIND_SERVICE, "writes", &(struct engine_list_options){.label_selector = "a=b"}, &list,
                    &error));
@@ -109,8 +101,8 @@ static void own_writes_are_seen_at_once(void **state)
 static void errors_name_the_field(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *service = object("{\"metadata\":{\"name\":\"bad\"},\"spec\":{\"ports\":[{\"port\":99999}]}}");
-    AUTO_JSON cJSON *named = object("{\"metadata\":{\"name\":\"x\"}}");
+    AUTO_JSON cJSON *service = from_json("{\"metadata\":{\"name\":\"bad\"},\"spec\":{\"ports\":[{\"port\":99999}]}}");
+    AUTO_JSON cJSON *named = from_json("{\"metadata\":{\"name\":\"x\"}}");
     AUTO_JSON cJSON *got = NULL;
     struct error error = {0};
     assert_int_equal(engine_create(engine, KIND_SERVICE, "default", service, NULL, &error), -ERROR_INVALID);
@@ -129,8 +121,8 @@ static void what_a_definition_has_not_is_refused(void **state)
         const char *patch;
     } cases[] = {{ENGINE_PATCH_MERGE, "{\"spec\":{\"authOptions\":{\"later\":1}}}"},
                  {ENGINE_PATCH_JSON, "[{\"op\":\"add\",\"path\":\"/spec/authOptions\",\"value\":{\"later\":1}}]"}};
-    AUTO_JSON cJSON *cluster = object("{\"metadata\":{\"name\":\"rc\"},\"spec\":{\"authOptions\":{\"later\":1},"
-                                      "\"headGroupSpec\":{\"template\":{}}}}");
+    AUTO_JSON cJSON *cluster = from_json("{\"metadata\":{\"name\":\"rc\"},\"spec\":{\"authOptions\":{\"later\":1},"
+                                         "\"headGroupSpec\":{\"template\":{}}}}");
     AUTO_JSON cJSON *made = NULL;
     struct error said = {0};
     assert_true(engine_create(engine, KIND_RAYCLUSTER, "default", cluster, NULL, &said) < 0);
@@ -138,7 +130,7 @@ static void what_a_definition_has_not_is_refused(void **state)
     json_remove(json_object_in(cluster, "spec"), "authOptions");
     DO(engine_create(engine, KIND_RAYCLUSTER, "default", cluster, &made, &error));
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *patch = object(cases[i].patch);
+        AUTO_JSON cJSON *patch = from_json(cases[i].patch);
         said = (struct error){0};
         assert_true(
             engine_patch(engine, KIND_RAYCLUSTER, "default", "rc", ENGINE_SPEC, cases[i].type, patch, NULL, &said) < 0);
@@ -157,7 +149,7 @@ static const char policy[] =
 
 static bool apply(struct engine *with, enum engine_kind kind, const char *namespace, const char *json)
 {
-    AUTO_JSON cJSON *wanted = object(json);
+    AUTO_JSON cJSON *wanted = from_json(json);
     bool written = false;
     DO(engine_apply(with, kind, namespace, wanted, &written, &error));
     return written;
@@ -232,7 +224,7 @@ static void what_others_made_is_left_alone(void **state)
 {
     (void)state;
     struct kubernetes *kubernetes = kubernetes_of(engine);
-    AUTO_JSON cJSON *wanted = object(policy);
+    AUTO_JSON cJSON *wanted = from_json(policy);
     struct error none = {0};
     DO(kube_call(
         kubernetes->client,
@@ -280,8 +272,8 @@ static void a_watch_tells_what_happens(void **state)
     (void)state;
     struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "w1"};
     struct engine_watch *watch = NULL;
-    AUTO_JSON cJSON *service = object("{\"metadata\":{\"name\":\"w1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
-    AUTO_JSON cJSON *patch = object("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
+    AUTO_JSON cJSON *service = from_json("{\"metadata\":{\"name\":\"w1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *patch = from_json("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
     make_namespace("watched");
     DO(engine_watch(engine, KIND_SERVICE, "watched", NULL, NULL, on_event, &seen, &watch, &error));
     DO(engine_create(engine, KIND_SERVICE, "watched", service, NULL, &error));
@@ -308,7 +300,7 @@ static void one_leads_and_hands_over(void **state)
     assert_true(engine_leads(first));
     assert_false(engine_leads(second));
     /* A reconciler that does not lead writes nothing. */
-    AUTO_JSON cJSON *map = object("{\"metadata\":{\"name\":\"fenced\"}}");
+    AUTO_JSON cJSON *map = from_json("{\"metadata\":{\"name\":\"fenced\"}}");
     struct error error = {0};
     engine_reconciling(true);
     assert_int_equal(engine_create(second, KIND_CONFIGMAP, "default", map, NULL, &error), -ERROR_UNAVAILABLE);
@@ -357,10 +349,10 @@ static void pods_are_measured_where_somebody_does(void **state)
                 "\"singular\":\"pod\",\"kind\":\"PodMetrics\",\"listKind\":\"PodMetricsList\"},\"versions\":[{\"name\":"
                 "\"v1beta1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\","
                 "\"x-kubernetes-preserve-unknown-fields\":true}}}]}}");
-    AUTO_JSON cJSON *pod = object("{\"apiVersion\":\"metrics.k8s.io/v1beta1\",\"kind\":\"PodMetrics\",\"metadata\":"
-                                  "{\"name\":\"rc-head\"},\"window\":\"15s\",\"containers\":["
-                                  "{\"name\":\"ray-head\",\"usage\":{\"cpu\":\"1250000000n\",\"memory\":\"512Mi\"}},"
-                                  "{\"name\":\"autoscaler\",\"usage\":{\"cpu\":\"50m\",\"memory\":\"1024Ki\"}}]}");
+    AUTO_JSON cJSON *pod = from_json("{\"apiVersion\":\"metrics.k8s.io/v1beta1\",\"kind\":\"PodMetrics\",\"metadata\":"
+                                     "{\"name\":\"rc-head\"},\"window\":\"15s\",\"containers\":["
+                                     "{\"name\":\"ray-head\",\"usage\":{\"cpu\":\"1250000000n\",\"memory\":\"512Mi\"}},"
+                                     "{\"name\":\"autoscaler\",\"usage\":{\"cpu\":\"50m\",\"memory\":\"1024Ki\"}}]}");
     AUTO_FREE char *text = json_print(pod);
     bool made = false;
     for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; !made && clock_monotonic_ms() < until; clock_sleep_ms(50))
@@ -404,8 +396,8 @@ static bool creates_late(void *context)
 static void memory_serves_while_the_api_server_is_away(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *service = object("{\"metadata\":{\"name\":\"early\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
-    AUTO_JSON cJSON *late = object("{\"metadata\":{\"name\":\"late\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *service = from_json("{\"metadata\":{\"name\":\"early\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *late = from_json("{\"metadata\":{\"name\":\"late\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
     AUTO_JSON cJSON *got = NULL;
     struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "early"};
     struct engine_watch *watch = NULL;

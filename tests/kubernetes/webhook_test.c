@@ -22,6 +22,7 @@
 #include "engine/kubernetes/paths.h"
 #include "store/store.h"
 #include "webhook/webhook.h"
+#include "tests/unit/documents.h"
 
 #define PATIENCE_MS 60000
 
@@ -119,14 +120,6 @@ static void replica_stop(struct replica *replica)
 }
 
 /* --- the cluster -------------------------------------------------------------------------------------------------- */
-static cJSON *parse(const char *yaml)
-{
-    struct error error = {0};
-    cJSON *value = NULL;
-    if (yaml_parse(slice_of(yaml), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", yaml, error.message);
-    return value;
-}
 
 static int call(const char *method, enum engine_kind kind, const char *namespace, const char *name, const cJSON *body,
                 cJSON **ret, struct error *error)
@@ -156,7 +149,7 @@ static int update(enum engine_kind kind, const char *namespace, const cJSON *obj
 
 static int create(enum engine_kind kind, const char *namespace, const char *yaml, cJSON **ret, struct error *error)
 {
-    AUTO_JSON cJSON *object = parse(yaml);
+    AUTO_JSON cJSON *object = from_yaml(yaml);
     json_set_text(object, "apiVersion", engine_api_version(kind));
     json_set_text(object, "kind", engine_kinds[kind].kind);
     return call("POST", kind, namespace, NULL, object, ret, error);
@@ -184,7 +177,7 @@ static void must_refuse(enum engine_kind kind, const char *yaml, const char *web
 #define ADMISSION "/apis/admissionregistration.k8s.io/v1/"
 static int configurations_call(const char *method, const char *target, const char *yaml, cJSON **ret)
 {
-    AUTO_JSON cJSON *body = yaml ? parse(yaml) : NULL;
+    AUTO_JSON cJSON *body = yaml ? from_yaml(yaml) : NULL;
     AUTO_FREE char *text = body ? json_print(body) : NULL;
     struct error error = {0};
     int status =

@@ -6,19 +6,11 @@
 #include <cmocka.h>
 
 #include "base/fieldset.h"
-
-static cJSON *parsed(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
-}
+#include "tests/unit/documents.h"
 
 static void same(cJSON *is, const char *expected)
 {
-    AUTO_JSON cJSON *wanted = parsed(expected);
+    AUTO_JSON cJSON *wanted = from_json(expected);
     AUTO_FREE char *text = json_print(is);
     if (!json_equal(is, wanted))
         fail_msg("expected %s\nis       %s", expected, text);
@@ -45,7 +37,7 @@ static void names_fields_as_kubernetes_does(void **state)
         {"{\"workerGroupSpecs\":[{\"groupName\":\"a\"}]}", "{\"f:workerGroupSpecs\":{}}"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *object = parsed(cases[i].object);
+        AUTO_JSON cJSON *object = from_json(cases[i].object);
         same(fieldset_of(object), cases[i].set);
     }
 }
@@ -56,8 +48,8 @@ static void names_fields_as_kubernetes_does(void **state)
 static void calculates(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *a = parsed(A);
-    AUTO_JSON cJSON *b = parsed(B);
+    AUTO_JSON cJSON *a = from_json(A);
+    AUTO_JSON cJSON *b = from_json(B);
     AUTO_JSON cJSON *none = json_object();
     same(fieldset_union(a, b), "{\"f:a\":{},\"f:b\":{\".\":{},\"f:x\":{}},\"f:c\":{\".\":{},\"f:y\":{},\"f:z\":{}}}");
     same(fieldset_minus(a, b), "{\"f:a\":{},\"f:b\":{\"f:x\":{}},\"f:c\":{}}");
@@ -88,8 +80,8 @@ static void finds_what_changed(void **state)
         {"{\"x\":{\"y\":1}}", "{\"x\":3}", "{\"f:x\":{}}", "{}"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *before = parsed(cases[i].before);
-        AUTO_JSON cJSON *after = parsed(cases[i].after);
+        AUTO_JSON cJSON *before = from_json(cases[i].before);
+        AUTO_JSON cJSON *after = from_json(cases[i].after);
         cJSON *changed = NULL;
         cJSON *removed = NULL;
         fieldset_changes(before, after, &changed, &removed);
@@ -101,9 +93,10 @@ static void finds_what_changed(void **state)
 static void merges_by_keys(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *live = parsed("{\"a\":1,\"m\":{\"x\":1},\"l\":[1,2],\"env\":[{\"name\":\"A\",\"value\":\"1\"}]}");
+    AUTO_JSON cJSON *live =
+        from_json("{\"a\":1,\"m\":{\"x\":1},\"l\":[1,2],\"env\":[{\"name\":\"A\",\"value\":\"1\"}]}");
     AUTO_JSON cJSON *applied =
-        parsed("{\"m\":{\"y\":2},\"l\":[3],\"env\":[{\"name\":\"B\"},{\"name\":\"A\",\"value\":\"2\"}]}");
+        from_json("{\"m\":{\"y\":2},\"l\":[3],\"env\":[{\"name\":\"B\"},{\"name\":\"A\",\"value\":\"2\"}]}");
     same(fieldset_merge(live, applied),
          "{\"a\":1,\"m\":{\"x\":1,\"y\":2},\"l\":[3],\"env\":[{\"name\":\"A\",\"value\":\"2\"},{\"name\":\"B\"}]}");
     same(fieldset_merge(NULL, applied),
@@ -113,12 +106,14 @@ static void merges_by_keys(void **state)
 static void prunes_what_nobody_keeps(void **state)
 {
     (void)state;
-    cJSON *object =
-        parsed("{\"a\":1,\"b\":2,\"m\":{\"x\":1,\"y\":2},\"env\":[{\"name\":\"A\",\"value\":\"1\"},{\"name\":\"B\"}]}");
-    AUTO_JSON cJSON *lost = parsed("{\"f:a\":{},\"f:b\":{},\"f:m\":{\"f:x\":{}},\"f:absent\":{\"f:z\":{}},"
-                                   "\"f:env\":{\"k:{\\\"name\\\":\\\"A\\\"}\":{\".\":{},\"f:name\":{},\"f:value\":{}},"
-                                   "\"k:{\\\"name\\\":\\\"B\\\"}\":{\".\":{},\"f:name\":{}}}}");
-    AUTO_JSON cJSON *kept = parsed("{\"f:b\":{},\"f:env\":{\"k:{\\\"name\\\":\\\"A\\\"}\":{\".\":{},\"f:name\":{}}}}");
+    cJSON *object = from_json(
+        "{\"a\":1,\"b\":2,\"m\":{\"x\":1,\"y\":2},\"env\":[{\"name\":\"A\",\"value\":\"1\"},{\"name\":\"B\"}]}");
+    AUTO_JSON cJSON *lost =
+        from_json("{\"f:a\":{},\"f:b\":{},\"f:m\":{\"f:x\":{}},\"f:absent\":{\"f:z\":{}},"
+                  "\"f:env\":{\"k:{\\\"name\\\":\\\"A\\\"}\":{\".\":{},\"f:name\":{},\"f:value\":{}},"
+                  "\"k:{\\\"name\\\":\\\"B\\\"}\":{\".\":{},\"f:name\":{}}}}");
+    AUTO_JSON cJSON *kept =
+        from_json("{\"f:b\":{},\"f:env\":{\"k:{\\\"name\\\":\\\"A\\\"}\":{\".\":{},\"f:name\":{}}}}");
     fieldset_prune(object, lost, kept);
     same(object, "{\"b\":2,\"m\":{\"y\":2},\"env\":[{\"name\":\"A\"}]}");
 }
@@ -133,9 +128,9 @@ static void writes_paths(void **state)
     (void)state;
     AUTO_BUFFER struct buffer paths = {0};
     AUTO_JSON cJSON *set =
-        parsed("{\"f:spec\":{\"f:containers\":{\"k:{\\\"name\\\":\\\"a\\\"}\":{\".\":{},\"f:image\":{}}},"
-               "\"f:ports\":{\"k:{\\\"containerPort\\\":80,\\\"protocol\\\":\\\"TCP\\\"}\":{}}},\"f:x\":{},"
-               "\"k:broken\":{}}");
+        from_json("{\"f:spec\":{\"f:containers\":{\"k:{\\\"name\\\":\\\"a\\\"}\":{\".\":{},\"f:image\":{}}},"
+                  "\"f:ports\":{\"k:{\\\"containerPort\\\":80,\\\"protocol\\\":\\\"TCP\\\"}\":{}}},\"f:x\":{},"
+                  "\"k:broken\":{}}");
     fieldset_paths(set, note, &paths);
     assert_string_equal(paths.p, ".spec.containers[name=\"a\"]\n.spec.containers[name=\"a\"].image\n"
                                  ".spec.ports[containerPort=80,protocol=\"TCP\"]\n.x\n[k:broken]\n");

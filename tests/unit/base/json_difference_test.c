@@ -5,13 +5,7 @@
 #include <cmocka.h>
 
 #include "base/json_patch.h"
-
-static cJSON *parse(const char *text)
-{
-    cJSON *value;
-    assert_int_equal(json_parse(slice_of(text), &json_limits_default, &value, NULL), 0);
-    return value;
-}
+#include "tests/unit/documents.h"
 
 static void check(const cJSON *before, const cJSON *after)
 {
@@ -45,8 +39,8 @@ static void each_becomes_each_other(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         for (size_t j = 0; j < COUNT_OF(texts); j++) {
-            AUTO_JSON cJSON *before = parse(texts[i]);
-            AUTO_JSON cJSON *after = parse(texts[j]);
+            AUTO_JSON cJSON *before = from_json(texts[i]);
+            AUTO_JSON cJSON *after = from_json(texts[j]);
             check(before, after);
         }
     }
@@ -56,9 +50,9 @@ static void what_is_the_same_is_not_mentioned(void **state)
 {
     (void)state;
     AUTO_JSON cJSON *before =
-        parse("{\"spec\":{\"containers\":[{\"name\":\"a\"}],\"x\":1},\"metadata\":{\"name\":\"p\"}}");
+        from_json("{\"spec\":{\"containers\":[{\"name\":\"a\"}],\"x\":1},\"metadata\":{\"name\":\"p\"}}");
     AUTO_JSON cJSON *after =
-        parse("{\"spec\":{\"containers\":[{\"name\":\"b\"}],\"x\":1},\"metadata\":{\"name\":\"p\",\"labels\":{}}}");
+        from_json("{\"spec\":{\"containers\":[{\"name\":\"b\"}],\"x\":1},\"metadata\":{\"name\":\"p\",\"labels\":{}}}");
     AUTO_JSON cJSON *patch = json_difference(before, after);
     AUTO_FREE char *text = json_print(patch);
     assert_string_equal(text, "[{\"op\":\"replace\",\"path\":\"/spec/containers\",\"value\":[{\"name\":\"b\"}]},"

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "base/json_patch.h"
+#include "tests/unit/documents.h"
 
 /* document, patch, result (NULL: the error code) */
 static const struct {
@@ -57,21 +58,13 @@ static const struct {
     {"{\"a\":{}}", "[{\"op\":\"move\",\"path\":\"/a\"}]", NULL, -ERROR_BAD_REQUEST},
 };
 
-static cJSON *parse(const char *text)
-{
-    cJSON *value = NULL;
-    if (json_parse(slice_of(text), &json_limits_default, &value, NULL) < 0)
-        fail_msg("the test's own JSON: %s", text);
-    return value;
-}
-
 static void test_cases(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *document = parse(cases[i].document);
+        AUTO_JSON cJSON *document = from_json(cases[i].document);
         AUTO_JSON cJSON *untouched = json_copy(document);
-        AUTO_JSON cJSON *patch = parse(cases[i].patch);
+        AUTO_JSON cJSON *patch = from_json(cases[i].patch);
         AUTO_JSON cJSON *result = NULL;
         struct error error = {0};
         int r = json_patch(document, patch, &result, &error);
@@ -80,7 +73,7 @@ static void test_cases(void **state)
         assert_true(json_equal(document, untouched));
         if (r < 0)
             continue;
-        AUTO_JSON cJSON *expected = parse(cases[i].result);
+        AUTO_JSON cJSON *expected = from_json(cases[i].result);
         if (!json_equal(result, expected))
             fail_msg("%s: another result", cases[i].patch);
     }
@@ -90,8 +83,8 @@ static void test_cases(void **state)
 static void test_growth_is_bounded(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *wide = parse("{\"a\":[1,2,3,4,5,6,7,8]}");
-    AUTO_JSON cJSON *deep = parse("{\"a\":{}}");
+    AUTO_JSON cJSON *wide = from_json("{\"a\":[1,2,3,4,5,6,7,8]}");
+    AUTO_JSON cJSON *deep = from_json("{\"a\":{}}");
     AUTO_JSON cJSON *doubling = json_array();
     AUTO_JSON cJSON *nesting = json_array();
     for (int i = 0; i < 80; i++) {

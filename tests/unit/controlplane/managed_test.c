@@ -6,20 +6,14 @@
 #include <cmocka.h>
 
 #include "controlplane/managed.h"
+#include "tests/unit/documents.h"
 
 #define NOW "2026-01-01T00:00:00Z"
-
-static cJSON *parsed(const char *text)
-{
-    cJSON *value = NULL;
-    assert_int_equal(json_parse(slice_of(text), &json_limits_default, &value, NULL), 0);
-    return value;
-}
 
 /* What is there once <text> was applied to <live>, which is consumed. */
 static cJSON *applied(cJSON *live, const char *text, const char *manager)
 {
-    AUTO_JSON cJSON *wanted = parsed(text);
+    AUTO_JSON cJSON *wanted = from_json(text);
     AUTO_JSON cJSON *causes = NULL;
     cJSON *object = NULL;
     cJSON *managed = NULL;
@@ -41,12 +35,12 @@ static const cJSON *entries(const cJSON *object)
 static void what_was_there_belongs_to_nobody_in_particular(void **state)
 {
     (void)state;
-    cJSON *live =
-        parsed("{\"metadata\":{\"name\":\"x\",\"labels\":{\"l\":\"1\"}},\"data\":{\"a\":\"1\"},\"status\":{\"s\":1}}");
+    cJSON *live = from_json(
+        "{\"metadata\":{\"name\":\"x\",\"labels\":{\"l\":\"1\"}},\"data\":{\"a\":\"1\"},\"status\":{\"s\":1}}");
     AUTO_JSON cJSON *object = applied(live, "{\"data\":{\"b\":\"2\"}}", "m");
     const cJSON *before = cJSON_GetArrayItem(entries(object), 0);
     assert_string_equal(json_text(before, "manager", NULL), "before-first-apply");
-    AUTO_JSON cJSON *fields = parsed("{\"f:metadata\":{\"f:labels\":{\"f:l\":{}}},\"f:data\":{\"f:a\":{}}}");
+    AUTO_JSON cJSON *fields = from_json("{\"f:metadata\":{\"f:labels\":{\"f:l\":{}}},\"f:data\":{\"f:a\":{}}}");
     assert_true(json_equal(json_member(before, "fieldsV1"), fields));
     assert_string_equal(json_text(object, "data", "a", NULL), "1");
     assert_null(json_member(object, "status")); /* the server's to put back */
@@ -55,8 +49,8 @@ static void what_was_there_belongs_to_nobody_in_particular(void **state)
 static void untracked_objects_stay_so(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *old = parsed("{\"data\":{\"a\":\"1\"}}");
-    AUTO_JSON cJSON *object = parsed("{\"data\":{\"a\":\"2\"}}");
+    AUTO_JSON cJSON *old = from_json("{\"data\":{\"a\":\"1\"}}");
+    AUTO_JSON cJSON *object = from_json("{\"data\":{\"a\":\"2\"}}");
     assert_null(managed_update(old, object, "m", NOW));
 }
 
@@ -97,7 +91,7 @@ static void checks_what_a_client_sends(void **state)
                  {"[{\"manager\":\"m\",\"operation\":\"Delete\",\"fieldsV1\":{}}]", false}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct error error = {0};
-        AUTO_JSON cJSON *given = parsed(cases[i].given);
+        AUTO_JSON cJSON *given = from_json(cases[i].given);
         assert_int_equal(managed_check(given, &error), cases[i].fine ? 0 : -ERROR_INVALID);
         assert_true(cases[i].fine || strstr(error.field, "metadata.managedFields"));
     }
@@ -118,7 +112,7 @@ static void managers_are_bounded(void **state)
     }
     AUTO_JSON cJSON *live = object;
     AUTO_JSON cJSON *causes = NULL;
-    AUTO_JSON cJSON *wanted = parsed("{\"data\":{\"a\":\"1\"}}");
+    AUTO_JSON cJSON *wanted = from_json("{\"data\":{\"a\":\"1\"}}");
     cJSON *more = NULL;
     cJSON *managed = NULL;
     struct error error = {0};

@@ -6,20 +6,12 @@
 #include <cmocka.h>
 
 #include "controlplane/metadata.h"
-
-static cJSON *parse(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
-}
+#include "tests/unit/documents.h"
 
 static void creation_is_completed(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *object = parse(
+    AUTO_JSON cJSON *object = from_json(
         "{\"metadata\":{\"name\":\"cm1\",\"uid\":\"u\",\"resourceVersion\":\"7\",\"creationTimestamp\":null,"
         "\"generation\":3,\"managedFields\":[],\"finalizers\":[],\"ownerReferences\":null,\"labels\":{\"a\":\"b\","
         "\"example.com/x\":\"\"}},\"data\":{}}");
@@ -37,7 +29,7 @@ static void creation_is_completed(void **state)
 static void names_are_generated(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *object = parse("{\"metadata\":{\"generateName\":\"run-\"}}");
+    AUTO_JSON cJSON *object = from_json("{\"metadata\":{\"generateName\":\"run-\"}}");
     assert_int_equal(metadata_admit(KIND_CONFIGMAP, "alice", NULL, NULL, object, NULL), 0);
     assert_int_equal(strncmp(json_text(object, "metadata", "name", NULL), "run-", 4), 0);
     assert_int_equal(strlen(json_text(object, "metadata", "name", NULL)), 9);
@@ -82,7 +74,7 @@ static void wrong_metadata_is_named(void **state)
         {"{\"metadata\":{\"name\":\"x\",\"finalizers\":\"a\"}}", ERROR_INVALID, "metadata.finalizers"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *object = parse(cases[i].object);
+        AUTO_JSON cJSON *object = from_json(cases[i].object);
         struct error error = {0};
         int status = metadata_admit(KIND_CONFIGMAP, "alice", NULL, NULL, object, &error);
         if (status != -(int)cases[i].code || strcmp(error.field, cases[i].field) != 0)
@@ -99,10 +91,10 @@ static void wrong_metadata_is_named(void **state)
 static void changes_keep_what_the_server_set(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *old = parse(OLD);
-    AUTO_JSON cJSON *object = parse("{\"metadata\":{\"name\":\"nb1\",\"uid\":\"u1\",\"generation\":99,"
-                                    "\"creationTimestamp\":\"1999-01-01T00:00:00Z\",\"deletionTimestamp\":\"now\"},"
-                                    "\"spec\":{},\"status\":{\"phase\":\"Failed\"}}");
+    AUTO_JSON cJSON *old = from_json(OLD);
+    AUTO_JSON cJSON *object = from_json("{\"metadata\":{\"name\":\"nb1\",\"uid\":\"u1\",\"generation\":99,"
+                                        "\"creationTimestamp\":\"1999-01-01T00:00:00Z\",\"deletionTimestamp\":\"now\"},"
+                                        "\"spec\":{},\"status\":{\"phase\":\"Failed\"}}");
     assert_int_equal(metadata_admit(KIND_NOTEBOOK, "alice", "nb1", old, object, NULL), 0);
     assert_string_equal(json_text(object, "status", "phase", NULL), "Running");
     assert_string_equal(json_text(object, "metadata", "creationTimestamp", NULL), "2026-11-23T03:00:00Z");
@@ -129,8 +121,8 @@ static void changes_are_guarded(void **state)
         {"{\"metadata\":{\"resourceVersion\":null}}", ERROR_NONE},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *old = parse(OLD);
-        AUTO_JSON cJSON *object = parse(cases[i].metadata);
+        AUTO_JSON cJSON *old = from_json(OLD);
+        AUTO_JSON cJSON *object = from_json(cases[i].metadata);
         struct error error = {0};
         int status = metadata_admit(KIND_NOTEBOOK, "alice", "nb1", old, object, &error);
         if (status != -(int)cases[i].code)
@@ -141,8 +133,8 @@ static void changes_are_guarded(void **state)
 static void cluster_kinds_have_no_namespace(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *good = parse("{\"metadata\":{\"name\":\"alice\",\"namespace\":\"\"},\"spec\":{}}");
-    AUTO_JSON cJSON *bad = parse("{\"metadata\":{\"name\":\"alice\",\"namespace\":\"bob\"},\"spec\":{}}");
+    AUTO_JSON cJSON *good = from_json("{\"metadata\":{\"name\":\"alice\",\"namespace\":\"\"},\"spec\":{}}");
+    AUTO_JSON cJSON *bad = from_json("{\"metadata\":{\"name\":\"alice\",\"namespace\":\"bob\"},\"spec\":{}}");
     assert_int_equal(metadata_admit(KIND_PROFILE, NULL, NULL, NULL, good, NULL), 0);
     assert_null(json_at(good, "metadata", "namespace", NULL));
     assert_int_equal(metadata_admit(KIND_PROFILE, NULL, NULL, NULL, bad, NULL), -ERROR_BAD_REQUEST);
@@ -151,13 +143,13 @@ static void cluster_kinds_have_no_namespace(void **state)
 static void sizes_are_bounded(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *labels = parse("{\"metadata\":{\"name\":\"x\",\"labels\":{}}}");
+    AUTO_JSON cJSON *labels = from_json("{\"metadata\":{\"name\":\"x\",\"labels\":{}}}");
     for (int i = 0; i < 65; i++) {
         AUTO_FREE char *key = memory_format("k%d", i);
         json_set_text(json_at(labels, "metadata", "labels", NULL), key, "v");
     }
     assert_int_equal(metadata_admit(KIND_CONFIGMAP, "alice", NULL, NULL, labels, NULL), -ERROR_INVALID);
-    AUTO_JSON cJSON *annotations = parse("{\"metadata\":{\"name\":\"x\",\"annotations\":{}}}");
+    AUTO_JSON cJSON *annotations = from_json("{\"metadata\":{\"name\":\"x\",\"annotations\":{}}}");
     AUTO_FREE char *long_text = memory_get((256 << 10) + 1);
     memset(long_text, 'a', 256 << 10);
     json_set_text(json_at(annotations, "metadata", "annotations", NULL), "a", long_text);

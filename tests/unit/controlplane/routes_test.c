@@ -10,6 +10,7 @@
 #include "controlplane/limits.h"
 #include "controlplane/routes.h"
 #include "engine/engine_internal.h"
+#include "tests/unit/documents.h"
 
 /* --- an engine that holds what a test puts there, and lets it speak to the watchers --------------------------------
  */
@@ -102,25 +103,16 @@ static int fake_get(struct engine *engine, enum engine_kind kind, const char *na
 static const struct engine_operations operations = {
     .has = fake_has, .get = fake_get, .list = fake_list, .watch = fake_watch_open, .unwatch = fake_unwatch};
 
-static cJSON *parse(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
-}
-
 static void hold(enum engine_kind kind, const char *text)
 {
     if (!fake.objects[kind])
         fake.objects[kind] = json_array();
-    json_push(fake.objects[kind], parse(text));
+    json_push(fake.objects[kind], from_json(text));
 }
 
 static void tell(enum engine_kind kind, enum engine_event event, const char *text)
 {
-    AUTO_JSON cJSON *object = text ? parse(text) : NULL;
+    AUTO_JSON cJSON *object = text ? from_json(text) : NULL;
     for (size_t i = 0; i < COUNT_OF(fake.watches); i++) {
         if (fake.watches[i] && fake.watches[i]->kind == kind)
             fake.watches[i]->watcher(fake.watches[i]->context, event, object);

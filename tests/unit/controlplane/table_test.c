@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "controlplane/table.h"
+#include "tests/unit/documents.h"
 
 static void ages_are_short(void **state)
 {
@@ -38,15 +39,6 @@ static void ages_are_short(void **state)
         age_format(cases[i].seconds * 1000, age);
         assert_string_equal(age, cases[i].text);
     }
-}
-
-static cJSON *read_json(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
 }
 
 static void pods_say_what_they_do(void **state)
@@ -81,7 +73,7 @@ static void pods_say_what_they_do(void **state)
         {"{\"status\":{\"containerStatuses\":7,\"phase\":{}},\"spec\":[]}", "0/0", "Unknown", "0"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *pod = read_json(cases[i].pod);
+        AUTO_JSON cJSON *pod = from_json(cases[i].pod);
         AUTO_JSON cJSON *ready = cell_pod_ready(pod, NULL, 0), *status = cell_pod_status(pod, NULL, 0);
         AUTO_JSON cJSON *restarts = cell_pod_restarts(pod, NULL, 100000);
         assert_string_equal(ready->valuestring, cases[i].ready);
@@ -93,8 +85,8 @@ static void pods_say_what_they_do(void **state)
 static void claims_say_that_they_go(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *bound = read_json("{\"status\":{\"phase\":\"Bound\"}}");
-    AUTO_JSON cJSON *going = read_json("{\"metadata\":{\"deletionTimestamp\":\"x\"},\"status\":{\"phase\":\"Bound\"}}");
+    AUTO_JSON cJSON *bound = from_json("{\"status\":{\"phase\":\"Bound\"}}");
+    AUTO_JSON cJSON *going = from_json("{\"metadata\":{\"deletionTimestamp\":\"x\"},\"status\":{\"phase\":\"Bound\"}}");
     AUTO_JSON cJSON *before = table_of_object(KIND_CLAIM, bound, TABLE_NONE, 0);
     AUTO_JSON cJSON *after = table_of_object(KIND_CLAIM, going, TABLE_NONE, 0);
     assert_string_equal(cJSON_GetArrayItem(json_member(json_member(before, "rows")->child, "cells"), 1)->valuestring,
@@ -113,7 +105,7 @@ static void every_kind_has_a_row(void **state)
         "\"accessModes\":[1]},\"status\":{\"hard\":{\"cpu\":1},\"accessModes\":[1,\"ReadWriteOnce\"]}}"};
     for (int kind = 0; kind < KIND_COUNT; kind++) {
         for (size_t i = 0; i < COUNT_OF(objects); i++) {
-            AUTO_JSON cJSON *object = read_json(objects[i]);
+            AUTO_JSON cJSON *object = from_json(objects[i]);
             AUTO_JSON cJSON *table = table_of_object((enum engine_kind)kind, object, TABLE_METADATA, 0);
             const cJSON *row = json_member(table, "rows")->child;
             assert_int_equal(cJSON_GetArraySize(json_member(row, "cells")),
@@ -130,7 +122,7 @@ static void rows_carry_what_was_asked_for(void **state)
     assert_true(table_include_parse(NULL, &include) && include == TABLE_METADATA);
     assert_true(table_include_parse("None", &include) && include == TABLE_NONE);
     assert_false(table_include_parse("Everything", &include));
-    AUTO_JSON cJSON *list = read_json("{\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"c\"},\"items\":["
+    AUTO_JSON cJSON *list = from_json("{\"metadata\":{\"resourceVersion\":\"7\",\"continue\":\"c\"},\"items\":["
                                       "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}},{\"data\":{}}]}");
     AUTO_JSON cJSON *none = table_of_list(KIND_CONFIGMAP, list, TABLE_NONE, 0);
     AUTO_JSON cJSON *whole = table_of_list(KIND_CONFIGMAP, list, TABLE_OBJECT, 0);

@@ -10,6 +10,7 @@
 #include "controlplane/limits.h"
 #include "controlplane/token_search.h"
 #include "engine/engine_internal.h"
+#include "tests/unit/documents.h"
 
 enum { CLUSTERS = 1000 };
 static struct {
@@ -60,12 +61,11 @@ static int stop(void **state)
 
 static void follow(int number, const char *uid, int generation, const char *mode)
 {
-    AUTO_JSON cJSON *cluster = NULL;
     AUTO_FREE char *text =
         memory_format("{\"metadata\":{\"name\":\"c%d\",\"namespace\":\"alice\",\"uid\":\"%s\",\"generation\":%d},"
                       "\"spec\":{\"authOptions\":{\"mode\":\"%s\"}}}",
                       number, uid, generation, mode);
-    assert_int_equal(json_parse(slice_of(text), &json_limits_default, &cluster, NULL), 0);
+    AUTO_JSON cJSON *cluster = from_json(text);
     token_search_follow(search, cluster);
 }
 

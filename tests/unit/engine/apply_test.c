@@ -6,15 +6,7 @@
 
 #include "engine/apply.h"
 #include "engine/engine_internal.h"
-
-static cJSON *parse(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
-}
+#include "tests/unit/documents.h"
 
 /* current, wanted, holds */
 static const struct {
@@ -37,8 +29,8 @@ static void test_holds(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *current = parse(cases[i].current);
-        AUTO_JSON cJSON *wanted = parse(cases[i].wanted);
+        AUTO_JSON cJSON *current = from_json(cases[i].current);
+        AUTO_JSON cJSON *wanted = from_json(cases[i].wanted);
         if (apply_holds(current, wanted) != cases[i].holds)
             fail_msg("%s in %s: expected %d", cases[i].wanted, cases[i].current, cases[i].holds);
     }
@@ -47,9 +39,9 @@ static void test_holds(void **state)
 static void test_hash(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *a = parse("{\"a\":{\"x\":[1,2],\"y\":\"t\"},\"b\":true}");
-    AUTO_JSON cJSON *b = parse("{\"b\":true,\"a\":{\"y\":\"t\",\"x\":[1,2]}}");
-    AUTO_JSON cJSON *c = parse("{\"b\":true,\"a\":{\"y\":\"t\",\"x\":[2,1]}}");
+    AUTO_JSON cJSON *a = from_json("{\"a\":{\"x\":[1,2],\"y\":\"t\"},\"b\":true}");
+    AUTO_JSON cJSON *b = from_json("{\"b\":true,\"a\":{\"y\":\"t\",\"x\":[1,2]}}");
+    AUTO_JSON cJSON *c = from_json("{\"b\":true,\"a\":{\"y\":\"t\",\"x\":[2,1]}}");
     char one[APPLIED_SIZE], two[APPLIED_SIZE], three[APPLIED_SIZE];
     apply_hash(a, one);
     apply_hash(b, two);
@@ -116,7 +108,7 @@ static void test_writes_once(void **state)
     (void)state;
     static const struct engine_operations operations = {.get = one_get, .create = one_create, .patch = one_patch};
     struct one one = {.base.operations = &operations};
-    AUTO_JSON cJSON *wanted = parse("{\"metadata\":{\"name\":\"x\"},\"data\":{\"a\":\"1\"}}");
+    AUTO_JSON cJSON *wanted = from_json("{\"metadata\":{\"name\":\"x\"},\"data\":{\"a\":\"1\"}}");
     struct error error = {0};
     bool written = false;
     assert_int_equal(engine_apply(&one.base, KIND_CONFIGMAP, "alice", wanted, &written, &error), 0);
@@ -141,7 +133,7 @@ static void test_needs_a_name(void **state)
     (void)state;
     static const struct engine_operations operations = {.get = one_get};
     struct one one = {.base.operations = &operations};
-    AUTO_JSON cJSON *wanted = parse("{\"metadata\":{\"generateName\":\"x-\"}}");
+    AUTO_JSON cJSON *wanted = from_json("{\"metadata\":{\"generateName\":\"x-\"}}");
     struct error error = {0};
     assert_int_equal(engine_apply(&one.base, KIND_CONFIGMAP, "alice", wanted, NULL, &error), -ERROR_INVALID);
     assert_string_equal(error.field, "metadata.name");

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "engine/poddefault.h"
+#include "tests/unit/documents.h"
 
 #define POD(labels, spec) "{\"metadata\":{\"name\":\"nb1-0\",\"labels\":{" labels "}},\"spec\":{" spec "}}"
 #define NB "\"containers\":[{\"name\":\"nb\",\"image\":\"i\"}]"
@@ -15,21 +16,12 @@
 #define DONE(name, spec)                                                                                               \
     "{\"metadata\":{\"name\":\"nb1-0\",\"labels\":{\"a\":\"b\"}," NOTE(name) "},\"spec\":{" spec "}}"
 
-static cJSON *parse(const char *text)
-{
-    struct error error = {0};
-    cJSON *value = NULL;
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
-}
-
 /* <wanted> NULL: nothing applies; "!word": refused, with that word. */
 static void check(const char *poddefaults, const char *pod_text, const char *wanted)
 {
     struct error error = {0};
-    AUTO_JSON cJSON *list = parse(poddefaults);
-    AUTO_JSON cJSON *pod = parse(pod_text);
+    AUTO_JSON cJSON *list = from_json(poddefaults);
+    AUTO_JSON cJSON *pod = from_json(pod_text);
     AUTO_JSON cJSON *before = json_copy(pod);
     AUTO_JSON cJSON *got = NULL;
     int status = poddefaults_apply(list, pod, NULL, &got, &error);
@@ -44,7 +36,7 @@ static void check(const char *poddefaults, const char *pod_text, const char *wan
     }
     if (status < 0)
         fail_msg("%s: %s", poddefaults, error.message);
-    AUTO_JSON cJSON *expected = wanted ? parse(wanted) : NULL;
+    AUTO_JSON cJSON *expected = wanted ? from_json(wanted) : NULL;
     if (!wanted ? got != NULL : !got || !json_equal(got, expected))
         fail_msg("%s\n on %s\n made %s", poddefaults, pod_text, shown);
 }
@@ -72,8 +64,8 @@ static void labels_choose(void **state)
         AUTO_FREE char *list =
             memory_format("[{\"metadata\":{\"name\":\"d\"},\"spec\":{\"selector\":%s,\"env\":[{\"name\":\"X\"}]}}]",
                           cases[i].selector);
-        AUTO_JSON cJSON *poddefaults = parse(list);
-        AUTO_JSON cJSON *pod = parse(POD("\"a\":\"b\"", NB));
+        AUTO_JSON cJSON *poddefaults = from_json(list);
+        AUTO_JSON cJSON *pod = from_json(POD("\"a\":\"b\"", NB));
         AUTO_JSON cJSON *got = NULL;
         assert_int_equal(poddefaults_apply(poddefaults, pod, NULL, &got, NULL), 0);
         if ((got != NULL) != cases[i].chosen)
@@ -127,9 +119,9 @@ static void containers_are_told_apart(void **state)
 static void several_are_in_the_order_of_their_names(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *list = parse("[" DEFAULT("z", "\"command\":[\"z\"],\"serviceAccountName\":\"z\"") "," DEFAULT(
+    AUTO_JSON cJSON *list = from_json("[" DEFAULT("z", "\"command\":[\"z\"],\"serviceAccountName\":\"z\"") "," DEFAULT(
         "m", "\"command\":[\"m\"],\"serviceAccountName\":\"m\"") "]");
-    AUTO_JSON cJSON *pod = parse(POD("\"a\":\"b\"", NB));
+    AUTO_JSON cJSON *pod = from_json(POD("\"a\":\"b\"", NB));
     AUTO_JSON cJSON *got = NULL;
     assert_int_equal(poddefaults_apply(list, pod, NULL, &got, NULL), 0);
     const cJSON *container = json_at(got, "spec", "containers", NULL)->child;
@@ -213,8 +205,8 @@ static void nonsense_is_left_out_and_told(void **state)
         struct error error = {0};
         AUTO_FREE char *text = memory_format("[{\"metadata\":{\"name\":\"bad\"},\"spec\":%s},%s]", specs[i],
                                              DEFAULT("good", "\"env\":[{\"name\":\"X\"}]"));
-        AUTO_JSON cJSON *list = parse(text);
-        AUTO_JSON cJSON *pod = parse(POD("\"a\":\"b\"", NB));
+        AUTO_JSON cJSON *list = from_json(text);
+        AUTO_JSON cJSON *pod = from_json(POD("\"a\":\"b\"", NB));
         AUTO_JSON cJSON *warnings = json_array();
         AUTO_JSON cJSON *got = NULL;
         if (poddefault_check(list->child, &error) != -ERROR_INVALID || strncmp(error.field, "spec", 4) != 0)

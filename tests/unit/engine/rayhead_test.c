@@ -7,15 +7,7 @@
 #include <cmocka.h>
 
 #include "engine/rayhead.h"
-
-static cJSON *parsed(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
-}
+#include "tests/unit/documents.h"
 
 /* As "NAME=value "; "" where there is none. */
 static char *environment_of(const cJSON *container)
@@ -33,7 +25,7 @@ static char *environment_of(const cJSON *container)
 static void assert_completed(const struct raymetrics *hosts, const char *env, const char *expected)
 {
     AUTO_JSON cJSON *container = json_object();
-    json_set(container, "env", parsed(env));
+    json_set(container, "env", from_json(env));
     rayhead_complete(hosts, container);
     AUTO_FREE char *is = environment_of(container);
     assert_string_equal(is, expected);
@@ -88,8 +80,8 @@ static void a_head_that_runs_keeps_what_it_has(void **state)
          "RAY_GRAFANA_HOST=DISABLED "},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *old = parsed(cases[i].old);
-        AUTO_JSON cJSON *container = parsed(cases[i].new);
+        AUTO_JSON cJSON *old = from_json(cases[i].old);
+        AUTO_JSON cJSON *container = from_json(cases[i].new);
         rayhead_keep(old, container);
         AUTO_FREE char *is = environment_of(container);
         assert_string_equal(is, cases[i].expected);

@@ -10,21 +10,13 @@
 #include "base/json_patch.h"
 #include "ray/ray.h"
 #include "tests/unit/fake_engine.h"
-
-static cJSON *cluster_of(const char *yaml)
-{
-    cJSON *cluster = NULL;
-    struct error error = {0};
-    if (yaml_parse(slice_of(yaml), &json_limits_default, &cluster, &error) < 0)
-        fail_msg("%s", error.message);
-    return cluster;
-}
+#include "tests/unit/documents.h"
 
 static cJSON *example_cluster(void)
 {
     AUTO_BUFFER struct buffer text = {0};
     assert_int_equal(file_read("examples/example-cluster.yaml", 65536, &text, NULL), 0);
-    cJSON *cluster = cluster_of(text.p);
+    cJSON *cluster = from_yaml(text.p);
     json_set_text(json_object_in(cluster, "metadata"), "namespace", "alice");
     return cluster;
 }
@@ -93,10 +85,10 @@ static void takes_kuberay_samples(void **state)
                                "    template: {spec: {containers: [{name: h, image: 'rayproject/ray:2.60.0'}]}}\n";
     struct fake_engine fake = {.base.operations = &fake_operations};
     struct error error = {0};
-    AUTO_JSON cJSON *one = cluster_of(complete);
+    AUTO_JSON cJSON *one = from_yaml(complete);
     if (ray_cluster_admit(&fake.base, NULL, one, &error) < 0)
         fail_msg("%s", error.message);
-    AUTO_JSON cJSON *two = cluster_of(mini);
+    AUTO_JSON cJSON *two = from_yaml(mini);
     if (ray_cluster_admit(&fake.base, NULL, two, &error) < 0)
         fail_msg("%s", error.message);
     assert_string_equal(json_text(two, "spec", "rayVersion", NULL), "2.60.0"); /* the image's */

@@ -8,6 +8,7 @@
 #include "base/json_patch.h"
 #include "ray/ray.h"
 #include "tests/unit/fake_engine.h"
+#include "tests/unit/documents.h"
 
 #define CLUSTER                                                                                                        \
     "{headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: h, image: ray-2.60}]}}}, "             \
@@ -45,18 +46,9 @@ static const char service_yaml[] = "apiVersion: ray.io/v1\n"
 
 typedef int (*admission)(struct engine *, const cJSON *, cJSON *, struct error *);
 
-static cJSON *parsed(const char *yaml)
-{
-    cJSON *object = NULL;
-    struct error error = {0};
-    if (yaml_parse(slice_of(yaml), &json_limits_default, &object, &error) < 0)
-        fail_msg("%s", error.message);
-    return object;
-}
-
 static cJSON *patched(const char *yaml, const char *patch_text)
 {
-    AUTO_JSON cJSON *object = parsed(yaml);
+    AUTO_JSON cJSON *object = from_yaml(yaml);
     AUTO_JSON cJSON *patch = NULL;
     struct error error = {0};
     cJSON *ret = NULL;
@@ -86,7 +78,7 @@ static void takes_and_completes(void **state)
     struct fake_engine fake = kuberay();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct error error = {0};
-        AUTO_JSON cJSON *object = parsed(cases[i].yaml);
+        AUTO_JSON cJSON *object = from_yaml(cases[i].yaml);
         if (cases[i].admit(&fake.base, NULL, object, &error) < 0)
             fail_msg("%s", error.message);
         const cJSON *cluster = json_at(object, "spec", cases[i].cluster, NULL);
@@ -411,7 +403,7 @@ static void keeps_a_begun_job_as_it_is(void **state)
     struct fake_engine fake = kuberay();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct error error = {0};
-        AUTO_JSON cJSON *old = parsed(job_yaml);
+        AUTO_JSON cJSON *old = from_yaml(job_yaml);
         json_set_text(json_object_in(old, "status"), "jobDeploymentStatus", cases[i].reached);
         AUTO_JSON cJSON *job = patched(job_yaml, cases[i].patch);
         int r = ray_job_admit(&fake.base, old, job, &error);
@@ -428,7 +420,7 @@ static void keeps_service_names_apart(void **state)
     struct fake_engine fake = kuberay();
     struct error error = {0};
     fake.service = "rayservice-sample-serve-svc";
-    AUTO_JSON cJSON *service = parsed(service_yaml);
+    AUTO_JSON cJSON *service = from_yaml(service_yaml);
     assert_int_equal(ray_service_admit(&fake.base, NULL, service, &error), -ERROR_INVALID);
     assert_string_equal(error.field, "metadata.name");
     fake.service_label = "ray.io/originated-from-cr-name";
@@ -463,7 +455,7 @@ static void refuses_what_could_not_be_followed(void **state)
     struct fake_engine fake = kuberay();
     for (int service = 0; service < 2; service++) {
         struct error error = {0};
-        AUTO_JSON cJSON *object = parsed(service ? service_yaml : job_yaml);
+        AUTO_JSON cJSON *object = from_yaml(service ? service_yaml : job_yaml);
         int (*admit)(struct engine *, const cJSON *, cJSON *, struct error *) =
             service ? ray_service_admit : ray_job_admit;
         fake.traits.ray_auth = ENGINE_RAY_AUTH_NAMED;
@@ -487,7 +479,7 @@ static void leaves_the_token_to_an_older_kuberay(void **state)
         struct error error = {0};
         AUTO_JSON cJSON *object =
             service ? patched(service_yaml, ADD("/spec/rayClusterConfig/authOptions", "{\"secretName\":\"ray-auth\"}"))
-                    : parsed(job_yaml);
+                    : from_yaml(job_yaml);
         admission admit = service ? ray_service_admit : ray_job_admit;
         if (admit(&fake.base, NULL, object, &error) < 0)
             fail_msg("%s", error.message);

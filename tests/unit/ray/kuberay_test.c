@@ -8,6 +8,7 @@
 #include "ray/ray.h"
 #include "ray/token.h"
 #include "tests/unit/fake_engine.h"
+#include "tests/unit/documents.h"
 
 #define KUBERAY                                                                                                        \
     {                                                                                                                  \
@@ -19,15 +20,6 @@
             .ray_fault_tolerance = true                                                                                \
         }                                                                                                              \
     }
-
-static cJSON *from_yaml(const char *yaml)
-{
-    cJSON *object = NULL;
-    struct error error = {0};
-    if (yaml_parse(slice_of(yaml), &json_limits_default, &object, &error) < 0)
-        fail_msg("%s\n%s", yaml, error.message);
-    return object;
-}
 
 /* A cluster of one group: <spec> and <head> are further lines of YAML. */
 static cJSON *cluster(const char *image, const char *spec, const char *head, const char *group)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "engine/engine_internal.h"
 #include "ray/ray.h"
+#include "tests/unit/documents.h"
 
 #define JOB(state, deployment)                                                                                         \
     "{\"metadata\":{\"name\":\"train\",\"namespace\":\"alice\",\"uid\":\"u1\"},\"spec\":{\"entrypoint\":\"python "     \
@@ -36,15 +37,6 @@ static struct {
     struct engine_watch watch;
 } fake;
 
-static cJSON *parse(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
-}
-
 static int fake_get(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
                     struct error *error)
 {
@@ -57,7 +49,7 @@ static int fake_get(struct engine *engine, enum engine_kind kind, const char *na
         text = "{\"data\":{\"auth_token\":\"dG9rZW4=\"}}";
     if (!text)
         return error_set(error, ERROR_NOT_FOUND, NULL, "not found");
-    *ret = parse(text);
+    *ret = from_json(text);
     return 0;
 }
 
@@ -69,10 +61,11 @@ static int fake_list(struct engine *engine, enum engine_kind kind, const char *n
     (void)error;
     bool pods = kind == KIND_POD && fake.submitter && strcmp(options->label_selector, "job-name=train") == 0;
     bool events = kind == KIND_EVENT && strstr(options->field_selector, "involvedObject.kind=RayCluster");
-    *ret = parse(pods ? "{\"items\":[{\"metadata\":{\"name\":\"old\",\"creationTimestamp\":\"2026-01-01T00:00:00Z\"}},"
-                        "{\"metadata\":{\"name\":\"new\",\"creationTimestamp\":\"2026-01-02T00:00:00Z\"}}]}"
-                 : events ? "{\"items\":[{\"type\":\"Normal\",\"reason\":\"CreatedHeadPod\",\"message\":\"m\"}]}"
-                          : "{\"items\":[]}");
+    *ret =
+        from_json(pods ? "{\"items\":[{\"metadata\":{\"name\":\"old\",\"creationTimestamp\":\"2026-01-01T00:00:00Z\"}},"
+                         "{\"metadata\":{\"name\":\"new\",\"creationTimestamp\":\"2026-01-02T00:00:00Z\"}}]}"
+                  : events ? "{\"items\":[{\"type\":\"Normal\",\"reason\":\"CreatedHeadPod\",\"message\":\"m\"}]}"
+                           : "{\"items\":[]}");
     return 0;
 }
 
@@ -196,7 +189,7 @@ static int fake_watch(struct engine *engine, enum engine_kind kind, const char *
                       const struct engine_list_options *options, const char *version, engine_watcher watcher,
                       void *context, struct engine_watch **ret, struct error *error)
 {
-    AUTO_JSON cJSON *job = parse(fake.job);
+    AUTO_JSON cJSON *job = from_json(fake.job);
     (void)namespace;
     (void)options;
     (void)version;

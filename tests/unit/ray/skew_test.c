@@ -7,6 +7,7 @@
 
 #include "ray/ray.h"
 #include "tests/unit/fake_engine.h"
+#include "tests/unit/documents.h"
 
 #define NOTEBOOK(NAME, IMAGE)                                                                                          \
     "{\"metadata\":{\"name\":\"" NAME "\",\"namespace\":\"alice\"},\"spec\":{\"template\":{\"spec\":{"                 \
@@ -14,13 +15,6 @@
 #define CLUSTER(NAME, IMAGE)                                                                                           \
     "{\"metadata\":{\"name\":\"" NAME "\",\"namespace\":\"alice\"},\"spec\":{\"headGroupSpec\":{\"template\":{"        \
     "\"spec\":{\"containers\":[{\"image\":\"" IMAGE "\"}]}}}}}"
-
-static cJSON *parsed(const char *text)
-{
-    cJSON *object = NULL;
-    assert_int_equal(json_parse(slice_of(text), &json_limits_default, &object, NULL), 0);
-    return object;
-}
 
 static const struct {
     const char *notebook, *cluster; /* as stored */
@@ -55,7 +49,7 @@ static void tells_of_a_cluster(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         struct fake_engine fake = {.base.operations = &fake_operations, .notebooks = pairs[i].notebook};
-        AUTO_JSON cJSON *cluster = parsed(pairs[i].cluster);
+        AUTO_JSON cJSON *cluster = from_json(pairs[i].cluster);
         ray_cluster_remark(&fake.base, cluster);
         check(&fake, pairs[i].says);
     }
@@ -66,7 +60,7 @@ static void tells_of_a_notebook(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         struct fake_engine fake = {.base.operations = &fake_operations, .clusters = pairs[i].cluster};
-        AUTO_JSON cJSON *notebook = parsed(pairs[i].notebook);
+        AUTO_JSON cJSON *notebook = from_json(pairs[i].notebook);
         ray_notebook_remark(&fake.base, notebook);
         check(&fake, pairs[i].says);
     }
@@ -79,7 +73,7 @@ static void says_it_of_a_few_only(void **state)
     for (int i = 0; i < 20; i++)
         buffer_add_format(&many, "%s" NOTEBOOK("nb", "ray-2.9"), i ? "," : "");
     struct fake_engine fake = {.base.operations = &fake_operations, .notebooks = many.p};
-    AUTO_JSON cJSON *cluster = parsed(CLUSTER("c1", "ray-2.60"));
+    AUTO_JSON cJSON *cluster = from_json(CLUSTER("c1", "ray-2.60"));
     ray_cluster_remark(&fake.base, cluster);
     assert_int_equal(fake.events, 4);
 }
@@ -92,7 +86,7 @@ static void believes_the_tag_where_it_is_pulled(void **state)
         struct fake_engine fake = {.base.operations = &fake_operations,
                                    .reference = pulled ? "rayproject/ray:2.60.0" : NULL,
                                    .notebooks = NOTEBOOK("nb1", "ray-2.60")};
-        AUTO_JSON cJSON *cluster = parsed(CLUSTER("c1", "rayproject/ray:2.60.0-py310"));
+        AUTO_JSON cJSON *cluster = from_json(CLUSTER("c1", "rayproject/ray:2.60.0-py310"));
         ray_cluster_remark(&fake.base, cluster);
         check(&fake, pulled ? "Python 3.11.2 and the cluster Ray 2.60.0 with Python 3.10" : NULL);
     }

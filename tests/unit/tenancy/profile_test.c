@@ -7,6 +7,7 @@
 
 #include "tenancy/internal.h"
 #include "tests/unit/fake_engine.h"
+#include "tests/unit/documents.h"
 
 static struct fake_engine fake = {.base.operations = &fake_operations};
 static struct tenancy tenancy = {.engine = &fake.base, .quota_cpu = (char[]){"32"}, .quota_memory = (char[]){"64Gi"}};
@@ -14,15 +15,6 @@ static const struct identity alice = {.kind = IDENTITY_SESSION, .user_id = 7, .e
 static const struct identity admin = {
     .kind = IDENTITY_SESSION, .user_id = 1, .email = "admin@example.com", .platform_admin = true};
 static const struct identity local = {.kind = IDENTITY_LOCAL, .email = "local", .platform_admin = true};
-
-static cJSON *parsed(const char *text)
-{
-    cJSON *value = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &value, &error) < 0)
-        fail_msg("%s: %s", text, error.message);
-    return value;
-}
 
 static void names(void **state)
 {
@@ -73,7 +65,7 @@ static void names(void **state)
 static void completes(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *profile = parsed("{\"metadata\":{\"name\":\"alice\",\"creationTimestamp\":null}}");
+    AUTO_JSON cJSON *profile = from_json("{\"metadata\":{\"name\":\"alice\",\"creationTimestamp\":null}}");
     assert_int_equal(tenancy_admit_profile(&tenancy, &alice, NULL, profile, NULL), 0);
     assert_string_equal(json_text(profile, "spec", "owner", "kind", NULL), "User");
     assert_string_equal(json_text(profile, "spec", "owner", "name", NULL), "alice@example.com");
@@ -179,9 +171,9 @@ static void decides_by_field(void **state)
         {&alice, true, "{\"metadata\":{\"name\":\"p\",\"finalizers\":[\"x/y\"]}}", -ERROR_INVALID,
          "metadata.finalizers"},
     };
-    AUTO_JSON cJSON *old = parsed(OLD);
+    AUTO_JSON cJSON *old = from_json(OLD);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *profile = parsed(cases[i].profile);
+        AUTO_JSON cJSON *profile = from_json(cases[i].profile);
         struct error error = {0};
         int r = tenancy_admit_profile(&tenancy, cases[i].who, cases[i].update ? old : NULL, profile, &error);
         if (r != cases[i].result || strcmp(error.field, cases[i].field) != 0)
@@ -192,8 +184,8 @@ static void decides_by_field(void **state)
 static void the_finalizer_stays(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *old = parsed(OLD);
-    AUTO_JSON cJSON *profile = parsed(
+    AUTO_JSON cJSON *old = from_json(OLD);
+    AUTO_JSON cJSON *profile = from_json(
         "{\"metadata\":{\"name\":\"p\",\"finalizers\":[]},\"spec\":{\"resourceQuotaSpec\":{\"hard\":{\"pods\":9}}}}");
     assert_int_equal(tenancy_admit_profile(&tenancy, &alice, old, profile, NULL), 0);
     assert_string_equal(json_at(profile, "metadata", "finalizers", NULL)->child->valuestring, TENANCY_FINALIZER);
@@ -202,11 +194,11 @@ static void the_finalizer_stays(void **state)
 static void a_cloud_account_is_kept(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *old = parsed(SPEC("{\"owner\":{\"kind\":\"User\",\"name\":\"alice@example.com\"},"
-                                       "\"plugins\":[" GOOGLE("nb@team-1") "]}"));
+    AUTO_JSON cJSON *old = from_json(SPEC("{\"owner\":{\"kind\":\"User\",\"name\":\"alice@example.com\"},"
+                                          "\"plugins\":[" GOOGLE("nb@team-1") "]}"));
     AUTO_JSON cJSON *kept = json_copy(old);
-    AUTO_JSON cJSON *other = parsed(SPEC("{\"plugins\":[" GOOGLE("root@team-1") "]}"));
-    AUTO_JSON cJSON *none = parsed(SPEC("{}"));
+    AUTO_JSON cJSON *other = from_json(SPEC("{\"plugins\":[" GOOGLE("root@team-1") "]}"));
+    AUTO_JSON cJSON *none = from_json(SPEC("{}"));
     assert_int_equal(tenancy_admit_profile(&tenancy, &alice, old, kept, NULL), 0);
     assert_int_equal(tenancy_admit_profile(&tenancy, &alice, old, other, NULL), -ERROR_FORBIDDEN);
     assert_int_equal(tenancy_admit_profile(&tenancy, &alice, old, none, NULL), -ERROR_FORBIDDEN);

@@ -6,19 +6,13 @@
 #include <cmocka.h>
 
 #include "tenancy/shape.h"
-
-static cJSON *parsed(const char *text)
-{
-    cJSON *value = NULL;
-    assert_int_equal(json_parse(slice_of(text), &json_limits_default, &value, NULL), 0);
-    return value;
-}
+#include "tests/unit/documents.h"
 
 static void null_means_absent(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *value = parsed("{\"a\":null,\"b\":{\"c\":null,\"d\":[null,{\"e\":null,\"f\":1}]},\"g\":0}");
-    AUTO_JSON cJSON *wanted = parsed("{\"b\":{\"d\":[null,{\"f\":1}]},\"g\":0}");
+    AUTO_JSON cJSON *value = from_json("{\"a\":null,\"b\":{\"c\":null,\"d\":[null,{\"e\":null,\"f\":1}]},\"g\":0}");
+    AUTO_JSON cJSON *wanted = from_json("{\"b\":{\"d\":[null,{\"f\":1}]},\"g\":0}");
     shape_drop_nulls(value);
     assert_true(json_equal(value, wanted));
 }
@@ -26,7 +20,7 @@ static void null_means_absent(void **state)
 static void checks_types(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *v = parsed("{\"o\":{},\"t\":\"x\",\"n\":5,\"b\":true,\"m\":{\"k\":\"v\"},\"w\":{\"k\":1}}");
+    AUTO_JSON cJSON *v = from_json("{\"o\":{},\"t\":\"x\",\"n\":5,\"b\":true,\"m\":{\"k\":\"v\"},\"w\":{\"k\":1}}");
     cJSON *object = NULL;
     const char *text = NULL;
     bool truth = false;
@@ -87,13 +81,13 @@ static void finalizers_are_the_platforms(void **state)
         {"{\"metadata\":{}}", "{\"metadata\":{\"finalizers\":[\"x/y\"]}}", NULL, -ERROR_INVALID, NULL},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        AUTO_JSON cJSON *old = cases[i].old ? parsed(cases[i].old) : NULL;
-        AUTO_JSON cJSON *object = parsed(cases[i].object);
+        AUTO_JSON cJSON *old = cases[i].old ? from_json(cases[i].old) : NULL;
+        AUTO_JSON cJSON *object = from_json(cases[i].object);
         assert_int_equal(shape_finalizers(old, object, cases[i].own, NULL), cases[i].result);
         if (cases[i].result < 0)
             continue;
         const cJSON *after = json_at(object, "metadata", "finalizers", NULL);
-        AUTO_JSON cJSON *wanted = cases[i].after ? parsed(cases[i].after) : NULL;
+        AUTO_JSON cJSON *wanted = cases[i].after ? from_json(cases[i].after) : NULL;
         assert_true(json_equal(after, wanted));
     }
 }

@@ -5,21 +5,14 @@
 #include <cmocka.h>
 
 #include "engine/local/objects_merge.h"
-
-static cJSON *parse(const char *yaml)
-{
-    cJSON *value = NULL;
-    if (yaml_parse(slice_of(yaml), &json_limits_default, &value, NULL) < 0)
-        fail_msg("the test's own YAML: %s", yaml);
-    return value;
-}
+#include "tests/unit/documents.h"
 
 static struct object *current(void)
 {
     return object_new(KIND_NOTEBOOK,
-                      parse("apiVersion: kubeflow.org/v1\nkind: Notebook\n"
-                            "metadata: {name: n, namespace: alice, uid: u1, generation: 3, creationTimestamp: t}\n"
-                            "spec: {a: 1}\nstatus: {phase: Running}"),
+                      from_yaml("apiVersion: kubeflow.org/v1\nkind: Notebook\n"
+                                "metadata: {name: n, namespace: alice, uid: u1, generation: 3, creationTimestamp: t}\n"
+                                "spec: {a: 1}\nstatus: {phase: Running}"),
                       7, 1);
 }
 
@@ -57,7 +50,7 @@ static void test_merge(void **state)
     (void)state;
     AUTO_OBJECT struct object *object = current();
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        cJSON *wanted = parse(cases[i].wanted);
+        cJSON *wanted = from_yaml(cases[i].wanted);
         AUTO_JSON cJSON *merged = NULL;
         struct error error = {0};
         int r = objects_merge(object, cases[i].part, wanted, &merged, &error);
@@ -65,7 +58,7 @@ static void test_merge(void **state)
             fail_msg("%s: %d instead of %d (%s)", cases[i].wanted, r, cases[i].code, error.message);
         if (r < 0)
             continue;
-        AUTO_JSON cJSON *expected = parse(cases[i].result);
+        AUTO_JSON cJSON *expected = from_yaml(cases[i].result);
         AUTO_FREE char *shown = json_print(merged);
         if (!json_equal(merged, expected))
             fail_msg("%s: %s", cases[i].wanted, shown);
@@ -75,10 +68,10 @@ static void test_merge(void **state)
 static void test_generation(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *before = parse("metadata: {generation: 3, labels: {a: b}}\nspec: {a: 1}\nstatus: {x: 1}");
-    AUTO_JSON cJSON *labels = parse("metadata: {generation: 3, labels: {a: c}}\nspec: {a: 1}\nstatus: {x: 2}");
-    AUTO_JSON cJSON *spec = parse("metadata: {generation: 3, labels: {a: b}}\nspec: {a: 2}\nstatus: {x: 1}");
-    AUTO_JSON cJSON *without = parse("metadata: {generation: 3, labels: {a: b}}\nstatus: {x: 1}");
+    AUTO_JSON cJSON *before = from_yaml("metadata: {generation: 3, labels: {a: b}}\nspec: {a: 1}\nstatus: {x: 1}");
+    AUTO_JSON cJSON *labels = from_yaml("metadata: {generation: 3, labels: {a: c}}\nspec: {a: 1}\nstatus: {x: 2}");
+    AUTO_JSON cJSON *spec = from_yaml("metadata: {generation: 3, labels: {a: b}}\nspec: {a: 2}\nstatus: {x: 1}");
+    AUTO_JSON cJSON *without = from_yaml("metadata: {generation: 3, labels: {a: b}}\nstatus: {x: 1}");
     int64_t generation = 0;
     objects_count_generation(before, labels);
     assert_true(json_i64(json_at(labels, "metadata", "generation", NULL), &generation) && generation == 3);
@@ -92,8 +85,9 @@ static void test_new(void **state)
 {
     (void)state;
     struct error error = {0};
-    AUTO_JSON cJSON *body = parse("spec: {a: 1}\nstatus: {x: 1}\nmetadata: {name: n, uid: mine, resourceVersion: '5', "
-                                  "deletionTimestamp: now, labels: {a: b}}\nkind: Notebook");
+    AUTO_JSON cJSON *body =
+        from_yaml("spec: {a: 1}\nstatus: {x: 1}\nmetadata: {name: n, uid: mine, resourceVersion: '5', "
+                  "deletionTimestamp: now, labels: {a: b}}\nkind: Notebook");
     assert_int_equal(objects_complete_new(KIND_NOTEBOOK, "alice", body, &error), 0);
     AUTO_FREE char *text = json_print(body);
     assert_string_equal(text,
@@ -108,7 +102,7 @@ static void test_new(void **state)
                {"apiVersion: v2\nmetadata: {name: x}", -ERROR_BAD_REQUEST},
                {"metadata: {name: x, namespace: other}", -ERROR_BAD_REQUEST}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        AUTO_JSON cJSON *one = parse(bad[i].body);
+        AUTO_JSON cJSON *one = from_yaml(bad[i].body);
         if (objects_complete_new(KIND_NOTEBOOK, "alice", one, &error) != bad[i].code)
             fail_msg("%s", bad[i].body);
     }

@@ -6,14 +6,7 @@
 
 #include "engine/local/raypods.h"
 #include "engine/local/raystart.h"
-
-static cJSON *parse(const char *yaml)
-{
-    cJSON *value = NULL;
-    if (yaml_parse(slice_of(yaml), &json_limits_default, &value, NULL) < 0)
-        fail_msg("the test's own YAML: %s", yaml);
-    return value;
-}
+#include "tests/unit/documents.h"
 
 static bool has(const cJSON *arguments, const char *text)
 {
@@ -40,8 +33,8 @@ static bool has_prefix(const cJSON *arguments, const char *prefix)
 static void test_head(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *group = parse("rayStartParams: {num-cpus: '0', dashboard-host: 127.0.0.1, block: 'false'}");
-    AUTO_JSON cJSON *container = parse("{resources: {limits: {cpu: 1500m, memory: 4Gi}}}");
+    AUTO_JSON cJSON *group = from_yaml("rayStartParams: {num-cpus: '0', dashboard-host: 127.0.0.1, block: 'false'}");
+    AUTO_JSON cJSON *container = from_yaml("{resources: {limits: {cpu: 1500m, memory: 4Gi}}}");
     AUTO_JSON cJSON *arguments = ray_start_arguments(group, container, NULL, 0);
     assert_string_equal(cJSON_GetArrayItem(arguments, 0)->valuestring, "start");
     assert_true(has(arguments, "--head"));
@@ -66,9 +59,9 @@ static void test_head(void **state)
 static void test_gpus(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *group = parse("rayStartParams: {}");
-    AUTO_JSON cJSON *given = parse("rayStartParams: {num-gpus: '1'}");
-    AUTO_JSON cJSON *container = parse("{resources: {limits: {nvidia.com/gpu: 2, example.com/other: 4}}}");
+    AUTO_JSON cJSON *group = from_yaml("rayStartParams: {}");
+    AUTO_JSON cJSON *given = from_yaml("rayStartParams: {num-gpus: '1'}");
+    AUTO_JSON cJSON *container = from_yaml("{resources: {limits: {nvidia.com/gpu: 2, example.com/other: 4}}}");
     AUTO_JSON cJSON *counted = ray_start_arguments(group, container, NULL, 0);
     AUTO_JSON cJSON *said = ray_start_arguments(given, container, NULL, 0);
     assert_true(has(counted, "--num-gpus=2"));
@@ -79,10 +72,10 @@ static void test_worker(void **state)
 {
     (void)state;
     AUTO_JSON cJSON *group =
-        parse("rayStartParams: {address: 'evil:1', port: '7', head: 'true',\n"
-              "  resources: '\"{\\\"fast\\\": 2}\"', labels-file: 'a b; rm -rf /', include-dashboard: 'false',\n"
-              "  'Bad Key': x, '--x': y, log-color: 'true', no-monitor: 'true'}");
-    AUTO_JSON cJSON *container = parse("{resources: {limits: {cpu: 1500m, memory: 200Mi}}}");
+        from_yaml("rayStartParams: {address: 'evil:1', port: '7', head: 'true',\n"
+                  "  resources: '\"{\\\"fast\\\": 2}\"', labels-file: 'a b; rm -rf /', include-dashboard: 'false',\n"
+                  "  'Bad Key': x, '--x': y, log-color: 'true', no-monitor: 'true'}");
+    AUTO_JSON cJSON *container = from_yaml("{resources: {limits: {cpu: 1500m, memory: 200Mi}}}");
     AUTO_JSON cJSON *arguments = ray_start_arguments(group, container, "rc-head-svc:6379", 0);
     assert_true(has(arguments, "--address=rc-head-svc:6379"));
     assert_false(has(arguments, "--head"));
@@ -101,8 +94,8 @@ static void test_worker(void **state)
 static void test_shm_bounds_the_store(void **state)
 {
     (void)state;
-    AUTO_JSON cJSON *container = parse("{resources: {limits: {memory: 10Gi}}}");
-    AUTO_JSON cJSON *given = parse("{object-store-memory: '1000000000'}");
+    AUTO_JSON cJSON *container = from_yaml("{resources: {limits: {memory: 10Gi}}}");
+    AUTO_JSON cJSON *given = from_yaml("{object-store-memory: '1000000000'}");
     assert_int_equal(ray_object_store_bytes(NULL, container, 1 << 30), 1 << 30);
     assert_int_equal(ray_object_store_bytes(given, container, 0), 1000000000);
 }
@@ -110,11 +103,11 @@ static void test_shm_bounds_the_store(void **state)
 static void test_head_life_names_and_service(void **state)
 {
     (void)state;
-    cJSON *body =
-        parse("metadata: {name: rc, namespace: alice, uid: u}\n"
-              "spec: {headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: h, image: i,\n"
-              "  ports: [{containerPort: 6379, name: gcs}, {containerPort: 9000, name: serve-grpc}, {containerPort: "
-              "1}]}]}}}}");
+    cJSON *body = from_yaml(
+        "metadata: {name: rc, namespace: alice, uid: u}\n"
+        "spec: {headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: h, image: i,\n"
+        "  ports: [{containerPort: 6379, name: gcs}, {containerPort: 9000, name: serve-grpc}, {containerPort: "
+        "1}]}]}}}}");
     AUTO_OBJECT struct object *cluster = object_new(KIND_RAYCLUSTER, body, 1, 1);
     AUTO_JSON cJSON *service = ray_head_service(cluster);
     AUTO_BUFFER struct buffer names = {0};
@@ -143,10 +136,11 @@ static void test_head_life_names_and_service(void **state)
 static void test_own_command(void **state)
 {
     (void)state;
-    cJSON *body = parse("metadata: {name: rc, namespace: alice, uid: u}\n"
-                        "spec: {headGroupSpec: {rayStartParams: {num-cpus: \"'; id\"}, template: {spec: {containers: "
-                        "[{name: h, image: i,\n"
-                        "  args: ['echo hi']}]}}}}");
+    cJSON *body =
+        from_yaml("metadata: {name: rc, namespace: alice, uid: u}\n"
+                  "spec: {headGroupSpec: {rayStartParams: {num-cpus: \"'; id\"}, template: {spec: {containers: "
+                  "[{name: h, image: i,\n"
+                  "  args: ['echo hi']}]}}}}");
     AUTO_OBJECT struct object *cluster = object_new(KIND_RAYCLUSTER, body, 1, 1);
     AUTO_JSON cJSON *pod = ray_head_pod(cluster, &(struct raymetrics){0});
     const cJSON *command = json_member(cJSON_GetArrayItem(json_at(pod, "spec", "containers", NULL), 0), "command");

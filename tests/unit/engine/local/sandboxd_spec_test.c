@@ -10,6 +10,7 @@
 #include "engine/local/sandboxd/image.h"
 #include "engine/local/sandboxd/limits.h"
 #include "engine/local/sandboxd/spec.h"
+#include "tests/unit/documents.h"
 
 static const char base_text[] =
     "{\"uid\":\"u\",\"hostname\":\"nb1-0\",\"address\":\"10.64.0.5\",\"shm_bytes\":67108864,\"grace_s\":30,"
@@ -21,23 +22,14 @@ static const char base_text[] =
     "\"mounts\":[{\"volume\":\"home\",\"path\":\"/home/atelier\",\"subpath\":\"a/b\",\"readonly\":false}],"
     "\"restart\":\"Always\"}]}";
 
-static cJSON *parse(const char *text)
-{
-    cJSON *json = NULL;
-    struct error error = {0};
-    if (json_parse(slice_of(text), &json_limits_default, &json, &error))
-        fail_msg("%s: %s", text, error.message);
-    return json;
-}
-
 static void a_whole_spec_is_accepted(void **state)
 {
     (void)state;
     struct error error = {0};
-    AUTO_JSON cJSON *spec = parse(base_text);
+    AUTO_JSON cJSON *spec = from_json(base_text);
     assert_int_equal(box_spec_check(spec, &error), 0);
     AUTO_JSON cJSON *least =
-        parse("{\"uid\":\"u\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"args\":[\"x\"]}]}");
+        from_json("{\"uid\":\"u\",\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"args\":[\"x\"]}]}");
     assert_int_equal(box_spec_check(least, &error), 0);
 }
 
@@ -119,8 +111,8 @@ static void each_wrong_field_is_named(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct error error = {0};
-        AUTO_JSON cJSON *patch = parse(table[i].patch);
-        AUTO_JSON cJSON *spec = parse(base_text);
+        AUTO_JSON cJSON *patch = from_json(table[i].patch);
+        AUTO_JSON cJSON *spec = from_json(base_text);
         if (table[i].where == 's') {
             spec = json_merge_patch(spec, patch);
         } else {
@@ -140,7 +132,7 @@ static void names_and_targets_are_unique(void **state)
 {
     (void)state;
     struct error error = {0};
-    AUTO_JSON cJSON *spec = parse(base_text);
+    AUTO_JSON cJSON *spec = from_json(base_text);
     cJSON *containers = json_member(spec, "containers");
     json_push(containers, json_copy(containers->child));
     assert_int_equal(box_spec_check(spec, &error), -ERROR_INVALID);
@@ -156,7 +148,7 @@ static void lists_are_bounded(void **state)
 {
     (void)state;
     struct error error = {0};
-    AUTO_JSON cJSON *spec = parse(base_text);
+    AUTO_JSON cJSON *spec = from_json(base_text);
     cJSON *args = json_member(json_member(spec, "containers")->child, "args");
     while (cJSON_GetArraySize(args) < BOX_ARGS_MAX)
         json_push_text(args, "x");
@@ -218,7 +210,7 @@ static void hosts_entries_are_checked(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct error error = {0};
-        AUTO_JSON cJSON *entries = parse(table[i].entries);
+        AUTO_JSON cJSON *entries = from_json(table[i].entries);
         assert_int_equal(box_hosts_check(entries, &error), table[i].field ? -ERROR_INVALID : 0);
         assert_string_equal(error.field, table[i].field ? table[i].field : "");
     }
