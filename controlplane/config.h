@@ -82,7 +82,7 @@
     X(webhook_client_ca, "ATELIER_WEBHOOK_CLIENT_CA", PATH, "", 0, 4000, false,                                        \
       "kubernetes: authorities (PEM) of the certificate that the API server must show the webhook; empty: none is "    \
       "asked for")                                                                                                     \
-    X(reconcilers, "ATELIER_RECONCILERS", INTEGER, "16", 1, 128, false, "kubernetes: reconcile workers a kind")        \
+    X(reconcilers, "ATELIER_RECONCILERS", INTEGER, "32", 1, 128, false, "kubernetes: reconcile workers a kind")        \
     X(identity, "ATELIER_IDENTITY", TEXT, "", 0, 200, false,                                                           \
       "kubernetes: name of this replica in the Lease; empty: host name and process")                                   \
     X(database_url, "DATABASE_URL", SECRET, "", 0, 4000, false,                                                        \

@@ -149,7 +149,9 @@ static void learn_from(struct kubernetes *kubernetes, enum engine_kind kind, con
     record_unref(record);
 }
 
-/* <dry>: the answer is as if it had been written. */
+/* <dry>: the answer is as if it had been written. A field that the server does not know is an error of any apply
+ * ("field not declared in schema"); to be warned of it too would cost the server a second reading of the text, a tenth
+ * of its work. */
 static int send(struct kubernetes *kubernetes, enum engine_kind kind, const char *namespace, const cJSON *object,
                 bool dry, struct error *error)
 {
@@ -160,6 +162,7 @@ static int send(struct kubernetes *kubernetes, enum engine_kind kind, const char
     path_add(&target, kind, namespace, name, NULL);
     path_query(&target, "fieldManager", FIELD_MANAGER);
     path_query(&target, "force", "true");
+    path_query(&target, "fieldValidation", "Ignore");
     path_query(&target, "dryRun", dry ? "All" : NULL);
     const struct kube_request request = {
         .method = "PATCH", .target = target.p, .content_type = "application/apply-patch+yaml", .body = slice_of(text)};

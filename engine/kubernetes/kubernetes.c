@@ -8,7 +8,7 @@
 
 #define SYNC_WAIT_MS 10000 /* how long a caller waits for a list that is under way */
 #define LIST_LOOK_MS 200   /* how often the start looks whether a list fails */
-#define RECONCILERS_DEFAULT 16
+#define RECONCILERS_DEFAULT 32
 
 struct kubernetes *kubernetes_of(struct engine *engine)
 {

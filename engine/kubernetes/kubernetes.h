@@ -18,7 +18,7 @@ struct kubernetes_options {
     const char *tenant_namespace;  /* see engine_traits.tenant_subject_namespace ("atelier-tenants") */
     const char *identity;          /* of this replica, in the Lease: the pod's name, or host-pid */
     const char *images;            /* JSON array as engine_images returns it, or "" for the built-in list */
-    unsigned reconcilers;          /* 0: 16 */
+    unsigned reconcilers;          /* 0: 32 */
     bool leader_election;          /* false: this is the only replica */
     struct store *store;           /* where ended Ray jobs are kept; NULL: nowhere */
     struct raymetrics ray_metrics; /* checked; its texts outlive the engine */
