@@ -21,13 +21,13 @@ def free_ports(count):
 
 
 class Operator:
-    """Follows the cluster of this kubeconfig until close(); <log> is a file, or None."""
+    """Follows the cluster of this kubeconfig until close(); <log> is a file, or None; <program> is the operator, or None for the double."""
 
-    def __init__(self, kubeconfig, log=None):
+    def __init__(self, kubeconfig, log=None, program=PROGRAM):
         self.process = None
         try:
-            if PROGRAM:
-                self.start_named(kubeconfig, log)
+            if program:
+                self.start_named(program, kubeconfig, log)
             else:
                 self.start_double(kubeconfig, log)
         except BaseException:
@@ -39,19 +39,19 @@ class Operator:
                                         stderr=log or subprocess.DEVNULL, text=True)
         assert self.process.stdout.readline() == "watching\n"
 
-    def start_named(self, kubeconfig, log):
+    def start_named(self, program, kubeconfig, log):
         """From outside of the cluster it reaches Ray's heads through the API server only."""
         metrics, probe = free_ports(2)
         features = os.environ.get("ATELIER_KUBERAY_FEATURES", "RayJobDeletionPolicy=true")
         self.process = subprocess.Popen(
-            [PROGRAM, f"--kubeconfig={kubeconfig}", "--enable-leader-election=false", "--use-kubernetes-proxy",
+            [program, f"--kubeconfig={kubeconfig}", "--enable-leader-election=false", "--use-kubernetes-proxy",
              f"--metrics-addr=127.0.0.1:{metrics}", f"--health-probe-bind-address=127.0.0.1:{probe}",
              f"--feature-gates={features}"],
             stdout=log or subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd="/")
         until = time.monotonic() + PATIENCE
         while not self.answers(probe):
-            assert self.process.poll() is None, f"{PROGRAM} ended with {self.process.returncode}"
-            assert time.monotonic() < until, f"{PROGRAM} is not ready within {PATIENCE} s"
+            assert self.process.poll() is None, f"{program} ended with {self.process.returncode}"
+            assert time.monotonic() < until, f"{program} is not ready within {PATIENCE} s"
             time.sleep(0.2)
 
     @staticmethod

@@ -1,12 +1,11 @@
 """Ray clusters that KubeRay makes: deleted when suspended for long, told of their heads' ends, never suspended on a guess. Times of seconds."""
 import json
-import pathlib
 import subprocess
-import sys
 import time
 
 import live
 import pytest
+import rayhouse
 import service
 
 AFTER_S = 16
@@ -19,73 +18,10 @@ METRICS = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefin
                  "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
 
 
-class House(service.Service):
-    def __init__(self):
-        self.operator = None
-        super().__init__("--kwok", "--nodes", "1", ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1", ATELIER_IDLE_WARN_S="2")
-        double = pathlib.Path(live.__file__).parent / "kuberay"
-        self.operator = subprocess.Popen([sys.executable, double, self.cluster.kubeconfig], stdout=subprocess.PIPE,
-                                         stderr=subprocess.DEVNULL, text=True)
-        assert self.operator.stdout.readline() == "watching\n"
-
-    def close(self):
-        if self.operator:
-            self.operator.terminate()
-            self.operator.wait(20)
-        super().close()
-
-    def get(self, kind, name):
-        text = self.cluster.kubectl("get", kind, name, "-n", "alice", "-o", "json", "--ignore-not-found")
-        return json.loads(text) if text.strip() else None
-
-    def make(self, name, kind="RayCluster", body=None, **annotations):
-        template = {"spec": {"containers": [{"name": "ray-head", "image": "rayproject/ray:2.60.0", "resources": {
-            "limits": {"cpu": "1", "memory": "2Gi"}, "requests": {"cpu": "100m", "memory": "1Gi"}}}]}}
-        spec = {"rayVersion": "2.60.0", "authOptions": {"mode": "token", "secretName": "ray-auth"},
-                "headGroupSpec": {"rayStartParams": {"num-cpus": "0"}, "template": template}}
-        self.cluster.kubectl("apply", "-f", "-", text_in=json.dumps({
-            "apiVersion": "ray.io/v1", "kind": kind, "spec": spec if body is None else body,
-            "metadata": {"name": name, "namespace": "alice", "annotations": annotations}}))
-
-    def annotate(self, name, **annotations):
-        self.cluster.kubectl("annotate", "raycluster", name, "-n", "alice", "--overwrite",
-                             *(f"atelier.dev/{key.replace('_', '-')}{'=' + value if value else '-'}" for key, value in annotations.items()))
-
-    def suspend(self, name, whether=True):
-        self.cluster.kubectl("patch", "raycluster", name, "-n", "alice", "--type", "merge", "-p",
-                             json.dumps({"spec": {"suspend": whether}}))
-
-    def suspended(self, name):
-        service.eventually(f"{name} is suspended", lambda: (self.get("raycluster", name) or {}).get("status", {}).get(
-            "state") == "suspended")
-
-    def ready(self, name):
-        return service.eventually(f"{name} is ready", lambda: (lambda item: item if live.condition(item, "HeadPodReady").get(
-            "status") == "True" else None)(self.get("raycluster", name)))
-
-    def note(self, name, key):
-        return self.get("raycluster", name)["metadata"].get("annotations", {}).get(key)
-
-    def events(self, name, reason):
-        items = json.loads(self.cluster.kubectl("get", "events", "-n", "alice", "-o", "json"))["items"]
-        return [item for item in items if item["involvedObject"]["name"] == name and item["reason"] == reason]
-
-    def audit(self):
-        status, text = self.alice.ask("GET", "/api/atelier/v1/profiles/alice/audit")
-        assert status == 200, text
-        return [(item["action"], item["kind"], item["name"]) for item in json.loads(text[text.index("{"):])["items"]]
-
-
 @pytest.fixture(scope="module")
 def house():
-    made = House()
-    try:
-        made.alice = made.person("alice")
-        made.profile("alice", made.alice.email)
+    with rayhouse.running() as made:
         yield made
-    finally:
-        print(made.first.tail())
-        made.close()
 
 
 def test_one_that_has_been_suspended_for_long_is_warned_of_and_deleted(house):

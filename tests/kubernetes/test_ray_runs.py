@@ -3,22 +3,17 @@ import json
 
 import chart
 import pytest
+import rayhouse
 import service
-from test_ray_idle import House
 
 JOBS = "/api/atelier/v1/profiles/alice/jobs"
+JOB = {"entrypoint": "python train.py", "shutdownAfterJobFinishes": True, "rayClusterSpec": rayhouse.SPEC}
 
 
 @pytest.fixture(scope="module")
 def house():
-    made = House()
-    try:
-        made.alice, made.bob = made.person("alice"), made.person("bob")
-        made.profile("alice", made.alice.email)
+    with rayhouse.running() as made:
         yield made
-    finally:
-        print(made.first.tail())
-        made.close()
 
 
 def runs(person):
@@ -32,14 +27,6 @@ def run_of(house, name, deployment):
                  and run["status"].get("jobDeploymentStatus") == deployment), None)
 
 
-def body(**more):
-    template = {"spec": {"containers": [{"name": "ray-head", "image": "rayproject/ray:2.60.0", "resources": {
-        "limits": {"cpu": "1", "memory": "2Gi"}, "requests": {"cpu": "100m", "memory": "1Gi"}}}]}}
-    return {"entrypoint": "python train.py", "shutdownAfterJobFinishes": True, "rayClusterSpec": {
-        "rayVersion": "2.60.0", "authOptions": {"mode": "token", "secretName": "ray-auth"},
-        "headGroupSpec": {"rayStartParams": {"num-cpus": "0"}, "template": template}}, **more}
-
-
 def command_line(house, *arguments):
     return chart.run(service.BUILD / "atelier", *arguments, env={
         **house.first.env, "ATELIER_URL": f"http://127.0.0.1:{house.first.port}", "ATELIER_TOKEN": house.alice.token})
@@ -47,7 +34,7 @@ def command_line(house, *arguments):
 
 def test_a_run_is_kept_when_its_cluster_and_its_job_are_gone(house):
     assert runs(house.alice) == []
-    house.make("train", "RayJob", body())
+    house.make("train", "RayJob", JOB)
     run = service.eventually("the run is kept", lambda: run_of(house, "train", "Complete"))
     assert run["status"]["jobStatus"] == "SUCCEEDED" and run["entrypoint"] == "python train.py"
     assert run["jobId"] == run["status"]["jobId"] and "rayClusterStatus" not in run["status"]
@@ -63,11 +50,11 @@ def test_a_run_is_kept_when_its_cluster_and_its_job_are_gone(house):
 
 
 def test_another_replica_that_comes_to_lead_keeps_it_no_second_time(house):
-    house.make("again", "RayJob", body())
+    house.make("again", "RayJob", JOB)
     first = service.eventually("the run is kept", lambda: run_of(house, "again", "Complete"))
     house.first.end()
     house.first.start()
-    house.make("later", "RayJob", body())
+    house.make("later", "RayJob", JOB)
     service.eventually("the next is kept", lambda: run_of(house, "later", "Complete"))
     assert run_of(house, "again", "Complete") == first
     assert [run["name"] for run in runs(house.alice)] == ["later", "again", "train"]
