@@ -6,11 +6,12 @@ import re
 import subprocess
 import time
 
+import notebook
 import platforms
 import pytest
 from atelier import wait_for
+from notebook import ALICE
 
-ALICE = "alice@example.com"
 AFTER_S, WARN_S = 40, 15
 LAG_S = 40  # metrics-server reads every 10 s, and tells the mean of what lies between two readings
 NEVER_S = 2 * AFTER_S  # longer than it takes to warn and to stop
@@ -18,18 +19,8 @@ NEVER_S = 2 * AFTER_S  # longer than it takes to warn and to stop
 
 @pytest.fixture(scope="module")
 def own():
-    node = platforms.Node()
-    node.settings.update(ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="2")
-    try:
-        node.up()
-        node.alice = node.service.person("alice")
-        node.tokens[ALICE] = node.alice.token
-        node.cli("profile", "create", "alice", user=ALICE)
-        node.wait_profile("alice", ALICE)
-        node.cli("notebook", "create", "nb1", "-n", "alice", "--memory", "1Gi", "--wait", "--timeout", "4m", user=ALICE, timeout=300)
+    with notebook.running(ATELIER_IDLE_WARN_S=str(WARN_S), ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="2") as node:
         yield node
-    finally:
-        node.close()
 
 
 def annotate(own, **annotations):

@@ -3,26 +3,15 @@ import contextlib
 import re
 import urllib.request
 
-import platforms
+import notebook
 import pytest
-
-ALICE, BOB = "alice@example.com", "bob@example.com"
 
 
 @pytest.fixture(scope="module")
 def house():
-    node = platforms.Node()
-    try:
-        node.up()
-        running = node.service
-        running.alice, running.bob = running.person("alice"), running.person("bob")
-        node.tokens[ALICE] = running.alice.token
-        node.cli("profile", "create", "alice", user=ALICE)
-        node.wait_profile("alice", ALICE)
-        node.cli("notebook", "create", "nb1", "-n", "alice", "--memory", "1Gi", "--wait", "--timeout", "4m", user=ALICE, timeout=300)
-        yield running
-    finally:
-        node.close()
+    with notebook.running() as node:
+        node.service.alice, node.service.bob = node.alice, node.service.person("bob")
+        yield node.service
 
 
 @contextlib.contextmanager
