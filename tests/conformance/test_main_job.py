@@ -380,7 +380,13 @@ def test_09_the_kernel_and_the_job_have_noticed_nothing(house):
     kernel = Kernel(house, "alice", "nb1", ALICE, state["kernel"])
     assert kernel.run("survivor") == "'still here'"
     kernel.close()
-    wait_for("the job finishes", lambda: house.get(PROXY + "api/jobs/survivor", ALICE).json.get("status") == "SUCCEEDED", 90, 1)
+
+    def ended():
+        answer = house.get(PROXY + "api/jobs/survivor", ALICE)
+        print(answer.status, answer.json.get("status"), answer.json.get("message"))
+        return answer.json if answer.json.get("status") in ("SUCCEEDED", "FAILED", "STOPPED") else None
+    job = wait_for("the job ends", ended, 90, 1)
+    assert job["status"] == "SUCCEEDED", job
     assert "tick 24" in house.get(PROXY + "api/jobs/survivor/logs", ALICE).json["logs"]
 
 
