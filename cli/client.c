@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/context.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "supervisor/rootless.h"
 
@@ -394,6 +395,27 @@ static int take_progress(void *context, curl_off_t down_total, curl_off_t down, 
     return 0;
 }
 
+/* The text of `299 - "…"`, as API servers and this service warn. */
+static void tell_warning(const char *value)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    const char *at = strchr(value, '"');
+    for (at = at ? at + 1 : ""; *at && *at != '"'; at++) {
+        if (*at == '\\' && at[1])
+            at++;
+        buffer_add(&text, at, 1);
+    }
+    if (text.n)
+        say("Warning: %s", text.p);
+}
+
+static void tell_warnings(CURL *curl)
+{
+    struct curl_header *header;
+    for (size_t i = 0; curl_easy_header(curl, "Warning", i, CURLH_HEADER, -1, &header) == CURLHE_OK; i++)
+        tell_warning(header->value);
+}
+
 static int perform(struct transfer *transfer, const struct client_request *request, struct error *error)
 {
     struct client *client = transfer->client;
@@ -421,6 +443,7 @@ static int perform(struct transfer *transfer, const struct client_request *reque
     if (code != CURLE_OK)
         return explain_transport(client, code, error);
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &transfer->status);
+    tell_warnings(client->curl);
     return transfer->status >= 200 && transfer->status <= 299 ? 0 : explain(transfer, error);
 }
 

@@ -42,7 +42,7 @@ static int check_group(const struct call *call, const struct worker_group *group
         return call_usage(error,
                           "\"%.80s\" is no GPU of a vendor: expected such as nvidia.com/gpu, amd.com/gpu or " TPU,
                           group->size.gpu_key);
-    if (group->size.gpus && strcmp(group->size.gpu_key, TPU) == 0 &&
+    if (group->size.gpus && strcmp(group->size.gpu_key, TPU) == 0 && !selects(call, "cloud.google.com/compute-class") &&
         !(selects(call, "cloud.google.com/gke-tpu-accelerator") && selects(call, "cloud.google.com/gke-tpu-topology")))
         return call_usage(error, TPU " needs both --node-selector cloud.google.com/gke-tpu-accelerator=TYPE and "
                                      "--node-selector cloud.google.com/gke-tpu-topology=TOPOLOGY");

@@ -11,6 +11,7 @@
 #include "ray/public.h"
 #include "ray/ray.h"
 #include "tenancy/tenancy.h"
+#include "tenancy/tpu.h"
 
 #define CLAIM_BYTES_MAX (16LL << 40) /* ext4's limit with 4 KiB blocks */
 #define DATA_KEY_MAX 253             /* Kubernetes' IsConfigMapKey */
@@ -323,6 +324,34 @@ int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, 
         return admit_statefulset(old, object, error);
     default:
         return error_set(error, ERROR_METHOD, NULL, "%s is written by Atelier only", engine_kinds[kind].kind);
+    }
+}
+
+/* RFC 7234, 5.5, as API servers send it: code 299, nobody in particular, the text quoted. */
+static void add_warning(struct call *call, const char *text)
+{
+    AUTO_BUFFER struct buffer value = {0};
+    buffer_add_text(&value, "299 - \"");
+    for (const char *at = text; *at; at++) {
+        if (*at == '"' || *at == '\\')
+            buffer_add_text(&value, "\\");
+        buffer_add(&value, at, 1);
+    }
+    buffer_add_text(&value, "\"");
+    response_header(call->response, "Warning", value.p);
+}
+
+void admission_warn(struct call *call, const cJSON *object)
+{
+    AUTO_JSON cJSON *warnings = json_array();
+    const cJSON *warning;
+    if (strcmp(json_text_or("", object, "kind", NULL), "Notebook") == 0)
+        tpu_warn("spec.template", json_at(object, "spec", "template", NULL), warnings);
+    else
+        ray_warn(object, warnings);
+    cJSON_ArrayForEach(warning, warnings)
+    {
+        add_warning(call, warning->valuestring);
     }
 }
 

@@ -8,6 +8,8 @@
 int admission_admit(struct call *call, enum engine_kind kind, const cJSON *old, cJSON *object, struct error *error);
 /* After it was stored: what is fine to store and still worth a word, as events about it. */
 void admission_remark(struct engine *engine, enum engine_kind kind, const cJSON *stored);
+/* The same to whoever asks, also of a dry run, as Warning headers of the answer: kubectl and atelier print them. */
+void admission_warn(struct call *call, const cJSON *object);
 /* FORBIDDEN for what belongs to the profile itself and that people may neither make, change nor delete by hand. */
 int admission_check_reserved(enum engine_kind kind, const char *name, const cJSON *old, struct error *error);
 

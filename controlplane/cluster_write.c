@@ -5,6 +5,7 @@
 #include "controlplane/kinds.h"
 #include "controlplane/metadata.h"
 #include "controlplane/wire.h"
+#include "ray/ray.h"
 
 #define JSON_TYPE "application/json"
 
@@ -14,7 +15,8 @@ struct change {
     const struct place *place;
     const char *role;
     const char *content_type; /* the client's; NULL if none */
-    bool known;               /* Atelier validates this kind */
+    bool known;               /* a kind of Atelier's own */
+    bool checked;             /* Atelier validates and completes it: those, and RayCronJobs */
     bool dry_run;             /* the client's own wish */
 };
 
@@ -28,6 +30,12 @@ static unsigned writes_of(const struct call *call, const struct place *place)
     if (place->kind == KIND_COUNT || place->kind == KIND_STATEFULSET || place->kind == KIND_POD)
         return KIND_WRITE;
     return kind_rules[place->kind].writes;
+}
+
+/* Only a cluster knows the kind; what its jobs are to be is checked all the same. */
+static bool is_cron_job(const struct place *place)
+{
+    return strcmp(place->info->group, "ray.io") == 0 && strcmp(place->info->plural, "raycronjobs") == 0;
 }
 
 static bool is_known(const struct place *place)
@@ -61,6 +69,7 @@ static int begin(struct call *call, const struct place *place, enum verb verb, u
                            .role = cluster_role(call, place->namespace, ROLE_EDITOR),
                            .content_type = cluster_header(call, "Content-Type"),
                            .known = is_known(place),
+                           .checked = is_known(place) || is_cron_job(place),
                            .dry_run = call->silent};
     return 0;
 }
@@ -101,8 +110,10 @@ static int fetch(const struct change *change, cJSON **ret, struct error *error)
 static int admit(const struct change *change, const cJSON *old, cJSON *object, struct error *error)
 {
     const struct place *place = change->place;
-    if (!change->known)
-        return admission_check_unknown(old, object, error);
+    if (!change->known) {
+        int r = admission_check_unknown(old, object, error);
+        return r == 0 && change->checked ? ray_cron_job_admit(change->call->server->engine, old, object, error) : r;
+    }
     if (!place->name)
         call_note_name(change->call, object);
     int status = metadata_admit(place->kind, place->namespace, place->name, old, object, error);
@@ -152,12 +163,14 @@ static bool succeeded(const struct passage_result *result)
 /* The last word is the cluster's. */
 static int finish(const struct change *change, const struct passage_result *result)
 {
-    enum engine_kind kind = change->place->kind;
+    const struct place *place = change->place;
     AUTO_JSON cJSON *stored = NULL;
-    if ((kind == KIND_RAYCLUSTER || kind == KIND_NOTEBOOK) && succeeded(result) && !change->dry_run &&
-        passage_json(result, &stored, NULL) == 0 &&
-        strcmp(json_text_or("", stored, "kind", NULL), engine_kinds[kind].kind) == 0)
-        admission_remark(change->call->server->engine, kind, stored);
+    if (change->checked && succeeded(result) && passage_json(result, &stored, NULL) == 0 &&
+        strcmp(json_text_or("", stored, "kind", NULL), change->known ? place->info->kind : "RayCronJob") == 0) {
+        admission_warn(change->call, stored);
+        if (change->known && !change->dry_run)
+            admission_remark(change->call->server->engine, place->kind, stored);
+    }
     passage_give(change->call, result);
     return 0;
 }
@@ -223,7 +236,7 @@ static int create_unread(const struct change *change, struct error *error)
     if (status < 0)
         return status;
     change->call->name = arena_text(change->call->request->arena, json_text(object, "metadata", "name", NULL));
-    if (!change->known || same_wish(object, expected))
+    if (!change->checked || same_wish(object, expected))
         status = send(change, "POST", change->content_type, change->call->request->body, CLUSTER_QUERY_GIVEN, &result,
                       error);
     else
@@ -285,7 +298,7 @@ static int replace_unread(const struct change *change, struct error *error)
     status = admit(change, old, object, error);
     if (status < 0)
         return status;
-    if (!change->known || same_wish(object, expected))
+    if (!change->checked || same_wish(object, expected))
         status =
             send(change, "PUT", change->content_type, change->call->request->body, CLUSTER_QUERY_GIVEN, &result, error);
     else
@@ -314,7 +327,7 @@ static char *guarded(enum wire_type type, const cJSON *patch, const cJSON *old)
 static int write_patched(const struct change *change, enum wire_type type, const cJSON *patch, const cJSON *old,
                          const cJSON *expected, cJSON *admitted, struct passage_result *ret, struct error *error)
 {
-    if (!change->known || same_wish(admitted, expected)) {
+    if (!change->checked || same_wish(admitted, expected)) {
         AUTO_FREE char *text = guarded(type, patch, old);
         return send(change, "PATCH", change->content_type, slice_of(text), CLUSTER_QUERY_GIVEN, ret, error);
     }

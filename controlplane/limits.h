@@ -23,6 +23,7 @@
 #define LIMIT_PASSAGE_EARLY_MAX (4 << 20)  /* of it may have come before the stream begins */
 #define LIMIT_PASSAGE_BODY                                                                                             \
     (32 << 20)                      /* an OpenAPI document of a cluster with many kinds; objects are at most 1.5 MiB */
+#define LIMIT_PASSAGE_WARNINGS 8192 /* of the Warning headers of one answer; client-go shows 4 KiB of them */
 #define LIMIT_PASSAGE_WAIT_MS 60000 /* the API server itself gives up after 60 s */
 #define LIMIT_PASSAGE_STOP_MS 5000  /* for cancelled requests to end at shutdown */
 #define LIMIT_DISCOVERY_BODY (1 << 20)     /* a longer discovery or OpenAPI document is not kept */

@@ -94,8 +94,10 @@ int place_create(struct call *call, const struct place *place, struct error *err
     if (status == 0)
         status = dry_run ? try_new_object(call, place, object, error)
                          : store_new_object(call, place, object, &stored, error);
-    if (status == 0)
+    if (status == 0) {
+        admission_warn(call, object);
         wire_answer(call, 201, dry_run ? object : stored);
+    }
     return status;
 }
 
@@ -192,8 +194,10 @@ int change_finish(struct call *call, const struct place *place, const struct obj
     else if (!change->dry_run)
         status = change->old.object ? store_change(call, place, object, &answer, error)
                                     : store_new_object(call, place, object, &answer, error);
-    if (status == 0)
+    if (status == 0) {
+        admission_warn(call, object);
         wire_answer(call, change->old.object ? 200 : 201, answer);
+    }
     return status;
 }
 

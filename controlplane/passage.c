@@ -21,7 +21,7 @@ struct passage {
     unsigned references;      /* the worker, the engine */
     struct engine_call *call; /* NULL before it is known, and once it has ended */
     struct stream *stream;    /* where data goes from now on; NULL: to <early> */
-    struct buffer early;
+    struct buffer early, warnings;
     int status;
     char type[128];
     bool begun, ended, cancelled;
@@ -63,6 +63,7 @@ static void release(struct passage *passage)
     pthread_cond_destroy(&passage->changed);
     pthread_mutex_destroy(&passage->mutex);
     buffer_free(&passage->early);
+    buffer_free(&passage->warnings);
     free(passage);
 }
 
@@ -154,6 +155,14 @@ void passages_free(struct passages *passages)
 }
 
 /* --- the engine's side -------------------------------------------------------------------------------------------- */
+static void on_warn(void *context, const char *value)
+{
+    struct passage *passage = context;
+    pthread_mutex_lock(&passage->mutex);
+    buffer_add(&passage->warnings, value, strlen(value) + 1);
+    pthread_mutex_unlock(&passage->mutex);
+}
+
 static void on_begin(void *context, int status, const char *content_type)
 {
     struct passage *passage = context;
@@ -206,11 +215,13 @@ static int start(struct call *call, const struct engine_request *request, bool e
 {
     struct passage *passage = memory_get(sizeof(*passage));
     struct engine_call *engine_call = NULL;
-    const struct engine_sink sink = {.begin = on_begin, .data = on_data, .end = on_end, .context = passage};
+    const struct engine_sink sink = {
+        .warn = on_warn, .begin = on_begin, .data = on_data, .end = on_end, .context = passage};
     passage->passages = call->server->passages;
     passage->user_id = call->request->identity->user_id;
     passage->endless = endless;
     passage->early.max = most;
+    passage->warnings.max = LIMIT_PASSAGE_WARNINGS;
     passage->references = 2;
     pthread_mutex_init(&passage->mutex, NULL);
     init_condition(&passage->changed);
@@ -268,12 +279,20 @@ static int wait_for_answer(struct passage *passage, size_t early, struct error *
     return 0;
 }
 
+/* What the cluster has to say of a request besides: whoever sent it should read it. */
+static void give_warnings(const struct call *call, const struct buffer *warnings)
+{
+    for (size_t at = 0; at < warnings->n; at += strlen(warnings->p + at) + 1)
+        response_header(call->response, "Warning", warnings->p + at);
+}
+
 /* Hands the rest over to a stream. The caller holds the mutex; *ret_close is to be closed after it is given up. */
 static void become_stream(struct passage *passage, const struct call *call, const struct access *access,
                           struct stream **ret_close)
 {
     response_status(call->response, passage->status);
     response_header(call->response, "Cache-Control", "no-store");
+    give_warnings(call, &passage->warnings);
     struct stream *stream = response_stream(call->response, passage->type, access, false);
     stream_on_gone(stream, on_gone, passage);
     if (passage->early.n)
@@ -304,6 +323,7 @@ int passage_answer(struct call *call, const struct engine_request *request, cons
     } else if (passage->ended) {
         response_status(call->response, passage->status);
         response_header(call->response, "Cache-Control", "no-store");
+        give_warnings(call, &passage->warnings);
         response_body(call->response, passage->type, buffer_slice(&passage->early));
     } else {
         become_stream(passage, call, access, &closing);
@@ -330,6 +350,8 @@ int passage_collect(struct call *call, const struct engine_request *request, str
         snprintf(ret->type, sizeof(ret->type), "%s", passage->type);
         ret->body = passage->early;
         passage->early = (struct buffer){0};
+        ret->warnings = passage->warnings;
+        passage->warnings = (struct buffer){0};
     }
     pthread_mutex_unlock(&passage->mutex);
     release(passage);
@@ -340,6 +362,7 @@ void passage_give(const struct call *call, const struct passage_result *result)
 {
     response_status(call->response, result->status);
     response_header(call->response, "Cache-Control", "no-store");
+    give_warnings(call, &result->warnings);
     response_body(call->response, result->type, buffer_slice(&result->body));
 }
 

@@ -30,10 +30,12 @@ struct passage_result {
     int status;
     char type[128]; /* Content-Type */
     struct buffer body;
+    struct buffer warnings; /* values of its Warning headers, each ended by a 0 */
 };
 static inline void passage_result_free(struct passage_result *result)
 {
     buffer_free(&result->body);
+    buffer_free(&result->warnings);
 }
 #define AUTO_PASSED __attribute__((cleanup(passage_result_free)))
 /* Sends <request> and waits for all of its answer, at most LIMIT_PASSAGE_BODY. *ret is released by

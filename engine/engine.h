@@ -269,6 +269,7 @@ struct engine_request {
 };
 /* Called on an engine thread, in order; must not block. */
 struct engine_sink {
+    void (*warn)(void *context, const char *value); /* of each Warning header, before `begin`; NULL: not wanted */
     void (*begin)(void *context, int status, const char *content_type); /* once, unless the request failed before */
     bool (*data)(void *context, struct slice bytes);                    /* false: stop */
     void (*end)(void *context, int result, const struct error *error);  /* exactly once, last; 0 if complete */

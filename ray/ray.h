@@ -15,6 +15,12 @@
 int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, struct error *error);
 int ray_job_admit(struct engine *engine, const cJSON *old, cJSON *job, struct error *error);
 int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, struct error *error);
+/* RayCronJob, which only KubeRay knows (1.6 and later, behind a feature gate): its jobTemplate as the RayJobs that are
+ * made of it. A template that stays as it was is let through. */
+int ray_cron_job_admit(struct engine *engine, const cJSON *old, cJSON *cron, struct error *error);
+/* Adds a sentence to the array <warnings> for each pod of one of these four that asks for a TPU and says not which
+ * (tenancy/tpu.h). Pure. */
+void ray_warn(const cJSON *object, cJSON *warnings);
 /* After it was stored: Warning events when rayVersion differs from the image's, when even the fewest pods the cluster
  * can have are more than the profile's quota, or when a notebook of the profile has another Ray or Python, so that
  * ray.init("ray://…") from it would be refused. */

@@ -1,7 +1,13 @@
 /* Is this notebook or Ray workload one that can run, and what does it become? */
 #include "notebooks/notebooks.h"
 #include "ray/ray.h"
+#include "tenancy/tpu.h"
 #include "webhook/internal.h"
+
+static bool is_cron_job(const struct review *review)
+{
+    return strcmp(review->group, "ray.io") == 0 && strcmp(review->kind, "RayCronJob") == 0;
+}
 
 static int admit(struct webhook *webhook, enum engine_kind kind, const cJSON *old, cJSON *object, struct error *error)
 {
@@ -39,16 +45,19 @@ static char *make_name(const cJSON *metadata)
 /* Admits a copy; *ret is what it became (NULL: it is let through as it is). */
 static int admit_copy(struct webhook *webhook, const struct review *review, cJSON **ret, struct error *error)
 {
-    enum engine_kind kind;
+    enum engine_kind kind = KIND_COUNT;
     *ret = NULL;
-    if (is_let_through(webhook, review) || !engine_kind_by_name(slice_of(review->group), slice_of(review->kind), &kind))
+    bool cron_job = is_cron_job(review);
+    if (is_let_through(webhook, review) ||
+        (!cron_job && !engine_kind_by_name(slice_of(review->group), slice_of(review->kind), &kind)))
         return 0;
     AUTO_JSON cJSON *object = json_copy(review->object);
     cJSON *metadata = json_object_in(object, "metadata");
     AUTO_FREE char *name = make_name(metadata);
     if (name)
         json_set_text(metadata, "name", name);
-    int status = admit(webhook, kind, review->old, object, error);
+    int status = cron_job ? ray_cron_job_admit(webhook->engine, review->old, object, error)
+                          : admit(webhook, kind, review->old, object, error);
     if (name)
         json_remove(json_object_in(object, "metadata"), "name");
     if (status < 0)
@@ -67,12 +76,23 @@ cJSON *review_mutate_workload(struct webhook *webhook, struct review *review)
     return review_allow(review, changed);
 }
 
+/* Of what was let through as it is, nothing is said again. */
+static void warn(struct review *review, const cJSON *admitted)
+{
+    if (strcmp(review->kind, "Notebook") == 0)
+        tpu_warn("spec.template", json_at(admitted, "spec", "template", NULL), review->warnings);
+    else
+        ray_warn(admitted, review->warnings);
+}
+
 cJSON *review_validate_workload(struct webhook *webhook, struct review *review)
 {
     struct error error = {0};
     AUTO_JSON cJSON *changed = NULL;
-    if (admit_copy(webhook, review, &changed, &error) == 0)
+    if (admit_copy(webhook, review, &changed, &error) == 0) {
+        warn(review, changed);
         return review_allow(review, NULL);
+    }
     if (error_status(error.code) < 500)
         return review_refuse(review, &error);
     review_warn(review, "this could not be checked now", &error);

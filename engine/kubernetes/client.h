@@ -35,6 +35,8 @@ struct kube_request {
  * deadline.
  */
 struct kube_sink {
+    void (*warn)(void *context,
+                 const char *value); /* of each Warning header of the answer that is shown; may be NULL */
     /* <retry_after_s>: of the answer's header, which priority and fairness sends with a plain text; 0: none. */
     void (*begin)(void *context, int status, const char *content_type, int retry_after_s);
     bool (*data)(void *context, struct slice bytes);

@@ -38,6 +38,13 @@ static void release(struct forward_call *call)
         free(call);
 }
 
+static void on_warn(void *context, const char *value)
+{
+    const struct engine_sink *sink = &((struct forward_call *)context)->sink;
+    if (sink->warn)
+        sink->warn(sink->context, value);
+}
+
 static void on_begin(void *context, int status, const char *content_type, int retry_after_s)
 {
     const struct engine_sink *sink = &((struct forward_call *)context)->sink;
@@ -92,7 +99,7 @@ int forward_start(struct engine *engine, const struct engine_request *request, c
                                         .headers = headers,
                                         .deadline_ms = endless ? -1 : FORWARD_DEADLINE_MS,
                                         .once = true};
-    const struct kube_sink own = {.begin = on_begin, .data = on_data, .end = on_end, .context = call};
+    const struct kube_sink own = {.warn = on_warn, .begin = on_begin, .data = on_data, .end = on_end, .context = call};
     struct kube_stream *stream = NULL;
     int r = kube_stream_start(kubernetes->client, &passed, &own, &stream, error);
     if (r < 0) {

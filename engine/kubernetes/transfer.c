@@ -114,6 +114,15 @@ static void decide(struct kube_stream *stream)
         stream->verdict = RETRY_DELIVER;
 }
 
+static void give_warnings(struct kube_stream *stream)
+{
+    struct curl_header *header;
+    CURL *easy = stream->transfer->easy;
+    for (size_t i = 0;
+         stream->sink.warn && curl_easy_header(easy, "Warning", i, CURLH_HEADER, -1, &header) == CURLHE_OK; i++)
+        stream->sink.warn(stream->sink.context, header->value);
+}
+
 static void begin(struct kube_stream *stream)
 {
     char *content_type = NULL;
@@ -122,6 +131,7 @@ static void begin(struct kube_stream *stream)
         return;
     curl_easy_getinfo(stream->transfer->easy, CURLINFO_CONTENT_TYPE, &content_type);
     stream->begun = true;
+    give_warnings(stream);
     int retry_after_s = stream->retry_after_ms > 0 ? (int)(stream->retry_after_ms / 1000) : 0;
     stream->sink.begin(stream->sink.context, stream->status, content_type ? content_type : "", retry_after_s);
 }

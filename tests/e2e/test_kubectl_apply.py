@@ -180,6 +180,34 @@ def test_who_may_not_write_applies_nothing(viewed, alice, manifest):
     assert "not found" in alice("get", "configmap", "carols", check=False).stderr
 
 
+TPUS = """apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: tpus}
+spec:
+  suspend: true
+  headGroupSpec: {template: {spec: {containers: [{name: h, image: ray-2.60}]}}}
+  workerGroupSpecs:
+  - groupName: w
+    template:
+      spec:
+        nodeSelector: {%s}
+        containers: [{name: w, image: ray-2.60, resources: {limits: {google.com/tpu: 4}}}]
+"""
+KIND = "cloud.google.com/gke-tpu-accelerator: tpu-v5e, cloud.google.com/gke-tpu-topology: 2x2"
+
+
+def test_a_tpu_of_no_kind_is_warned_of(viewed, alice, manifest):
+    words = "Warning: spec.workerGroupSpecs[0].template asks for google.com/tpu and does not select"
+    bare, whole = TPUS % "", TPUS % KIND
+    assert alice("apply", "-f", manifest(bare), "--dry-run=server").stderr.startswith(words)
+    assert alice("apply", "-f", manifest(bare)).stderr.startswith(words)
+    assert alice("apply", "--server-side", "--force-conflicts", "-f", manifest(bare)).stderr.startswith(words)
+    told = viewed.cli("apply", "-n", "alice", "-f", manifest(bare), user=ALICE).stderr
+    assert told.startswith(words) and told.count("Warning") == 1, told
+    assert alice("apply", "-f", manifest(whole)).stderr == ""
+    alice("delete", "raycluster", "tpus", "--wait")
+
+
 # --- patch and edit ---------------------------------------------------------------------------------------------------
 def test_patches_of_every_type(alice):
     alice("create", "configmap", "patched", "--from-literal=a=1")

@@ -207,6 +207,54 @@ def test_admission_holds_for_every_kind_of_write(world):
         {"apiVersion": "kubeflow.org/v1", "kind": "Notebook", "metadata": {"name": "nb"}, "spec": {"tmplate": {}}})).lower()
 
 
+CRON = """
+apiVersion: ray.io/v1
+kind: RayCronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    entrypoint: %s
+    rayClusterSpec:
+      headGroupSpec: {template: {spec: {containers: [{name: h, image: "rayproject/ray:2.60.0"}]}}}
+      workerGroupSpecs:
+        - groupName: tpus
+          template: {spec: {containers: [{name: w, image: "rayproject/ray:2.60.0", resources: {limits: {google.com/tpu: "4"}}}]}}
+"""
+
+
+def test_jobs_of_cron_jobs_are_checked_and_completed(world):
+    bob = world.bob
+    for command in (("create",), ("apply",), ("apply", "--server-side")):
+        said = bob.refused(*command, "-f", "-", text_in=CRON % "''")
+        assert "spec.jobTemplate.entrypoint" in said and "its jobs" in said, said
+    bob.kubectl("apply", "-f", "-", text_in=CRON % "python a.py")
+    spec = bob.get("raycronjob", "nightly")["spec"]
+    assert spec["jobTemplate"]["rayClusterSpec"]["authOptions"]["mode"] == "token" and spec["schedule"] == "0 3 * * *"
+    bob.kubectl("patch", "raycronjob", "nightly", "--type=merge", "-p", '{"spec":{"suspend":true}}')
+    assert "its jobs" in bob.refused("patch", "raycronjob", "nightly", "--type=merge", "-p",
+                                     '{"spec":{"jobTemplate":{"entrypoint":null}}}')
+    assert bob.get("raycronjob", "nightly")["spec"]["suspend"] is True
+    bob.kubectl("delete", "raycronjob", "nightly")
+
+
+def test_warnings_reach_who_asked(world):
+    """Ours, about a TPU without its kind, and the cluster's own."""
+    def warned(person, *args, text):
+        done = subprocess.run(person.command(*args), input=text, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
+
+    (line,) = warned(world.bob, "apply", "-f", "-", text=CRON % "python a.py")
+    assert "spec.jobTemplate.rayClusterSpec.workerGroupSpecs[0].template asks for google.com/tpu" in line
+    world.bob.kubectl("delete", "raycronjob", "nightly")
+    twice = DEPLOYMENT.replace("web", "twice").replace("image: registry.example.com/twice:1", "image: registry.example.com/twice:1\n"
+                               "          env: [{name: A, value: b}, {name: A, value: c}]")
+    (line,) = warned(world.bob, "create", "-f", "-", text=twice)
+    assert "hides previous definition" in line, line
+    world.bob.kubectl("delete", "deployment", "twice")
+
+
 def test_what_is_not_kept_is_watched_in_a_namespace_only(world):
     for plural in ("events", "configmaps"):
         status, answer = world.alice.ask("GET", f"/api/v1/{plural}?watch=1&timeoutSeconds=1")

@@ -209,7 +209,7 @@ static void configure(void)
                           "      - {apiGroups: [kubeflow.org], apiVersions: ['*'], operations: [CREATE, UPDATE], "
                           "resources: [notebooks]}\n"
                           "      - {apiGroups: [ray.io], apiVersions: ['*'], operations: [CREATE, UPDATE], "
-                          "resources: [rayclusters, rayjobs, rayservices]}\n";
+                          "resources: [rayclusters, rayjobs, rayservices, raycronjobs]}\n";
     AUTO_FREE char *mutate_pods = make_webhook("pods.atelier.dev", "Ignore", "/mutate/pods", true, pods);
     AUTO_FREE char *mutate = make_webhook("defaults.atelier.dev", "Ignore", "/mutate/workloads", true, workloads);
     AUTO_FREE char *validate = make_webhook("workloads.atelier.dev", "Ignore", "/validate/workloads", false, workloads);
@@ -366,6 +366,23 @@ static void pods_get_their_poddefaults(void **state)
     "headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: ray-head, image: "                      \
     "'rayproject/ray:2.60.0', resources: {limits: {cpu: 1, memory: 2Gi}}}]}}}"
 
+/* A kind that Atelier keeps nothing of, and judges by the jobs that KubeRay would make of it. */
+static void must_refuse_cron_job(const char *yaml, const char *words)
+{
+    AUTO_JSON cJSON *body = parse(yaml), *made = NULL;
+    AUTO_FREE char *target = memory_format("/apis/ray.io/v1/namespaces/%s/raycronjobs", alice);
+    struct error error = {0};
+    json_set_text(body, "apiVersion", "ray.io/v1");
+    json_set_text(body, "kind", "RayCronJob");
+    AUTO_FREE char *text = json_print(body);
+    const struct kube_request request = {
+        .method = "POST", .target = target, .content_type = "application/json", .body = slice_of(text)};
+    if (kube_call(client, &request, &made, &error) == 0)
+        fail_msg("%s was let in", yaml);
+    if (!strstr(error.message, "workloads.atelier.dev") || !strstr(error.message, words))
+        fail_msg("%s: said \"%s\"", yaml, error.message);
+}
+
 static void workloads_are_judged_and_completed(void **state)
 {
     (void)state;
@@ -376,6 +393,8 @@ static void workloads_are_judged_and_completed(void **state)
                 "workloads.atelier.dev", "metadata.name");
     must_refuse(KIND_RAYJOB, "metadata: {name: bad}\nspec: {entrypoint: '', rayClusterSpec: {" HEAD "}}",
                 "workloads.atelier.dev", "entrypoint");
+    must_refuse_cron_job("metadata: {name: bad}\nspec: {schedule: '@daily', jobTemplate: {rayClusterSpec: {" HEAD "}}}",
+                         "its jobs: spec.entrypoint");
     AUTO_JSON cJSON *cluster = must_create(KIND_RAYCLUSTER, alice, "metadata: {name: good}\nspec: {" HEAD "}");
     assert_string_equal(json_text_or("", cluster, "spec", "authOptions", "mode", NULL), "token");
     AUTO_JSON cJSON *notebook = must_create(

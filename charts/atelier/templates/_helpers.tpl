@@ -122,6 +122,6 @@ rules:
   - apiGroups: [ray.io]
     apiVersions: ["*"]
     operations: [CREATE, UPDATE]
-    resources: [rayclusters, rayjobs, rayservices]
+    resources: [rayclusters, rayjobs, rayservices, raycronjobs]
     scope: Namespaced
 {{- end }}

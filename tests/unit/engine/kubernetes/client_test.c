@@ -213,7 +213,7 @@ static int watch(const struct step *step, int64_t silence_ms, enum then then)
     struct scene scene;
     struct kube_stream *stream;
     struct watcher watcher = {0};
-    const struct kube_sink sink = {watch_begin, watch_data, watch_end, &watcher};
+    const struct kube_sink sink = {.begin = watch_begin, .data = watch_data, .end = watch_end, .context = &watcher};
     struct kube_request request = get;
     pthread_mutex_init(&watcher.lock, NULL);
     pthread_cond_init(&watcher.news, NULL);
