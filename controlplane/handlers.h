@@ -61,6 +61,7 @@ int discovery_cluster(struct call *call, struct error *error);
 /* False if the cluster answers that it has no such version of a group (both valid names). */
 bool discovery_cluster_has(struct call *call, const char *group, const char *version);
 /* openapi_objects.c: the kinds that are served, as OpenAPI v3 describes them */
+int openapi_second(struct call *call, struct error *error);
 int openapi_index(struct call *call, struct error *error);
 int openapi_document(struct call *call, struct error *error);
 /* reviews.c */

@@ -4,6 +4,7 @@
 #include "controlplane/kinds.h"
 #include "controlplane/schema.h"
 
+#define PROTOBUF_V2 "application/com.github.proto-openapi.spec.v2"
 #define META "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 static bool is_served(struct engine *engine, size_t kind, const char *group, const char *version)
@@ -261,6 +262,29 @@ static void add_document(cJSON *paths, const struct engine_kind_info *info)
         memory_format("%s%s%s/%s", *info->group ? "apis" : "api", *info->group ? "/" : "", info->group, info->version);
     AUTO_FREE char *url = memory_format("/openapi/v3/%s", key);
     json_set_text(json_object_in(paths, key), "serverRelativeURL", url);
+}
+
+/* What kubectl asks of a kind that the third version does not know, to be told the same: then it says which kind there
+ * is none of. To it, who wants protobuf only, a document of nothing is no bytes. */
+int openapi_second(struct call *call, struct error *error)
+{
+    struct slice accept = request_header(call->request, "Accept");
+    if (engine_forwards(call->server->engine))
+        return discovery_cluster(call, error);
+    if (slice_starts(accept, PROTOBUF_V2)) {
+        response_status(call->response, 200);
+        response_header(call->response, "Cache-Control", "no-store");
+        response_body(call->response, PROTOBUF_V2, SLICE(""));
+        return 0;
+    }
+    AUTO_JSON cJSON *document = json_object();
+    json_set_text(document, "swagger", "2.0");
+    json_set_text(json_object_in(document, "info"), "title", "Atelier: see /openapi/v3");
+    json_set_text(json_member(document, "info"), "version", ATELIER_VERSION);
+    json_set(document, "paths", json_object());
+    json_set(document, "definitions", json_object());
+    call_json(call, 200, document);
+    return 0;
 }
 
 int openapi_index(struct call *call, struct error *error)

@@ -69,7 +69,7 @@ const struct route_entry route_entries[] = {
     {"GET", "/apis/{group}", discovery_group, WHO_SIGNED_IN, NULL},
     {"GET", "/api/v1", discovery_resources, WHO_SIGNED_IN, NULL},
     {"GET", "/apis/{group}/{version}", discovery_resources, WHO_SIGNED_IN, NULL},
-    {"GET", "/openapi/v2", discovery_cluster, WHO_SIGNED_IN, NULL},
+    {"GET", "/openapi/v2", openapi_second, WHO_SIGNED_IN, NULL},
     {"GET", "/openapi/v3", openapi_index, WHO_SIGNED_IN, NULL},
     {"GET", "/openapi/v3/{a}", discovery_cluster, WHO_SIGNED_IN, NULL},
     {"GET", "/openapi/v3/{root}/{version}", openapi_document, WHO_SIGNED_IN, NULL},

@@ -155,8 +155,8 @@ def test_what_kubectl_cannot_do_here_it_says(alice):
     """Neither Kubeflow's nor KubeRay's kinds have a scale subresource; pods here take no ephemeral containers."""
     alice("apply", "-f", "-", input=SUSPENDED)
     for args, words in ((("scale", "raycluster", "idle", "--replicas", "2"), "rayclusters have no scale: each worker group"),
+                        (("scale", "statefulset", "nb1", "--replicas", "0"), "the notebook of that name runs or is stopped"),
                         (("scale", "notebook", "nb1", "--replicas", "0"), "notebooks have no scale: one runs or is stopped"),
-                        (("scale", "statefulset", "nb1", "--replicas", "0"), "could not find the requested resource"),
                         (("debug", "nb1-0", "--profile", "general", "--image", "busybox", "--", "true"), "ephemeral containers are disabled"),
                         (("run", "x", "--image", "busybox"), "pods are written by Atelier only"),
                         (("set", "env", "statefulset/nb1", "A=b"), "statefulsets are written by Atelier only"),

@@ -258,3 +258,12 @@ def test_every_kind_is_described(alice):
               for line in alice.out("api-resources", "--no-headers").splitlines()}
     assert served and served == described
     assert "NotFound" in alice("get", "--raw", "/openapi/v3/apis/ray.io/v9", check=False).stderr
+
+
+@pytest.mark.parametrize("version, kind", [("apps/v1", "Deployment"), ("ray.io/v1", "RayCronJob")])
+def test_a_kind_that_there_is_none_of_is_named(alice, manifest, version, kind):
+    text = manifest(f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {{}}\n")
+    for verb in ("apply", "create"):
+        said = alice(verb, "-f", text, check=False).stderr
+        assert f'no matches for kind "{kind}" in version "{version}"' in said, said
+    assert json.loads(alice.out("get", "--raw", "/openapi/v2"))["swagger"] == "2.0"
