@@ -214,9 +214,6 @@ static inline bool h2_workload_saw(const char *line)
 
 /* --- the client --------------------------------------------------------------------------------------------------- */
 
-/* How long a test waits for what must come: a slow machine, or one under sanitizers, is not a defect. */
-enum { H2_DEADLINE_MS = 30000 };
-
 struct h2_answer {
     int32_t id;
     struct buffer head; /* "name: value\n", trailers too */

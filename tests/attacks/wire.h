@@ -212,11 +212,11 @@ static inline bool wire_play(struct wire_case *c)
     send_all(fd, c->send.p, c->send.n);
     bool closed = false;
     if (c->close)
-        closed = client_read(fd, &all, NULL, 4000);
+        closed = client_read(fd, &all, NULL, PATIENCE_MS);
     else if (c->status == 101)
-        client_read(fd, &all, "\r\n\r\n", 4000);
+        client_read(fd, &all, "\r\n\r\n", PATIENCE_MS);
     else
-        client_answer(fd, &all, strncmp(c->send.p, "HEAD", 4) == 0 || c->status == 304, 4000);
+        client_answer(fd, &all, strncmp(c->send.p, "HEAD", 4) == 0 || c->status == 304, PATIENCE_MS);
     bool good = wire_check(c, handled_before, closed, (struct slice){all.p ? all.p : "", all.n});
     close(fd);
     return good;

@@ -97,7 +97,7 @@ static struct h2_answer call(const char *path, struct slice body, struct buffer 
     answer = (struct h2_answer){.body = body, .said = said};
     h2_client_begin(&client);
     h2_call(&client, "check", path, "", &answer);
-    h2_client_run(&client, &answer.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &answer.closed, PATIENCE_MS);
     h2_client_close(&client);
     assert_true(answer.closed);
     return answer;
@@ -174,7 +174,7 @@ static int ask_over_http(const char *head, struct buffer *ret)
     buffer_add_text(&request, "\r\n");
     int fd = client_connect();
     send_all(fd, request.p, request.n);
-    int status = client_answer(fd, ret, strncmp(head, "HEAD ", 5) == 0, 5000);
+    int status = client_answer(fd, ret, strncmp(head, "HEAD ", 5) == 0, PATIENCE_MS);
     close(fd);
     return status;
 }
@@ -491,7 +491,7 @@ static void a_message_must_come_in_time(void **state)
     for (size_t i = 0; i < COUNT_OF(answers); i++)
         h2_call(&client, "check", CHECK, "", &answers[i]);
     for (size_t i = 0; i < COUNT_OF(answers); i++) {
-        h2_client_run(&client, &answers[i].closed, H2_DEADLINE_MS);
+        h2_client_run(&client, &answers[i].closed, PATIENCE_MS);
         assert_true(says(&answers[i], "grpc-status: 4\n"));
         buffer_free(&answers[i].head);
     }
@@ -525,7 +525,7 @@ static void many_calls_share_a_connection(void **state)
     }
     for (size_t i = 0; i < CALLS; i++) {
         AUTO_HEARD struct decision_heard heard = {0};
-        h2_client_run(&client, &answers[i].closed, H2_DEADLINE_MS);
+        h2_client_run(&client, &answers[i].closed, PATIENCE_MS);
         assert_true(says(&answers[i], "grpc-status: 0\n"));
         hear(buffer_slice(&said[i]), &heard);
         static const char *const users[] = {"alice@", "carol@", NULL};
@@ -560,7 +560,7 @@ static void who_no_longer_waits_is_let_go(void **state)
             AUTO_BUFFER struct buffer said = {0};
             struct h2_answer next = {.body = buffer_slice(&body), .said = &said};
             h2_call(&client, "check", CHECK, "", &next);
-            h2_client_run(&client, &next.closed, H2_DEADLINE_MS);
+            h2_client_run(&client, &next.closed, PATIENCE_MS);
             assert_true(says(&next, "grpc-status: 0\n"));
             buffer_free(&next.head);
         }
@@ -578,24 +578,24 @@ static void http2_begins_with_its_preface_here_alone(void **state)
     int fd = client_connect();
     for (size_t i = 0; i < sizeof(preface) - 1; i++)
         assert_true(send_all(fd, &preface[i], 1));
-    client_read(fd, &settings, "\0", 5000);
+    client_read(fd, &settings, "\0", PATIENCE_MS);
     assert_true(settings.n > 9 && settings.p[3] == 4); /* SETTINGS */
     close(fd);
     AUTO_BUFFER struct buffer later = {0};
     fd = client_connect();
     static const char first[] = "GET /console HTTP/1.1\r\nHost: localhost\r\n\r\n";
     send_all(fd, first, sizeof(first) - 1);
-    assert_int_equal(client_answer(fd, &later, false, 5000), 200);
+    assert_int_equal(client_answer(fd, &later, false, PATIENCE_MS), 200);
     send_all(fd, preface, sizeof(preface) - 1);
     buffer_clear(&later);
-    assert_int_equal(client_answer(fd, &later, false, 5000), 505);
+    assert_int_equal(client_answer(fd, &later, false, PATIENCE_MS), 505);
     close(fd);
     gateway_port = main_port;
     AUTO_BUFFER struct buffer elsewhere = {0};
     fd = client_connect();
     gateway_port = check_port;
     send_all(fd, preface, sizeof(preface) - 1);
-    assert_int_equal(client_answer(fd, &elsewhere, false, 5000), 505);
+    assert_int_equal(client_answer(fd, &elsewhere, false, PATIENCE_MS), 505);
     close(fd);
 }
 

@@ -47,7 +47,7 @@ static int stop(void **state)
 
 static bool eventually(bool (*holds)(void))
 {
-    for (int64_t end = clock_monotonic_ms() + H2_DEADLINE_MS; clock_monotonic_ms() < end; clock_sleep_ms(10))
+    for (int64_t end = clock_monotonic_ms() + PATIENCE_MS; clock_monotonic_ms() < end; clock_sleep_ms(10))
         if (holds())
             return true;
     return false;
@@ -96,7 +96,7 @@ static struct h2_answer ask(const char *host, const char *path, const char *toke
     answer = (struct h2_answer){.body = slice_of(body)};
     h2_client_begin(&client);
     h2_call(&client, host, path, token, &answer);
-    h2_client_run(&client, &answer.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &answer.closed, PATIENCE_MS);
     h2_client_close(&client);
     return answer;
 }
@@ -182,7 +182,7 @@ static struct h2_answer ask_application(const char *host, const char *path, cons
     answer = (struct h2_answer){.body = SLICE("x")};
     h2_client_begin(&client);
     h2_call_to(&client, host, path, token, (const char *const[2]){first, second}, &answer);
-    h2_client_run(&client, &answer.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &answer.closed, PATIENCE_MS);
     h2_client_close(&client);
     return answer;
 }
@@ -241,11 +241,11 @@ static void closing_an_application_ends_its_calls(void **state)
     struct h2_answer answer = {.half = true};
     h2_client_begin(&client);
     h2_call_to(&client, OPEN, "/t/Hang", "", (const char *const[2]){"app", NULL}, &answer);
-    h2_client_run(&client, &answer.has_head, H2_DEADLINE_MS);
+    h2_client_run(&client, &answer.has_head, PATIENCE_MS);
     assert_true(says(&answer, ":status: 200\n"));
     apps_open = false;
     policy_changed();
-    h2_client_run(&client, &answer.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &answer.closed, PATIENCE_MS);
     apps_open = true;
     assert_int_equal(answer.code, NGHTTP2_INADEQUATE_SECURITY);
     assert_true(eventually(none_open));
@@ -262,10 +262,10 @@ static void what_is_not_grpc_is_said_so(void **state)
                                  H2_NV(":path", "/")};
     h2_client_begin(&client);
     nghttp2_submit_request(client.session, NULL, fields, COUNT_OF(fields), NULL, &answer);
-    h2_client_run(&client, &answer.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &answer.closed, PATIENCE_MS);
     assert_true(says(&answer, ":status: 415\n"));
     h2_call(&client, "localhost", "/t/Echo", "token-alice", &other); /* its session is for browsers */
-    h2_client_run(&client, &other.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &other.closed, PATIENCE_MS);
     assert_true(says(&other, ":status: 421\n"));
     h2_client_close(&client);
     buffer_free(&answer.head);
@@ -301,17 +301,17 @@ static void an_open_call_ends_when_access_is_taken_back(void **state)
         struct h2_answer answer = {.half = true}, after = {.half = true};
         h2_client_begin(&client);
         h2_call(&client, RC1, i ? "/t/Flood" : "/t/Hang", "token-alice", &answer);
-        h2_client_run(&client, &answer.has_head, H2_DEADLINE_MS);
+        h2_client_run(&client, &answer.has_head, PATIENCE_MS);
         assert_true(says(&answer, ":status: 200\n"));
         grant_revoked[1] = true;
         policy_changed();
-        h2_client_run(&client, &answer.closed, H2_DEADLINE_MS);
+        h2_client_run(&client, &answer.closed, PATIENCE_MS);
         assert_true(answer.closed);
         assert_int_equal(answer.code, NGHTTP2_INADEQUATE_SECURITY);
         assert_true(eventually(none_open));
         assert_int_equal(h2_workload.reset, NGHTTP2_CANCEL);
         h2_call(&client, RC1, "/t/Echo", "token-alice", &after);
-        h2_client_run(&client, &after.closed, H2_DEADLINE_MS);
+        h2_client_run(&client, &after.closed, PATIENCE_MS);
         assert_true(says(&after, "grpc-status: 7\n"));
         grant_revoked[1] = false;
         h2_client_close(&client);
@@ -329,8 +329,8 @@ static void each_call_of_a_connection_is_decided_by_itself(void **state)
     h2_call(&client, RC1, "/t/Hang", "token-alice", &mine);
     h2_call(&client, RC1, "/t/Echo", "token-bob", &foreign);
     h2_call(&client, RC1, "/t/Echo", "token-victor", &looking);
-    h2_client_run(&client, &foreign.closed, H2_DEADLINE_MS);
-    h2_client_run(&client, &looking.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &foreign.closed, PATIENCE_MS);
+    h2_client_run(&client, &looking.closed, PATIENCE_MS);
     assert_true(says(&foreign, "grpc-status: 7\n"));
     assert_true(says(&looking, "grpc-status: 7\n"));
     assert_false(mine.closed);
@@ -370,7 +370,7 @@ static void calls_wait_for_their_cluster(void **state)
     late_cluster = TARGET_AS_IT_IS;
     static const int64_t sizes[] = {5, LARGE, 5};
     for (size_t i = 0; i < COUNT_OF(answers); i++) {
-        h2_client_run(&client, &answers[i].closed, H2_DEADLINE_MS);
+        h2_client_run(&client, &answers[i].closed, PATIENCE_MS);
         assert_true(says(&answers[i], "grpc-status: 0\n"));
         assert_int_equal(answers[i].data, sizes[i]);
         buffer_free(&answers[i].head);
@@ -386,7 +386,7 @@ static void a_call_waits_only_so_long(void **state)
     int64_t start = clock_monotonic_ms();
     struct h2_answer answer = ask(LATE, "/t/Echo", "token-alice", "x");
     assert_true(says(&answer, "grpc-status: 14\n") && says(&answer, "the cluster is starting"));
-    assert_in_range(clock_monotonic_ms() - start, 290, H2_DEADLINE_MS);
+    assert_in_range(clock_monotonic_ms() - start, 290, PATIENCE_MS);
     buffer_free(&answer.head);
     assert_int_equal(h2_workload.calls, 0);
 }
@@ -405,15 +405,15 @@ static void only_some_calls_of_a_profile_wait(void **state)
     assert_true(eventually(starting));
     h2_call(&client, LATE, "/t/Echo", "token-alice", &answers[1]);
     h2_call(&client, LATE, "/t/Echo", "token-alice", &answers[2]);
-    h2_client_run(&client, &answers[2].closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &answers[2].closed, PATIENCE_MS);
     assert_true(says(&answers[2], "grpc-status: 14\n") && says(&answers[2], "the cluster is starting"));
     nghttp2_submit_rst_stream(client.session, 0, answers[0].id, NGHTTP2_CANCEL); /* whoever goes makes room */
     h2_client_run(&client, NULL, 100);
     h2_call(&client, LATE, "/t/Echo", "token-alice", &answers[3]);
     h2_client_run(&client, NULL, 100);
     late_cluster = TARGET_AS_IT_IS;
-    h2_client_run(&client, &answers[3].closed, H2_DEADLINE_MS);
-    h2_client_run(&client, &answers[1].closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &answers[3].closed, PATIENCE_MS);
+    h2_client_run(&client, &answers[1].closed, PATIENCE_MS);
     assert_true(says(&answers[1], "grpc-status: 0\n") && says(&answers[3], "grpc-status: 0\n"));
     h2_client_close(&client);
     for (size_t i = 0; i < COUNT_OF(answers); i++)
@@ -436,7 +436,7 @@ static void a_call_that_loses_the_right_waits_no_longer(void **state)
         if (i == 0) {
             grant_revoked[1] = true;
             policy_changed();
-            h2_client_run(&client, &answer.closed, H2_DEADLINE_MS);
+            h2_client_run(&client, &answer.closed, PATIENCE_MS);
             assert_true(says(&answer, "grpc-status: 7\n"));
             grant_revoked[1] = false;
         }
@@ -460,7 +460,7 @@ static void broken_and_early_answers(void **state)
     struct h2_answer early = {.half = true};
     h2_client_begin(&client);
     h2_call(&client, RC1, "/t/Early", "token-alice", &early);
-    h2_client_run(&client, &early.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &early.closed, PATIENCE_MS);
     assert_true(early.closed && says(&early, "grpc-status: 3\n"));
     assert_int_equal(early.code, NGHTTP2_NO_ERROR);
     h2_client_close(&client);
@@ -575,11 +575,11 @@ static void rapid_reset_ends_the_connection(void **state)
         nghttp2_submit_rst_stream(client.session, 0, answers[i].id, NGHTTP2_CANCEL);
         h2_client_flush(&client);
     }
-    h2_client_run(&client, &client.has_goaway, H2_DEADLINE_MS);
+    h2_client_run(&client, &client.has_goaway, PATIENCE_MS);
     assert_true(client.has_goaway || client.closed);
     if (client.has_goaway)
         assert_int_not_equal(client.goaway, NGHTTP2_NO_ERROR);
-    h2_client_run(&client, &client.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &client.closed, PATIENCE_MS);
     assert_true(client.closed);
     assert_true(h2_workload.calls < 400);
     h2_client_close(&client);
@@ -639,10 +639,10 @@ static void garbage(struct h2_client *client)
 static void frames_that_do_nothing_are_bounded(void **state)
 {
     (void)state;
-    assert_true(floods_out(pings, H2_DEADLINE_MS));
-    assert_true(floods_out(settings, H2_DEADLINE_MS));
-    assert_true(floods_out(continuations, H2_DEADLINE_MS));
-    assert_true(floods_out(garbage, H2_DEADLINE_MS));
+    assert_true(floods_out(pings, PATIENCE_MS));
+    assert_true(floods_out(settings, PATIENCE_MS));
+    assert_true(floods_out(continuations, PATIENCE_MS));
+    assert_true(floods_out(garbage, PATIENCE_MS));
     assert_false(floods_out(few_pings, 3000));
 }
 
@@ -656,7 +656,7 @@ static void a_head_that_drips_is_not_waited_for(void **state)
     h2_client_begin(&client);
     h2_client_run(&client, NULL, 100);
     write_raw(&client, begun, sizeof(begun), 1);
-    h2_client_run(&client, &client.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &client.closed, PATIENCE_MS);
     assert_true(client.closed);
     h2_client_close(&client);
     client = h2_client_open(RC1); /* nor a client that never says which settings */
@@ -667,7 +667,7 @@ static void a_head_that_drips_is_not_waited_for(void **state)
     while (SSL_read(client.ssl, &byte, 1) == 1)
         continue;
     ERR_clear_error();
-    assert_true(clock_monotonic_ms() - since < H2_DEADLINE_MS);
+    assert_true(clock_monotonic_ms() - since < PATIENCE_MS);
     h2_client_close(&client);
     gateway_limits.head_ms = head_ms;
 }
@@ -688,7 +688,7 @@ static void large_metadata_is_refused(void **state)
                                  H2_NV("authorization", "Bearer token-alice")};
     h2_client_begin(&client);
     nghttp2_submit_request(client.session, NULL, fields, COUNT_OF(fields), NULL, &answer);
-    h2_client_run(&client, &answer.closed, H2_DEADLINE_MS);
+    h2_client_run(&client, &answer.closed, PATIENCE_MS);
     assert_true(says(&answer, "grpc-status: 8\n"));
     assert_int_equal(h2_workload.calls, 0);
     h2_client_close(&client);

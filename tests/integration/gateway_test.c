@@ -26,7 +26,7 @@ static int ask(const char *raw, struct buffer *ret)
 {
     int fd = client_connect();
     send_all(fd, raw, strlen(raw));
-    int status = client_answer(fd, ret, strncmp(raw, "HEAD", 4) == 0, 5000);
+    int status = client_answer(fd, ret, strncmp(raw, "HEAD", 4) == 0, PATIENCE_MS);
     close(fd);
     return status;
 }
@@ -42,7 +42,17 @@ static int reset(void **state)
     late_cluster = TARGET_RESUMES;
     gateway_limits.resume_wait_ms = 0;
     gateway_limits.hold_look_ms = 50;
+    gateway_limits.head_ms = gateway_limits.body_window_ms = gateway_limits.write_window_ms = PATIENCE_MS;
     return 0;
+}
+
+static void start_gateway(void)
+{
+#ifdef GATEWAY_OVER_TLS
+    harness_start_tls();
+#else
+    harness_start(2);
+#endif
 }
 
 /* --- the corpus --------------------------------------------------------------------------------------------------- */
@@ -104,7 +114,7 @@ static void large_upload_is_streamed(void **state)
     send_all(fd, head, strlen(head));
     for (int64_t sent = 0; sent < total; sent += (int64_t)sizeof(block))
         assert_true(send_all(fd, block, sizeof(block)));
-    assert_int_equal(client_answer(fd, &answer, false, 10000), 200);
+    assert_int_equal(client_answer(fd, &answer, false, PATIENCE_MS), 200);
     assert_int_equal(workload_body_bytes, total);
     assert_true(resident_kb() - before < 8192);
     close(fd);
@@ -134,6 +144,7 @@ static void expect_continue_is_answered(void **state)
 {
     (void)state;
     static const char *const paths[] = {"/api/x", "/ray/alice/rc1/x"};
+    gateway_limits.body_window_ms = 800;
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         AUTO_BUFFER struct buffer answer = {0};
         char head[256];
@@ -141,11 +152,11 @@ static void expect_continue_is_answered(void **state)
         snprintf(head, sizeof(head),
                  "POST %s HTTP/1.1\r\n" HOST ALICE "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n", paths[i]);
         send_all(fd, head, strlen(head));
-        client_read(fd, &answer, "\r\n\r\n", 3000);
+        client_read(fd, &answer, "\r\n\r\n", PATIENCE_MS);
         assert_string_equal(answer.p, "HTTP/1.1 100 Continue\r\n\r\n");
         buffer_clear(&answer);
         send_all(fd, "abc", 3);
-        assert_int_equal(client_answer(fd, &answer, false, 3000), 200);
+        assert_int_equal(client_answer(fd, &answer, false, PATIENCE_MS), 200);
         close(fd);
     }
     assert_false(workload_saw("Expect"));
@@ -160,7 +171,7 @@ static void anonymous_bodies_are_small(void **state)
     int fd = client_connect();
     static const char head[] = "POST /api/x HTTP/1.1\r\n" HOST ALICE "Content-Length: 1048577\r\n\r\n";
     send_all(fd, head, sizeof(head) - 1);
-    assert_int_equal(client_answer(fd, &answer, false, 3000), 413);
+    assert_int_equal(client_answer(fd, &answer, false, PATIENCE_MS), 413);
     close(fd);
 }
 
@@ -171,7 +182,7 @@ static void large_answers_of_the_api_arrive_whole(void **state)
     static const char head[] = "GET /api/large HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
     send_all(fd, head, sizeof(head) - 1);
     AUTO_BUFFER struct buffer answer = {0};
-    assert_true(client_read(fd, &answer, NULL, 10000));
+    assert_true(client_read(fd, &answer, NULL, PATIENCE_MS));
     assert_true(answer.n > 10 * 1024 * 1024);
     close(fd);
 }
@@ -187,7 +198,7 @@ static void connections_are_reused(void **state)
         AUTO_BUFFER struct buffer answer = {0};
         static const char request[] = "GET /notebook/alice/pool/ HTTP/1.1\r\n" HOST ALICE "\r\n";
         send_all(fd, request, sizeof(request) - 1);
-        assert_int_equal(client_answer(fd, &answer, false, 3000), 200);
+        assert_int_equal(client_answer(fd, &answer, false, PATIENCE_MS), 200);
     }
     close(fd);
     assert_int_equal(dial_calls - before, 1);
@@ -206,11 +217,11 @@ static void only_safe_requests_are_repeated(void **state)
         workload_reset();
         int fd = client_connect();
         send_all(fd, request, strlen(request));
-        assert_int_equal(client_answer(fd, &answer, false, 3000), 200);
+        assert_int_equal(client_answer(fd, &answer, false, PATIENCE_MS), 200);
         buffer_clear(&answer);
         workload.close_before_answer = true;
         send_all(fd, request, strlen(request));
-        assert_int_equal(client_answer(fd, &answer, false, 3000), 502);
+        assert_int_equal(client_answer(fd, &answer, false, PATIENCE_MS), 502);
         assert_int_equal(workload_requests(), i == 0 ? 3 : 2);
         close(fd);
     }
@@ -228,7 +239,7 @@ static int open_websocket(const char *person)
              "\r\n",
              person);
     send_all(fd, head, strlen(head));
-    client_read(fd, &answer, "\r\n\r\n", 3000);
+    client_read(fd, &answer, "\r\n\r\n", PATIENCE_MS);
     assert_non_null(answer.p);
     assert_non_null(strstr(answer.p, "101 Switching"));
     return fd;
@@ -238,17 +249,16 @@ static void assert_echoes(int fd)
 {
     AUTO_BUFFER struct buffer answer = {0};
     send_all(fd, "\x81\x85\x00\x00\x00\x00hello", 11);
-    client_read(fd, &answer, "hello", 3000);
+    client_read(fd, &answer, "hello", PATIENCE_MS);
     assert_non_null(answer.p);
     assert_int_equal(answer.n, 11);
 }
 
-static void assert_closes_within(int fd, int ms)
+/* Since the sweep comes later than anybody waits (main), what closes here does so because it was told. */
+static void assert_closes(int fd)
 {
     AUTO_BUFFER struct buffer rest = {0};
-    int64_t start = clock_monotonic_ms();
-    assert_true(client_read(fd, &rest, NULL, 3000));
-    assert_true(clock_monotonic_ms() - start < ms);
+    assert_true(client_read(fd, &rest, NULL, PATIENCE_MS));
 }
 
 static void revocation_closes_websockets(void **state)
@@ -260,7 +270,7 @@ static void revocation_closes_websockets(void **state)
     assert_echoes(mine);
     grant_revoked[1] = true;
     policy_changed();
-    assert_closes_within(mine, 100);
+    assert_closes(mine);
     close(mine);
     AUTO_BUFFER struct buffer answer = {0};
     assert_int_equal(ask("GET /notebook/alice/nb1/ HTTP/1.1\r\n" HOST ALICE "\r\n", &answer), 404);
@@ -272,17 +282,25 @@ static void a_dead_session_closes_websockets(void **state)
     int mine = open_websocket("alice");
     person_revoked[1] = true;
     policy_changed();
-    assert_closes_within(mine, 100);
+    assert_closes(mine);
     close(mine);
 }
 
 static void expiry_is_noticed_without_a_change(void **state)
 {
     (void)state;
+    int64_t usual = gateway_limits.sweep_ms;
+    gateway_limits.sweep_ms = 500;
+    harness_stop();
+    start_gateway();
     int mine = open_websocket("alice");
+    assert_echoes(mine);
     person_revoked[1] = true; /* as if its time had come: nobody says so */
-    assert_closes_within(mine, (int)gateway_limits.sweep_ms + 200);
+    assert_closes(mine);
     close(mine);
+    gateway_limits.sweep_ms = usual;
+    harness_stop();
+    start_gateway();
 }
 
 static void revocation_closes_answers_under_way(void **state)
@@ -314,14 +332,14 @@ static void what_is_closed_again_ends(void **state)
     int fd = client_connect();
     static const char head[] = "GET /serve/alice/open1/app HTTP/1.1\r\n" HOST WS "\r\n";
     send_all(fd, head, sizeof(head) - 1);
-    client_read(fd, &answer, "\r\n\r\n", 3000);
+    client_read(fd, &answer, "\r\n\r\n", PATIENCE_MS);
     assert_non_null(answer.p);
     assert_non_null(strstr(answer.p, "101 Switching"));
     policy_changed(); /* of somebody else: it goes on */
     assert_echoes(fd);
     apps_open = false;
     policy_changed();
-    assert_closes_within(fd, 100);
+    assert_closes(fd);
     close(fd);
     buffer_clear(&answer);
     assert_int_equal(ask("GET /serve/alice/open1/app HTTP/1.1\r\n" HOST "\r\n", &answer), 401);
@@ -334,7 +352,7 @@ static int open_api_stream(void)
     open_stream = NULL;
     static const char head[] = "GET /api/stream HTTP/1.1\r\n" HOST ALICE "\r\n";
     send_all(fd, head, sizeof(head) - 1);
-    client_read(fd, &answer, "first", 3000);
+    client_read(fd, &answer, "first", PATIENCE_MS);
     assert_non_null(strstr(answer.p, "Transfer-Encoding: chunked"));
     while (!open_stream)
         clock_sleep_ms(1);
@@ -347,7 +365,7 @@ static void revocation_closes_streams(void **state)
     int fd = open_api_stream();
     grant_revoked[1] = true;
     policy_changed();
-    assert_closes_within(fd, 100);
+    assert_closes(fd);
     for (int i = 0; i < 200 && stream_gone_calls == 0; i++)
         clock_sleep_ms(5);
     assert_int_equal(stream_gone_calls, 1);
@@ -364,18 +382,18 @@ static void streams_end_properly(void **state)
     int fd = open_api_stream();
     AUTO_BUFFER struct buffer rest = {0};
     assert_true(stream_write(open_stream, SLICE("second")));
-    client_read(fd, &rest, "second\r\n", 3000);
+    client_read(fd, &rest, "second\r\n", PATIENCE_MS);
     assert_string_equal(rest.p, "6\r\nsecond\r\n");
     stream_close(open_stream);
     buffer_clear(&rest);
-    client_read(fd, &rest, "0\r\n\r\n", 3000);
+    client_read(fd, &rest, "0\r\n\r\n", PATIENCE_MS);
     assert_string_equal(rest.p, "0\r\n\r\n");
     assert_int_equal(stream_gone_calls, 0);
     /* and the connection goes on */
     static const char again[] = "GET /api/x HTTP/1.1\r\n" HOST "\r\n";
     send_all(fd, again, sizeof(again) - 1);
     buffer_clear(&rest);
-    assert_int_equal(client_answer(fd, &rest, false, 3000), 200);
+    assert_int_equal(client_answer(fd, &rest, false, PATIENCE_MS), 200);
     close(fd);
 }
 
@@ -415,7 +433,7 @@ static int open_tunnel(void)
     int fd = client_connect();
     static const char head[] = "GET /tunnel/alice/rc1/10001 HTTP/1.1\r\n" HOST ALICE WS "\r\n";
     send_all(fd, head, sizeof(head) - 1);
-    client_read(fd, &answer, "\r\n\r\n", 3000);
+    client_read(fd, &answer, "\r\n\r\n", PATIENCE_MS);
     assert_non_null(answer.p);
     assert_non_null(strstr(answer.p, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
     return fd;
@@ -440,7 +458,7 @@ static void tunnels_carry_a_stream(void **state)
     send_frame(fd, 0x02, "GET / HTTP", 10);
     send_frame(fd, 0x89, "are you there", 13);
     send_frame(fd, 0x80, "/1.1\r\n\r\n", 8);
-    client_read(fd, &answer, "GET / HTTP/1.1\r\n\r\n", 3000);
+    client_read(fd, &answer, "GET / HTTP/1.1\r\n\r\n", PATIENCE_MS);
     assert_non_null(memmem(answer.p, answer.n,
                            "\x8a\x0d"
                            "are you there",
@@ -450,7 +468,7 @@ static void tunnels_carry_a_stream(void **state)
     /* Closing: the workload sees the end, answers with its own, and both Closes are exchanged. */
     buffer_clear(&answer);
     send_frame(fd, 0x88, "\x03\xe8", 2);
-    assert_true(client_read(fd, &answer, NULL, 3000));
+    assert_true(client_read(fd, &answer, NULL, PATIENCE_MS));
     assert_int_equal(answer.n, 4);
     assert_memory_equal(answer.p, "\x88\x02\x03\xe8", 4);
     close(fd);
@@ -477,7 +495,7 @@ static void tunnels_refuse_bad_frames(void **state)
         int fd = open_tunnel();
         AUTO_BUFFER struct buffer answer = {0};
         send_all(fd, cases[i].bytes, cases[i].count);
-        assert_true(client_read(fd, &answer, NULL, 5000));
+        assert_true(client_read(fd, &answer, NULL, PATIENCE_MS));
         assert_int_equal(answer.n, 4);
         assert_memory_equal(answer.p, cases[i].close, 4);
         close(fd);
@@ -490,11 +508,9 @@ static void revocation_closes_tunnels(void **state)
     (void)state;
     int fd = open_tunnel();
     AUTO_BUFFER struct buffer answer = {0};
-    int64_t start = clock_monotonic_ms();
     grant_revoked[1] = true;
     policy_changed();
-    assert_true(client_read(fd, &answer, NULL, 3000));
-    assert_true(clock_monotonic_ms() - start < 100);
+    assert_true(client_read(fd, &answer, NULL, PATIENCE_MS));
     assert_int_equal(answer.n, 4);
     assert_memory_equal(answer.p, "\x88\x02\x03\xf0", 4); /* 1008 */
     close(fd);
@@ -506,7 +522,7 @@ static void websockets_half_close(void **state)
     int fd = open_websocket("alice");
     assert_echoes(fd);
     shutdown(fd, SHUT_WR); /* the workload then closes too */
-    assert_closes_within(fd, 1000);
+    assert_closes(fd);
     close(fd);
 }
 
@@ -514,24 +530,26 @@ static void websockets_half_close(void **state)
 
 /* --- slow and many ------------------------------------------------------------------------------------------------ */
 
+/* A byte now and then, which must not put the end off, until something is answered. */
+static void drip(int fd, const char *byte, struct buffer *answer)
+{
+    int64_t end = clock_monotonic_ms() + PATIENCE_MS;
+    while (answer->n == 0 && clock_monotonic_ms() < end) {
+        (void)send(fd, byte, 1, MSG_NOSIGNAL);
+        client_read(fd, answer, NULL, 40);
+    }
+    client_read(fd, answer, NULL, PATIENCE_MS);
+}
+
 static void slow_heads_are_cut(void **state)
 {
     (void)state;
     AUTO_BUFFER struct buffer answer = {0};
+    gateway_limits.head_ms = 1200;
     int fd = client_connect();
-    int64_t start = clock_monotonic_ms();
-    static const char head[] = "GET /api/x HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
-                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    for (size_t i = 0; i < sizeof(head) - 1 && clock_monotonic_ms() - start < 4000; i++) {
-        if (send(fd, &head[i], 1, MSG_NOSIGNAL) != 1)
-            break;
-        clock_sleep_ms(50);
-        client_read(fd, &answer, NULL, 1);
-        if (answer.n > 0)
-            break;
-    }
-    client_read(fd, &answer, NULL, 3000);
-    assert_true(clock_monotonic_ms() - start < 2500);
+    static const char head[] = "GET /api/x HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
+    send_all(fd, head, sizeof(head) - 1);
+    drip(fd, "a", &answer);
     assert_non_null(answer.p);
     assert_non_null(strstr(answer.p, "408"));
     close(fd);
@@ -542,12 +560,11 @@ static void slow_second_heads_are_cut(void **state)
 {
     (void)state;
     AUTO_BUFFER struct buffer answer = {0};
+    gateway_limits.head_ms = 1200;
     int fd = client_connect();
     static const char both[] = "GET /api/x HTTP/1.1\r\n" HOST "\r\nGET /api/y HTTP/1.1\r\nHos";
     send_all(fd, both, sizeof(both) - 1);
-    int64_t start = clock_monotonic_ms();
-    assert_true(client_read(fd, &answer, NULL, 5000));
-    assert_true(clock_monotonic_ms() - start < 2500);
+    assert_true(client_read(fd, &answer, NULL, PATIENCE_MS));
     assert_non_null(strstr(answer.p, "HTTP/1.1 408"));
     close(fd);
 }
@@ -556,19 +573,15 @@ static void slow_bodies_are_cut(void **state)
 {
     (void)state;
     static const char *const paths[] = {"/api/x", "/ray/alice/rc1/x"};
+    gateway_limits.body_window_ms = 800;
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
         AUTO_BUFFER struct buffer answer = {0};
         char head[256];
         int fd = client_connect();
         snprintf(head, sizeof(head), "POST %s HTTP/1.1\r\n" HOST ALICE "Content-Length: 1000\r\n\r\n", paths[i]);
         send_all(fd, head, strlen(head));
-        int64_t start = clock_monotonic_ms();
-        while (answer.n == 0 && clock_monotonic_ms() - start < 3000) {
-            send(fd, "x", 1, MSG_NOSIGNAL);
-            client_read(fd, &answer, NULL, 40);
-        }
-        assert_true(clock_monotonic_ms() - start < 2500);
-        client_read(fd, &answer, NULL, 3000);
+        drip(fd, "x", &answer);
+        assert_non_null(answer.p);
         assert_non_null(strstr(answer.p, "HTTP/1.1 408"));
         close(fd);
     }
@@ -589,6 +602,7 @@ static void slow_readers_are_cut(void **state)
 {
     (void)state;
     int64_t before = closed_for("reader_slow");
+    gateway_limits.write_window_ms = 800;
     workload.big = true;
     workload.big_bytes = 100 * 1024 * 1024;
     static const char *const paths[] = {"/api/large", "/ray/alice/rc1/big"};
@@ -598,7 +612,7 @@ static void slow_readers_are_cut(void **state)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
         snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\n" HOST ALICE "\r\n", paths[i]);
         send_all(fd, head, strlen(head));
-        for (int j = 0; j < 300 && closed_for("reader_slow") == (int64_t)i + before; j++)
+        for (int j = 0; j < PATIENCE_MS / 10 && closed_for("reader_slow") == (int64_t)i + before; j++)
             clock_sleep_ms(10);
         assert_int_equal(closed_for("reader_slow"), (int64_t)i + before + 1);
         close(fd);
@@ -677,16 +691,20 @@ static void one_tenant_cannot_take_every_dial(void **state)
         fds[i] = client_connect();
         send_all(fds[i], request, sizeof(request) - 1);
     }
+    for (int i = 0; i < PATIENCE_MS / 10 && hanging < dials; i++)
+        clock_sleep_ms(10);
     clock_sleep_ms(100);
-    /* Only its share runs, and the API, on other threads, does not notice. */
+    assert_int_equal(hanging, dials); /* only its share runs, */
     AUTO_BUFFER struct buffer answer = {0};
-    int64_t start = clock_monotonic_ms();
     assert_int_equal(ask("GET /api/x HTTP/1.1\r\n" HOST "\r\n", &answer), 200);
-    assert_true(clock_monotonic_ms() - start < 500);
-    assert_true(dials <= 4);
+    assert_int_equal(hanging, dials); /* and the API, on other threads, does not notice */
+    assert_true(dials < (int64_t)COUNT_OF(fds));
     for (size_t i = 0; i < COUNT_OF(fds); i++)
         close(fds[i]);
-    clock_sleep_ms(1600);
+    hang_over = true;
+    for (int i = 0; i < PATIENCE_MS / 10 && hanging > 0; i++)
+        clock_sleep_ms(10);
+    assert_int_equal(hanging, 0);
 }
 
 /* --- what waits for a cluster that starts ------------------------------------------------------------------------- */
@@ -711,7 +729,7 @@ static void await_starting(void)
 static void assert_answered(int fd, int status, const char *text)
 {
     AUTO_BUFFER struct buffer answer = {0};
-    assert_int_equal(client_answer(fd, &answer, false, 5000), status);
+    assert_int_equal(client_answer(fd, &answer, false, PATIENCE_MS), status);
     if (!strstr(answer.p, text))
         fail_msg("no \"%s\" in: %s", text, answer.p);
     close(fd);
@@ -775,7 +793,7 @@ static void who_loses_the_right_waits_no_longer(void **state)
     clock_sleep_ms(50);
     person_revoked[1] = true;
     policy_changed();
-    assert_closes_within(fd, 500);
+    assert_closes(fd);
     close(fd);
     late_cluster = TARGET_AS_IT_IS;
     clock_sleep_ms(200);
@@ -794,7 +812,7 @@ static void the_admin_socket_knows_its_user(void **state)
     static const char request[] = "POST /api/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
     send_all(fd, request, sizeof(request) - 1);
     AUTO_BUFFER struct buffer answer = {0};
-    assert_int_equal(client_answer(fd, &answer, false, 3000), 200);
+    assert_int_equal(client_answer(fd, &answer, false, PATIENCE_MS), 200);
     assert_non_null(strstr(answer.p, "as 'local'"));
     assert_non_null(strstr(answer.p, "local 1"));
     close(fd);
@@ -854,9 +872,11 @@ static void activity_is_remembered(void **state)
     ask("GET /notebook/alice/active/ HTTP/1.1\r\n" HOST ALICE "\r\n", &answer);
     assert_int_equal(gateway_last_activity(gateway, "alice", "Notebook", "active"), 0);
     buffer_clear(&answer);
-    ask("POST /notebook/alice/active/ HTTP/1.1\r\n" HOST ALICE "Content-Length: 0\r\n\r\n", &answer);
-    int64_t last = gateway_last_activity(gateway, "alice", "Notebook", "active");
-    assert_true(last > clock_wall_ms() - 3000);
+    int64_t before = clock_wall_ms();
+    assert_int_equal(ask("POST /notebook/alice/active/ HTTP/1.1\r\n" HOST ALICE "Content-Length: 0\r\n\r\n", &answer),
+                     200);
+    assert_in_range(gateway_last_activity(gateway, "alice", "Notebook", "active"), before - 1000,
+                    clock_wall_ms() + 1000);
     /* A WebSocket's pings are no activity, its data is. */
     int fd = open_websocket("alice");
     clock_sleep_ms(50);
@@ -879,15 +899,13 @@ static void stopping_drains(void **state)
     static const char request[] = "GET /api/slow HTTP/1.1\r\n" HOST "\r\n";
     send_all(slow, request, sizeof(request) - 1);
     clock_sleep_ms(50);
-    int64_t start = clock_monotonic_ms();
     gateway_stop(gateway, 800);
-    assert_true(clock_monotonic_ms() - start < 2000);
     AUTO_BUFFER struct buffer answer = {0};
-    assert_int_equal(client_answer(slow, &answer, false, 1000), 200);
+    assert_int_equal(client_answer(slow, &answer, false, PATIENCE_MS), 200);
     assert_non_null(strstr(answer.p, "Connection: close"));
-    assert_closes_within(idle, 100);
+    assert_closes(idle);
     AUTO_BUFFER struct buffer last = {0};
-    assert_true(client_read(tunnel, &last, NULL, 1000));
+    assert_true(client_read(tunnel, &last, NULL, PATIENCE_MS));
     assert_memory_equal(last.p, "\x88\x02\x03\xe9", 4); /* 1001 */
     close(slow);
     close(idle);
@@ -897,18 +915,10 @@ static void stopping_drains(void **state)
 int main(int argc, char **argv)
 {
     log_start("gateway_test", LOG_ERROR);
-    gateway_limits.sweep_ms = 500;
+    gateway_limits.sweep_ms = 2 * PATIENCE_MS;
     gateway_limits.linger_ms = 500;
-    /* Short enough to wait for, long enough for everybody else on a busy machine. */
-    gateway_limits.head_ms = 1200;
-    gateway_limits.body_window_ms = 800;
-    gateway_limits.write_window_ms = 800;
     workload_start();
-#ifdef GATEWAY_OVER_TLS
-    harness_start_tls();
-#else
-    harness_start(2);
-#endif
+    start_gateway();
 #define TEST(f) cmocka_unit_test_setup(f, reset)
 #define POD_TEST(f) cmocka_unit_test_setup_teardown(f, without_api, with_api)
     const struct CMUnitTest tests[] = {
