@@ -109,13 +109,14 @@ def worker_bare(head, number):
         return time.monotonic() - worker.started
 
 
-def resident_mib(cluster):
-    """What all processes of a cluster's pods keep, shared pages by their share."""
+def resident_mib(cluster, of=""):
+    """What the processes of a cluster's pods keep whose command line has <of>, shared pages by their share."""
     kib = 0
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if f"RAY_CLUSTER_NAME={cluster}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                if (f"RAY_CLUSTER_NAME={cluster}".encode() in (entry / "environ").read_bytes().split(b"\0")
+                        and of.encode() in (entry / "cmdline").read_bytes().lower()):
                     kib += next(int(line.split()[1]) for line in (entry / "smaps_rollup").read_text().splitlines()
                                 if line.startswith("Pss:"))
             except (OSError, StopIteration):
@@ -140,6 +141,7 @@ def measure(house, profile, results):
     house.cli("ray", "create", "bench", "-n", profile, "--head-memory", "6Gi", "--worker-cpu", "1", "--worker-memory", "2Gi", "--replicas",
               "0", "--wait", user=ALICE, timeout=300)
     results["idle_cluster_mib"] = resident_mib("bench")
+    results["dashboard_mib"] = resident_mib("bench", "dashboard")
     ways = Ways(house, profile, "bench")
     ways.both("log", 0)  # the first job starts what the next ones find running
     for number in range(ROUNDS):
@@ -189,6 +191,9 @@ def main():
     idle = results["idle_cluster_mib"]
     print(f"an idle cluster without workers keeps {idle:.0f} MiB (PSS): {int(22 * 1024 / idle)} of them in 22 of 24 GiB; "
           f"a suspended one {results['suspended_cluster_mib']:.0f} MiB")
+    without = idle - results["dashboard_mib"]
+    print(f"its dashboard and agent, without which it has no Jobs API, are {results['dashboard_mib']:.0f} MiB of that: "
+          f"{int(22 * 1024 / without)} would fit without")
     (BUILD / "bench-ray.json").write_text(json.dumps(results, indent=1))
 
 

@@ -369,7 +369,7 @@ static void pods_get_their_poddefaults(void **state)
 /* A kind that Atelier keeps nothing of, and judges by the jobs that KubeRay would make of it. */
 static void must_refuse_cron_job(const char *yaml, const char *words)
 {
-    AUTO_JSON cJSON *body = parse(yaml), *made = NULL;
+    AUTO_JSON cJSON *body = from_yaml(yaml), *made = NULL;
     AUTO_FREE char *target = memory_format("/apis/ray.io/v1/namespaces/%s/raycronjobs", alice);
     struct error error = {0};
     json_set_text(body, "apiVersion", "ray.io/v1");
