@@ -14,14 +14,19 @@
 #define STORE_LABEL "app.kubernetes.io/component"
 enum { PASSWORD_BYTES = 32, REPLACE_MS = 2000 };
 
-/* A small cluster's GCS takes some hundred KiB; Redis refuses writes before its container is out of memory. */
+/* A small cluster's GCS takes some hundred KiB, and what jobs bring with them (runtime_env's packages, up to 100 MiB
+ * each by the Jobs API and 512 by Ray Client) until ten minutes after it was last used. A GCS whose write is refused
+ * ends, so there is room for some; Redis refuses before its container is out of memory or its volume, where what is
+ * kept is written twice and a fifth while it is written anew, is full. */
 #define STORE_CPU "100m"
+#define STORE_CPU_MAX "1"
 #define STORE_MEMORY "128Mi"
-#define STORE_MEMORY_MAX "96mb"
-#define STORE_VOLUME "256Mi"
+#define STORE_MEMORY_MAX "3Gi"
+#define STORE_KEPT_MAX "2gb"
+#define STORE_VOLUME "5Gi"
 #define STORE_RULES                                                                                                    \
-    "bind 0.0.0.0\nport 6379\ndir /data\nappendonly yes\nappendfsync everysec\nsave \"\"\nmaxmemory " STORE_MEMORY_MAX \
-    "\nmaxmemory-policy noeviction\n"
+    "bind 0.0.0.0\nport 6379\ndir /data\nappendonly yes\nappendfsync everysec\nauto-aof-rewrite-percentage 20\nsave "  \
+    "\"\"\nmaxmemory " STORE_KEPT_MAX "\nmaxmemory-policy noeviction\n"
 
 bool ray_store_offered(void)
 {
@@ -210,7 +215,8 @@ static void mount(cJSON *spec, cJSON *container, const char *name, const char *p
 /* <image>: any has the machine's programs; it is that of a cluster which is known to be installed. */
 static cJSON *make_pod(const char *image)
 {
-    static const char *const parts[] = {"requests", "limits"};
+    static const char *const parts[][3] = {{"requests", STORE_CPU, STORE_MEMORY},
+                                           {"limits", STORE_CPU_MAX, STORE_MEMORY_MAX}};
     cJSON *pod = named(), *spec = json_object_in(pod, "spec");
     cJSON *container = json_push(json_set(spec, "containers", json_array()), json_object());
     json_set_text(container, "name", "redis");
@@ -219,9 +225,9 @@ static cJSON *make_pod(const char *image)
     json_push_text(command, STORE_PROGRAM);
     json_push_text(command, "/config/redis.conf");
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
-        cJSON *part = json_object_in(json_object_in(container, "resources"), parts[i]);
-        json_set_text(part, "cpu", STORE_CPU);
-        json_set_text(part, "memory", STORE_MEMORY);
+        cJSON *part = json_object_in(json_object_in(container, "resources"), parts[i][0]);
+        json_set_text(part, "cpu", parts[i][1]);
+        json_set_text(part, "memory", parts[i][2]);
     }
     cJSON *probe = json_object_in(container, "readinessProbe");
     json_set_i64(json_object_in(probe, "tcpSocket"), "port", RAY_GCS);

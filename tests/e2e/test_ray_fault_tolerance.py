@@ -1,6 +1,8 @@
 """A head that is killed comes back with what it knew: its workers stay, detached actors and jobs live on."""
 import json
+import os
 import re
+import time
 
 import pytest
 from atelier import kill_container, running, wait_for
@@ -106,6 +108,17 @@ def test_detached_actors_and_jobs_outlive_the_head(own):
     assert pods(own, "worker") == workers, "the worker was not touched"
 
 
+def test_working_directories_fit_into_the_store(own):
+    """Ray keeps them in its GCS, which is in Redis here, and ends when Redis has no room: five at once, and the largest."""
+    heads = pods(own, "head")
+    for number in range(5):
+        path = f"/ray/alice/ft/api/packages/gcs/_ray_pkg_{number:016x}.zip"
+        answer = own.http("PUT", path, ALICE, body=os.urandom(1 << 20) * 100, headers={"Content-Type": "application/octet-stream"})
+        assert answer.status == 200, (number, answer.status, answer.text)
+        assert own.http("GET", path, ALICE).status == 200
+    assert pods(own, "head") == heads, "no head ended"
+
+
 def made(own, *more):
     shown = own.cli("ray", "create", "usual", "-n", "alice", "--dry-run", "-o", "json", *more, user=ALICE)
     return json.loads(shown.stdout)["spec"].get("gcsFaultToleranceOptions")
@@ -144,7 +157,12 @@ def redis(own, *words):
 def test_the_store_forgets_clusters_that_are_gone(own):
     """What another cluster of the profile left there goes with it; this one's stays."""
     uid = own.raycluster("alice", "ft", ALICE)["metadata"]["uid"]
-    assert redis(own, "SET", "RAYgone@NODE", "x") == ["OK"]
+
+    def left():  # the cluster of the test before may be tidied up after just now
+        assert redis(own, "SET", "RAYgone@NODE", "x") == ["OK"]
+        time.sleep(2)
+        return "RAYgone@NODE" in redis(own, "KEYS", "'*'")
+    wait_for("a key that stays", left, 30, 0)
     keys = redis(own, "KEYS", "'*'")
     kept = {key for key in keys if key.startswith(f"RAY{uid}@")}
     assert len(kept) > 3 and set(keys) == kept | {"RAYgone@NODE"}, keys
