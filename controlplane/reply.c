@@ -73,9 +73,8 @@ static const char *advice_of(const struct call *call)
         return "notebooks have no scale: one runs or is stopped (kubectl annotate notebook NAME "
                "kubeflow-resource-stopped=true, or atelier notebook stop NAME)";
     if (strcmp(plural, "statefulsets") == 0)
-        return "statefulsets are written by Atelier only: the notebook of that name runs or is stopped (kubectl "
-               "annotate "
-               "notebook NAME kubeflow-resource-stopped=true, or atelier notebook stop NAME)";
+        return "statefulsets are written by Atelier only: the notebook of that name runs or is stopped "
+               "(kubectl annotate notebook NAME kubeflow-resource-stopped=true, or atelier notebook stop NAME)";
     return "the server could not find the requested resource";
 }
 
