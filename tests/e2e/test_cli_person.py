@@ -8,7 +8,7 @@ import time
 
 import pytest
 import yaml
-from atelier import BUILD, ROOT, running
+from atelier import BUILD, ROOT, running, wait_for
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 STOPPED = """
@@ -232,6 +232,8 @@ def test_an_application_is_opened_only_where_the_platform_allows_it(own):
 
 def test_volumes_say_who_mounts_them(own):
     own.cli("volume", "create", "data", "-n", "alice", "--size", "1Gi", user=ALICE)
+    wait_for("the volume is bound", lambda: own.get(
+        "/api/v1/namespaces/alice/persistentvolumeclaims/data", ALICE).json.get("status", {}).get("phase") == "Bound", 60, 0.2)
     assert "data" in complete(own, "volume", "delete", "d")
     listed = own.cli("volume", "list", "-n", "alice", user=ALICE).stdout.splitlines()
     assert listed[0].split() == ["NAME", "STATUS", "SIZE", "USED", "BY"]
