@@ -41,7 +41,14 @@ def suspend(own):
 
 
 def wait_suspended(own):
-    wait_for("suspended", lambda: own.raycluster("alice", "rc", ALICE)["status"].get("state") == "suspended", 240)
+    try:
+        wait_for("suspended", lambda: own.raycluster("alice", "rc", ALICE)["status"].get("state") == "suspended", 240)
+    except AssertionError:  # what keeps it is what the head answers
+        for path in ("component_activities", "serve/applications/"):
+            answer = own.get(f"/ray/alice/rc/api/{path}", ALICE)
+            print(path, answer.status, answer.text[:2000])
+        print(json.dumps(own.raycluster("alice", "rc", ALICE)["status"]))
+        raise
 
 
 def sleeps(own):
