@@ -11,7 +11,6 @@
 #include "ray/public.h"
 #include "ray/ray.h"
 #include "tenancy/tenancy.h"
-#include "tenancy/tpu.h"
 
 #define CLAIM_BYTES_MAX (16LL << 40) /* ext4's limit with 4 KiB blocks */
 #define DATA_KEY_MAX 253             /* Kubernetes' IsConfigMapKey */
@@ -345,10 +344,8 @@ void admission_warn(struct call *call, const cJSON *object)
 {
     AUTO_JSON cJSON *warnings = json_array();
     const cJSON *warning;
-    if (strcmp(json_text_or("", object, "kind", NULL), "Notebook") == 0)
-        tpu_warn("spec.template", json_at(object, "spec", "template", NULL), warnings);
-    else
-        ray_warn(object, warnings);
+    notebook_warn(object, warnings);
+    ray_warn(object, warnings);
     cJSON_ArrayForEach(warning, warnings)
     {
         add_warning(call, warning->valuestring);

@@ -85,13 +85,6 @@ static struct slice make_key(char key[KEY_SIZE], const char *namespace, const ch
 }
 
 /* --- the tables --------------------------------------------------------------------------------------------------- */
-static void free_token(char *token)
-{
-    if (token)
-        memory_wipe(token, strlen(token));
-    free(token);
-}
-
 static void copy_text(char *ret, size_t size, const char *text)
 {
     snprintf(ret, size, "%.*s", (int)size - 1, text ? text : "");
@@ -153,9 +146,11 @@ static void put_service(struct routes *routes, const char *namespace, const char
 static char *read_token(const cJSON *secret)
 {
     AUTO_BUFFER struct buffer token = {0};
-    const char *encoded = json_text(secret, "data", "auth_token", NULL);
-    if (!encoded && json_text(secret, "metadata", "labels", "atelier.dev/notebook", NULL))
-        encoded = json_text(secret, "data", "token", NULL);
+    if (json_text(secret, "data", "auth_token", NULL))
+        return ray_token_read(secret);
+    const char *encoded = json_text(secret, "metadata", "labels", "atelier.dev/notebook", NULL)
+                              ? json_text(secret, "data", "token", NULL)
+                              : NULL;
     if (!encoded || !text_unbase64(slice_of(encoded), &token) || token.n == 0)
         return NULL;
     return buffer_take(&token);
@@ -166,7 +161,7 @@ static void put_token(struct routes *routes, const char *namespace, const char *
     char key[KEY_SIZE];
     struct slice at = make_key(key, namespace, name);
     char *token = object ? read_token(object) : NULL;
-    free_token(token ? map_put(routes->tokens, at, token) : map_remove(routes->tokens, at));
+    ray_token_free(token ? map_put(routes->tokens, at, token) : map_remove(routes->tokens, at));
 }
 
 static void free_cluster(struct cluster *cluster)
@@ -295,7 +290,7 @@ static void clear_map(struct map **map, void (*release)(void *value))
 
 static void release_token(void *value)
 {
-    free_token(value);
+    ray_token_free(value);
 }
 
 static void release_cluster(void *value)

@@ -44,18 +44,11 @@ static struct slice make_key(char key[KEY_SIZE], const char *namespace, const ch
     return (struct slice){key, length > 0 && length < KEY_SIZE ? (size_t)length : 0};
 }
 
-static void free_token(char *token)
-{
-    if (token)
-        memory_wipe(token, strlen(token));
-    free(token);
-}
-
 static void free_sought(struct sought *sought)
 {
     if (!sought)
         return;
-    free_token(sought->token);
+    ray_token_free(sought->token);
     free(sought);
 }
 
@@ -184,12 +177,9 @@ static bool belongs_to(const cJSON *secret, const char *uid)
 static int read_token(struct token_search *search, const char *namespace, const struct sought *sought, char **ret_token)
 {
     AUTO_JSON cJSON *secret = NULL;
-    AUTO_BUFFER struct buffer token = {0};
     int status = engine_get(search->engine, KIND_SECRET, namespace, sought->secret, &secret, NULL);
     metric_add(&reads, 1);
-    const char *encoded = status == 0 ? json_text(secret, "data", "auth_token", NULL) : NULL;
-    bool found = encoded && belongs_to(secret, sought->uid) && text_unbase64(slice_of(encoded), &token) && token.n > 0;
-    *ret_token = found ? buffer_take(&token) : NULL;
+    *ret_token = status == 0 && belongs_to(secret, sought->uid) ? ray_token_read(secret) : NULL;
     return status == -ERROR_NOT_FOUND ? 0 : status;
 }
 
@@ -226,7 +216,7 @@ static struct sought *next_due(struct token_search *search, int64_t now_ms, stru
 static void settle(struct sought *sought, int status, char *token)
 {
     if (status == 0) {
-        free_token(sought->token);
+        ray_token_free(sought->token);
         sought->token = token;
     }
     if (token) {
@@ -256,7 +246,7 @@ static void look(struct token_search *search, struct slice key, struct sought *s
     if (sought && strcmp(sought->uid, asked.uid) == 0 && strcmp(sought->secret, asked.secret) == 0)
         settle(sought, status, token);
     else
-        free_token(token);
+        ray_token_free(token);
 }
 
 static void wait_until(struct token_search *search, int64_t until_ms, int64_t now_ms)

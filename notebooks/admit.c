@@ -5,6 +5,7 @@
 #include "tenancy/image.h"
 #include "tenancy/shape.h"
 #include "tenancy/status.h"
+#include "tenancy/tpu.h"
 
 #define DEFAULT_CPU "500m"
 #define DEFAULT_MEMORY "1Gi"
@@ -200,4 +201,10 @@ int notebook_admit(struct engine *engine, const cJSON *old, cJSON *notebook, str
     if (r == 0 && !old)
         r = check_service_free(engine, notebook, error);
     return r;
+}
+
+void notebook_warn(const cJSON *object, cJSON *warnings)
+{
+    if (strcmp(json_text_or("", object, "kind", NULL), "Notebook") == 0)
+        tpu_warn(TEMPLATE, json_at(object, "spec", "template", NULL), warnings);
 }

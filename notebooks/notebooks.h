@@ -33,5 +33,8 @@ struct idle_watch *notebooks_idle_new(struct engine *engine, const struct idle_o
  * one container; missing parts get defaults (image: the newest installed; 500m and 1Gi where neither a request nor a
  * limit names an amount; which of the two is left out, the pod has as the other). */
 int notebook_admit(struct engine *engine, const cJSON *old, cJSON *notebook, struct error *error);
+/* Adds to the array <warnings> what is fine to store and may never find a place (tenancy/tpu.h). Says nothing of an
+ * object of another kind. Pure. */
+void notebook_warn(const cJSON *object, cJSON *warnings);
 
 #endif

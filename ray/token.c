@@ -24,3 +24,17 @@ const char *ray_token_secret(const cJSON *cluster, char ret[RAY_TOKEN_SECRET_SIZ
         *ret = 'r';
     return ret;
 }
+
+char *ray_token_read(const cJSON *secret)
+{
+    AUTO_BUFFER struct buffer token = {0};
+    const char *encoded = json_text(secret, "data", "auth_token", NULL);
+    return encoded && text_unbase64(slice_of(encoded), &token) && token.n > 0 ? buffer_take(&token) : NULL;
+}
+
+void ray_token_free(char *token)
+{
+    if (token)
+        memory_wipe(token, strlen(token));
+    free(token);
+}

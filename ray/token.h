@@ -14,4 +14,8 @@
  * makes for this cluster alone, a little after the cluster. */
 const char *ray_token_secret(const cJSON *cluster, char ret[RAY_TOKEN_SECRET_SIZE], bool *ret_own);
 
+/* What a Secret says, as an API server gives it; NULL if nothing. Released, and wiped, by ray_token_free. */
+char *ray_token_read(const cJSON *secret);
+void ray_token_free(char *token); /* NULL is fine */
+
 #endif

@@ -1,7 +1,6 @@
 /* Is this notebook or Ray workload one that can run, and what does it become? */
 #include "notebooks/notebooks.h"
 #include "ray/ray.h"
-#include "tenancy/tpu.h"
 #include "webhook/internal.h"
 
 static bool is_cron_job(const struct review *review)
@@ -76,21 +75,13 @@ cJSON *review_mutate_workload(struct webhook *webhook, struct review *review)
     return review_allow(review, changed);
 }
 
-/* Of what was let through as it is, nothing is said again. */
-static void warn(struct review *review, const cJSON *admitted)
-{
-    if (strcmp(review->kind, "Notebook") == 0)
-        tpu_warn("spec.template", json_at(admitted, "spec", "template", NULL), review->warnings);
-    else
-        ray_warn(admitted, review->warnings);
-}
-
 cJSON *review_validate_workload(struct webhook *webhook, struct review *review)
 {
     struct error error = {0};
     AUTO_JSON cJSON *changed = NULL;
     if (admit_copy(webhook, review, &changed, &error) == 0) {
-        warn(review, changed);
+        notebook_warn(changed, review->warnings); /* of what was let through as it is, nothing is said again */
+        ray_warn(changed, review->warnings);
         return review_allow(review, NULL);
     }
     if (error_status(error.code) < 500)
