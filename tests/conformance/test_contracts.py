@@ -99,8 +99,9 @@ def test_a_notebook_is_made_shared_alone_and_deleted_with_what_it_had(platform):
     status, made = platform.ask(ALICE, "POST", NOTEBOOKS, notebook("nb1"))
     assert status == 201 and made["spec"]["template"]["spec"]["containers"][0]["image"]
     soon("the service", lambda: platform.ask(ALICE, "GET", f"{CORE}/services/nb1")[0] == 200)
-    status, sets = platform.ask(ALICE, "GET", "/apis/apps/v1/namespaces/alice/statefulsets/nb1")
-    assert status == 200 and sets["spec"]["replicas"] == 0  # it was made stopped
+    sets = "/apis/apps/v1/namespaces/alice/statefulsets/nb1"
+    soon("the set", lambda: platform.ask(ALICE, "GET", sets)[0] == 200)
+    assert platform.ask(ALICE, "GET", sets)[1]["spec"]["replicas"] == 0  # it was made stopped
     platform.cli("share", "alice", CAROL, "--notebook", "nb1", "--role", "viewer", user=ALICE)
     soon("carol sees it", lambda: platform.ask(CAROL, "GET", f"{NOTEBOOKS}/nb1")[0] == 200)
     status, listed = platform.ask(CAROL, "GET", NOTEBOOKS)

@@ -10,7 +10,7 @@ import subprocess
 import termios
 import time
 
-from atelier import ROOT
+from atelier import PATIENCE, ROOT
 
 TOOLS = ROOT / "tests" / "kubernetes" / "tools" / "build.sh"
 
@@ -71,7 +71,7 @@ class Terminal:
 
     def until(self, expected, timeout_s=30):
         """Reads until <expected> was printed, and forgets what came up to it."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * PATIENCE
         while expected not in self.text:
             left = deadline - time.monotonic()
             assert left > 0 and select.select([self.master], [], [], left)[0], f"no {expected!r} in {self.text!r}"
@@ -84,7 +84,7 @@ class Terminal:
 
     def wait(self, timeout_s=30):
         """Its exit code; whatever it still prints is read meanwhile."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * PATIENCE
         while time.monotonic() < deadline:
             if select.select([self.master], [], [], 0.1)[0]:
                 try:

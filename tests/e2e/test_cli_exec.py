@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import pytest
-from atelier import BUILD, ROOT, free_port, running, wait_for
+from atelier import BUILD, PATIENCE, ROOT, free_port, running, wait_for
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 
@@ -44,7 +44,7 @@ def on_terminal(own, *args):
 
     def read_until(pattern, timeout_s=60):
         nonlocal seen
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + timeout_s * PATIENCE
         while not (found := re.search(pattern, seen)):
             assert time.monotonic() < end and select.select([fd], [], [], end - time.monotonic())[0], seen
             try:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import yaml
-from atelier import BUILD, ROOT, running, wait_for
+from atelier import BUILD, PATIENCE, ROOT, running, wait_for
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 STOPPED = """
@@ -73,7 +73,7 @@ class Typing:
         os.write(self.terminal, text.encode())
 
     def until(self, text, timeout_s=30):
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s * PATIENCE
         while text not in self.seen:
             left = deadline - time.monotonic()
             assert left > 0 and select.select([self.terminal], [], [], left)[0], f"no {text!r} in {self.seen!r}"

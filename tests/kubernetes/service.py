@@ -17,18 +17,21 @@ BUILD = pathlib.Path(os.environ.get("ATELIER_BUILD", chart.root / "build"))
 POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
 # atelierd never runs as root.
 ACCOUNT = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+# How many times as long to wait for what must come, where other work runs beside the tests (as .ci/run does).
+PATIENCE = float(os.environ.get("ATELIER_PATIENCE", "1"))
 RIGHTS = {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 
 def eventually(what, question, seconds=90, every=0.1):
     """What the question answers once it answers something."""
+    seconds *= PATIENCE
     end, last = time.monotonic() + seconds, None
     while time.monotonic() < end:
         last = question()
         if last:
             return last
         time.sleep(every)
-    raise AssertionError(f"{what}: not within {seconds} s; last: {last!r}")
+    raise AssertionError(f"{what}: not within {seconds:g} s; last: {last!r}")
 
 
 def free_port():
