@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "controlplane/object_key.h"
 #include "controlplane/token_search.h"
 #include "ray/public.h"
 #include "ray/resume.h"
@@ -18,7 +19,6 @@
 #define RETRY_MS 1000 /* after a list or watch that failed */
 #define FIRST_TRIES 10
 #define ABSENT_S 15 /* until a kind that the engine has not is looked for again */
-#define KEY_SIZE 384
 _Static_assert((size_t)TARGET_OPEN_SIZE > (size_t)RAY_PUBLIC_MAX, "every prefix that may be listed fits");
 
 struct port {
@@ -78,12 +78,6 @@ struct routes {
     bool stopping, threaded;
 };
 
-static struct slice make_key(char key[KEY_SIZE], const char *namespace, const char *name)
-{
-    int length = snprintf(key, KEY_SIZE, "%s/%s", namespace, name);
-    return (struct slice){key, length > 0 && length < KEY_SIZE ? (size_t)length : 0};
-}
-
 /* --- the tables --------------------------------------------------------------------------------------------------- */
 static void copy_text(char *ret, size_t size, const char *text)
 {
@@ -128,17 +122,17 @@ static struct service *read_service(const cJSON *object)
 
 static void put_service(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
-    char key[KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
     struct service *service = object ? read_service(object) : NULL;
-    struct service *old = service ? map_put(routes->services, make_key(key, namespace, name), service)
-                                  : map_remove(routes->services, make_key(key, namespace, name));
+    struct service *old = service ? map_put(routes->services, object_key(key, namespace, name), service)
+                                  : map_remove(routes->services, object_key(key, namespace, name));
     if (old && old->clusters) {
-        char *head = map_get(routes->heads, make_key(key, namespace, old->owner_name));
+        char *head = map_get(routes->heads, object_key(key, namespace, old->owner_name));
         if (head && strcmp(head, name) == 0)
-            free(map_remove(routes->heads, make_key(key, namespace, old->owner_name)));
+            free(map_remove(routes->heads, object_key(key, namespace, old->owner_name)));
     }
     if (service && service->clusters)
-        free(map_put(routes->heads, make_key(key, namespace, service->owner_name), memory_text(name)));
+        free(map_put(routes->heads, object_key(key, namespace, service->owner_name), memory_text(name)));
     free(old);
 }
 
@@ -158,8 +152,8 @@ static char *read_token(const cJSON *secret)
 
 static void put_token(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
-    char key[KEY_SIZE];
-    struct slice at = make_key(key, namespace, name);
+    char key[OBJECT_KEY_SIZE];
+    struct slice at = object_key(key, namespace, name);
     char *token = object ? read_token(object) : NULL;
     ray_token_free(token ? map_put(routes->tokens, at, token) : map_remove(routes->tokens, at));
 }
@@ -206,8 +200,8 @@ static void put_labels(struct map *labels, const char *namespace, const char *na
 
 static void put_cluster(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
-    char key[KEY_SIZE];
-    struct slice at = make_key(key, namespace, name);
+    char key[OBJECT_KEY_SIZE];
+    struct slice at = object_key(key, namespace, name);
     struct cluster *cluster = object ? read_cluster(object) : NULL;
     free_cluster(cluster ? map_put(routes->clusters, at, cluster) : map_remove(routes->clusters, at));
     if (object)
@@ -241,8 +235,8 @@ static struct opened *read_opened(const cJSON *service)
 
 static void put_ray_service(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
-    char key[KEY_SIZE];
-    struct slice at = make_key(key, namespace, name);
+    char key[OBJECT_KEY_SIZE];
+    struct slice at = object_key(key, namespace, name);
     release_opened(object ? map_put(routes->opened, at, read_opened(object)) : map_remove(routes->opened, at));
     put_labels(routes->labels[1], namespace, name, !object);
 }
@@ -529,16 +523,16 @@ static void put_header(const char *token, const char *header, const char *scheme
 static void add_token(struct routes *routes, const char *namespace, const char *secret, const char *header,
                       const char *scheme, struct target *ret)
 {
-    char key[KEY_SIZE];
-    put_header(map_get(routes->tokens, make_key(key, namespace, secret)), header, scheme, ret);
+    char key[OBJECT_KEY_SIZE];
+    put_header(map_get(routes->tokens, object_key(key, namespace, secret)), header, scheme, ret);
 }
 
 static void add_ray_token(struct routes *routes, const char *namespace, const char *cluster, const char *header,
                           struct target *ret)
 {
-    char key[KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
     char own[sizeof(ret->header_value)];
-    const struct cluster *known = map_get(routes->clusters, make_key(key, namespace, cluster));
+    const struct cluster *known = map_get(routes->clusters, object_key(key, namespace, cluster));
     if (known && known->own) {
         bool found = token_search_find(routes->search, namespace, cluster, own, sizeof(own));
         put_header(found ? own : NULL, header, "Bearer", ret);
@@ -563,21 +557,21 @@ static bool is_of_cluster(enum route_kind kind)
 /* A RayService's own services lead to the cluster that it stands on now, and are authorized as that. */
 static const struct service *find_ray_service(struct routes *routes, const struct route *route)
 {
-    char key[KEY_SIZE];
-    char name[KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
+    char name[OBJECT_KEY_SIZE];
     snprintf(name, sizeof(name), "%s-%s", route->name, route->kind == ROUTE_SERVE ? "serve-svc" : "head-svc");
-    const struct service *service = map_get(routes->services, make_key(key, route->namespace, name));
+    const struct service *service = map_get(routes->services, object_key(key, route->namespace, name));
     return service && service->ray_service && strcmp(service->owner_kind, "RayCluster") == 0 ? service : NULL;
 }
 
 /* The service that a path means; NULL if there is none, or if it does not belong to what the path names. */
 static const struct service *find_service(struct routes *routes, const struct route *route)
 {
-    char key[KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
     const char *name = route->name;
     if (is_of_cluster(route->kind))
-        name = map_get(routes->heads, make_key(key, route->namespace, route->name));
-    const struct service *service = name ? map_get(routes->services, make_key(key, route->namespace, name)) : NULL;
+        name = map_get(routes->heads, object_key(key, route->namespace, route->name));
+    const struct service *service = name ? map_get(routes->services, object_key(key, route->namespace, name)) : NULL;
     if (!service && is_of_cluster(route->kind))
         service = find_ray_service(routes, route);
     if (service && route->kind == ROUTE_NOTEBOOK &&
@@ -611,8 +605,8 @@ static const char *wanted_port(const struct route *route)
 /* A cluster that is suspended, or has just been made, has no head service yet: it is there, and nothing answers. */
 static bool resolve_waiting(struct routes *routes, const struct route *route, struct target *ret)
 {
-    char key[KEY_SIZE];
-    if (!is_of_cluster(route->kind) || !map_get(routes->clusters, make_key(key, route->namespace, route->name)))
+    char key[OBJECT_KEY_SIZE];
+    if (!is_of_cluster(route->kind) || !map_get(routes->clusters, object_key(key, route->namespace, route->name)))
         return false;
     *ret = (struct target){.strip_prefix = true};
     copy_text(ret->owner_kind, sizeof(ret->owner_kind), "RayCluster");
@@ -623,12 +617,12 @@ static bool resolve_waiting(struct routes *routes, const struct route *route, st
 /* A cluster of a RayService opens what that opens: what KubeRay copied from it, once, says nothing. */
 static void note_public(struct routes *routes, const struct route *route, struct target *ret)
 {
-    char key[KEY_SIZE];
-    const struct cluster *cluster = map_get(routes->clusters, make_key(key, route->namespace, ret->owner_name));
+    char key[OBJECT_KEY_SIZE];
+    const struct cluster *cluster = map_get(routes->clusters, object_key(key, route->namespace, ret->owner_name));
     const char *prefixes = cluster ? cluster->public : NULL;
     const struct opened *opened = NULL;
     if (cluster && *cluster->ray_service) {
-        opened = map_get(routes->opened, make_key(key, route->namespace, cluster->ray_service));
+        opened = map_get(routes->opened, object_key(key, route->namespace, cluster->ray_service));
         prefixes = opened ? opened->prefixes : NULL;
     }
     if (route->kind == ROUTE_SERVE_GRPC) {
@@ -675,10 +669,10 @@ static bool find_target(struct routes *routes, const struct route *route, struct
 /* A cluster that sleeps or is waking up. */
 static void note_state(struct routes *routes, const struct route *route, struct target *ret)
 {
-    char key[KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
     if (strcmp(ret->owner_kind, "RayCluster") != 0)
         return;
-    const struct cluster *cluster = map_get(routes->clusters, make_key(key, route->namespace, ret->owner_name));
+    const struct cluster *cluster = map_get(routes->clusters, object_key(key, route->namespace, ret->owner_name));
     const enum idle_resume *said = map_get(routes->profiles, slice_of(route->namespace));
     if (cluster && cluster->resumes[said ? *said : IDLE_RESUME_UNSAID])
         ret->state = TARGET_RESUMES;

@@ -8,9 +8,9 @@
 #include "base/map.h"
 #include "base/metrics.h"
 #include "controlplane/limits.h"
+#include "controlplane/object_key.h"
 #include "ray/token.h"
 
-#define KEY_SIZE 384
 
 #define NEVER INT64_MAX
 
@@ -37,12 +37,6 @@ struct token_search {
 };
 
 /* --- who is looked for -------------------------------------------------------------------------------------------- */
-
-static struct slice make_key(char key[KEY_SIZE], const char *namespace, const char *name)
-{
-    int length = snprintf(key, KEY_SIZE, "%s/%s", namespace, name);
-    return (struct slice){key, length > 0 && length < KEY_SIZE ? (size_t)length : 0};
-}
 
 static void free_sought(struct sought *sought)
 {
@@ -92,9 +86,9 @@ static void want(struct token_search *search, struct slice key, const char *secr
 
 void token_search_follow(struct token_search *search, const cJSON *cluster)
 {
-    char key[KEY_SIZE], secret[RAY_TOKEN_SECRET_SIZE];
+    char key[OBJECT_KEY_SIZE], secret[RAY_TOKEN_SECRET_SIZE];
     bool own;
-    struct slice at = make_key(key, json_text_or("", cluster, "metadata", "namespace", NULL),
+    struct slice at = object_key(key, json_text_or("", cluster, "metadata", "namespace", NULL),
                                json_text_or("", cluster, "metadata", "name", NULL));
     ray_token_secret(cluster, secret, &own);
     pthread_mutex_lock(&search->mutex);
@@ -107,9 +101,9 @@ void token_search_follow(struct token_search *search, const cJSON *cluster)
 
 void token_search_forget(struct token_search *search, const char *namespace, const char *name)
 {
-    char key[KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
     pthread_mutex_lock(&search->mutex);
-    free_sought(map_remove(search->clusters, make_key(key, namespace, name)));
+    free_sought(map_remove(search->clusters, object_key(key, namespace, name)));
     pthread_mutex_unlock(&search->mutex);
 }
 
@@ -148,9 +142,9 @@ void token_search_listed(struct token_search *search)
 
 bool token_search_find(struct token_search *search, const char *namespace, const char *name, char *ret, size_t size)
 {
-    char key[KEY_SIZE];
+    char key[OBJECT_KEY_SIZE];
     pthread_mutex_lock(&search->mutex);
-    const struct sought *sought = map_get(search->clusters, make_key(key, namespace, name));
+    const struct sought *sought = map_get(search->clusters, object_key(key, namespace, name));
     bool found = sought && sought->token && strlen(sought->token) < size;
     if (found)
         snprintf(ret, size, "%s", sought->token);
