@@ -11,7 +11,6 @@
 #include "controlplane/object_key.h"
 #include "ray/token.h"
 
-
 #define NEVER INT64_MAX
 
 static struct metric reads =
@@ -89,7 +88,7 @@ void token_search_follow(struct token_search *search, const cJSON *cluster)
     char key[OBJECT_KEY_SIZE], secret[RAY_TOKEN_SECRET_SIZE];
     bool own;
     struct slice at = object_key(key, json_text_or("", cluster, "metadata", "namespace", NULL),
-                               json_text_or("", cluster, "metadata", "name", NULL));
+                                 json_text_or("", cluster, "metadata", "name", NULL));
     ray_token_secret(cluster, secret, &own);
     pthread_mutex_lock(&search->mutex);
     if (own)
