@@ -13,7 +13,7 @@ import sys
 import time
 
 root = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(root / "tests" / "kubernetes"))
+sys.path[:0] = [str(root / "tests" / name) for name in ("kubernetes", "e2e")]
 import service  # noqa: E402
 
 PROFILES = int(os.environ.get("BENCH_PROFILES", "500"))

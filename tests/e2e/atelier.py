@@ -7,7 +7,6 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -16,6 +15,7 @@ import urllib.parse
 import uuid
 
 import websocket
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("ATELIER_BUILD", ROOT / "build"))
@@ -23,12 +23,6 @@ IMAGES = pathlib.Path(os.environ.get("ATELIER_IMAGES", ROOT / "var" / "images"))
 IMAGE_BIN = IMAGES / "ray-2.60" / "venv" / "bin"
 # How many times as long to wait for what must come, where other work runs beside the tests (as .ci/run does).
 PATIENCE = float(os.environ.get("ATELIER_PATIENCE", "1"))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(what, condition, timeout_s, interval_s=0.1):

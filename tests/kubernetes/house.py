@@ -6,7 +6,6 @@ import os
 import pathlib
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -14,15 +13,10 @@ import urllib.request
 
 import chart
 import live
+from ports import free_port
 
 root = live.root
 build = pathlib.Path(os.environ.get("ATELIER_BUILD", root / "build"))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ordinary_user():

@@ -1,23 +1,16 @@
 """Which KubeRay a test cluster has: the double, or the operator that ATELIER_KUBERAY_OPERATOR names."""
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 
+from ports import free_port
+
 here = pathlib.Path(__file__).resolve().parent
 PROGRAM = os.environ.get("ATELIER_KUBERAY_OPERATOR")
-PATIENCE = 60  # seconds until it follows all kinds
-
-
-def free_ports(count):
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+PATIENCE = 60 * float(os.environ.get("ATELIER_PATIENCE", "1"))  # seconds until it follows all kinds
 
 
 class Operator:
@@ -41,7 +34,7 @@ class Operator:
 
     def start_named(self, program, kubeconfig, log):
         """From outside of the cluster it reaches Ray's heads through the API server only."""
-        metrics, probe = free_ports(2)
+        metrics, probe = free_port(), free_port()
         features = os.environ.get("ATELIER_KUBERAY_FEATURES", "RayJobDeletionPolicy=true")
         self.process = subprocess.Popen(
             [program, f"--kubeconfig={kubeconfig}", "--enable-leader-election=false", "--use-kubernetes-proxy",

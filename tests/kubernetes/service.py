@@ -12,6 +12,7 @@ import time
 
 import chart
 import yaml
+from ports import free_port
 
 BUILD = pathlib.Path(os.environ.get("ATELIER_BUILD", chart.root / "build"))
 POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
@@ -32,12 +33,6 @@ def eventually(what, question, seconds=90, every=0.1):
             return last
         time.sleep(every)
     raise AssertionError(f"{what}: not within {seconds:g} s; last: {last!r}")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def give(path):
