@@ -41,8 +41,9 @@ void meter_free(struct meter *meter)
     free(meter);
 }
 
-/* Adds cpu, memory and window_ms of <counted> to <entry>. False without an earlier reading, or if its clock went back
- * because it is another pod (or container) of that name: then it waits for the next one. <key> is consumed. */
+/* Adds cpu, memory and window_ms of <counted> to <entry>; <now_ms> is for what does not say when it was counted,
+ * because an older sandboxd goes on. False without an earlier reading, or if its clock went back because it is another
+ * pod (or container) of that name: then it waits for the next one. <key> is consumed. */
 static bool add_rate(const struct meter *meter, char *key, const cJSON *counted, int64_t now_ms, struct map *now,
                      cJSON *entry)
 {
@@ -51,15 +52,16 @@ static bool add_rate(const struct meter *meter, char *key, const cJSON *counted,
     struct reading *reading = memory_get(sizeof(*reading));
     const struct reading *before = map_get(meter->before, slice_of(name));
     reading->at_ms = now_ms;
+    (void)json_i64(json_member(counted, "at_ms"), &reading->at_ms);
     (void)json_i64(json_member(counted, "cpu_ms"), &reading->cpu_ms);
     (void)json_i64(json_member(counted, "memory_bytes"), &memory_bytes);
     free(map_put(now, slice_of(name), reading));
-    if (!before || reading->cpu_ms < before->cpu_ms || now_ms <= before->at_ms)
+    if (!before || reading->cpu_ms < before->cpu_ms || reading->at_ms <= before->at_ms)
         return false;
-    double cores = (double)(reading->cpu_ms - before->cpu_ms) / (double)(now_ms - before->at_ms);
+    double cores = (double)(reading->cpu_ms - before->cpu_ms) / (double)(reading->at_ms - before->at_ms);
     json_set(entry, "cpu", cJSON_CreateNumber(cores));
     json_set_i64(entry, "memory", memory_bytes);
-    json_set_i64(entry, "window_ms", now_ms - before->at_ms);
+    json_set_i64(entry, "window_ms", reading->at_ms - before->at_ms);
     return true;
 }
 

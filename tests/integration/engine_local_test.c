@@ -785,6 +785,31 @@ static void test_needed_images(void **state)
     assert_int_equal(fake.unused_s, 60);
 }
 
+/* The fake's pods use a quarter of a CPU. */
+static void test_measure(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    AUTO_JSON cJSON *first = NULL, *second = NULL;
+    double cpu = 0;
+    make_alice(bench);
+    must_create(bench, KIND_POD, "alice",
+                "metadata: {name: p}\nspec: {containers: [{name: main, image: ray-2.60, command: [sleep]}]}\n");
+    WAIT(is(bench, KIND_POD, "alice", "p", "phase", "Running"));
+    fake.late_ms = 500; /* what is told late is not what was used since */
+    assert_int_equal(engine_measure(bench->engine, &first, &error), 0);
+    fake.late_ms = 0;
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    assert_int_equal(engine_measure(bench->engine, &second, &error), 0);
+    const cJSON *pod;
+    cJSON_ArrayForEach(pod, second)
+    {
+        if (strcmp(json_text_or("", pod, "name", NULL), "p") == 0)
+            cpu = cJSON_GetNumberValue(json_member(pod, "cpu"));
+    }
+    assert_true(cpu > 0.1 && cpu < 0.5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -810,6 +835,7 @@ int main(void)
         TEST(test_poddefaults),
         TEST(test_namespace_removal),
         TEST(test_needed_images),
+        TEST(test_measure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ static struct {
     sandbox_changed changed;
     void *context;
     _Atomic bool away, silent; /* silent: nothing listens in the pods */
+    _Atomic unsigned late_ms;  /* below 1000: how long it takes from a reading of what pods use to the answer */
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .next_address = 2};
 
 static inline void fake_reset(void)
@@ -354,6 +355,7 @@ int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *erro
         cJSON *entry = json_push(list, json_object());
         json_set_text(entry, "sandbox", json_text(record, "sandbox", NULL));
         json_set_text(entry, "pod", json_text(record, "pod", NULL));
+        json_set_i64(entry, "at_ms", clock_monotonic_ms());
         json_set_i64(entry, "cpu_ms", (clock_wall_ms() - started_ms) / 4);
         json_set_i64(entry, "memory_bytes", INT64_C(100) << 20);
         cJSON *containers = json_set(entry, "containers", json_array());
@@ -367,6 +369,7 @@ int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *erro
         }
     }
     pthread_mutex_unlock(&fake.lock);
+    nanosleep(&(struct timespec){.tv_nsec = (long)fake.late_ms * 1000000}, NULL);
     cJSON *machine = json_object_in(*ret, "machine");
     json_set_i64(machine, "cpu_ms", clock_monotonic_ms() / 2);
     json_set_i64(machine, "memory_bytes", INT64_C(1) << 30);

@@ -462,14 +462,17 @@ static void usage_is_measured(void **state)
                                             "import time; time.sleep(60)\"")));
     bench_await_output("alice", "busy", "up");
     AUTO_JSON cJSON *usage = NULL;
+    int64_t before_ms = clock_monotonic_ms();
     assert_int_equal(sandbox_usage(bench.client, &usage, &error), 0);
     const cJSON *pod = json_member(usage, "pods")->child;
     assert_string_equal(json_text(pod, "pod", NULL), "busy");
     assert_in_range(bench_number(pod, "memory_bytes"), 40 << 20, 128 << 20);
     assert_in_range(bench_number(pod, "cpu_ms"), 5, 60000);
+    assert_in_range(bench_number(pod, "at_ms"), before_ms, clock_monotonic_ms());
     const cJSON *container = json_member(pod, "containers")->child;
     assert_non_null(json_text(container, "name", NULL));
     assert_in_range(bench_number(container, "memory_bytes"), 40 << 20, bench_number(pod, "memory_bytes"));
+    assert_in_range(bench_number(container, "at_ms"), before_ms, clock_monotonic_ms());
     const cJSON *machine = json_member(usage, "machine");
     assert_true(bench_number(machine, "memory_bytes") > bench_number(pod, "memory_bytes"));
     assert_true(bench_number(machine, "cpu_ms") > bench_number(pod, "cpu_ms"));

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "engine/local/sandboxd/cgroup.h"
 
@@ -16,6 +17,7 @@ static bool add_group(const struct box_daemon *daemon, const struct box_pod *pod
     struct box_usage usage;
     if (!box_cgroup_usage(cgroup, &usage))
         return false;
+    json_set_i64(entry, "at_ms", clock_monotonic_ms());
     json_set_i64(entry, "cpu_ms", usage.cpu_ms);
     json_set_i64(entry, "memory_bytes", usage.memory_bytes);
     return true;
@@ -100,6 +102,7 @@ static void add_machine(cJSON *answer)
                               &memory_bytes))
         return;
     cJSON *machine = json_object_in(answer, "machine");
+    json_set_i64(machine, "at_ms", clock_monotonic_ms());
     json_set_i64(machine, "cpu_ms", cpu_ms);
     json_set_i64(machine, "memory_bytes", memory_bytes);
 }

@@ -4,9 +4,10 @@
 
 #include "engine/local/sandboxd/daemon.h"
 
-/* Adds to <answer>: "pods": [{"sandbox","pod","cpu_ms","memory_bytes","containers":[{"name","cpu_ms","memory_bytes"}]}]
- * of those that a group counts, and "machine": {"cpu_ms","memory_bytes"}. CPU counts since a group, or the machine,
- * began; memory is a pod's working set, and of the machine what no program could have without another giving it up. */
+/* Adds to <answer>: "pods": [{"sandbox","pod",COUNTED,"containers":[{"name",COUNTED}]}] of those that a group counts,
+ * and "machine": {COUNTED}, where COUNTED is "at_ms","cpu_ms","memory_bytes". CPU counts since a group, or the machine,
+ * began, up to at_ms of the monotonic clock, as the answer may come late. Memory is a pod's working set, and of the
+ * machine what no program could have without another giving it up. */
 void box_usage_report(struct box_daemon *daemon, cJSON *answer);
 
 /* Of the texts of /proc/stat and /proc/meminfo (proc(5)). False if either tells nothing. Pure. */
