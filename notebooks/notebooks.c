@@ -19,7 +19,7 @@ struct pass {
     struct trouble create_trouble, pod_trouble;
     struct notebook_ground ground;
     int64_t now_ms, again_ms;
-    bool by_kubelet, nudge;
+    bool by_kubelet, nudge, set_written;
     const char *phase, *reason; /* static; reason NULL while nothing is in the way */
     char message[512];
 };
@@ -219,7 +219,7 @@ static int pass_secret(struct pass *pass, struct error *error)
 }
 
 /* An object of that name which is somebody else's is left alone, and named. */
-static int pass_apply(struct pass *pass, enum engine_kind kind, const cJSON *is, const cJSON *wanted,
+static int pass_apply(struct pass *pass, enum engine_kind kind, const cJSON *is, const cJSON *wanted, bool *ret_written,
                       struct error *error)
 {
     struct engine *engine = pass->notebooks->engine;
@@ -237,7 +237,7 @@ static int pass_apply(struct pass *pass, enum engine_kind kind, const cJSON *is,
         if (r < 0)
             return r;
     }
-    return engine_apply(engine, kind, pass->namespace, wanted, NULL, error);
+    return engine_apply(engine, kind, pass->namespace, wanted, ret_written, error);
 }
 
 static int pass_service(struct pass *pass, struct error *error)
@@ -245,7 +245,7 @@ static int pass_service(struct pass *pass, struct error *error)
     AUTO_VIEW struct engine_view service = {0};
     AUTO_JSON cJSON *wanted = notebook_render_service(pass_notebook(pass));
     int r = pass_view(pass, KIND_SERVICE, pass->name, &service, error);
-    return r < 0 ? r : pass_apply(pass, KIND_SERVICE, service.object, wanted, error);
+    return r < 0 ? r : pass_apply(pass, KIND_SERVICE, service.object, wanted, NULL, error);
 }
 
 static int pass_statefulset(struct pass *pass, struct error *error)
@@ -259,7 +259,7 @@ static int pass_statefulset(struct pass *pass, struct error *error)
     pass->ground.nudge = pass->nudge;
     AUTO_JSON cJSON *wanted = notebook_render_statefulset(pass_notebook(pass), &pass->ground);
     bool first = !pass->statefulset.object && !notebook_is_stopped(pass->notebook);
-    int r = pass_apply(pass, KIND_STATEFULSET, pass->statefulset.object, wanted, error);
+    int r = pass_apply(pass, KIND_STATEFULSET, pass->statefulset.object, wanted, &pass->set_written, error);
     if (r == 0 && first && pass->by_kubelet)
         pass->again_ms = NOTEBOOKS_LOOK_MS;
     return r;
@@ -280,7 +280,7 @@ static int pass_virtualservice(struct pass *pass, struct error *error)
     if (notebooks->istio_gateway) {
         AUTO_JSON cJSON *wanted =
             notebook_render_virtualservice(pass->notebook, notebooks->istio_gateway, notebooks->host);
-        return pass_apply(pass, KIND_VIRTUALSERVICE, is, wanted, error);
+        return pass_apply(pass, KIND_VIRTUALSERVICE, is, wanted, NULL, error);
     }
     const char *manager = json_text_or("", is, "metadata", "labels", "app.kubernetes.io/managed-by", NULL);
     if (!is || strcmp(manager, "atelier") != 0 || !status_is_owned(is, pass->notebook))
@@ -326,6 +326,7 @@ static int64_t pass_report(struct pass *pass)
                                  .statefulset = pass->statefulset.object,
                                  .pod = pass->pod.object,
                                  .home = pass->home.object,
+                                 .set_written = pass->set_written,
                                  .blocked_phase = pass->phase,
                                  .blocked_reason = pass->reason,
                                  .blocked_message = pass->message,

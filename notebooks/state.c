@@ -236,6 +236,39 @@ static void state_decide(const struct notebook_view *view, struct state *state)
         state_no_pod(view, state);
 }
 
+/* --- of which generation it tells --------------------------------------------------------------------------------- */
+
+/* What a revision's name and its label have in common: a long name is left out of the label. */
+static const char *revision_hash(const char *revision)
+{
+    const char *dash = strrchr(revision, '-');
+    return dash ? dash + 1 : revision;
+}
+
+/* Whether the set has made this pod of what is wanted now. One that goes because of a change is there, and ready, for a
+ * while after the change was taken down; and the set may be known to be further than the pod. */
+static bool pod_is_of_now(const struct notebook_view *view)
+{
+    int64_t generation = 0, observed = 0;
+    if (!view->pod)
+        return true;
+    (void)json_i64(json_at(view->statefulset, "metadata", "generation", NULL), &generation);
+    (void)json_i64(json_at(view->statefulset, "status", "observedGeneration", NULL), &observed);
+    if (view->set_written || (observed && observed < generation))
+        return false;
+    const char *wanted = json_text_or("", view->statefulset, "status", "updateRevision", NULL);
+    const char *is = json_text_or("", view->pod, "metadata", "labels", "controller-revision-hash", NULL);
+    return !*wanted || !*is || strcmp(revision_hash(is), revision_hash(wanted)) == 0;
+}
+
+static void observe(const struct notebook_view *view, const cJSON *old, cJSON *status)
+{
+    const cJSON *from = pod_is_of_now(view) ? json_member(view->notebook, "metadata") : old;
+    int64_t generation = 0;
+    if (json_i64(json_member(from, from == old ? "observedGeneration" : "generation"), &generation))
+        json_set_i64(status, "observedGeneration", generation);
+}
+
 /* --- as JSON ------------------------------------------------------------------------------------------------------ */
 
 /* As Kubeflow's notebooks: the pod's conditions appear on the notebook. lastProbeTime is left out, because a time that
@@ -268,9 +301,7 @@ cJSON *notebook_state(const struct notebook_view *view, int64_t *ret_again_ms)
     json_set_text(status, "message", state.message);
     json_set_i64(status, "progress", state.progress);
     json_set_i64(status, "readyReplicas", ready ? 1 : 0);
-    int64_t generation = 0;
-    if (json_i64(json_at(view->notebook, "metadata", "generation", NULL), &generation))
-        json_set_i64(status, "observedGeneration", generation);
+    observe(view, old, status);
     /* Known to who looks after idle ones (idle.c): kept here. */
     json_set_text(status, "lastActivity", json_text(old, "lastActivity", NULL));
     json_set_text(status, "idleStopAt", ready ? json_text(old, "idleStopAt", NULL) : NULL);

@@ -9,6 +9,7 @@
 /* NULL: not there. */
 struct notebook_view {
     const cJSON *notebook, *statefulset, *pod, *home;
+    bool set_written; /* the StatefulSet is as it was before what this pass wrote of it */
     const char *blocked_phase, *blocked_reason, *blocked_message; /* what kept the reconciler from going on, or NULL */
     const char *create_error;             /* why the StatefulSet's pod could not be made, or NULL */
     const char *pod_reason, *pod_message; /* of the newest Warning event about the pod, where it was looked for */

@@ -209,6 +209,49 @@ static void keeps_what_is_known_of_its_use(void **state)
     assert_string_equal(json_text(running, "idleStopAt", NULL), "2026-11-23T10:00:00Z");
 }
 
+/* Who waits for a change is not told of the pod before it, which is ready until it goes. */
+static void tells_of_the_generation_whose_pod_there_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *set, *label;
+        bool written;
+        int64_t observed;
+    } cases[] = {
+        {"{}", "", false, 3},
+        {"{}", "", true, 2},
+        {"{\"metadata\":{\"generation\":2},\"status\":{\"observedGeneration\":1}}", "", false, 2},
+        {"{\"metadata\":{\"generation\":2},\"status\":{\"observedGeneration\":2}}", "", false, 3},
+        {"{\"metadata\":{\"generation\":2},\"status\":{\"observedGeneration\":2,\"updateRevision\":\"nb1-b\"}}",
+         "nb1-a", false, 2},
+        {"{\"metadata\":{\"generation\":2},\"status\":{\"observedGeneration\":2,\"updateRevision\":\"nb1-b\"}}",
+         "nb1-b", false, 3},
+        {"{\"metadata\":{\"generation\":2},\"status\":{\"observedGeneration\":2,\"updateRevision\":\"nb1-b\"}}", "b",
+         false, 3},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_JSON cJSON *notebook = parsed(NB);
+        AUTO_JSON cJSON *set = parsed(cases[i].set);
+        AUTO_JSON cJSON *pod =
+            parsed(POD(PLACED READY, "\"state\":{\"running\":{\"startedAt\":\"2026-11-23T08:00:00Z\"}}"));
+        cJSON *labels = json_object_in(json_object_in(pod, "metadata"), "labels");
+        json_set_text(labels, "controller-revision-hash", *cases[i].label ? cases[i].label : NULL);
+        json_set_i64(json_object_in(notebook, "status"), "observedGeneration", 2);
+        struct notebook_view view = {
+            .notebook = notebook, .statefulset = set, .pod = pod, .set_written = cases[i].written};
+        int64_t again = 0, observed = 0;
+        AUTO_JSON cJSON *status = notebook_state(&view, &again);
+        assert_string_equal(json_text(status, "phase", NULL), "Running");
+        assert_true(json_i64(json_member(status, "observedGeneration"), &observed));
+        if (observed != cases[i].observed)
+            fail_msg("row %zu: of generation %lld, not %lld", i, (long long)observed, (long long)cases[i].observed);
+        view.pod = NULL;
+        AUTO_JSON cJSON *none = notebook_state(&view, &again);
+        assert_true(json_i64(json_member(none, "observedGeneration"), &observed));
+        assert_int_equal(observed, 3);
+    }
+}
+
 static void passes_on_what_blocks(void **state)
 {
     (void)state;
@@ -228,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(says_what_is_the_matter),
                                        cmocka_unit_test(is_stable),
+                                       cmocka_unit_test(tells_of_the_generation_whose_pod_there_is),
                                        cmocka_unit_test(passes_on_what_blocks),
                                        cmocka_unit_test(shows_what_a_pod_waits_for),
                                        cmocka_unit_test(tells_what_runs_although_blocked),
