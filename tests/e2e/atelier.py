@@ -68,13 +68,13 @@ class Client:
             env.update(ATELIER_URL=self.url, ATELIER_TOKEN=self.tokens[user])
         done = subprocess.run([*self.command, *map(str, args)], env=env, cwd=cwd or ROOT, text=True, input=input,
                               stdin=None if input is not None else subprocess.DEVNULL,
-                              capture_output=True, timeout=timeout, check=False)
+                              capture_output=True, timeout=timeout * PATIENCE, check=False)
         if check:
             assert done.returncode == 0, f"atelier {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
     def http(self, method, path, user=None, token=None, body=None, headers=None, host=None, timeout=30):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
         try:
             send = {"Host": host or f"127.0.0.1:{self.port}", **(headers or {})}
             if user:
@@ -107,7 +107,7 @@ class Client:
         lines = list(headers)
         if user:
             lines.append(f"Authorization: Bearer {self.tokens[user]}")
-        return websocket.create_connection(f"ws://127.0.0.1:{self.port}{path}", header=lines, timeout=timeout,
+        return websocket.create_connection(f"ws://127.0.0.1:{self.port}{path}", header=lines, timeout=timeout * PATIENCE,
                                            host=host or f"127.0.0.1:{self.port}", suppress_origin=True)
 
     def ready(self):
@@ -138,9 +138,12 @@ class Client:
         return answer.json if answer.status == 200 else None
 
     def wait_notebook(self, namespace, name, user, phase="Running", timeout_s=90):
+        """It as it is once its status has that phase, and tells of what is wanted now rather than of before a change."""
         def look():
-            found = self.notebook(namespace, name, user)
-            return found if found and found.get("status", {}).get("phase") == phase else None
+            found = self.notebook(namespace, name, user) or {}
+            status = found.get("status", {})
+            now = status.get("phase") == phase and status.get("observedGeneration") == found["metadata"]["generation"]
+            return found if now else None
         try:
             return wait_for(f"notebook {name} {phase}", look, timeout_s, 0.25)
         except AssertionError as error:
@@ -221,11 +224,11 @@ class Atelier(Client):
 
     def interrupt(self, timeout_s=20):
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout_s)
+        return self.process.wait(timeout_s * PATIENCE)
 
     def down(self):
         """`local down`; returns how it ended."""
-        done = subprocess.run([*self.command, "local", "down"], env=self.env, cwd=ROOT, timeout=90, check=False, text=True,
+        done = subprocess.run([*self.command, "local", "down"], env=self.env, cwd=ROOT, timeout=90 * PATIENCE, check=False, text=True,
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if self.process and self.process.poll() is None:
             self.process.kill()
@@ -278,7 +281,7 @@ class Watch:
     """An open watch; events as they come."""
 
     def __init__(self, client, path, user, timeout=60):
-        self.connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=timeout)
+        self.connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=timeout * PATIENCE)
         self.connection.request("GET", path + ("&" if "?" in path else "?") + "watch=1",
                                 headers={"Authorization": f"Bearer {client.tokens[user]}"})
         self.stream = self.connection.getresponse()

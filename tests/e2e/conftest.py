@@ -29,6 +29,6 @@ def viewed(house):
     house.up()
     for user in (alice, carol):
         house.add_user(user)
-    house.cli("profile", "create", "alice", user=alice)
+    house.cli("profile", "create", "alice", "--wait", user=alice)
     house.cli("share", "alice", carol, "--role", "viewer", user=alice)
     return house

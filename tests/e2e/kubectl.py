@@ -31,7 +31,7 @@ class Kubectl:
         self.env = dict(os.environ, KUBECONFIG=str(self.config), KUBECACHEDIR=str(house.data / f"kubecache-{name}"))
 
     def __call__(self, *args, check=True, input=None, timeout=120):
-        done = subprocess.run([self.program, *map(str, args)], env=self.env, input=input, timeout=timeout, check=False,
+        done = subprocess.run([self.program, *map(str, args)], env=self.env, input=input, timeout=timeout * PATIENCE, check=False,
                               stdin=None if input is not None else subprocess.DEVNULL, capture_output=True,
                               text=not isinstance(input, bytes))
         if check:

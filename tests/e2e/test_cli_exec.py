@@ -29,7 +29,7 @@ def env(own, user=ALICE):
 
 def run(own, *args, input=b"", check=True, user=ALICE):
     done = subprocess.run([BUILD / "atelier", *map(str, args)], env=env(own, user), cwd=ROOT, input=input, capture_output=True,
-                          timeout=120, check=False)
+                          timeout=120 * PATIENCE, check=False)
     assert not check or done.returncode == 0, done
     return done
 
@@ -126,9 +126,9 @@ def test_forwarded_notebook_answers_here(own):
                                stdout=subprocess.PIPE, text=True)
     try:
         assert f"127.0.0.1:{port}" in running.stdout.readline()
-        with socket.create_connection(("127.0.0.1", port), 10):
+        with socket.create_connection(("127.0.0.1", port), 10 * PATIENCE):
             pass
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/notebook/alice/nb1/api", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/notebook/alice/nb1/api", timeout=30 * PATIENCE) as answer:
             assert "version" in json.load(answer)
     finally:
         running.kill()
@@ -139,12 +139,12 @@ def test_waiting_tells_how_long_it_still_takes(own, tmp_path):
     own.cli("notebook", "stop", "nb1", "-n", "alice", user=ALICE)
     wait_for("stopped", lambda: own.notebook("alice", "nb1", ALICE)["status"].get("phase") == "Stopped", 60)
     (tmp_path / "atelier").mkdir()
-    (tmp_path / "atelier" / "waits.json").write_text('{"Notebook": 60000}')
+    (tmp_path / "atelier" / "waits.json").write_text('{"Notebook": 600000}')
     own.env["XDG_CACHE_HOME"] = str(tmp_path)
     with on_terminal(own, "notebook", "start", "nb1", "--wait") as (read_until, _):
-        read_until(rb"notebook/nb1 \w+ \(\d+s, \d+s left\)")
-        read_until(rb"notebook/nb1 Running")
-    assert json.loads((tmp_path / "atelier" / "waits.json").read_text())["Notebook"] < 60000
+        read_until(rb"notebook/nb1 \w+ \(\d+s, \d+m(\d+s)? left\)")
+        read_until(rb"notebook/nb1 Running", 300)
+    assert json.loads((tmp_path / "atelier" / "waits.json").read_text())["Notebook"] < 600000
     quiet = run(own, "notebook", "start", "nb1", "--wait", "-q")
     assert quiet.stderr == b""
 
@@ -153,7 +153,7 @@ def test_a_start_tells_nothing_of_before(own):
     own.cli("notebook", "stop", "nb1", "-n", "alice", user=ALICE)
     wait_for("stopped", lambda: own.notebook("alice", "nb1", ALICE)["status"].get("phase") == "Stopped", 60)
     told = own.cli("notebook", "start", "nb1", "-n", "alice", "--wait", user=ALICE).stderr.splitlines()
-    assert told[0].startswith("notebook/nb1 Starting") and told[-1].startswith("notebook/nb1 Running"), told
+    assert re.match("notebook/nb1 (Starting|Pending)", told[0]) and told[-1].startswith("notebook/nb1 Running"), told
     assert not any("Stop" in line for line in told), told
     own.cli("notebook", "resize", "nb1", "-n", "alice", "--memory", "1100Mi", "--wait", user=ALICE)
     (container,) = own.http("GET", "/api/v1/namespaces/alice/pods/nb1-0", user=ALICE).json["spec"]["containers"]
@@ -188,4 +188,4 @@ def test_a_shell_and_the_dashboard_of_a_cluster(own, tmp_path):
     own.env["BROWSER"] = str(browser)
     url = run(own, "ray", "dashboard", "rc").stdout.decode().strip()
     assert url.startswith("http")
-    wait_for("the browser", lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text().strip() == url, 10)
+    wait_for("the browser", lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text().strip() == url, 30)
