@@ -78,7 +78,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: %s}}}
 
 def test_a_claim_has_a_volume_and_can_be_applied_again(alice, manifest):
     alice("apply", "-f", manifest(CLAIM % "1Gi"))
-    alice("wait", "pvc/bound", "--for=jsonpath={.status.phase}=Bound", "--timeout=30s")
+    alice("wait", "pvc/bound", "--for=jsonpath={.status.phase}=Bound", "--timeout=2m")
     claim = alice.json("get", "pvc", "bound")
     assert claim["spec"]["volumeName"] == "pvc-" + claim["metadata"]["uid"]
     told = dict(line.split(":", 1) for line in alice.out("describe", "pvc", "bound").splitlines() if ":" in line)
@@ -86,12 +86,12 @@ def test_a_claim_has_a_volume_and_can_be_applied_again(alice, manifest):
     assert (told["Capacity"].strip(), told["Access Modes"].strip()) == ("1Gi", "RWO")
     assert alice.out("apply", "-f", manifest(CLAIM % "1Gi")) == "persistentvolumeclaim/bound unchanged\n"
     assert alice.out("apply", "-f", manifest(CLAIM % "2Gi")) == "persistentvolumeclaim/bound configured\n"
-    alice("wait", "pvc/bound", "--for=jsonpath={.status.capacity.storage}=2Gi", "--timeout=30s")
+    alice("wait", "pvc/bound", "--for=jsonpath={.status.capacity.storage}=2Gi", "--timeout=2m")
     bare = json.loads(json.dumps(claim))
     del bare["spec"]["volumeName"], bare["metadata"]["resourceVersion"]
     bare["spec"]["resources"]["requests"]["storage"] = "2Gi"
     alice("replace", "-f", "-", input=json.dumps(bare))
-    alice("wait", "pvc/bound", f"--for=jsonpath={{.spec.volumeName}}={claim['spec']['volumeName']}", "--timeout=30s")
+    alice("wait", "pvc/bound", f"--for=jsonpath={{.spec.volumeName}}={claim['spec']['volumeName']}", "--timeout=2m")
     alice("delete", "pvc", "bound", "--wait")
 
 
@@ -117,6 +117,8 @@ def test_what_was_applied_differs_in_nothing(alice, manifest, side):
     """Also once a manifest of another service's names the volume that was behind the claim there."""
     wanted = manifest(WITH_VOLUME)
     alice("apply", *side, "-f", wanted)
+    for settled in ("pvc/kept", "Bound"), ("nb/kept", "Stopped"):  # else it may change between the two looks of a diff
+        alice("wait", settled[0], f"--for=jsonpath={{.status.phase}}={settled[1]}", "--timeout=2m")
     same = alice("diff", *side, "-f", wanted, check=False)
     assert (same.returncode, same.stdout) == (0, ""), same.stdout + same.stderr
     other = alice("diff", *side, "-f", manifest(WITH_VOLUME.replace("500m", "750m")), check=False)
