@@ -6,7 +6,6 @@ import re
 import socket
 import ssl
 import subprocess
-import time
 
 import pytest
 from atelier import Atelier, BUILD, ROOT
@@ -92,7 +91,7 @@ def test_users_are_managed(own):
 
 
 def test_profile_is_created_waited_for_and_found_by_default(own):
-    made = own.cli("profile", "create", "alice", "--wait", "--timeout", "30s", user=ALICE)
+    made = own.cli("profile", "create", "alice", "--wait", "--timeout", "5m", user=ALICE, timeout=320)
     assert lines(made)[0] == "profile.kubeflow.org/alice created" and "Ready" in made.stderr
     assert own.cli("profile", "create", "alice", user=ALICE, check=False).returncode == 1
     table = lines(own.cli("get", "profiles", user=ALICE))
@@ -107,6 +106,7 @@ def test_profile_is_created_waited_for_and_found_by_default(own):
 def test_apply_creates_configures_and_leaves_alone(own):
     first = own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 1)
     assert lines(first) == ["configmap/cm1 created", "notebook.kubeflow.org/nb1 created"]
+    own.wait_notebook("alice", "nb1", ALICE, "Stopped")  # nothing more is written to it by itself
     assert lines(own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 1)) == \
         ["configmap/cm1 unchanged", "notebook.kubeflow.org/nb1 unchanged"]
     assert lines(own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 2))[0] == "configmap/cm1 configured"
@@ -208,7 +208,6 @@ def test_watch_shows_changes(own):
     try:
         first = watch.stdout.readline()
         assert "cm1" in first
-        time.sleep(0.3)
         own.cli("apply", "-f", "-", user=ALICE, input=MANIFEST % 4)
         assert json.loads(watch.stdout.readline())["data"] == {"a": "4"}
     finally:
@@ -238,9 +237,9 @@ def test_events_of_one_object_are_followed(own):
     watch = subprocess.Popen([BUILD / "atelier", "events", "notebook/nb1", "--watch", "-o", "jsonpath={.involvedObject.name}:"],
                              env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
-        time.sleep(1)
+        assert watch.stdout.read(4) == b"nb1:"  # it was stopped
         own.cli("notebook", "start", "nb1", user=ALICE)
-        assert watch.stdout.read(4) == b"nb1:"
+        assert watch.stdout.read(4) == b"nb1:"  # it runs
         own.cli("notebook", "stop", "nb1", user=ALICE)
     finally:
         watch.kill()

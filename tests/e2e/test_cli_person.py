@@ -23,6 +23,7 @@ spec: {template: {spec: {containers: [{name: nb1, image: ray-2.60}]}}}
 def own(tmp_path_factory):
     with running(ALICE, BOB) as instance:
         instance.cli("apply", "-n", "alice", "-f", "-", input=STOPPED, user=ALICE)
+        instance.wait_notebook("alice", "nb1", ALICE, "Stopped")
         instance.home = tmp_path_factory.mktemp("home")
         yield instance
 
@@ -31,7 +32,7 @@ def person(own, *args, input=None, check=True, shell=None):
     """As a person of a laptop: a HOME of their own, no admin socket, nothing in the environment."""
     env = {"PATH": "/usr/bin:/bin", "HOME": str(own.home), "ATELIER_DATA": "/nonexistent"}
     words = shell or [BUILD / "atelier", *args]
-    done = subprocess.run(words, env=env, cwd=ROOT, text=True, input=input, capture_output=True, timeout=60, check=False,
+    done = subprocess.run(words, env=env, cwd=ROOT, text=True, input=input, capture_output=True, timeout=60 * PATIENCE, check=False,
                           stdin=subprocess.DEVNULL if input is None else None)
     if check:
         assert done.returncode == 0, done
@@ -136,7 +137,7 @@ def test_fish_completes_live_names(own):
 
     def offered(line):
         script = f"atelier completion fish | source; complete -C '{line}'"
-        done = subprocess.run(["fish", "--no-config", "-c", script], env=env, text=True, capture_output=True, timeout=60,
+        done = subprocess.run(["fish", "--no-config", "-c", script], env=env, text=True, capture_output=True, timeout=60 * PATIENCE,
                               check=False, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done
         return done.stdout.split()
