@@ -377,6 +377,34 @@ static void select_pods(struct ray_pass *pass)
             object_list_add(&pass->pods, all.items[i]);
 }
 
+struct shown {
+    const char *uid;
+    cJSON *status;
+};
+
+static int put_status(void *context, const cJSON *current, cJSON **ret, struct error *error)
+{
+    struct shown *shown = context;
+    if (strcmp(json_text_or("", current, "metadata", "uid", NULL), shown->uid) != 0)
+        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another cluster has that name now");
+    cJSON *changed = json_copy(current);
+    ray_status_keep_use(shown->status, current);
+    json_set(changed, "status", json_copy(shown->status));
+    *ret = changed;
+    return 0;
+}
+
+static int show(const struct ray_pass *pass, struct error *error)
+{
+    const struct object *cluster = pass->cluster;
+    AUTO_JSON cJSON *status = ray_status(&pass->seen);
+    struct shown shown = {.uid = cluster->uid, .status = status};
+    if (json_equal(json_member(cluster->body, "status"), status))
+        return 0; /* at steady state not even the writer lock is taken */
+    return objects_change(pass->local->objects, KIND_RAYCLUSTER, cluster->namespace, cluster->name, ENGINE_STATUS,
+                          put_status, &shown, NULL, error);
+}
+
 static int64_t reconcile_cluster(struct ray_pass *pass, struct error *error)
 {
     AUTO_OBJECT struct object *service = NULL;
@@ -387,7 +415,7 @@ static int64_t reconcile_cluster(struct ray_pass *pass, struct error *error)
     if (r == 0)
         r = pass->seen.suspended ? suspend(pass, error) : run(pass, error);
     struct error other = {0};
-    int shown = objects_set_status(pass->local->objects, pass->cluster, ray_status(&pass->seen), &other);
+    int shown = show(pass, &other);
     if (r == 0 && shown < 0) {
         *error = other;
         r = shown;

@@ -144,14 +144,14 @@ static void set_failure(cJSON *status, const struct ray_seen *seen)
 
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
-/* Known to who looks after idle ones (ray/idle.c): kept here. A warning is for what runs, or
- * else for what is suspended. */
-static void keep_use(cJSON *status, const struct ray_seen *seen)
+/* A warning is for what runs, or else for what is suspended. */
+void ray_status_keep_use(cJSON *status, const cJSON *cluster)
 {
-    const cJSON *before = json_member(seen->cluster->body, "status");
+    const cJSON *before = json_member(cluster, "status");
+    bool suspended = json_true(cluster, "spec", "suspend", NULL);
     json_set_text(status, "lastActivity", json_text(before, "lastActivity", NULL));
-    json_set_text(status, "idleDeleteAt", seen->suspended ? json_text(before, "idleDeleteAt", NULL) : NULL);
-    json_set_text(status, "idleStopAt", seen->suspended ? NULL : json_text(before, "idleStopAt", NULL));
+    json_set_text(status, "idleDeleteAt", suspended ? json_text(before, "idleDeleteAt", NULL) : NULL);
+    json_set_text(status, "idleStopAt", suspended ? NULL : json_text(before, "idleStopAt", NULL));
 }
 
 static void set_state(cJSON *status, const struct ray_seen *seen)
@@ -202,7 +202,7 @@ cJSON *ray_status(const struct ray_seen *seen)
     set_provisioned(status, seen);
     set_suspension(status, seen);
     set_failure(status, seen);
-    keep_use(status, seen);
+    ray_status_keep_use(status, seen->cluster->body);
     set_update_time(status, seen->cluster);
     return status;
 }

@@ -17,4 +17,8 @@ struct ray_seen {
 };
 cJSON *ray_status(const struct ray_seen *seen);
 
+/* Puts what <cluster> says of its use, which who looks after idle ones writes (ray/idle.c), into the status. That may
+ * have changed since the pass began: it is asked again as the status is written. */
+void ray_status_keep_use(cJSON *status, const cJSON *cluster);
+
 #endif

@@ -1,6 +1,8 @@
 /* Does the local engine keep objects and run pods as engine.h promises? Real PostgreSQL, a sandboxd in memory. */
 #include "tests/integration/engine_bench.h"
 
+#include <sched.h>
+
 #include "base/random.h"
 
 #define POD_TEMPLATE                                                                                                   \
@@ -640,6 +642,38 @@ static char *head_name(struct bench *bench)
     return memory_text(json_text_or("", cluster, "status", "head", "podName", NULL));
 }
 
+static bool replicas_are(struct bench *bench, int64_t wanted)
+{
+    AUTO_JSON cJSON *cluster = get(bench, KIND_RAYCLUSTER, "alice", "rc");
+    int64_t replicas = -1;
+    (void)json_i64(json_at(cluster, "status", "readyWorkerReplicas", NULL), &replicas);
+    return replicas == wanted;
+}
+
+/* Whoever looks after idle clusters writes into the status while passes are on their way. */
+static void test_raycluster_keeps_its_use(void **state)
+{
+    struct bench *bench = *state;
+    make_alice(bench);
+    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: ray-auth}, stringData: {auth_token: abcdef}}");
+    must_create(bench, KIND_RAYCLUSTER, "alice", RAYCLUSTER);
+    wait_until(bench, rc_ready, "the cluster is ready");
+    for (int round = 0; round < 20; round++) {
+        AUTO_FREE char *text = memory_format("{status: {lastActivity: '2026-01-01T00:00:%02dZ'}}", round);
+        AUTO_JSON cJSON *use = from_yaml(text);
+        set_replicas(bench, round % 2 ? "1" : "2");
+        for (int i = 0; i < round; i++)
+            sched_yield();
+        assert_int_equal(engine_patch(bench->engine, KIND_RAYCLUSTER, "alice", "rc", ENGINE_STATUS, ENGINE_PATCH_MERGE,
+                                      use, NULL, NULL),
+                         0);
+        WAIT(replicas_are(bench, round % 2 ? 1 : 2));
+        AUTO_JSON cJSON *cluster = get(bench, KIND_RAYCLUSTER, "alice", "rc");
+        assert_string_equal(json_text(cluster, "status", "lastActivity", NULL),
+                            json_text(use, "status", "lastActivity", NULL));
+    }
+}
+
 static void test_new_head_new_workers(void **state)
 {
     struct bench *bench = *state;
@@ -830,6 +864,7 @@ int main(void)
         TEST(test_claim),
         TEST(test_missing_secret),
         TEST(test_raycluster),
+        TEST(test_raycluster_keeps_its_use),
         TEST(test_new_head_new_workers),
         TEST(test_restarted_head_new_workers),
         TEST(test_poddefaults),
