@@ -42,6 +42,12 @@ static const char *namespace_of(const cJSON *object)
     return json_text_or("", object, "metadata", "namespace", NULL);
 }
 
+/* Of what never was: -1. */
+static int64_t ago_s(const struct look *look, int64_t at_ms)
+{
+    return at_ms ? (look->now_ms - at_ms) / 1000 : -1;
+}
+
 /* The latest of what is known, what others have seen, and what it says itself. */
 static int last_use(const struct look *look, int64_t since_ms, int64_t *last_ms, struct error *error)
 {
@@ -60,6 +66,10 @@ static int last_use(const struct look *look, int64_t since_ms, int64_t *last_ms,
     for (size_t i = 0; i < COUNT_OF(all_ms); i++)
         *last_ms = all_ms[i] > *last_ms ? all_ms[i] : *last_ms;
     *last_ms = *last_ms > look->now_ms ? look->now_ms : *last_ms; /* its own clock may say anything */
+    log_line(LOG_DEBUG, "when a workload was used last", LOG_TEXT("kind", kind),
+             LOG_TEXT("namespace", namespace_of(look->object)), LOG_TEXT("name", name_of(look->object)),
+             LOG_NUMBER("ready_s_ago", ago_s(look, since_ms)), LOG_NUMBER("seen_s_ago", ago_s(look, seen_ms)),
+             LOG_NUMBER("own_s_ago", ago_s(look, own_ms)));
     return 0;
 }
 
