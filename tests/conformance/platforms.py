@@ -13,7 +13,7 @@ import service
 import ordinary
 import rayoperator
 import yaml
-from atelier import IMAGES, Atelier, Client, free_port, wait_for
+from atelier import IMAGES, Atelier, Client, free_port, is_alive, wait_for
 
 volumes = itertools.count(1)  # a node outlives the platforms on it
 kubernetes = pathlib.Path(service.__file__).resolve().parent
@@ -55,12 +55,6 @@ class Local(Atelier):
 
     def close(self):
         self.remove()
-
-
-def is_alive(pid):
-    with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 class Rootless(Local):

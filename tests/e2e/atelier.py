@@ -265,7 +265,9 @@ class Atelier(Client):
         return found
 
     def kill_control_plane(self):
-        os.kill(self.pid_of("atelierd"), signal.SIGKILL)
+        pid = self.pid_of("atelierd")
+        os.kill(pid, signal.SIGKILL)
+        wait_for("the old one is gone", lambda: not is_alive(pid), 10, 0.01)  # until then it may still answer
         wait_for("service ready", self.ready, 60)
 
     def pid_of(self, program):
@@ -316,18 +318,28 @@ def running(*people, **settings):
         instance.remove()
 
 
+def is_alive(pid):
+    """A program that was killed still holds its ports while its first thread alone is a zombie."""
+    with contextlib.suppress(OSError):
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1
+    return False
+
+
 def kill_container(own, pod):
     """SIGKILL to every process of the newest container of that pod, as the machine would."""
     started = re.findall(r'"container started","pod":"alice/%s","container":"[^"]*","pid":(\d+)' % re.escape(pod),
                          own.log_path.read_text(errors="replace"))
     space = os.readlink(f"/proc/{started[-1]}/ns/pid")
-    killed = 0
+    found = []  # all, before the first is killed: with it go the others
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if os.readlink(entry / "ns/pid") == space:
-                os.kill(int(entry.name), signal.SIGKILL)
-                killed += 1
-    assert killed > 3, "a Ray head has more processes than that"
+                found.append(int(entry.name))
+    assert len(found) > 3, "a Ray head has more processes than that"
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def lone_head(name):

@@ -16,7 +16,8 @@ from kubectl import Kubectl
 ALICE, BOB, CAROL, DAVE = (f"{name}@example.com" for name in ("alice", "bob", "carol", "dave"))
 SPDY = "Sec-WebSocket-Protocol: SPDY/3.1+portforward.k8s.io"
 PORT = 9911
-# Answers the digest of all that comes once it has ended; or, to "chatter N\n", N bytes at once, reading nothing more.
+# Answers the digest of all that comes once it has ended; or, to "chatter N\n", N bytes at once, reading nothing more. Who asks
+# is told at once that it has come through.
 SERVER = f"""
 import hashlib, socketserver
 class Handler(socketserver.StreamRequestHandler):
@@ -25,6 +26,8 @@ class Handler(socketserver.StreamRequestHandler):
         if first.startswith(b"chatter "):
             self.wfile.write(b"x" * int(first.split()[1]))
             return
+        if first == b"do you hear me?\\n":
+            self.wfile.write(b"y")
         digest = hashlib.sha256(first)
         while piece := self.rfile.read(65536):
             digest.update(piece)
@@ -81,6 +84,15 @@ def forwarded(kubectl, target, port):
         running.kill()
         reader.join(10)
         running.wait()
+
+
+@contextlib.contextmanager
+def heard(port):
+    """A connection that has come through to the program in the pod."""
+    with socket.create_connection(("127.0.0.1", port), 60) as connection:
+        connection.sendall(b"do you hear me?\n")
+        assert connection.recv(1) == b"y"
+        yield connection
 
 
 def digest_of(port, content):
@@ -198,8 +210,7 @@ def test_what_is_not_spdy_ends_it(place):
 
 def test_revocation_ends_it(place, server):
     with forwarded(Kubectl(place, BOB, "alice"), "pod/nb1-0", server) as (here, _, _):
-        with socket.create_connection(("127.0.0.1", here), 60) as connection:
-            connection.sendall(b"I am still\n")
+        with heard(here) as connection:
             place.cli("unshare", "alice", BOB, user=ALICE)
             started = time.monotonic()
             assert connection.recv(1) == b""
@@ -209,8 +220,7 @@ def test_revocation_ends_it(place, server):
 
 def test_it_ends_with_the_pod(place, alice, server):
     with forwarded(alice, "pod/nb1-0", server) as (here, _, _):
-        with socket.create_connection(("127.0.0.1", here), 60) as connection:
-            connection.sendall(b"I am still\n")
+        with heard(here) as connection:
             place.cli("-n", "alice", "notebook", "stop", "nb1", user=ALICE)
             assert connection.recv(1) == b""
     wait_for("the pod is gone", lambda: alice("get", "pod", "nb1-0", check=False).returncode != 0, 60)

@@ -92,7 +92,7 @@ def test_kinds_that_are_discovered(alice):
 
 def test_logs_and_a_command_in_its_pod(alice):
     core = client.CoreV1Api(alice)
-    assert "Jupyter" in core.read_namespaced_pod_log("nb1-0", "alice", tail_lines=200)
+    wait_for("Jupyter's lines", lambda: "Jupyter" in core.read_namespaced_pod_log("nb1-0", "alice", tail_lines=200), 10)
     said = stream(core.connect_get_namespaced_pod_exec, "nb1-0", "alice", command=["sh", "-c", "echo $((40 + 2))"],
                   stdout=True, stderr=True, stdin=False, tty=False)
     assert said == "42\n"
@@ -151,7 +151,7 @@ def test_much_through_a_port(alice):
         piece = ports.socket(9912).recv(65536)
         assert piece, len(answer)
         answer += piece
-    sending.join(10)
+    sending.join(30)
     assert answer == content
     ports.close()
     running.run_forever(timeout=30)
@@ -168,7 +168,7 @@ def test_ports_are_for_those_who_may_change_the_profile(viewed, alice):
     connection = forwarded(carol, "8888").socket(8888)
     connection.sendall(b"GET /notebook/alice/nb1/api HTTP/1.1\r\n")
     viewed.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
-    connection.settimeout(10)
+    connection.settimeout(30)
     assert connection.recv(1) == b""
 
 
