@@ -26,12 +26,12 @@ def tool(name):
 
 
 def run(*command, fails=False, env=None, text_in=None):
-    """Runs; returns stdout, or what was said if it should fail."""
+    """Runs; returns stdout, or what was said if it should, or (None) may fail."""
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=400, input=text_in,
                           env={**os.environ, **(env or {})})
     said = done.stdout + done.stderr
-    assert (done.returncode != 0) == fails, f"{command}: exit {done.returncode}\n{said}"
-    return said if fails else done.stdout
+    assert fails in (None, done.returncode != 0), f"{command}: exit {done.returncode}\n{said}"
+    return done.stdout if fails is False else said
 
 
 def values_arguments(name, settings=()):
@@ -81,6 +81,10 @@ class Cluster:
 
     def get(self, *arguments):
         return yaml.safe_load(self.kubectl("get", *arguments, "-o", "yaml"))
+
+    def audit_log(self):
+        """Its lines; one that is still being written is none yet."""
+        return (self.dir / "cluster/audit.log").read_text().split("\n")[:-1]
 
     def close(self):
         subprocess.run([here / "cluster.sh", "down", self.dir / "cluster"], check=False)

@@ -113,7 +113,7 @@ class House:
     def atelier(self, *arguments):
         """The command line, on this machine's admin socket."""
         done = subprocess.run([build / "atelier", *arguments], env=self.environment, capture_output=True, text=True,
-                              timeout=120)
+                              timeout=live.PATIENCE)
         assert done.returncode == 0, f"atelier {arguments}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
@@ -128,7 +128,7 @@ class House:
         request = urllib.request.Request(self.address + path, method=method, headers=headers,
                                          data=None if body is None else json.dumps(body).encode())
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=live.PATIENCE) as answer:
                 status, text = answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             status, text = error.code, error.read().decode()

@@ -11,7 +11,7 @@ import rayoperator
 
 here = pathlib.Path(__file__).resolve().parent
 root = here.parent.parent
-PATIENCE = 120  # seconds; a slow machine needs some, a fast one none
+PATIENCE = 120 * float(os.environ.get("ATELIER_PATIENCE", "1"))  # seconds; a slow machine needs some, a fast one none
 
 
 class Cluster:
@@ -45,11 +45,12 @@ class Cluster:
         return "".join((self.folder / f"cluster/{program}.log").read_text(errors="replace").splitlines(True)[-40:])
 
     def kubectl(self, *arguments, text_in=None, fails=False):
+        """What it printed; what it said, if it should, or (None) may fail."""
         done = subprocess.run([self.program, "--kubeconfig", self.kubeconfig, *map(str, arguments)], input=text_in,
-                              capture_output=True, text=True, timeout=60, env={**os.environ, "HOME": str(self.folder)})
+                              capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, "HOME": str(self.folder)})
         said = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, f"kubectl {arguments}: exit {done.returncode}\n{said}"
-        return said if fails else done.stdout
+        assert fails in (None, done.returncode != 0), f"kubectl {arguments}: exit {done.returncode}\n{said}"
+        return done.stdout if fails is False else said
 
     def apply(self, *objects, **options):
         return self.kubectl("apply", "-f", "-", text_in=json.dumps({"kind": "List", "apiVersion": "v1",
@@ -63,6 +64,14 @@ class Cluster:
     def list(self, kind, namespace="alice", selector=""):
         return json.loads(self.kubectl("get", kind, "-n", namespace, "-l", selector, "-o", "json"))["items"]
 
+    def wait_quota(self, name):
+        """Until the API server, which hears of a quota a moment after it is there, lets no pod in for it."""
+        size = {"cpu": "1m", "memory": "1Mi"}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one-more", "namespace": "alice"}, "spec": {
+            "containers": [{"name": "c", "image": "example/c:1", "resources": {"limits": size, "requests": size}}]}}
+        self.wait(f"the quota {name} is exceeded", lambda: f"exceeded quota: {name}" in self.kubectl(
+            "create", "--dry-run=server", "-f", "-", text_in=json.dumps(pod), fails=None))
+
     def wait(self, what, check):
         """The first true answer of <check>."""
         until = time.monotonic() + PATIENCE
@@ -70,7 +79,7 @@ class Cluster:
             answer = check()
             if answer:
                 return answer
-            assert time.monotonic() < until, f"not within {PATIENCE} s: {what}"
+            assert time.monotonic() < until, f"not within {PATIENCE:g} s: {what}"
             time.sleep(0.2)
 
 

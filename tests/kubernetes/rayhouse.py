@@ -1,7 +1,10 @@
 """A house whose Ray clusters are made by KubeRay's double, on kwok's nodes; idle times are looked at every second."""
 import contextlib
 import json
+import subprocess
+import threading
 
+import chart
 import live
 import rayoperator
 import service
@@ -50,6 +53,20 @@ class House(service.Service):
 
     def note(self, name, key):
         return self.get("raycluster", name)["metadata"].get("annotations", {}).get(key)
+
+    @contextlib.contextmanager
+    def followed(self, name):
+        """The annotations that a cluster has had since, each time it changed; what does not stay long is in them, too."""
+        watch = subprocess.Popen([chart.tool("kubectl"), "--kubeconfig", self.cluster.kubeconfig, "get", "raycluster", name, "-n", "alice",
+                                  "-w", "-o", r'jsonpath={.metadata.annotations}{"\n"}'], stdout=subprocess.PIPE, text=True)
+        seen = []
+        try:
+            threading.Thread(target=lambda: [seen.append(line) for line in watch.stdout], daemon=True).start()
+            service.eventually(f"{name} is followed", lambda: seen)
+            yield seen
+        finally:
+            watch.kill()
+            watch.wait()
 
     def events(self, name, reason):
         items = json.loads(self.cluster.kubectl("get", "events", "-n", "alice", "-o", "json"))["items"]

@@ -113,7 +113,7 @@ class Atelierd:
         assert self.process.poll() is None, f"{self.name} ended: {self.tail()}"
         return b" 200 " in self.raw(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")[:20]
 
-    def raw(self, request, timeout=30):
+    def raw(self, request, timeout=60 * PATIENCE):
         """Bytes in, all that comes back out."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
@@ -192,8 +192,12 @@ class Service:
 
     def profile(self, name, owner):
         self.first.cli("profile", "create", name, "--owner", owner)
-        eventually(f"the roles of {name}", lambda: json.loads(self.cluster.kubectl(
-            "get", "rolebindings", "-n", name, "-l", "app.kubernetes.io/managed-by=atelier", "-o", "json"))["items"][2:])
+        eventually(f"the rights in {name}", lambda: self.has_rights(name))
+
+    def has_rights(self, name):
+        """Whether the API server knows the last role that a profile is given, which is a moment after that was written."""
+        return self.cluster.kubectl("auth", "can-i", "create", "configmaps", "-n", name, "--as",
+                                    f"system:serviceaccount:atelier-tenants:{name}.admin", fails=None).startswith("yes")
 
     def close(self):
         for replica in self.replicas:

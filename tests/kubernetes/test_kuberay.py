@@ -71,7 +71,7 @@ def test_a_head_that_is_gone_shows_in_conditions_and_never_in_state(cluster):
     cluster.apply(ray("RayCluster", "rc2", spec(0)))
     ready(cluster, "rc2")
     cluster.kubectl("create", "quota", "none", "-n", "alice", "--hard=pods=0")
-    cluster.wait("the quota counts", lambda: (cluster.get("quota", "none")["status"].get("hard")))
+    cluster.wait_quota("none")
     cluster.kubectl("delete", "pod", "-n", "alice", "-l", "ray.io/cluster=rc2,ray.io/node-type=head")
 
     def refused():

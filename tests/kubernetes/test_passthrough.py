@@ -2,7 +2,6 @@
 import json
 import subprocess
 import threading
-import time
 
 import pytest
 import service
@@ -166,15 +165,16 @@ def test_watches_go_on_and_end_with_the_role(world):
     """Every change comes at once; whoever is taken out of the profile sees no further one."""
     watch = world.carol.start("get", "configmaps", "-w", "-o", "name")
     seen = []
-    threading.Thread(target=lambda: [seen.append(line.strip()) for line in watch.stdout], daemon=True).start()
+    reader = threading.Thread(target=lambda: [seen.append(line.strip()) for line in watch.stdout], daemon=True)
+    reader.start()
     service.eventually("the watch has begun", lambda: "configmap/kube-root-ca.crt" in seen)
     world.bob.kubectl("create", "configmap", "seen")
     service.eventually("a new object is shown", lambda: "configmap/seen" in seen, 20)
     world.first.cli("unshare", "alice", world.carol.email)
     try:
-        watch.wait(20)
+        watch.wait(20 * service.PATIENCE)
         world.bob.kubectl("create", "configmap", "unseen")
-        time.sleep(0.5)
+        reader.join()
         assert "configmap/unseen" not in seen
     finally:
         watch.kill()

@@ -8,7 +8,7 @@ import pytest
 import rayhouse
 import service
 
-AFTER_S = 16
+AFTER_S, LONG_AFTER_S = 16, 60
 DELETE_AFTER, DELETE_AT = "atelier.dev/delete-after", "atelier.dev/idle-delete-at"
 METRICS = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {
     "name": "pods.metrics.k8s.io", "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
@@ -26,23 +26,25 @@ def house():
 
 def test_one_that_has_been_suspended_for_long_is_warned_of_and_deleted(house):
     house.make("old", **{DELETE_AFTER: f"{AFTER_S}s"})
-    house.ready("old")
+    house.make("kept")
+    for name in ("old", "kept"):
+        house.ready(name)
+    house.suspend("kept")  # for the next test
     assert not house.note("old", DELETE_AT)
     begun = time.time()
-    house.suspend("old")
-    house.suspended("old")
-    service.eventually("a warning", lambda: house.note("old", DELETE_AT), 60)
-    assert service.eventually("its event", lambda: house.events("old", "IdleDelete"), 20)
-    service.eventually("it is gone", lambda: not house.get("raycluster", "old"), 90)
+    with house.followed("old") as seen:
+        house.suspend("old")
+        house.suspended("old")
+        service.eventually("a warning", lambda: any(DELETE_AT in annotations for annotations in seen), 60)
+        assert service.eventually("its event", lambda: house.events("old", "IdleDelete"), 20)
+        service.eventually("it is gone", lambda: not house.get("raycluster", "old"), 90)
     assert time.time() - begun > AFTER_S - 1  # KubeRay writes since when in whole seconds, cut off
     assert service.eventually("the event", lambda: house.events("old", "DeletedIdle"), 20)
     assert ("delete-idle", "RayCluster", "old") in house.audit()
 
 
 def test_who_resumes_it_and_a_job_that_waits_for_it_keep_it(house):
-    house.make("kept", **{DELETE_AFTER: f"{AFTER_S}s"})
-    house.ready("kept")
-    house.suspend("kept")
+    house.annotate("kept", delete_after=f"{LONG_AFTER_S}s")  # half of that is left when it is warned of
     service.eventually("a warning", lambda: house.note("kept", DELETE_AT), 60)
     house.suspend("kept", False)
     service.eventually("no warning", lambda: not house.note("kept", DELETE_AT), 30)
@@ -50,6 +52,7 @@ def test_who_resumes_it_and_a_job_that_waits_for_it_keep_it(house):
     house.suspend("kept")
     house.suspended("kept")
     house.make("waiting", "RayJob", {"entrypoint": "true", "clusterSelector": {"ray.io/cluster": "kept"}})
+    house.annotate("kept", delete_after=f"{AFTER_S}s")
     until = time.monotonic() + 1.5 * AFTER_S
     while time.monotonic() < until:
         assert house.get("raycluster", "kept") and not house.note("kept", DELETE_AT)
@@ -81,7 +84,7 @@ def test_one_whose_head_does_not_answer_is_not_suspended(house):
     house.cluster.kubectl("apply", "-f", "-", text_in=json.dumps(METRICS))
     assert service.eventually("a pod without figures counts as used", lambda: used(house, "rc"), 60)
     names = house.cluster.kubectl("get", "pods", "-n", "alice", "-o", "name").split()
-    service.eventually("PodMetrics are taken", lambda: [give_metrics(house, name.partition("/")[2]) for name in names], 60)
+    service.eventually("PodMetrics are taken", lambda: all([give_metrics(house, name.partition("/")[2]) for name in names]), 60)
     house.annotate("rc", idle_after="6s")
     until = time.monotonic() + 20
     while time.monotonic() < until:

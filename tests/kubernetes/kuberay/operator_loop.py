@@ -2,6 +2,7 @@
 import heapq
 import http.client
 import json
+import sys
 import threading
 import time
 import traceback
@@ -62,6 +63,8 @@ class Loop:
         connection.request("GET", self.client.path(plural, query={
             "watch": 1, "resourceVersion": version, "timeoutSeconds": WATCH_SECONDS}))
         answer = connection.getresponse()
+        if answer.status != 200:
+            raise api.Refused(answer.status, answer.read().decode())
         for line in answer:
             event = json.loads(line)
             if event["type"] == "ERROR":
@@ -94,7 +97,7 @@ class Loop:
                 again = self.handlers[plural](self.client, item) if item else None
             except api.Refused as refused:
                 if refused.status not in (404, 409):
-                    print(key, refused, flush=True)
+                    print(key, refused, file=sys.stderr, flush=True)
                 again = 0.2 if refused.status == 409 else RETRY_SECONDS
             except (OSError, http.client.HTTPException):
                 again = RETRY_SECONDS
