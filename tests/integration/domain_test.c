@@ -8,7 +8,7 @@
 #include "tenancy/internal.h"
 #include "tests/integration/fake_sandbox.h"
 
-#define WAIT_MS 15000
+#define WAIT_MS PATIENCE_MS
 #define STOPPED(value) "{\"metadata\":{\"annotations\":{\"kubeflow-resource-stopped\":" value "}}}"
 #define ADOPT "{\"atelier.dev/adopt\":\"true\"}"
 

@@ -79,6 +79,7 @@ static void test_a_full_disk(void **state)
     pthread_mutex_unlock(&fake.lock);
     WAIT(is(bench, KIND_POD, "alice", "writer", "phase", "Failed"));
     WAIT(is(bench, KIND_POD, "alice", "writer", "reason", "Evicted"));
+    WAIT(fake_pod_count() == 1);
     clock_sleep_ms(1500); /* some looks more: who did not write goes on */
     assert_true(is(bench, KIND_POD, "alice", "reader", "phase", "Running"));
     assert_int_equal(fake_pod_count(), 1);
@@ -184,6 +185,7 @@ static void test_gpus_are_one_pods_at_a_time(void **state)
     /* Neither a restart of atelierd nor the loss of all processes changes whose they are. */
     restart_engine(bench);
     fake_restart();
+    WAIT(fake_pod_count() == 2); /* what their objects say may be from before */
     WAIT(is(bench, KIND_POD, "alice", "one", "phase", "Running") &&
          is(bench, KIND_POD, "bob", "two", "phase", "Running"));
     assert_true(condition_is(bench, KIND_POD, "late", "PodScheduled", "False"));

@@ -27,6 +27,7 @@ struct writer {
     int result;
     struct error error;
     pthread_t thread;
+    _Atomic pid_t tid; /* 0: it has not begun */
 };
 
 static int set_data(struct bench *bench, const char *name, const char *key, const char *value, struct error *error)
@@ -40,6 +41,7 @@ static int set_data(struct bench *bench, const char *name, const char *key, cons
 static void *write_once(void *context)
 {
     struct writer *writer = context;
+    writer->tid = gettid();
     writer->result = writer->replacement ? engine_update(writer->bench->engine, KIND_CONFIGMAP, "alice", writer->name,
                                                          ENGINE_SPEC, writer->replacement, NULL, &writer->error)
                                          : set_data(writer->bench, writer->name, writer->key, "1", &writer->error);
@@ -136,20 +138,31 @@ static int number(PGconn *pg, const char *sql)
     return value;
 }
 
+static bool all_sleep(const struct writer *writers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        AUTO_BUFFER struct buffer stat = {0};
+        AUTO_FREE char *path = memory_format("/proc/self/task/%d/stat", (int)writers[i].tid);
+        if (!writers[i].tid || file_read(path, 4096, &stat, NULL) < 0 || !strstr(stat.p, ") S "))
+            return false;
+    }
+    return true;
+}
+
 /* Holds the row of `first`, so that its writer, who leads, keeps the others waiting: they gather. */
 static void gather(struct bench *bench, PGconn *pg, struct writer *first, struct writer *others, size_t count)
 {
-    enum { GATHER_MS = 500 };
     must_run(pg, "BEGIN");
     must_run(pg, "SELECT 1 FROM objects WHERE name = 'first' FOR UPDATE");
     start(first, bench, "first", "n");
-    clock_sleep_ms(GATHER_MS);
+    WAIT(number(pg, "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0);
     for (size_t i = 0; i < count; i++) {
         char name[32];
         (void)snprintf(name, sizeof(name), "g%zu", i);
         start(&others[i], bench, name, "n");
     }
-    clock_sleep_ms(GATHER_MS);
+    for (int looks = 0; looks < 5; clock_sleep_ms(20)) /* all of them, all the time: they wait for the one that leads */
+        looks = all_sleep(others, count) ? looks + 1 : 0;
 }
 
 static void release(PGconn *pg, struct writer *first, struct writer *others, size_t count)
@@ -294,8 +307,8 @@ struct counter {
     struct bench *bench;
     size_t number;
     _Atomic bool *over;
-    int answered; /* the last value that was confirmed */
-    int tell_fd;  /* where that is told as well; negative: nowhere */
+    _Atomic int answered; /* the last value that was confirmed */
+    int tell_fd;          /* where that is told as well; negative: nowhere */
     pthread_t thread;
 };
 
@@ -340,6 +353,8 @@ static void test_killed_database_keeps_answered_writes(void **state)
         postgres_kill();
         postgres_start();
     }
+    for (size_t i = 0; i < WRITERS; i++)
+        WAIT(counters[i].answered > 0);
     clock_sleep_ms(1000);
     over = true;
     for (size_t i = 0; i < WRITERS; i++) {
@@ -366,7 +381,7 @@ _Noreturn static void write_until_killed(const char *url, const char *images, in
     const struct store_options options = {.url = url, .connections = 4};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)snprintf(bench.images, sizeof(bench.images), "%s", images);
-    if (store_new(&options, &bench.store, NULL) < 0 || store_wait(bench.store, 10000, NULL) < 0)
+    if (store_new(&options, &bench.store, NULL) < 0 || store_wait(bench.store, PATIENCE_MS, NULL) < 0)
         _exit(1);
     start_engine(&bench);
     for (size_t i = 0; i < WRITERS; i++) {

@@ -212,7 +212,7 @@ static inline void postgres_start(void)
             return;
         if (waitpid(postgres_state.server, NULL, WNOHANG) == postgres_state.server) {
             postgres_state.server = 0;
-            if (++tries == 20) /* children of a killed server hold its shared memory a little longer */
+            if (++tries == 200) /* children of a killed server hold its shared memory a little longer */
                 postgres_fail("the server does not start; see its log");
             postgres_sleep_ms(50);
             postgres_spawn_server();

@@ -147,11 +147,11 @@ static void restarts_follow_the_policy(void **state)
     cJSON *spec = bench_pod("u", "echo ran; exit 1");
     json_set_text(bench_container(spec), "restart", "OnFailure");
     cJSON_Delete(bench_start("alice", "crash", spec));
-    int64_t end = clock_monotonic_ms() + 15000;
+    int64_t end = clock_monotonic_ms() + BENCH_PATIENCE_MS;
     for (;;) {
         AUTO_JSON cJSON *record = bench_record("alice", "crash");
-        if (bench_number(bench_first(record), "restarts") >= 2) {
-            assert_string_equal(json_text(bench_first(record), "reason", NULL), "CrashLoopBackOff");
+        if (bench_number(bench_first(record), "restarts") >= 2 &&
+            strcmp(json_text_or("", bench_first(record), "reason", NULL), "CrashLoopBackOff") == 0) {
             assert_non_null(strstr(json_text(bench_first(record), "message", NULL), "Error (exit code 1): ran"));
             assert_string_equal(json_text(record, "phase", NULL), "running");
             break;
@@ -188,7 +188,7 @@ static void stopping_is_gentle_then_not(void **state)
     int64_t took = clock_monotonic_ms() - begun;
     assert_int_equal(bench_number(bench_first(gentle), "exit_code"), 0);
     assert_int_equal(bench_number(bench_first(deaf), "exit_code"), 137);
-    assert_true(took >= 900 && took < 6000);
+    assert_in_range(took, 900, BENCH_PATIENCE_MS);
     AUTO_FREE char *output = bench_output("alice", "gentle");
     bench_expect(output, "bye"); /* logs stay until the pod is removed */
     bench_remove("alice", "gentle");
@@ -341,7 +341,7 @@ static void dialled_connections_carry_bytes(void **state)
         assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
         assert_int_equal(write(fd, "hello", 5), 5);
         struct pollfd ready = {.fd = fd, .events = POLLIN};
-        assert_int_equal(poll(&ready, 1, 5000), 1);
+        assert_int_equal(poll(&ready, 1, BENCH_PATIENCE_MS), 1);
         assert_int_equal(read(fd, reply, sizeof(reply)), 5);
         assert_string_equal(reply, "HELLO");
     }
@@ -356,12 +356,13 @@ static void from_inside_a_pod_its_loopback_is_reached(void **state)
     AUTO_JSON cJSON *record =
         bench_start("alice", "shy",
                     bench_pod("u", "python3 -c \"import socket,os,threading\n"
-                                   "def serve(at, word):\n"
-                                   " s = socket.create_server(at)\n"
+                                   "def serve(s, word):\n"
                                    " while True:\n  c = s.accept()[0]; c.sendall(word); c.close()\n"
+                                   "def begin(at, word):\n"
+                                   " threading.Thread(target=serve, args=(socket.create_server(at), word)).start()\n"
                                    "own = socket.gethostbyname(socket.gethostname())\n"
-                                   "threading.Thread(target=serve, args=((own, 7778), b'own')).start()\n"
-                                   "threading.Thread(target=serve, args=(('127.0.0.1', 7777), b'loopback')).start()\n"
+                                   "begin((own, 7778), b'own')\n"
+                                   "begin(('127.0.0.1', 7777), b'loopback')\n"
                                    "print('up', flush=True)\""));
     const char *address = json_text(record, "address", NULL);
     bench_await_output("alice", "shy", "up");
@@ -377,7 +378,7 @@ static void from_inside_a_pod_its_loopback_is_reached(void **state)
         assert_int_equal(sandbox_dial_within(bench.client, "alice", address, wanted[i].port, &fd, &error), 0);
         assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
         struct pollfd ready = {.fd = fd, .events = POLLIN};
-        assert_int_equal(poll(&ready, 1, 5000), 1);
+        assert_int_equal(poll(&ready, 1, BENCH_PATIENCE_MS), 1);
         assert_int_equal(read(fd, reply, sizeof(reply) - 1), (ssize_t)strlen(wanted[i].word));
         assert_string_equal(reply, wanted[i].word);
     }
@@ -396,7 +397,7 @@ static void a_listener_inside_is_reached_by_pods_only(void **state)
     cJSON_Delete(
         bench_start("alice", "caller", bench_pod("u", "exec 3<>/dev/tcp/10.64.0.1/8443; echo ping >&3; cat <&3")));
     struct pollfd ready = {.fd = listener, .events = POLLIN};
-    assert_int_equal(poll(&ready, 1, 10000), 1);
+    assert_int_equal(poll(&ready, 1, BENCH_PATIENCE_MS), 1);
     AUTO_CLOSE int connection = accept(listener, NULL, NULL);
     char bytes[16] = "";
     assert_int_equal(read(connection, bytes, sizeof(bytes)), 5);
@@ -428,7 +429,7 @@ static void count_event(void *context, const char *sandbox, const char *pod)
 
 static void await_events(struct events *events, int connections, int pods)
 {
-    int64_t end = clock_monotonic_ms() + 10000;
+    int64_t end = clock_monotonic_ms() + BENCH_PATIENCE_MS;
     for (bool enough = false; !enough; clock_sleep_ms(10)) {
         pthread_mutex_lock(&events->lock);
         enough = events->connections >= connections && events->pods >= pods;
@@ -527,13 +528,20 @@ static void a_start_may_take_more_than_the_limit_of_cpu(void **state)
     (void)state;
     AUTO_JSON cJSON *spec = bench_pod("u", "echo up; sleep 60");
     json_set_i64(bench_container(spec), "cpu_milli", 300);
-    cJSON_Delete(bench_start("alice", "begins", json_copy(spec)));
-    AUTO_JSON cJSON *record = bench_wait("alice", "begins", "running");
-    int64_t pid = bench_number(bench_container(record), "pid");
-    assert_int_equal(quota_of(pid), 200000);
+    int64_t pid = 0;
+    for (bool seen = false; !seen;) {
+        cJSON_Delete(bench_start("alice", "begins", json_copy(spec)));
+        AUTO_JSON cJSON *record = bench_wait("alice", "begins", "running");
+        pid = bench_number(bench_container(record), "pid");
+        seen = quota_of(pid) == 200000;
+        if (!seen) { /* it was over before anybody looked */
+            assert_true(clock_wall_ms() - bench_number(bench_container(record), "started_at") >= 2000);
+            bench_remove("alice", "begins");
+        }
+    }
     bench_end(SIGKILL); /* whoever comes after it ends it all the same */
     bench_up();
-    for (int i = 0; i < 400 && quota_of(pid) != 30000; i++)
+    for (int i = 0; i < BENCH_PATIENCE_MS / 25 && quota_of(pid) != 30000; i++)
         clock_sleep_ms(25);
     assert_int_equal(quota_of(pid), 30000);
     bench_remove("alice", "begins");
@@ -611,18 +619,23 @@ static void pods_outlive_a_killed_daemon(void **state)
 {
     (void)state;
     AUTO_JSON cJSON *before = bench_start("alice", "steady", bench_pod("u", "while :; do echo tick; sleep 0.1; done"));
-    cJSON_Delete(bench_start("alice", "brief", bench_pod("u", "sleep 0.7; echo gone; exit 42")));
+    AUTO_JSON cJSON *begun = bench_start("alice", "brief", bench_pod("u", "sleep 0.7; echo gone; exit 42"));
     bench_await_output("alice", "steady", "tick");
     bench_end(SIGKILL);
-    clock_sleep_ms(1200); /* "brief" ends while nobody watches */
+    int64_t end = clock_monotonic_ms() + BENCH_PATIENCE_MS;
+    while (kill((pid_t)bench_number(bench_first(begun), "pid"), 0) == 0 && clock_monotonic_ms() < end)
+        clock_sleep_ms(20); /* it ends while nobody watches */
+    clock_sleep_ms(500);
+    int64_t up_ms = clock_wall_ms();
     bench_up();
     AUTO_JSON cJSON *steady = bench_record("alice", "steady");
     AUTO_JSON cJSON *brief = bench_wait("alice", "brief", "stopped");
     assert_int_equal(bench_number(bench_first(steady), "pid"), bench_number(bench_first(before), "pid"));
     assert_string_equal(json_text(steady, "address", NULL), json_text(before, "address", NULL));
     assert_int_equal(bench_number(bench_first(brief), "exit_code"), 42);
-    int64_t ran = bench_number(bench_first(brief), "finished_at") - bench_number(bench_first(brief), "started_at");
-    assert_in_range(ran, 500, 1150); /* when it ended, not when we learned of it */
+    /* When it ended, not when we learned of it. */
+    assert_in_range(bench_number(bench_first(brief), "finished_at"),
+                    bench_number(bench_first(brief), "started_at") + 500, up_ms - 1);
     /* and the end of an adopted pod is noticed */
     kill((pid_t)bench_number(bench_first(steady), "pid"), SIGKILL);
     AUTO_JSON cJSON *ended = bench_wait("alice", "steady", "stopped");
@@ -799,11 +812,10 @@ static void down_leaves_only_what_is_stored(void **state)
     AUTO_JSON cJSON *first = NULL, *second = NULL, *list = NULL;
     ensure_volume("alice", "keep");
     assert_int_equal(sandbox_ensure(bench.client, "alice", &first, NULL), 0);
-    cJSON *spec = bench_pod("u", "echo precious > /data/f; sync; sleep 600");
+    cJSON *spec = bench_pod("u", "echo precious > /data/f; sync; echo written; sleep 600");
     named_volume(spec, "keep", "/data");
     cJSON_Delete(bench_start("alice", "writer", spec));
-    for (int i = 0; i < 50; i++)
-        clock_sleep_ms(10);
+    bench_await_output("alice", "writer", "written");
     bench_down(); /* ends the running daemon itself */
     waitpid(bench.daemon, NULL, 0);
     bench.daemon = 0;

@@ -12,6 +12,9 @@
 #include "base/random.h"
 #include "store/internal.h"
 
+/* How long a test waits for what must come: a slow machine, or one under sanitizers, is not a defect. */
+enum { PATIENCE_MS = 60000 };
+
 static char *url;
 
 static struct store *store_of(const char *database_url, unsigned connections)
@@ -19,7 +22,7 @@ static struct store *store_of(const char *database_url, unsigned connections)
     struct store *store = NULL;
     struct error error = {0};
     assert_int_equal(store_new(&(struct store_options){database_url, connections}, &store, &error), 0);
-    assert_int_equal(store_wait(store, 10000, &error), 0);
+    assert_int_equal(store_wait(store, PATIENCE_MS, &error), 0);
     return store;
 }
 
@@ -167,7 +170,7 @@ static void runs_all_or_none(void **state)
     assert_int_equal(insert_both(c, 5, 6, &error), -ERROR_UNAVAILABLE);
     store_give(c);
     postgres_start();
-    assert_int_equal(store_wait(store, 5000, &error), 0);
+    assert_int_equal(store_wait(store, PATIENCE_MS, &error), 0);
     assert_int_equal(count_rows(store, "together"), 4);
     store_free(store);
 }
@@ -189,10 +192,10 @@ static void comes_back_after_kill(void **state)
     store_give(TAKE_POINTER(a));
     for (int i = 0; i < 20; i++)
         assert_int_equal(store_take(store, &a, &error), -ERROR_UNAVAILABLE);
-    assert_true(clock_monotonic_ms() - before_ms < 2000);
+    assert_true(clock_monotonic_ms() - before_ms < 20 * STORE_TAKE_MS / 2); /* they do not wait one by one */
     assert_false(store_ready(store));
     postgres_start();
-    assert_int_equal(store_wait(store, 5000, &error), 0);
+    assert_int_equal(store_wait(store, PATIENCE_MS, &error), 0);
     assert_true(store_ready(store));
     for (int i = 0; i < 3; i++)
         assert_int_equal(count_rows(store, "kept"), 1);
@@ -236,10 +239,10 @@ static void a_hanging_server_is_given_up(void **state)
     assert_int_equal(store_take(store, &none, &error), -ERROR_UNAVAILABLE); /* the only one is taken */
     int64_t take_ms = clock_monotonic_ms() - before_ms;
     postgres_resume();
-    assert_true(connect_ms < 2200 && take_ms < 2200);
-    assert_true(statement_ms >= STORE_STATEMENT_MS - 100 && statement_ms < STORE_STATEMENT_MS + 1000);
+    assert_true(connect_ms < STORE_STATEMENT_MS && take_ms < STORE_STATEMENT_MS);
+    assert_in_range(statement_ms, STORE_STATEMENT_MS - 100, PATIENCE_MS);
     store_give(c);
-    assert_int_equal(store_wait(store, 5000, &error), 0);
+    assert_int_equal(store_wait(store, PATIENCE_MS, &error), 0);
     store_free(store);
     store_free(fresh);
 }
@@ -303,13 +306,12 @@ static void hear(void *context, const char *channel, const char *payload)
 
 static bool wait_heard(struct heard *heard, int empties, const char *last)
 {
-    for (int i = 0; i < 500; i++) {
+    for (int64_t until = clock_monotonic_ms() + PATIENCE_MS; clock_monotonic_ms() < until; clock_sleep_ms(10)) {
         pthread_mutex_lock(&heard->lock);
         bool good = heard->empties >= empties && strcmp(heard->last, last) == 0;
         pthread_mutex_unlock(&heard->lock);
         if (good)
             return true;
-        clock_sleep_ms(10);
     }
     return false;
 }
@@ -341,7 +343,7 @@ static void listens_and_listens_again(void **state)
     postgres_start();
     assert_true(wait_heard(&one, 2, ""));
     assert_true(wait_heard(&two, 2, ""));
-    assert_int_equal(store_wait(store, 5000, &error), 0);
+    assert_int_equal(store_wait(store, PATIENCE_MS, &error), 0);
     notify(store, "channel_two", "second");
     assert_true(wait_heard(&two, 2, "second"));
     store_unlisten(store, &two);
