@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
+#include "tests/integration/ports.h"
 
 /* --- people and policy -------------------------------------------------------------------------------------------- */
 
@@ -589,19 +590,6 @@ static struct gateway_tls harness_tls; /* what the gateway is started with */
 static const char *harness_check = ""; /* check_listen */
 static int (*client_wrap)(int fd);     /* what a client does to its socket first, e.g. TLS */
 static char admin_path[64];
-
-static inline int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    AUTO_CLOSE int fd = socket(AF_INET, SOCK_STREAM, 0);
-    int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, (struct sockaddr *)&address, size) < 0)
-        abort();
-    getsockname(fd, (struct sockaddr *)&address, &size);
-    return ntohs(address.sin_port);
-}
 
 static inline void harness_start(unsigned loops)
 {

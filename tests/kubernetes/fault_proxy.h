@@ -31,6 +31,7 @@ struct fault_proxy {
     bool stop, refuse;
     size_t answer_max; /* a connection breaks after so many bytes from the server; 0: never */
     unsigned accepted;
+    size_t swallowed; /* bytes, by frozen connections */
     struct proxy_pipe pipes[PROXY_PIPES_MAX];
 };
 
@@ -75,8 +76,10 @@ static void proxy_move(struct fault_proxy *proxy, struct proxy_pipe *pipe, bool 
 {
     char bytes[16384];
     ssize_t n = recv(answer ? pipe->far : pipe->near, bytes, sizeof(bytes), 0);
-    if (n > 0 && pipe->frozen)
+    if (n > 0 && pipe->frozen) {
+        proxy->swallowed += (size_t)n;
         return;
+    }
     if (n > 0 && answer)
         pipe->answered += (size_t)n;
     bool cut = proxy->answer_max && pipe->answered > proxy->answer_max;
@@ -157,6 +160,15 @@ FAULT unsigned proxy_freeze(struct fault_proxy *proxy)
         }
     pthread_mutex_unlock(&proxy->lock);
     return count;
+}
+
+/* What frozen connections have taken in since proxy_start. */
+FAULT size_t proxy_swallowed(struct fault_proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->lock);
+    size_t swallowed = proxy->swallowed;
+    pthread_mutex_unlock(&proxy->lock);
+    return swallowed;
 }
 
 /* Ends every connection; <refuse>: and takes no other. <answer_max>: see above. */

@@ -71,7 +71,8 @@ static cJSON *read_lease(void)
     return lease;
 }
 
-/* The other may begin only after this one has ended: both are asked all the while, the old one first. */
+/* The other may begin only after this one has ended: both are asked all the while, the new one first. However late the
+ * second answer comes, an old one that still leads then led when the new one did. */
 static void a_cut_off_leader_ends_before_another_begins(void **state)
 {
     (void)state;
@@ -84,8 +85,8 @@ static void a_cut_off_leader_ends_before_another_begins(void **state)
     proxy_break(&proxy, true, 0);
     int64_t cut_ms = clock_monotonic_ms(), ended_ms = 0, began_ms = 0;
     while (!began_ms && clock_monotonic_ms() < cut_ms + PATIENCE_MS) {
-        bool old = lease_held(first);
         bool new = lease_held(second);
+        bool old = lease_held(first);
         assert_false(old && new);
         if (!old && !ended_ms)
             ended_ms = clock_monotonic_ms();
@@ -94,7 +95,7 @@ static void a_cut_off_leader_ends_before_another_begins(void **state)
         clock_sleep_ms(2);
     }
     assert_true(ended_ms > 0 && began_ms > 0);
-    assert_true(began_ms > ended_ms);
+    assert_true(began_ms >= ended_ms);
     print_message("ended %lld ms after the cut, the other began %lld ms later\n", (long long)(ended_ms - cut_ms),
                   (long long)(began_ms - ended_ms));
     /* Back again, the first one follows. */

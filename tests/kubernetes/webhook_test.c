@@ -6,8 +6,6 @@
  */
 #include "tests/integration/postgres.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +20,7 @@
 #include "engine/kubernetes/paths.h"
 #include "store/store.h"
 #include "webhook/webhook.h"
+#include "tests/integration/ports.h"
 #include "tests/unit/documents.h"
 
 #define PATIENCE_MS 60000
@@ -40,17 +39,6 @@ static struct replica {
 } first;
 static struct store *store;
 static struct auth *auth;
-
-static unsigned free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(bind(fd, (const struct sockaddr *)&address, size) == 0 &&
-                getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
 
 static void handle(void *context, const struct request *request, struct response *response)
 {
@@ -195,7 +183,7 @@ static char *make_webhook(const char *name, const char *policy, const char *path
 {
     return memory_format("  - name: %s\n    failurePolicy: %s\n    matchPolicy: Equivalent\n%s"
                          "    clientConfig: {url: 'https://127.0.0.1:%u%s'}\n"
-                         "    admissionReviewVersions: [v1]\n    sideEffects: None\n    timeoutSeconds: 5\n"
+                         "    admissionReviewVersions: [v1]\n    sideEffects: None\n    timeoutSeconds: 30\n"
                          "    namespaceSelector: {matchExpressions: [{key: atelier.dev/profile, operator: Exists}]}\n"
                          "    rules:\n%s",
                          name, policy, mutates ? "    reinvocationPolicy: Never\n" : "", first.port, path, rules);
@@ -259,17 +247,21 @@ static bool is_trusted(void)
 #define POD(name, labels, env)                                                                                         \
     "metadata: {" name ", labels: {" labels "}}\nspec: {containers: [{name: c, image: i" env "}]}"
 
-/* The API server hears of changed configurations some moments later. */
+#define HEAD                                                                                                           \
+    "headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: ray-head, image: "                      \
+    "'rayproject/ray:2.60.0', resources: {limits: {cpu: 1, memory: 2Gi}}}]}}}"
+#define OPEN(name) "metadata: {" name "}\nspec: {authOptions: {mode: disabled}, " HEAD "}"
+
+/* The API server hears of changed configurations some moments later, of each kind of them for itself. */
 static void wait_until_asked(void)
 {
     int64_t until = clock_monotonic_ms() + PATIENCE_MS;
-    for (;;) {
+    for (bool mutates = false, validates = false; !mutates || !validates; clock_sleep_ms(100)) {
         AUTO_JSON cJSON *pod = must_create(KIND_POD, alice, POD("generateName: probe-", "proxy: 'yes'", ""));
-        if (json_at(pod, "metadata", "annotations", "team", NULL))
-            return;
+        mutates = json_at(pod, "metadata", "annotations", "team", NULL);
+        validates = create(KIND_RAYCLUSTER, alice, OPEN("generateName: probe-"), NULL, NULL) < 0;
         if (clock_monotonic_ms() > until)
             fail_msg("the API server does not ask within %d s", PATIENCE_MS / 1000);
-        clock_sleep_ms(100);
     }
 }
 
@@ -362,10 +354,6 @@ static void pods_get_their_poddefaults(void **state)
                 "pods.atelier.dev", "PodDefault \"proxy\" conflicts with the pod");
 }
 
-#define HEAD                                                                                                           \
-    "headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: ray-head, image: "                      \
-    "'rayproject/ray:2.60.0', resources: {limits: {cpu: 1, memory: 2Gi}}}]}}}"
-
 /* A kind that Atelier keeps nothing of, and judges by the jobs that KubeRay would make of it. */
 static void must_refuse_cron_job(const char *yaml, const char *words)
 {
@@ -386,8 +374,7 @@ static void must_refuse_cron_job(const char *yaml, const char *words)
 static void workloads_are_judged_and_completed(void **state)
 {
     (void)state;
-    must_refuse(KIND_RAYCLUSTER, "metadata: {name: bad}\nspec: {authOptions: {mode: disabled}, " HEAD "}",
-                "workloads.atelier.dev", "authOptions");
+    must_refuse(KIND_RAYCLUSTER, OPEN("name: bad"), "workloads.atelier.dev", "authOptions");
     must_refuse(KIND_RAYCLUSTER,
                 "metadata: {name: a-name-that-is-far-too-long-for-what-kuberay-makes-of-it-later}\nspec: {" HEAD "}",
                 "workloads.atelier.dev", "metadata.name");
@@ -409,8 +396,7 @@ static void what_is_there_is_not_locked_in(void **state)
 {
     (void)state;
     struct error error = {0};
-    cJSON_Delete(
-        must_create(KIND_RAYCLUSTER, plain, "metadata: {name: old}\nspec: {authOptions: {mode: disabled}, " HEAD "}"));
+    cJSON_Delete(must_create(KIND_RAYCLUSTER, plain, OPEN("name: old")));
     AUTO_JSON cJSON *namespace = get(KIND_NAMESPACE, NULL, plain);
     json_set_text(json_object_in(json_object_in(namespace, "metadata"), "labels"), "atelier.dev/profile", plain);
     assert_int_equal(update(KIND_NAMESPACE, NULL, namespace, NULL, NULL), 0);
