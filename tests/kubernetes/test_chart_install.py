@@ -1,11 +1,11 @@
 """The chart on a real API server with Kubernetes' own controllers: installed, upgraded, taken away, and what its roles allow."""
 import base64
 import json
-import time
 
 import chart
 import pytest
 import yaml
+from service import eventually
 
 ATELIERD = "system:serviceaccount:atelier-system:atelier"
 TENANTS = "system:serviceaccount:atelier-tenants"
@@ -37,16 +37,6 @@ def cluster():
         made.close()
 
 
-def eventually(question, seconds=60):
-    """What the question answers once it answers something; the cluster's controllers take their time."""
-    end = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer or time.monotonic() > end:
-            return answer
-        time.sleep(0.3)
-
-
 def make_profile(cluster, name):
     """A profile's namespace and its three bindings, made with atelierd's own rights."""
     def binding(role):
@@ -57,7 +47,12 @@ def make_profile(cluster, name):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"atelier.dev/profile": name}}}
     for item in [namespace] + [binding(role) for role in ("viewer", "editor", "admin")]:
         cluster.kubectl("--as", ATELIERD, "create", "-f", "-", text_in=json.dumps(item))
-    eventually(lambda: not cluster.kubectl("-n", name, "get", "serviceaccount", "default", "--ignore-not-found") == "")
+    eventually("an account", lambda: cluster.kubectl("-n", name, "get", "serviceaccount", "default", "--ignore-not-found"))
+    # Roles are put together by a controller, and the API server hears of bindings a moment after they are written.
+    eventually(f"the rights in {name}", lambda: all(review(cluster, [
+        (user, groups_of(user), name, verb, resource, "") for user, verb, resource in (
+            (f"{TENANTS}:{name}.viewer", "list", "pods"), (f"{TENANTS}:{name}.editor", "create", "configmaps"),
+            (f"{TENANTS}:{name}.admin", "create", "serviceaccounts"))])))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +72,7 @@ def test_services_lead_to_pods(cluster):
     expected = {"atelier": {("http", 8080), ("https", 8443)}, "atelier-metrics": {("metrics", 9464)},
                 "atelier-webhook": {("webhook", 9443)}, "atelier-postgresql": {("postgresql", 5432)}}
     for service, wanted in expected.items():
-        assert eventually(lambda: ports(service) == wanted), (service, ports(service))
+        eventually(f"the ports of {service}", lambda: ports(service) == wanted)
 
 
 def test_helm_brings_the_definitions(cluster):
@@ -230,8 +225,6 @@ def test_tenant_roles(cluster, alice):
             user = f"{TENANTS}:alice.{role}"
             questions += [(user, groups_of(user), "alice", verb, resource, ""), (user, groups_of(user), "bob", verb, resource, "")]
             wanted += [letter == "y", False]
-    # Roles that are put together by a controller are not there at once.
-    assert eventually(lambda: review(cluster, questions[:1])[0])
     answers = review(cluster, questions)
     wrong = [(question, answer) for question, want, answer in zip(questions, wanted, answers) if want != answer]
     assert not wrong
@@ -266,8 +259,8 @@ def test_roles_can_be_extended_by_label(cluster, alice):
         "op": "replace", "path": "/rules", "value": [{"apiGroups": ["argoproj.io"], "resources": ["workflows"],
                                                       "verbs": ["create"]}]}]))
     cluster.kubectl("label", "clusterrole", "argo-edit", "rbac.authorization.atelier.dev/aggregate-to-editor=true")
-    assert eventually(lambda: may("editor", "create"))
-    assert eventually(lambda: may("admin", "create"))
+    eventually("editors may", lambda: may("editor", "create"))
+    eventually("admins may", lambda: may("admin", "create"))
     assert not may("viewer", "create")
 
 
@@ -275,14 +268,14 @@ def test_kubeflows_and_kubernetes_roles_include_ours(cluster, alice):
     cluster.kubectl("-n", "alice", "create", "rolebinding", "view", "--clusterrole=view", "--user=carol@example.com")
     def may(verb, resource):
         return review(cluster, [("carol@example.com", [], "alice", verb, resource, "")])[0]
-    assert eventually(lambda: may("list", "notebooks.kubeflow.org")) and may("list", "rayclusters.ray.io")
+    eventually("viewers may", lambda: may("list", "notebooks.kubeflow.org") and may("list", "rayclusters.ray.io"))
     assert not may("create", "notebooks.kubeflow.org")
 
 
 def test_tenant_namespace_stays_empty(cluster):
     """Whoever could make an account there would hold a person's rights, even an admin of the cluster by mistake."""
-    assert eventually(lambda: cluster.kubectl("-n", "atelier-tenants", "get", "sa", "default", "--ignore-not-found"))
-    assert eventually(lambda: "count/serviceaccounts: 1/1" in cluster.kubectl("-n", "atelier-tenants", "get", "quota"))
+    eventually("an account", lambda: cluster.kubectl("-n", "atelier-tenants", "get", "sa", "default", "--ignore-not-found"))
+    eventually("it is counted", lambda: "count/serviceaccounts: 1/1" in cluster.kubectl("-n", "atelier-tenants", "get", "quota"))
     said = cluster.kubectl("-n", "atelier-tenants", "create", "serviceaccount", "alice.admin", fails=True)
     assert "exceeded quota: empty" in said
     said = cluster.kubectl("-n", "atelier-tenants", "create", "secret", "generic", "x", fails=True)
@@ -293,19 +286,9 @@ def test_tenant_namespace_stays_empty(cluster):
 
 def test_services_of_tenants_stay_inside(cluster, alice):
     upgrade(cluster, "--set", "hardening.enabled=true")
-    def opened():
-        return cluster.kubectl(*as_person("editor"), "-n", "alice", "create", "service", "nodeport", "web", "--tcp=80",
-                               "--dry-run=server", fails=True)
     # The policy is read by the API server some moments after it is made.
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            said = opened()
-            break
-        except AssertionError:
-            assert time.monotonic() < deadline, "a NodePort was allowed"
-            time.sleep(0.5)
-    assert "spec.type: in a profile only ClusterIP is allowed" in said
+    eventually("a NodePort is refused", lambda: "spec.type: in a profile only ClusterIP is allowed" in cluster.kubectl(
+        *as_person("editor"), "-n", "alice", "create", "service", "nodeport", "web", "--tcp=80", "--dry-run=server", fails=None))
     cluster.kubectl(*as_person("editor"), "-n", "alice", "create", "service", "clusterip", "web", "--tcp=80")
     cluster.kubectl("-n", "default", "create", "service", "nodeport", "web", "--tcp=80", "--dry-run=server")
 
