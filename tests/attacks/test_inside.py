@@ -146,7 +146,7 @@ def test_a_forged_identity_beside_the_gateway_is_worth_nothing(two_tenants, insi
         for path in ("kernels", "contents", "terminals"):
             request = urllib.request.Request("http://{own}:8888/notebook/mallory/nb/api/" + path, headers={{
                 "X-Atelier-User": "{MALLORY}", "X-Forwarded-User": "{MALLORY}", "Kubeflow-Userid": "{MALLORY}"}})
-            try: print(urllib.request.urlopen(request, timeout=5).status)
+            try: print(urllib.request.urlopen(request, timeout=30).status)
             except urllib.error.HTTPError as error: print(error.code)
     """)
     assert result.split() == ["403", "403", "403"], result

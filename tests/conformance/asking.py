@@ -1,5 +1,5 @@
 """The objects that the contracts are asked about, and short ways to ask."""
-from atelier import Watch, wait_for  # noqa: F401
+from atelier import PATIENCE, Watch, wait_for  # noqa: F401
 
 ALICE, BOB, CAROL, DAVE = (f"{name}@example.com" for name in ("alice", "bob", "carol", "dave"))
 PROFILES = "/apis/kubeflow.org/v1/profiles"

@@ -14,7 +14,7 @@ import time
 import pytest
 import websocket
 
-from atelier import IMAGE_BIN, ROOT, Kernel, Watch, wait_for
+from atelier import IMAGE_BIN, PATIENCE, ROOT, Kernel, Watch, wait_for
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 ADMIN = "admin@localhost"
@@ -29,7 +29,7 @@ def test_01_run(house):
     house.up(timeout_s=60)
     assert house.get("/healthz").status == 200
     assert house.get("/readyz").status == 200
-    connection = http.client.HTTPConnection("127.0.0.1", house.metrics_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", house.metrics_port, timeout=30)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     assert re.search(r"^# TYPE atelier_\w+ (counter|gauge)$", text, re.M), text[:500]
@@ -40,7 +40,7 @@ def test_01_second_run_serves_within_two_seconds(house):
     assert house.interrupt() == 0
     with pytest.raises(OSError):
         house.get("/healthz", timeout=2)
-    assert house.up(timeout_s=10) <= 2.0
+    assert house.up(timeout_s=10) <= 2.0 * PATIENCE
 
 
 def test_02_first_admin_link_signs_in_once(house):
@@ -234,7 +234,7 @@ def submit(house, user, *more, env=None, entry=("python", "train.py"), timeout=2
     address = f"{house.url}{PROXY}"
     return subprocess.run([IMAGE_BIN / "ray", "job", "submit", "--address", address, *more, "--working-dir", ".", "--", *entry],
                           cwd=ROOT / "examples", env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", **(env or {})},
-                          capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
+                          capture_output=True, text=True, timeout=timeout * PATIENCE, stdin=subprocess.DEVNULL, check=False)
 
 
 @pytest.mark.real_pods
@@ -307,11 +307,11 @@ def test_08_it_is_opened_and_closes_with_the_grant(house):
     house.cli("unshare", "alice", BOB, "--notebook", "nb1", user=ALICE)
     started = time.monotonic()
     with pytest.raises((websocket.WebSocketException, OSError)):
-        kernel.socket.settimeout(5)
+        kernel.socket.settimeout(5 * PATIENCE)
         while True:
             if kernel.socket.recv() == "":
                 raise websocket.WebSocketConnectionClosedException("closed")
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < PATIENCE
 
 
 def test_08_nothing_is_left_of_a_grant(house):
@@ -342,7 +342,7 @@ def test_08_removal_closes_what_is_open(house):
     house.cli("unshare", "alice", BOB, user=ALICE)
     started = time.monotonic()
     stream.read_to_the_end()
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < PATIENCE
     assert house.get(f"{CLUSTERS}/example-cluster", BOB).status == 404
 
 
@@ -396,7 +396,7 @@ def test_09_supervisor_killed_and_adopted(house):
     kernel.run("survivor = 'adopted'")
     house.process.kill()
     house.process.wait()
-    assert house.up(timeout_s=10) <= 5.0
+    assert house.up(timeout_s=10) <= 5.0 * PATIENCE
     wait_for("notebook answers", lambda: house.get("/notebook/alice/nb1/api", ALICE).status == 200, 5)
     again = Kernel(house, "alice", "nb1", ALICE, kernel.id)
     assert again.run("survivor") == "'adopted'"
@@ -408,7 +408,7 @@ def test_09_scale_and_delete_cluster_leaves_nothing(house):
     wait_for("cluster gone", lambda: house.raycluster("alice", "example-cluster", ALICE) is None, 30, 0.25)
     selector = "?labelSelector=ray.io/cluster=example-cluster"
     wait_for("its pods gone", lambda: not house.get("/api/v1/namespaces/alice/pods" + selector, ALICE).json["items"], 90, 0.25)
-    assert not house.get("/api/v1/namespaces/alice/services" + selector, ALICE).json["items"]
+    wait_for("its services gone", lambda: not house.get("/api/v1/namespaces/alice/services" + selector, ALICE).json["items"], 60, 0.25)
 
 
 @pytest.mark.only_on("local")

@@ -7,8 +7,8 @@ import time
 import pytest
 import websocket
 
-from asking import (ALICE, BOB, CAROL, CLUSTERS, CONFIGMAPS, CORE, DAVE, MEMBERS, MERGE, NOTEBOOKS, PROFILES, Watch, configmap,
-                    member, names, notebook, raycluster, wait_for)
+from asking import (ALICE, BOB, CAROL, CLUSTERS, CONFIGMAPS, CORE, DAVE, MEMBERS, MERGE, NOTEBOOKS, PATIENCE, PROFILES, Watch,
+                    configmap, member, names, notebook, raycluster, wait_for)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,6 +18,8 @@ def furnished(platform):
         answer = platform.http("POST", path, user=ALICE, body=body)
         assert answer.status == 201, answer
     wait_for("the notebook's service", lambda: platform.get(f"{CORE}/services/nb", ALICE).status == 200, 60)
+    for path in ("/notebook/alice/nb/api", "/ray/alice/rc/api/version"):
+        wait_for("the gateway knows it", lambda path=path: platform.get(path, ALICE).status != 404, 30)
 
 
 @pytest.fixture
@@ -158,13 +160,13 @@ def test_grants_that_make_no_sense_are_problems(platform, body):
 
 
 def test_a_grant_that_runs_out_ends_by_itself_and_what_it_opened(platform):
-    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
+    until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4 * PATIENCE)
     member(platform, CAROL, "viewer", expiresAt=until.strftime("%Y-%m-%dT%H:%M:%SZ"))
     watch = Watch(platform, CONFIGMAPS, CAROL)
     assert watch.next()["type"] == "ADDED"
     watch.read_to_the_end()
     late = time.time() - int(until.timestamp())
-    assert -0.5 < late < 8, late  # credentials are looked at every five seconds
+    assert -0.5 < late < 5 + 3 * PATIENCE, late  # credentials are looked at every five seconds
     assert platform.get(f"{CONFIGMAPS}/text", CAROL).status == 404
 
 
@@ -178,11 +180,11 @@ def test_what_is_taken_away_closes_within_a_second(platform):
     started = time.monotonic()
     for watch in watches[:2]:
         watch.read_to_the_end()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < PATIENCE
     # What goes over all namespaces begins anew rather than show what is no longer hers.
     while (event := watches[2].next()) is not None and event["type"] != "ERROR":
         assert event["object"]["metadata"]["namespace"] == "alice"
-    assert time.monotonic() - started < 1 and (event is None or event["object"]["code"] == 410)
+    assert time.monotonic() - started < PATIENCE and (event is None or event["object"]["code"] == 410)
     platform.http("POST", CONFIGMAPS, user=ALICE, body=configmap("after-carol"))
     while other.next()["object"]["metadata"]["name"] != "after-carol":
         pass
@@ -199,7 +201,7 @@ def test_who_keeps_one_thing_loses_sight_of_the_rest(platform):
     started = time.monotonic()
     for watch in watches:
         watch.read_to_the_end()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < PATIENCE
     assert names(platform.get(NOTEBOOKS, CAROL)) == ["nb"] and platform.get(CONFIGMAPS, CAROL).json["items"] == []
     assert platform.http("DELETE", f"{MEMBERS}/{one}", user=ALICE).status == 204
 

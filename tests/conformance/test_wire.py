@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from asking import ALICE, BOB, CLAIMS, CONFIGMAPS, CORE, JSON_PATCH, MERGE, NOTEBOOKS, PROFILES, Watch, configmap, names, notebook, wait_for
+from asking import (ALICE, BOB, CLAIMS, CONFIGMAPS, CORE, JSON_PATCH, MERGE, NOTEBOOKS, PATIENCE, PROFILES, Watch, configmap, names,
+                    notebook, wait_for)
 
 YAML = "application/yaml"
 
@@ -188,7 +189,7 @@ def test_a_watch_goes_on_where_a_list_ended_and_ends_when_asked(platform):
     events = []
     while (event := watch.next()) is not None:
         events.append((event["type"], event["object"]["metadata"]["name"]))
-    assert 2 < time.monotonic() - started < 20 and events == [("ADDED", "missed")]
+    assert 2 < time.monotonic() - started < 20 * PATIENCE and events == [("ADDED", "missed")]
 
 
 def test_deleting_waits_in_the_open(platform):
@@ -219,7 +220,10 @@ def test_who_watches_in_quiet_is_told_from_where_to_go_on(platform, quiet):
     assert platform.http("POST", CLAIMS, user=ALICE, body=claim).status == 201
     again = Watch(platform, f"{CLAIMS}?resourceVersion={mark['object']['metadata']['resourceVersion']}", ALICE)
     event = again.next()
-    assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "data")
+    while event["object"]["metadata"]["name"] != "data":  # the store of a Ray cluster goes when it likes
+        assert int(event["object"]["metadata"]["resourceVersion"]) > int(mark["object"]["metadata"]["resourceVersion"]), event
+        event = again.next()
+    assert event["type"] == "ADDED", event
     again.close()
     assert platform.http("DELETE", f"{CLAIMS}/data", user=ALICE).status == 200
 
@@ -229,6 +233,7 @@ def test_who_watches_in_quiet_is_told_from_where_to_go_on(platform, quiet):
 def test_a_service_is_named_in_each_way(platform):
     assert platform.http("POST", NOTEBOOKS, user=ALICE, body=notebook("served")).status == 201
     wait_for("the service", lambda: platform.get(f"{CORE}/services/served", ALICE).status == 200, 60)
+    wait_for("the gateway knows it", lambda: platform.get(f"{CORE}/services/served/proxy/x", ALICE).status != 404, 30)
     port = platform.get(f"{CORE}/services/served", ALICE).json["spec"]["ports"][0]
     # Stopped, it does not answer; that is not "there is no such thing".
     for name in ("served", f"served:{port['port']}", f"http:served:{port['name']}", f"http%3Aserved%3A{port['port']}"):

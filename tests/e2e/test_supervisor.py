@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from atelier import Atelier, BUILD, wait_for
+from atelier import BUILD, PATIENCE, Atelier, wait_for
 
 DAEMONS = ("atelierd", "atelier-sandboxd", "postgres")
 
@@ -35,7 +35,7 @@ def pids(own):
 
 def local(own, verb, timeout=90):
     return subprocess.run([BUILD / "atelier", "local", verb], env=own.env, text=True, capture_output=True,
-                          stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+                          stdin=subprocess.DEVNULL, timeout=timeout * PATIENCE, check=False)
 
 
 def owner_of(pid):
@@ -59,7 +59,7 @@ def test_fresh_start_status_and_clean_stop(own):
     assert not any(running(pid) for pid in before.values())
     assert "database system is shut down" in (own.data / "postgres.log").read_text()
     # The second start makes nothing anew and serves within the two seconds that `make run` has.
-    assert own.up(timeout_s=10) < 2
+    assert own.up(timeout_s=10) < 2 * PATIENCE
     # Until the link has been used it is shown at every start.
     wait_for("the sign-in link again", lambda: len(own.sign_in_links) > 1, 5)
 
@@ -158,7 +158,7 @@ def test_killed_supervisor_leaves_them_and_is_adopted(own):
     links = len(own.sign_in_links)
     own.up(timeout_s=5)
     wait_for("adoption", lambda: own.log_tail().count("adopted") >= 3, 2)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 2 * PATIENCE
     assert pids(own) == before
     wait_for("the unused link is shown to the new one", lambda: len(own.sign_in_links) > links, 3)
     # The adopted are supervised like its own.
@@ -192,7 +192,7 @@ def test_all_killed_at_once_supervisor_too(own):
     for pid in (own.process.pid, *pids(own).values()):
         os.kill(pid, signal.SIGKILL)
     own.process.wait()
-    assert own.up(timeout_s=10) < 5
+    assert own.up(timeout_s=10) < 5 * PATIENCE
 
 
 def test_down_leaves_nothing(own):
@@ -202,8 +202,8 @@ def test_down_leaves_nothing(own):
     started = time.monotonic()
     done = local(own, "down")
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 30
-    assert own.process.wait(5) == 0
+    assert time.monotonic() - started < 30 * PATIENCE
+    assert own.process.wait(5 * PATIENCE) == 0
     assert not any(running(pid) for pid in (supervisor, *before.values()))
     assert not own.run_dir().exists()
     mounts = pathlib.Path("/proc/self/mounts").read_text()
@@ -234,7 +234,7 @@ def test_data_directory_removed_while_it_runs(own):
     assert done.returncode == 1 and str(own.process.pid) in done.stderr, done.stderr
     assert local(own, "down").returncode == 0
     assert not any(running(pid) for pid in (own.process.pid, *before.values())) and not own.run_dir().exists()
-    own.process.wait(5)
+    own.process.wait(5 * PATIENCE)
     own.up(timeout_s=30)
 
 
@@ -267,9 +267,9 @@ def test_data_and_programs_behind_a_closed_directory(own):
         wait_for("service ready", own.ready, 30, 0.05)
         assert os.stat(closed).st_mode & 0o777 == 0o700
     finally:
-        subprocess.run([build / "atelier", "local", "down"], env=own.env, timeout=60, check=True,
+        subprocess.run([build / "atelier", "local", "down"], env=own.env, timeout=60 * PATIENCE, check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        own.process.wait(10)
+        own.process.wait(10 * PATIENCE)
 
 
 def test_sockets_are_closed_to_others(own):
