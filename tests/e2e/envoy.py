@@ -12,7 +12,7 @@ import threading
 
 import yaml
 
-from atelier import ROOT, Client, free_port, wait_for
+from atelier import PATIENCE, ROOT, Client, free_port, wait_for
 
 BINARY = pathlib.Path(sys.executable).parent / "envoy"
 FILTERS = "type.googleapis.com/envoy.extensions.filters"
@@ -63,7 +63,7 @@ def cluster(name, port, http2=False):
     protocol = {"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": {"allow_connect": True}}}}} if http2 else {}
-    return {"name": name, "type": "STATIC", "connect_timeout": "1s", "load_assignment": {"cluster_name": name, "endpoints": [
+    return {"name": name, "type": "STATIC", "connect_timeout": f"{PATIENCE:g}s", "load_assignment": {"cluster_name": name, "endpoints": [
         {"lb_endpoints": [{"endpoint": {"address": address(port)}}]}]}, **protocol}
 
 
@@ -82,7 +82,7 @@ class Envoy(Client):
     """Requests for <prefixes> go to <direct> past atelierd, all others to atelierd; <check_port> is asked first, in the HTTP that
     <form> needs or the one that is said."""
 
-    def __init__(self, house, check_port, form, direct=None, prefixes=(), timeout="2s", trusted_proxies=0, http2=None):
+    def __init__(self, house, check_port, form, direct=None, prefixes=(), timeout=f"{2 * PATIENCE:g}s", trusted_proxies=0, http2=None):
         self.env, self.tokens, self.house = house.env, house.tokens, house
         clusters = [cluster("atelierd", house.port), cluster("check", check_port, http2=form != "http" if http2 is None else http2)]
         if direct:

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from atelier import free_port, running, wait_for
+from atelier import PATIENCE, free_port, running, wait_for
 from envoy import FORMS, TRUSTED_PROXIES, ByHttp2, Echo, Envoy, Port
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
@@ -34,6 +34,7 @@ def house():
         made = instance.http("POST", "/apis/ray.io/v1/namespaces/alice/rayclusters", user=ALICE, body=suspended)
         assert made.status == 201, made
         instance.wait_notebook("alice", "nb", ALICE)
+        instance.wait_notebook("bob", "nb", BOB)
         yield instance
 
 
@@ -69,7 +70,7 @@ def field(answer, name):
 
 def raw(port, text):
     """Status of one request, byte by byte as it is written here."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=20 * PATIENCE) as client:
         client.sendall(text.encode())
         return int(client.makefile("rb").readline().split()[1])
 
@@ -152,10 +153,10 @@ def test_behind_a_load_balancer_that_ends_tls_its_word_counts(house, past, echo,
 def test_access_that_is_taken_back_is_gone(house, front, past, echo):
     house.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
     for through in (front, past):
-        wait_for("bob passes", lambda: through.get(f"{NB}/api/status", BOB).status == 200, 5)
+        wait_for("bob passes", lambda: through.get(f"{NB}/api/status", BOB).status == 200, 20)
     house.cli("unshare", "alice", BOB, user=ALICE)
     for through in (front, past):
-        wait_for("bob is refused", lambda: through.get(f"{NB}/api/status", BOB).status == 404, 2)
+        wait_for("bob is refused", lambda: through.get(f"{NB}/api/status", BOB).status == 404, 20)
 
 
 # --- what passes ----------------------------------------------------------------------------------------------------------
@@ -209,9 +210,9 @@ def test_a_websocket_by_http2_is_decided_as_one(house, past, echo):
         assert way.get("/ray/alice/rc/api/version", CAROL).status == 200  # who may look
         assert len(echo.seen) == before + 2
         house.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
-        wait_for("bob passes", lambda: upgrade(way.port, channels, way.tokens[BOB]) == 101, 5)
+        wait_for("bob passes", lambda: upgrade(way.port, channels, way.tokens[BOB]) == 101, 20)
         house.cli("unshare", "alice", BOB, user=ALICE)
-        wait_for("bob is refused", lambda: upgrade(way.port, channels, way.tokens[BOB]) == 404, 2)
+        wait_for("bob is refused", lambda: upgrade(way.port, channels, way.tokens[BOB]) == 404, 20)
         assert upgrade(way.port, channels, way.tokens[ALICE], "Origin: http://evil.example") == 101  # a token, not a cookie
     finally:
         way.close()
@@ -236,7 +237,7 @@ def test_bodies_pass_untouched(past):
 
 
 def test_a_stream_is_read_as_it_comes(house, front):
-    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=20 * PATIENCE)
     connection.request("GET", "/api/v1/namespaces/alice/configmaps?watch=1", headers={"Authorization": f"Bearer {front.tokens[ALICE]}"})
     stream = connection.getresponse()
     assert stream.status == 200
@@ -315,7 +316,7 @@ def test_names_that_two_readers_take_differently_are_refused(past, echo):
                  "Sec-WebSocket-Key: x", "Connection: X-Atelier-User, Upgrade", "Sec-Fetch-Site: cross-site"):
         text = (f"GET {NB}/api HTTP/1.1\r\nHost: 127.0.0.1:{past.port}\r\n{line}\r\n"
                 f"Authorization: Bearer {token}\r\n\r\n").encode("utf-8", "surrogateescape")
-        with socket.create_connection(("127.0.0.1", past.port), timeout=20) as client:
+        with socket.create_connection(("127.0.0.1", past.port), timeout=20 * PATIENCE) as client:
             client.sendall(text)
             status = int(client.makefile("rb").readline().split()[1])
         assert 400 <= status < 500, (line, status)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import websocket
-from atelier import wait_for
+from atelier import PATIENCE, wait_for
 from kubectl import Kubectl
 from kubernetes import client, config
 from kubernetes.stream import stream
@@ -63,12 +63,14 @@ def start_attached(kubectl, *more):
 
 
 def test_what_the_program_writes_comes_on_its_own_streams(alice):
-    running, (out, err), _ = start_attached(alice)
+    running, (out, err), readers = start_attached(alice)
     try:
         wait_for("ten lines more", lambda: len(numbers(out, "out")) > 10 and len(numbers(err, "err")) > 10, 30)
     finally:
         running.kill()
         running.wait()
+    for reader in readers:
+        reader.join(10)
     came = numbers(out, "out")
     assert came == list(range(came[0], came[0] + len(came))) and came[0] > 1, out  # from then on, and none is missing
     assert "written-before\n" not in out and not numbers(out, "err") and not numbers(err, "out")
@@ -91,7 +93,7 @@ def test_several_look_on_and_what_they_type_is_not_for_it(alice):
 def test_it_ends_with_the_container(place, alice):
     running, (out, err), readers = start_attached(alice)
     alice("exec", "nb1-0", "--", "touch", "/tmp/end")
-    assert running.wait(30) == 0, err
+    assert running.wait(60 * PATIENCE) == 0, err
     for reader in readers:
         reader.join(10)
     assert out[-1] == "last-words\n", out[-5:]
@@ -105,7 +107,7 @@ def test_the_python_client_attaches(place):
     core = client.CoreV1Api(config.new_client_from_config(str(file)))
     attached = stream(core.connect_get_namespaced_pod_attach, "nb1-0", "alice", stderr=False, stdout=True,
                       _preload_content=False)
-    lines = [attached.readline_stdout(timeout=20) for _ in range(4)]
+    lines = [attached.readline_stdout(timeout=20 * PATIENCE) for _ in range(4)]
     attached.close()
     assert len(numbers(lines[1:], "out")) == 3, lines
 
@@ -148,6 +150,6 @@ def test_revocation_ends_it(place):
     running, _, readers = start_attached(Kubectl(place, BOB, "alice"))
     place.cli("unshare", "alice", BOB, user=ALICE)
     started = time.monotonic()
-    assert running.wait(20) != 0 and time.monotonic() - started < 10
+    assert running.wait(20 * PATIENCE) != 0 and time.monotonic() - started < 10 * PATIENCE
     for reader in readers:
         reader.join(10)
