@@ -6,10 +6,11 @@ import re
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from atelier import ROOT
+from atelier import PATIENCE, ROOT
 
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = pathlib.Path(os.environ.get("ATELIER_SHOTS", ROOT / "build" / "screenshots"))
+expect.set_options(timeout=10_000 * PATIENCE)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 
@@ -23,6 +24,11 @@ def browser():
         chromium.close()
 
 
+def ms(seconds):
+    """How long a page may take, as Playwright counts."""
+    return 1000 * seconds * PATIENCE
+
+
 def running(house):
     if house.process is None or house.process.poll() is not None:
         house.up(timeout_s=60)
@@ -33,6 +39,7 @@ def open_page(context):
     """A page whose .errors are uncaught exceptions and whatever Chromium complains about, refused requests aside."""
     page = context.new_page()
     page.errors = []
+    page.set_default_timeout(ms(30))
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("console", lambda message: page.errors.append(message.text) if message.type in ("error", "warning")
             and not message.text.startswith("Failed to load resource") else None)

@@ -10,7 +10,7 @@ import tempfile
 import pytest
 from playwright.sync_api import expect
 
-from atelier import Atelier, BUILD, wait_for
+from atelier import Atelier, BUILD, PATIENCE, wait_for
 from console import browser, sign_in  # noqa: F401 (browser is a fixture)
 
 ALICE = "alice@example.com"
@@ -45,10 +45,10 @@ class Login:
         os.close(inner)
 
     def address(self):
-        return wait_for("the browser's address", lambda: self.noted.exists() and self.noted.read_text(), 20)
+        return wait_for("the browser's address", lambda: self.noted.exists() and self.noted.read_text(), 60)
 
     def finish(self):
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=60 * PATIENCE)
         os.close(self.terminal)
         return self.process.returncode, out, err
 
@@ -60,7 +60,7 @@ def environment(own, **more):
 
 def person(own, *words, check=True):
     done = subprocess.run([BUILD / "atelier", *words], env=environment(own), text=True, stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60, check=False)
+                          capture_output=True, timeout=60 * PATIENCE, check=False)
     assert not check or done.returncode == 0, done
     return done
 
@@ -111,7 +111,7 @@ def test_a_stranger_on_the_loopback_changes_nothing(own, browser):  # noqa: F811
     address = login.address()
     port = int(re.search(r"[?&]port=(\d+)", address).group(1))
     for path in ("/", "/?code=stolen", "/?error=denied&state=guessed", "/favicon.ico"):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10 * PATIENCE)
         connection.request("GET", path)
         assert connection.getresponse().status == 404
         connection.close()
@@ -146,7 +146,7 @@ def code_for(own, browser, process):  # noqa: F811
 
 def test_a_code_is_carried_by_hand(own, browser):  # noqa: F811
     far = by_hand(own)
-    out, err = far.communicate(code_for(own, browser, far) + "\n", timeout=30)
+    out, err = far.communicate(code_for(own, browser, far) + "\n", timeout=60 * PATIENCE)
     assert far.returncode == 0 and out == "" and ALICE in err, err
     assert ALICE in person(own, "whoami", "--context", "far").stdout
 
@@ -155,7 +155,7 @@ def test_a_code_is_worth_nothing_elsewhere_and_is_spent_by_the_try(own, browser)
     mine, thief = by_hand(own), by_hand(own)
     code = code_for(own, browser, mine)
     for process in (thief, mine):
-        _, err = process.communicate(code + "\n", timeout=30)
+        _, err = process.communicate(code + "\n", timeout=60 * PATIENCE)
         assert process.returncode == 1 and "code" in err
 
 
