@@ -64,7 +64,7 @@ def resource_of(event):
 def read_audit(cluster):
     """What atelierd asked: what was used, what was refused to itself, and whom it acted as."""
     used, refused, acted = set(), [], set()
-    for line in (cluster.dir / "cluster/audit.log").read_text().splitlines():
+    for line in cluster.audit_log():
         event = json.loads(line)
         if event["user"]["username"] != ATELIERD:
             continue
@@ -113,9 +113,10 @@ def live(made):
     first.cli("usage")
     for kind in ("rolebindings", "networkpolicies", "resourcequotas", "limitranges", "serviceaccounts",
                  "authorizationpolicies.security.istio.io"):
-        cluster.kubectl("-n", "alice", "delete", kind, "-l", "app.kubernetes.io/managed-by=atelier")
-        service.eventually(f"{kind} again", lambda: not gone(
-            cluster, "-n", "alice", kind, "-l", "app.kubernetes.io/managed-by=atelier", "-o", "name"))
+        ours = ("-n", "alice", kind, "-l", "app.kubernetes.io/managed-by=atelier", "-o", "name")
+        before = cluster.kubectl("get", *ours)
+        cluster.kubectl("delete", *ours)
+        service.eventually(f"{kind} again", lambda: cluster.kubectl("get", *ours) == before)
     first.cli("ray", "delete", "rc", "-n", "alice")
     first.cli("notebook", "delete", "nb1", "-n", "alice")
     service.eventually("no notebook", lambda: gone(cluster, "-n", "alice", "statefulset", "nb1"))

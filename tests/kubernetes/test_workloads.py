@@ -96,19 +96,21 @@ def test_hands_off_is_undone(cluster, alice):
 
 
 def test_at_rest_nothing_is_written(cluster, alice):
-    said(cluster, "nb1", "Running")
+    what = (("notebook", "nb1"), ("statefulset", "nb1"), ("service", "nb1"), ("secret", "notebook-nb1"))
 
-    def versions():
-        return [cluster.get(kind, name)["metadata"]["resourceVersion"] for kind, name in
-                (("notebook", "nb1"), ("statefulset", "nb1"), ("service", "nb1"), ("secret", "notebook-nb1"))]
-    settled = {}
+    def versions(items=None):
+        return [item["metadata"]["resourceVersion"] for item in items or [cluster.get(kind, name) for kind, name in what]]
 
-    def still():
-        now = versions()
-        before, settled["now"] = settled.get("now"), now
-        return before == now
-    cluster.wait("it has settled", still)
-    before = versions()
+    def settled():
+        """The controllers have replaced the pod of the test before, and the notebook says what that one does."""
+        items, pod = [cluster.get(kind, name) for kind, name in what], cluster.get("pod", "nb1-0")
+        says, rolled = items[0]["status"], items[1]["status"]
+        return pod and not pod["metadata"].get("deletionTimestamp") and rolled.get("availableReplicas") == 1 and \
+            rolled["observedGeneration"] == items[1]["metadata"]["generation"] and \
+            rolled["currentRevision"] == rolled["updateRevision"] == pod["metadata"]["labels"]["controller-revision-hash"] and \
+            says["phase"] == "Running" and says["containerState"] == pod["status"]["containerStatuses"][0]["state"] and \
+            versions(items) == versions() and versions(items)
+    before = cluster.wait("it has settled", settled)
     cluster.kubectl("label", "pod", "nb1-0", "-n", "alice", "looked=at")  # news that change nothing
     cluster.wait("the news has passed", lambda: cluster.get("pod", "nb1-0")["metadata"]["labels"].get("looked"))
     cluster.apply(notebook("nb2"))  # and work that comes after them
@@ -120,6 +122,7 @@ def test_at_rest_nothing_is_written(cluster, alice):
 def test_a_quota_is_named_and_asked_again(cluster, alice):
     cluster.kubectl("create", "quota", "small", "-n", "alice", "--hard=pods=1")
     cluster.wait("the quota counts", lambda: cluster.get("quota", "small")["status"].get("used", {}).get("pods") == "1")
+    cluster.wait_quota("small")
     cluster.apply(notebook("nb3"))
     status = said(cluster, "nb3", "Pending", "QuotaExceeded")
     assert "pods: 1 asked for, 1 of 1 in use" in status["message"]
