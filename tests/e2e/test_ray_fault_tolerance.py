@@ -1,4 +1,5 @@
 """A head that is killed comes back with what it knew: its workers stay, detached actors and jobs live on."""
+import contextlib
 import json
 import os
 import re
@@ -65,11 +66,19 @@ def counted(own):
     return tuple(map(int, re.search(r"counted (\d+) (\d+)", out).groups()))
 
 
+def is_ready(pod):
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+
+
 def head_is_back(own, before):
+    """The new head itself is ready, and its cluster says so: a moment after the old one's end it may still say it of that."""
     def look():
+        now = pods(own, "head")
+        if not now or now == before or not all(is_ready(own.get(f"{CORE}/pods/{name}", ALICE).json) for name in now):
+            return None
         conditions = own.raycluster("alice", "ft", ALICE)["status"]["conditions"]
         ready = any(c["type"] == "HeadPodReady" and c["status"] == "True" for c in conditions)
-        return ready and pods(own, "head") != before and pods(own, "head")
+        return now if ready and pods(own, "head") == now else None
     return wait_for("the head is back", look, 300, 0.5)
 
 
@@ -91,8 +100,9 @@ def test_detached_actors_and_jobs_outlive_the_head(own):
     kill_container(own, *heads)
     again = head_is_back(own, heads)
     assert list(again) == list(heads), "a killed head starts again in its pod"
-    told = [event for event in own.get(f"{CORE}/events", ALICE).json["items"] if event["reason"] == "HeadEnded"]
-    assert told and told[0]["involvedObject"]["kind"] == "RayCluster" and "in its store" in told[0]["message"], told
+    told = wait_for("it is told", lambda: [
+        event for event in own.get(f"{CORE}/events", ALICE).json["items"] if event["reason"] == "HeadEnded"], 30)
+    assert told[0]["involvedObject"]["kind"] == "RayCluster" and "in its store" in told[0]["message"], told
     assert counted(own) == (2, pid)
 
     own.cli("delete", "pod", *again, "-n", "alice", user=ALICE)
@@ -113,9 +123,10 @@ def test_working_directories_fit_into_the_store(own):
     heads = pods(own, "head")
     for number in range(5):
         path = f"/ray/alice/ft/api/packages/gcs/_ray_pkg_{number:016x}.zip"
-        answer = own.http("PUT", path, ALICE, body=os.urandom(1 << 20) * 100, headers={"Content-Type": "application/octet-stream"})
+        answer = own.http("PUT", path, ALICE, body=os.urandom(1 << 20) * 100, timeout=120, headers={
+            "Content-Type": "application/octet-stream"})
         assert answer.status == 200, (number, answer.status, answer.text)
-        assert own.http("GET", path, ALICE).status == 200
+        assert own.http("GET", path, ALICE, timeout=120).status == 200
     assert pods(own, "head") == heads, "no head ended"
 
 
@@ -161,9 +172,9 @@ def test_the_store_forgets_clusters_that_are_gone(own):
     def left():  # the cluster of the test before may be tidied up after just now
         assert redis(own, "SET", "RAYgone@NODE", "x") == ["OK"]
         time.sleep(2)
-        return "RAYgone@NODE" in redis(own, "KEYS", "'*'")
-    wait_for("a key that stays", left, 30, 0)
-    keys = redis(own, "KEYS", "'*'")
+        keys = redis(own, "KEYS", "'*'")
+        return keys if "RAYgone@NODE" in keys else None
+    keys = wait_for("a key that stays", left, 30, 0)
     kept = {key for key in keys if key.startswith(f"RAY{uid}@")}
     assert len(kept) > 3 and set(keys) == kept | {"RAYgone@NODE"}, keys
     other = json.loads(CLUSTER.replace('"2Gi"', '"800Gi"'))  # fits nowhere
@@ -175,13 +186,21 @@ def test_the_store_forgets_clusters_that_are_gone(own):
 
 
 def test_a_killed_store_comes_back_with_what_it_held(own):
+    before = own.get(f"{CORE}/pods/{STORE}", ALICE).json["metadata"]["uid"]
     own.cli("delete", "pod", STORE, "-n", "alice", user=ALICE)
-    wait_for("the store is back", lambda: own.get(f"{CORE}/pods/{STORE}", ALICE).status == 200 and any(
-        c["type"] == "Ready" and c["status"] == "True" for c in own.get(f"{CORE}/pods/{STORE}", ALICE).json["status"]
-        .get("conditions", [])), 60, 0.5)
-    heads = pods(own, "head")
-    kill_container(own, *heads)
-    head_is_back(own, heads)
+
+    def back():
+        answer = own.get(f"{CORE}/pods/{STORE}", ALICE)
+        return answer.status == 200 and answer.json["metadata"]["uid"] != before and is_ready(answer.json)
+    wait_for("the store is back", back, 60, 0.5)
+
+    def killed():  # Ray may have ended with its store, and not be up again
+        heads = pods(own, "head")
+        with contextlib.suppress(FileNotFoundError, AssertionError):
+            kill_container(own, *heads)
+            return heads
+        return None
+    head_is_back(own, wait_for("a head is killed", killed, 60, 0.5))
     assert counted(own)[0] == 4
 
 
@@ -199,7 +218,8 @@ def test_a_store_that_cannot_be_is_said(own):
     quota = json.dumps({"spec": {"resourceQuotaSpec": {"hard": {"pods": "0"}}}})
     done = own.http("PATCH", "/apis/kubeflow.org/v1/profiles/alice", ALICE, body=quota, headers=merge)
     assert done.status == 200, done.text
-    wait_for("the quota", lambda: own.get(f"{CORE}/resourcequotas", ALICE).json["items"], 30)
+    wait_for("the quota", lambda: any(item["spec"]["hard"].get("pods") == "0" for item in own.get(
+        f"{CORE}/resourcequotas", ALICE).json["items"]), 30)
     own.cli("ray", "resume", "ft", "-n", "alice", user=ALICE)
 
     def status():
