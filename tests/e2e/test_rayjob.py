@@ -76,6 +76,9 @@ def test_a_failed_job_is_tried_again_on_a_fresh_cluster_though_the_control_plane
     own.kill_control_plane()
     wait_for("its cluster", lambda: own.raycluster("alice", first["rayClusterName"], ALICE), 30)
     running = wait_state(own, "twice", "Running")
+    wait_for("it is told", lambda: any(  # else that may die with the control plane
+        event["reason"] == "Submitted" and event["involvedObject"]["name"] == "twice"
+        for event in own.get("/api/v1/namespaces/alice/events", ALICE).json["items"]), 30)
     own.kill_control_plane()
     assert running["rayClusterName"] == first["rayClusterName"] and running["jobId"] == first["jobId"]
     assert running["dashboardURL"] == f"{first['rayClusterName']}-head-svc.alice.svc.cluster.local:8265"
@@ -128,7 +131,8 @@ def test_rules_remove_workers_then_the_cluster_then_the_job_itself(own):
     size = {"cpu": "500m", "memory": "1Gi"}
     worker = {"containers": [{"name": "ray-worker", "image": "ray-2.60", "resources": {"requests": size, "limits": size}}]}
     group = {"groupName": "w", "replicas": 1, "minReplicas": 1, "maxReplicas": 1, "rayStartParams": {}, "template": {"spec": worker}}
-    late = [rule("DeleteSelf", "SUCCEEDED", 16), rule("DeleteCluster", "SUCCEEDED", 10), rule("DeleteWorkers", "SUCCEEDED", 3),
+    # The first leaves time to look, and the next to kill the control plane before it.
+    late = [rule("DeleteSelf", "SUCCEEDED", 35), rule("DeleteCluster", "SUCCEEDED", 25), rule("DeleteWorkers", "SUCCEEDED", 8),
             rule("DeleteSelf", "FAILED", 0)]
     apply(own, job("steps", "echo well", rayClusterSpec={**head(), "workerGroupSpecs": [group]}, deletionStrategy={"deletionRules": late}))
     apply(own, job("wrong", "exit 3", deletionStrategy={"deletionRules": [
@@ -153,7 +157,7 @@ def test_rules_remove_workers_then_the_cluster_then_the_job_itself(own):
     at.append(after("the cluster gone", lambda: own.raycluster("alice", name, ALICE) is None))
     assert status(own, "steps")["jobStatus"] == "SUCCEEDED"
     at.append(after("the RayJob gone", lambda: status(own, "steps") is None))
-    assert all(moment >= ttl for moment, ttl in zip(at, (3, 10, 16))), at
+    assert all(moment >= ttl for moment, ttl in zip(at, (8, 25, 35))), at
     assert "well" in own.cli("job", "logs", "steps", "-n", "alice", user=ALICE).stdout
     failed = wait_state(own, "wrong", "Failed")
     wait_for("its cluster gone", lambda: own.raycluster("alice", failed["rayClusterName"], ALICE) is None, 60)
@@ -162,14 +166,14 @@ def test_rules_remove_workers_then_the_cluster_then_the_job_itself(own):
 
 def test_a_deadline_ends_a_job_and_a_deleted_job_is_stopped(own):
     apply(own, job("late", "echo began; sleep 600", clusterSelector={"ray.io/cluster": "shared"},
-                   activeDeadlineSeconds=25))
+                   activeDeadlineSeconds=45))
     apply(own, job("gone", "echo also began; sleep 600", clusterSelector={"ray.io/cluster": "shared"}))
     for name in ("late", "gone"):
         wait_for(f"{name} runs", lambda: (status(own, name) or {}).get("jobStatus") == "RUNNING", 60, 0.2)
     wait_for("its log", lambda: "also began" in own.cli("job", "logs", "gone", "-n", "alice", user=ALICE).stdout, 60)
     ids = {name: status(own, name)["jobId"] for name in ("late", "gone")}
     own.cli("delete", "rayjob", "gone", "-n", "alice", "--wait", user=ALICE)
-    late = wait_state(own, "late", "Failed", "Complete", timeout_s=90)
+    late = wait_state(own, "late", "Failed", "Complete", timeout_s=110)
     assert (late["jobDeploymentStatus"], late["reason"]) == ("Failed", "DeadlineExceeded")
     for name in ("late", "gone"):
         wait_for(f"{name} stopped", lambda: {one["submission_id"]: one["status"] for one in ray_jobs(own, "shared")}
