@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from atelier import running
+from atelier import PATIENCE, running
 
 ALICE, ADMIN = "alice@example.com", "admin@localhost"
 HELD = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
@@ -45,7 +45,7 @@ def test_every_operation_answers_as_described(own, document, tmp_path, user):
          "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--seed", "1",
          "--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure",
          "--request-timeout", "60", "--warnings", "off"],
-        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False)
+        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600 * PATIENCE, check=False)
     report = done.stdout.replace(own.tokens[user], "TOKEN")
     assert done.returncode == 0, report
     passed = re.search(r"(\d+) generated, (\d+) passed", report)

@@ -14,8 +14,9 @@ RESUME = "atelier.dev/resume-on-request"
 
 @pytest.fixture(scope="module")
 def own():
+    # A mean of three seconds: in a single one, of a machine that is busy, an idle head may take what tells of one at work.
     with running(ALICE, BOB, CAROL, DAVE, ATELIER_IDLE_WARN_S="3", ATELIER_IDLE_CHECK_S="1",
-                 ATELIER_SAMPLE_S="1", ATELIER_RESUME_WAIT_S="450") as instance:
+                 ATELIER_SAMPLE_S="3", ATELIER_RESUME_WAIT_S="450", ATELIER_LOG_LEVEL="debug") as instance:
         instance.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
         instance.cli("apply", "-n", "alice", "-f", "-", input=lone_head("rc"), user=ALICE)
         instance.wait_raycluster("alice", "rc", ALICE, 0, 480)
@@ -43,7 +44,10 @@ def suspend(own):
 def wait_suspended(own):
     try:
         wait_for("suspended", lambda: own.raycluster("alice", "rc", ALICE)["status"].get("state") == "suspended", 240)
-    except AssertionError:  # what keeps it is what the head answers
+    except AssertionError:  # what keeps it: what the platform has seen, and what the head answers
+        told = [line for line in own.log_path.read_text(errors="replace").splitlines()
+                if '"when a workload was used last"' in line or '"whether a workload is used cannot be told"' in line]
+        print(*told[-30:], sep="\n")
         for path in ("component_activities", "serve/applications/"):
             answer = own.get(f"/ray/alice/rc/api/{path}", ALICE)
             print(path, answer.status, answer.text[:2000])

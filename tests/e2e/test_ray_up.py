@@ -44,14 +44,15 @@ def test_a_file_of_another_tenant_is_refused(own, tmp_path):
 
 def test_a_minimal_file_runs_is_used_and_goes(own, tmp_path):
     path = write(tmp_path, "gcp", setup_commands=["echo set-up > /tmp/set-up"])
-    own.cli("ray", "up", path, "-n", "alice", "--wait", "--timeout", "5m", *SIZES, user=ALICE)
+    own.cli("ray", "up", path, "-n", "alice", "--wait", "--timeout", "5m", *SIZES, user=ALICE, timeout=320)
     script = "import ray; ray.init(); print('workers', len([n for n in ray.nodes() if n['Alive']]) - 1)"
-    done = own.cli("ray", "exec", path, "-n", "alice", "--", "sh", "-c", f'cat /tmp/set-up; python -c "{script}"', user=ALICE)
+    done = own.cli("ray", "exec", path, "-n", "alice", "--", "sh", "-c", f'cat /tmp/set-up; python -c "{script}"', user=ALICE,
+                   timeout=300)
     assert "set-up" in done.stdout and "workers " in done.stdout
     assert own.cli("ray", "get-head-ip", path, "-n", "alice", user=ALICE).stdout.startswith("10.")
     again = own.cli("ray", "up", path, "-n", "alice", *SIZES, user=ALICE)
     assert "unchanged" in again.stdout
-    own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE)
+    own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE, timeout=300)
     assert "up-gcp" not in own.cli("get", "rayclusters", "-n", "alice", user=ALICE).stdout
 
 
@@ -77,7 +78,7 @@ def test_whole_files_run_with_sizes_clamped(own, path):
     script = "import ray; ray.init(); print('cpus', ray.available_resources()['CPU'])"
     done = own.cli("ray", "exec", path, "-n", "alice", "--", "python", "-c", script, user=ALICE, timeout=500)
     assert "cpus" in done.stdout
-    inside = own.cli("ray", "attach", path, "-n", "alice", user=ALICE, check=False, input="ray --version\n")
+    inside = own.cli("ray", "attach", path, "-n", "alice", user=ALICE, check=False, input="ray --version\n", timeout=300)
     assert "ray, version" in inside.stdout, inside
     own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE, timeout=300)
 

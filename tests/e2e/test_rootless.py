@@ -9,7 +9,7 @@ import subprocess
 
 import ordinary
 import pytest
-from atelier import IMAGES, Atelier, wait_for
+from atelier import IMAGES, PATIENCE, Atelier, wait_for
 
 ALICE = "alice@example.com"
 
@@ -106,7 +106,7 @@ def test_the_command_line_is_the_admin_from_outside(own):
 
 def test_second_start_is_refused_while_it_runs(own):
     second = subprocess.run([*own.surroundings, *own.command, "local", "up"], env=own.env, text=True, capture_output=True,
-                            timeout=30, check=False)
+                            timeout=30 * PATIENCE, check=False)
     assert second.returncode != 0 and "already runs" in second.stderr, second
 
 
@@ -144,7 +144,7 @@ def is_zombie(pid):
 
 def refusal(user, data, command=None, **env):
     done = subprocess.run([*(command or user.command(user.programs / "atelier")), "local", "up"], text=True, capture_output=True,
-                          timeout=30, check=False,
+                          timeout=30 * PATIENCE, check=False,
                           env=dict(os.environ, ATELIER_DATA=str(data), ATELIER_IMAGES=str(IMAGES), HOME="/nonexistent", **env))
     assert done.returncode == 1, done
     return done.stderr

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from atelier import lone_head, running, wait_for
+from atelier import PATIENCE, lone_head, running, wait_for
 
 ALICE = "alice@example.com"
 OWN = "/home/atelier/own"
@@ -95,7 +95,7 @@ def test_another_ray_is_told_with_both_versions_and_what_to_do(other):
         assert "atelier notebook create nb1-2 -n alice --image IMAGE" in told
         assert token not in told
         assert first in (None, told)
-        assert took_s < 5  # asking ends after two; the rest is the machine's
+        assert took_s < 2 + 3 * PATIENCE  # asking ends after two; the rest is the machine's
         first = told
     assert other.run("ray.is_initialized()").endswith("False")
     for statement in ("import ray.util; ray.util.connect('rc1-head-svc:10001')", f"ray.client({ADDRESS[6:]!r}).connect()",
@@ -163,7 +163,7 @@ def test_a_dashboard_that_tells_nonsense_is_not_listened_to(odd, kernel):
     for mode in ("markup", "no json", "large", "failure", "slow"):
         answers(kernel, mode)
         told, took_s = outcome(kernel, "import atelier_skew; print(json.dumps(atelier_skew.ask('odd-head-svc')))")
-        assert told == "nothing" and took_s < 5, (mode, told, took_s)
+        assert told == "nothing" and took_s < 2 + 3 * PATIENCE, (mode, told, took_s)
         assert kernel.run("print(atelier_skew.ask('odd-head-svc'))").strip() == "{}", mode
 
 

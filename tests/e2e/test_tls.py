@@ -5,7 +5,7 @@ import ssl
 import subprocess
 
 import pytest
-from atelier import BUILD, ROOT
+from atelier import BUILD, PATIENCE, ROOT
 
 ALICE = "alice@example.com"
 
@@ -25,7 +25,7 @@ def own(house):
 def secure(own, method, path, host="localhost", context=None, **headers):
     """(status, body) over https, as the name <host>."""
     context = context or ssl.create_default_context(cafile=own.authority)
-    connection = http.client.HTTPSConnection(host, own.tls_port, context=context, timeout=30)
+    connection = http.client.HTTPSConnection(host, own.tls_port, context=context, timeout=30 * PATIENCE)
     connection.request(method, path, headers=headers)
     response = connection.getresponse()
     answer = response.status, response.read()
@@ -66,7 +66,7 @@ def test_what_is_there_is_served_with_names_that_verify(own):
 
 def test_the_command_line_verifies_too(own):
     def whoami(**env):
-        return subprocess.run([BUILD / "atelier", "whoami"], cwd=ROOT, text=True, capture_output=True, timeout=60, check=False,
+        return subprocess.run([BUILD / "atelier", "whoami"], cwd=ROOT, text=True, capture_output=True, timeout=60 * PATIENCE, check=False,
                               env={"PATH": "/usr/bin:/bin", "HOME": str(own.data), "ATELIER_TOKEN": own.tokens[ALICE],
                                    "ATELIER_URL": f"https://localhost:{own.tls_port}", **env})
 
