@@ -10,7 +10,7 @@ import time
 import zipfile
 
 import pytest
-from atelier import running, wait_for
+from atelier import PATIENCE, running, wait_for
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 INDEX = "203.0.113.10"
@@ -19,7 +19,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def sh(command):
-    subprocess.run(["sh", "-ec", command], check=True, timeout=30)
+    subprocess.run(["sh", "-ec", command], check=True, timeout=30 * PATIENCE)
 
 
 def wheel():
@@ -68,7 +68,7 @@ def outside():
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
-        assert served.wait(30)
+        assert served.wait(30 * PATIENCE)
         sh("ip link set lo up; ip address add 198.51.100.2/24 dev up0; ip link set up0 up; ip route add default via 198.51.100.1")
         yield
         serving["server"].shutdown()
