@@ -53,7 +53,7 @@ as "$owner_token" run $atelier -n "$ns" logs notebook/nb1 --tail 3
 
 bold "5. A Ray cluster, from KubeRay's own manifest"
 as "$owner_token" run $atelier -n "$ns" apply -f examples/example-cluster.yaml
-as "$owner_token" run $atelier -n "$ns" wait raycluster example-cluster --timeout 180s
+as "$owner_token" run $atelier -n "$ns" wait raycluster example-cluster --timeout 10m
 as "$owner_token" run $atelier -n "$ns" get pods
 
 bold "6 and 7. Train on its workers from outside, then serve the model"

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from atelier import running, wait_for
+from atelier import PATIENCE, running, wait_for
 
 ALICE = "alice@example.com"
 
@@ -40,7 +40,7 @@ def cluster(name, most):
 def own():
     with running(ALICE) as instance:
         instance.cli("apply", "-n", "alice", "-f", "-", input=cluster("auto", 2), user=ALICE)
-        instance.cli("wait", "raycluster", "auto", "-n", "alice", "--timeout", "4m", user=ALICE, timeout=300)
+        instance.cli("wait", "raycluster", "auto", "-n", "alice", "--timeout", f"{240 * PATIENCE:g}s", user=ALICE, timeout=300)
         yield instance
 
 

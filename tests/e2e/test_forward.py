@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from atelier import BUILD, IMAGES, ROOT, Atelier, running, wait_for
+from atelier import BUILD, IMAGES, PATIENCE, ROOT, running, wait_for
 from greeter import SERVED
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -44,7 +44,7 @@ class Forward:
 
 
 def ask(port, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20 * PATIENCE)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -97,7 +97,7 @@ def test_what_cannot_be_reached_is_said_at_once(own):
 def test_an_open_stream_ends_when_access_is_taken_back(own):
     own.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
     with Forward(own, "forward", "nb1", ":80", "-n", "alice", user=BOB) as forward:
-        connection = http.client.HTTPConnection("127.0.0.1", forward.read_port(), timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", forward.read_port(), timeout=20 * PATIENCE)
         connection.request("GET", "/notebook/alice/nb1/api")
         assert connection.getresponse().read()
         own.cli("unshare", "alice", BOB, user=ALICE)
@@ -147,5 +147,5 @@ def test_serve_speaks_grpc_through_a_tunnel(own, rc1):
 def try_python(code, exports):
     done = subprocess.run([IMAGES / "ray-2.60" / "venv" / "bin" / "python", "-c", code], capture_output=True, text=True,
                           env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "RAY_AUTH_MODE": exports["RAY_AUTH_MODE"],
-                               "RAY_AUTH_TOKEN": exports["RAY_AUTH_TOKEN"].strip("'")}, timeout=120, check=False)
+                               "RAY_AUTH_TOKEN": exports["RAY_AUTH_TOKEN"].strip("'")}, timeout=120 * PATIENCE, check=False)
     return done.stdout if done.returncode == 0 else None

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from atelier import IMAGES, running, wait_for
+from atelier import IMAGES, PATIENCE, running, wait_for
 from greeter import SERVED
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
@@ -33,7 +33,7 @@ def rc1(own):
 def python(own, code, user, timeout=150, **environment):
     """An ordinary process with the client's packages; TOKEN is <user>'s."""
     return subprocess.run([IMAGES / "ray-2.60" / "venv" / "bin" / "python", "-c", code], capture_output=True, text=True,
-                          timeout=timeout, check=False,
+                          timeout=timeout * PATIENCE, check=False,
                           env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "TOKEN": own.tokens.get(user, user),
                                "CA": str(own.data / "tls" / "ca.crt"), "PORT": str(own.tls_port), **environment})
 
@@ -105,7 +105,7 @@ os._exit(0)
         assert process.stdout.readline() == "open\n"
         time.sleep(2)  # the call is under way: were it decided only after, the answer would be the same
         own.cli("unshare", "alice", BOB, user=ALICE)
-        rest = process.communicate(timeout=30)[0]
+        rest = process.communicate(timeout=60 * PATIENCE)[0]
         assert "PERMISSION_DENIED" in rest, rest
     finally:
         process.kill()

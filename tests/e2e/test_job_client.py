@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from atelier import IMAGE_BIN, Atelier
+from atelier import IMAGE_BIN, PATIENCE, Atelier
 
 ALICE = "alice@example.com"
 CLIENT = """
@@ -47,7 +47,7 @@ def test_submit_poll_and_logs_over_tls(own, tmp_path, trust):
             file.write(own.cli("ca").stdout)
     address = f"https://localhost:{own.tls_port}/api/v1/namespaces/alice/services/http:ml-cluster1-head-svc:dashboard/proxy/"
     done = subprocess.run([IMAGE_BIN / "python", "-c", CLIENT, address, own.tokens[ALICE], verify], cwd=tmp_path,
-                          capture_output=True, text=True, timeout=400, stdin=subprocess.DEVNULL, check=False)
+                          capture_output=True, text=True, timeout=400 * PATIENCE, stdin=subprocess.DEVNULL, check=False)
     assert "SUCCEEDED" in done.stdout and "ran 42" in done.stdout, done.stdout + done.stderr
 
 
@@ -55,7 +55,7 @@ def test_a_token_that_is_not_one_is_refused(own, tmp_path):
     (tmp_path / "script.py").write_text("print('ran')\n")
     address = f"https://localhost:{own.tls_port}/api/v1/namespaces/alice/services/http:ml-cluster1-head-svc:dashboard/proxy/"
     done = subprocess.run([IMAGE_BIN / "python", "-c", CLIENT, address, own.tokens[ALICE][:-1] + "!", "False"], cwd=tmp_path,
-                          capture_output=True, text=True, timeout=400, stdin=subprocess.DEVNULL, check=False)
+                          capture_output=True, text=True, timeout=400 * PATIENCE, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode != 0 and "401" in done.stderr and "ran" not in done.stdout, done.stdout + done.stderr
 
 
@@ -79,7 +79,7 @@ def ray(own, path, environment, *words):
 
 def said(process):
     with process:
-        text, _ = process.communicate(timeout=300)
+        text, _ = process.communicate(timeout=300 * PATIENCE)
     return process.returncode, text
 
 
@@ -94,7 +94,7 @@ def test_the_command_line_submits_lists_follows_and_stops(own, credentials):
         assert any("begun" in line for line in follower.stdout)
         code, text = said(ray(own, SHORT, credentials["header"], "job", "stop", "long"))
         assert code == 0 and "was stopped" in text, text
-        assert follower.communicate(timeout=60) and follower.returncode == 0
+        assert follower.communicate(timeout=60 * PATIENCE) and follower.returncode == 0
     finally:
         follower.kill()
         follower.wait()
