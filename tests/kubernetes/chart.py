@@ -13,6 +13,8 @@ root = here.parent.parent
 folder = root / "charts/atelier"
 value_sets = ["default"] + sorted(file.stem for file in (here / "values").glob("*.yaml"))
 
+# How many times as long to wait for what must come, where other work runs beside the tests (as .ci/run does).
+PATIENCE = float(os.environ.get("ATELIER_PATIENCE", "1"))
 _tools = None
 
 
@@ -27,7 +29,7 @@ def tool(name):
 
 def run(*command, fails=False, env=None, text_in=None):
     """Runs; returns stdout, or what was said if it should, or (None) may fail."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=400, input=text_in,
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=400 * PATIENCE, input=text_in,
                           env={**os.environ, **(env or {})})
     said = done.stdout + done.stderr
     assert fails in (None, done.returncode != 0), f"{command}: exit {done.returncode}\n{said}"
@@ -67,8 +69,12 @@ class Cluster:
 
     def __init__(self, *options):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="atelier-chart-"))
-        run(here / "cluster.sh", "up", self.dir / "cluster", *options)
         self.kubeconfig = self.dir / "cluster/admin.kubeconfig"
+        try:
+            run(here / "cluster.sh", "up", self.dir / "cluster", *options)
+        except BaseException:
+            self.close()
+            raise
 
     def kubectl(self, *arguments, kubeconfig=None, **options):
         return run(tool("kubectl"), "--kubeconfig", kubeconfig or self.kubeconfig, *arguments, **options)

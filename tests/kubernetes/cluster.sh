@@ -188,11 +188,10 @@ start_apiserver() {
 }
 
 wait_ready() { # NAME URL…: until curl succeeds; the program must stay alive meanwhile
-    local name=$1 tries=0
+    local name=$1 until=$((SECONDS + 600))
     shift
-    until curl -sf -o /dev/null --max-time 2 "$@"; do
-        tries=$((tries + 1))
-        if [ $tries -gt 600 ] || ! running_pid "$name" >/dev/null; then
+    until curl -sf -o /dev/null --max-time 20 "$@"; do # a busy machine takes some seconds for one answer
+        if [ $SECONDS -gt $until ] || ! running_pid "$name" >/dev/null; then
             tail -n 20 "$dir/$name.log" >&2
             fail "$name did not become ready"
         fi

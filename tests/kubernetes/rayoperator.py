@@ -44,7 +44,7 @@ class Operator:
         until = time.monotonic() + PATIENCE
         while not self.answers(probe):
             assert self.process.poll() is None, f"{program} ended with {self.process.returncode}"
-            assert time.monotonic() < until, f"{program} is not ready within {PATIENCE} s"
+            assert time.monotonic() < until, f"{program} is not ready within {PATIENCE:g} s"
             time.sleep(0.2)
 
     @staticmethod

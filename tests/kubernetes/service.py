@@ -12,14 +12,13 @@ import time
 
 import chart
 import yaml
+from chart import PATIENCE
 from ports import free_port
 
 BUILD = pathlib.Path(os.environ.get("ATELIER_BUILD", chart.root / "build"))
 POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
 # atelierd never runs as root.
 ACCOUNT = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-# How many times as long to wait for what must come, where other work runs beside the tests (as .ci/run does).
-PATIENCE = float(os.environ.get("ATELIER_PATIENCE", "1"))
 RIGHTS = {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 

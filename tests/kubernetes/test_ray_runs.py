@@ -62,8 +62,8 @@ def test_another_replica_that_comes_to_lead_keeps_it_no_second_time(house):
 
 def test_it_goes_with_the_profile(house):
     house.first.cli("profile", "delete", "alice", "--confirm", "alice")
-    service.eventually("the namespace is gone", lambda: not house.cluster.kubectl(
-        "get", "namespace", "alice", "--ignore-not-found", "-o", "name").strip(), 120)
+    service.eventually("all of it is gone", lambda: "/alice" not in house.cluster.kubectl(
+        "get", "profiles,namespaces", "-o", "name"), 120)
     house.profile("alice", house.alice.email)  # it might be somebody else's
     assert runs(house.alice) == []
     assert house.alice.ask("GET", f"{JOBS}/train/log")[0] == 404

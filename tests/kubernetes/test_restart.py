@@ -29,7 +29,7 @@ def notebook(namespace, name):
 def writes(made, since):
     """(verb, URI) of what atelierd has changed since that line of the log; the lease and what is only tried apart."""
     found = []
-    for line in (made.cluster.dir / "cluster/audit.log").read_text().splitlines()[since:]:
+    for line in made.cluster.audit_log()[since:]:
         event = json.loads(line)
         if event["user"]["username"] == ATELIERD and event["verb"] not in ("get", "list", "watch") and \
                 event["objectRef"]["resource"] != "leases" and "dryRun=All" not in event["requestURI"]:
@@ -38,7 +38,7 @@ def writes(made, since):
 
 
 def lines(made):
-    return len((made.cluster.dir / "cluster/audit.log").read_text().splitlines())
+    return len(made.cluster.audit_log())
 
 
 def quiet(made, seconds=5):
