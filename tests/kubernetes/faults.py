@@ -42,7 +42,7 @@ class Pair:
     """One connection and its other half."""
 
     def __init__(self, passage, near):
-        self.passage, self.near, self.silent = passage, near, False
+        self.passage, self.near, self.silent, self.ended = passage, near, False, None
         self.far = socket.create_connection((passage.server.host, passage.server.port))
         self.answers = queue.Queue()  # (when due, bytes), so that what is late is not slow
         for work in (self.carry_requests, self.take_answers, self.carry_answers):
@@ -74,6 +74,7 @@ class Pair:
             self.end()
 
     def end(self):
+        self.ended = self.ended or time.monotonic()
         quietly_closed(self.near, self.far)
         self.passage.pairs.discard(self)
 
@@ -86,13 +87,22 @@ class Passage:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
+        while True:
+            try:
                 near, _ = self.listener.accept()
-                if self.away:
-                    near.close()
-                    continue
-                self.pairs.add(Pair(self, near))
+            except OSError:
+                return
+            if self.away:
+                near.close()
+                continue
+            try:
+                pair = Pair(self, near)
+            except OSError:
+                near.close()
+                continue
+            self.pairs.add(pair)
+            if self.away or pair.ended:  # meanwhile
+                pair.end()
 
     def go_away(self):
         self.away = True
@@ -103,11 +113,11 @@ class Passage:
         self.away = False
 
     def fall_silent(self):
-        """All that is open: bytes are taken and go nowhere. What is opened from now on works; returns how many they were."""
+        """All that is open: bytes are taken and go nowhere. What is opened from now on works; returns which they were."""
         pairs = list(self.pairs)
         for pair in pairs:
             pair.silent = True
-        return len(pairs)
+        return pairs
 
     def close(self):
         quietly_closed(self.listener)
