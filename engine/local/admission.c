@@ -134,6 +134,14 @@ static int give_poddefaults(struct local *local, cJSON *pod, struct error *error
     return r;
 }
 
+/* The one change that is made of a pod's spec, by the scheduler: it has its place, which here is always the same. */
+static bool is_bound(const cJSON *before, const cJSON *after)
+{
+    AUTO_JSON cJSON *bound = json_copy(json_member(before, "spec"));
+    json_set_text(bound, "nodeName", ENGINE_NODE);
+    return json_equal(bound, json_member(after, "spec"));
+}
+
 static int admit_pod(struct local *local, const cJSON *before, cJSON *after, struct error *error)
 {
     if (!before) {
@@ -143,7 +151,7 @@ static int admit_pod(struct local *local, const cJSON *before, cJSON *after, str
             (void)json_object_in(json_object_in(after, "spec"), "securityContext");
         return r < 0 ? r : podtemplate_check(local->images, after, "", error);
     }
-    if (!json_equal(json_member(before, "spec"), json_member(after, "spec")))
+    if (!json_equal(json_member(before, "spec"), json_member(after, "spec")) && !is_bound(before, after))
         return invalid(error, "spec", "a pod's spec cannot be changed; make a new pod");
     return 0;
 }

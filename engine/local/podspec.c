@@ -72,7 +72,7 @@ static const char *field_ref(const struct object *pod, const char *path)
     if (strcmp(path, "status.podIP") == 0 || strcmp(path, "status.podIPs") == 0)
         return "$(POD_IP)";
     if (strcmp(path, "status.hostIP") == 0)
-        return "10.64.0.1";
+        return SANDBOX_BRIDGE_ADDRESS;
     if (strcmp(path, "spec.nodeName") == 0)
         return ENGINE_NODE;
     if (strcmp(path, "spec.serviceAccountName") == 0)

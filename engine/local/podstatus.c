@@ -172,6 +172,9 @@ cJSON *podstatus_from_record(struct local *local, const struct object *pod, cons
     if (address[0]) {
         json_set_text(status, "podIP", address);
         json_set_text(json_push(json_set(status, "podIPs", json_array()), json_object()), "ip", address);
+        json_set_text(status, "hostIP", SANDBOX_BRIDGE_ADDRESS);
+        json_set_text(json_push(json_set(status, "hostIPs", json_array()), json_object()), "ip",
+                      SANDBOX_BRIDGE_ADDRESS);
     }
     status_set_time(status, "startTime", number(record, "started_at"));
     status_set_condition(status, "PodScheduled", true, NULL, NULL);

@@ -20,6 +20,8 @@
 
 #include "base/json.h"
 
+#define SANDBOX_BRIDGE_ADDRESS "10.64.0.1" /* of each sandbox's bridge: to a pod, the machine it is on */
+
 struct sandbox_client;
 struct sandbox_client *sandbox_client_new(const char *socket_path);
 void sandbox_client_free(struct sandbox_client *client);
@@ -64,8 +66,8 @@ int sandbox_pod_remove(struct sandbox_client *client, const char *sandbox, const
  *                  "message","started_at":ms,"finished_at":ms,"restarts":n}]}
  */
 int sandbox_pod_list(struct sandbox_client *client, const char *sandbox, cJSON **ret, struct error *error);
-/* {"pods":[{"sandbox","pod","cpu_ms":…,"memory_bytes":…,"containers":[{"name","cpu_ms","memory_bytes"}]}],
- * "machine":{"cpu_ms","memory_bytes"}}, as sandboxd/usage.h says. */
+/* {"pods":[{"sandbox","pod","at_ms":…,"cpu_ms":…,"memory_bytes":…,"containers":[{"name","at_ms","cpu_ms",
+ * "memory_bytes"}]}], "machine":{"at_ms","cpu_ms","memory_bytes"}}, as sandboxd/usage.h says. */
 int sandbox_usage(struct sandbox_client *client, cJSON **ret, struct error *error);
 /* {"total_bytes","free_bytes","pending_bytes","pods":[{"sandbox","pod","bytes"}]}, as sandboxd/disk.h says. */
 int sandbox_disk(struct sandbox_client *client, cJSON **ret, struct error *error);

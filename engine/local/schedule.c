@@ -109,6 +109,28 @@ static cJSON *waiting_status(const struct object *pod, const char *reason, const
     return status;
 }
 
+struct binding {
+    const char *uid;
+};
+
+static int put_node(void *context, const cJSON *current, cJSON **ret, struct error *error)
+{
+    const struct binding *binding = context;
+    if (strcmp(json_text_or("", current, "metadata", "uid", NULL), binding->uid) != 0)
+        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another pod has that name now");
+    *ret = json_copy(current);
+    json_set_text(json_object_in(*ret, "spec"), "nodeName", ENGINE_NODE);
+    return 0;
+}
+
+/* As a scheduler's Binding: whoever lists pods by their node finds it from now on. */
+static int bind_pod(struct local *local, const struct object *pod, struct error *error)
+{
+    struct binding binding = {.uid = pod->uid};
+    return objects_change(local->objects, KIND_POD, pod->namespace, pod->name, ENGINE_SPEC, put_node, &binding, NULL,
+                          error);
+}
+
 int schedule_pod(struct local *local, const struct object *pod, bool *ret_placed, struct error *error)
 {
     struct scheduler *scheduler = local->scheduler;
@@ -133,7 +155,10 @@ int schedule_pod(struct local *local, const struct object *pod, bool *ret_placed
         return r;
     }
     bool placed = r == 0;
-    r = objects_set_status(local->objects, pod, waiting_status(pod, reason, placed ? NULL : why.message, gpus), error);
+    r = placed ? bind_pod(local, pod, error) : 0;
+    if (r == 0)
+        r = objects_set_status(local->objects, pod, waiting_status(pod, reason, placed ? NULL : why.message, gpus),
+                               error);
     pthread_mutex_unlock(&scheduler->lock);
     *ret_placed = placed && r == 0;
     if (!placed && r == 0)

@@ -12,7 +12,6 @@
 
 enum { NO_SANDBOX_YET_MS = 100 };
 
-#define API_ADDRESS "10.64.0.1" /* of a sandbox's bridge */
 enum { API_PORT = 443 };
 
 struct hosts {
@@ -119,7 +118,7 @@ static cJSON *hosts_of(struct local *local, const char *namespace)
     AUTO_OBJECT_LIST struct object_list pods = {0};
     AUTO_OBJECT_LIST struct object_list services = {0};
     cJSON *entries = json_array();
-    cJSON *api = host_entry(entries, API_ADDRESS);
+    cJSON *api = host_entry(entries, SANDBOX_BRIDGE_ADDRESS);
     push_name(api, "kubernetes.default");
     push_name(api, "kubernetes.default.svc");
     push_name(api, "kubernetes.default.svc.cluster.local");

@@ -63,6 +63,7 @@ def test_get_shows_each_kinds_own_columns(alice):
     assert list(pods["nb1-0"]) == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert pods["nb1-0"]["STATUS"] == "Running" and pods["nb1-0"]["RESTARTS"] == "0"
     wide = table(alice.out("get", "pod", "nb1-0", "-o", "wide"))[0]
+    assert wide["NODE"] == "local"
     assert wide["IP"] == alice.out("get", "pod", "nb1-0", "-o", "jsonpath={.status.podIP}")
     assert table(alice.out("get", "svc", "nb1"))[0]["PORT(S)"] == "80/TCP"
     claim = table(alice.out("get", "pvc"))[0]
@@ -111,6 +112,7 @@ def test_watching_prints_rows_as_things_change(alice):
 def test_describe_tells_what_happened(alice):
     told = alice.out("describe", "pod", "nb1-0")
     assert "Controlled By:  StatefulSet/nb1" in told
+    assert re.search(r"^Node: +local/10\.64\.0\.1$", told, re.MULTILINE)
     assert "Scheduled" in told.split("Events:")[1] and "Started" in told.split("Events:")[1]
     assert "Phase:" in alice.out("describe", "nb", "nb1")
 
