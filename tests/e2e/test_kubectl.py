@@ -7,7 +7,7 @@ import time
 
 import pytest
 import websocket
-from atelier import wait_for
+from atelier import PATIENCE, wait_for
 from kubectl import Kubectl
 
 ALICE, BOB, CAROL, DAVE = (f"{name}@example.com" for name in ("alice", "bob", "carol", "dave"))
@@ -26,9 +26,10 @@ def place(house):
     house.cli("share", "alice", CAROL, "--role", "viewer", user=ALICE)
     house.cli("share", "alice", DAVE, "--role", "editor", "--notebook", "nb2", user=ALICE)
     kubectl = Kubectl(house, ALICE, "alice")
-    for pod in ("nb1-0", "nb2-0"):
-        wait_for(f"{pod} runs", lambda: kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}", check=False).stdout
-                 == "Running", 60, 0.5)
+    for name in ("nb1", "nb2"):
+        house.wait_notebook("alice", name, ALICE, timeout_s=180)
+        wait_for(f"it is told that {name} has begun", lambda: {"Scheduled", "Started"} <= set(kubectl.out(
+            "get", "events", "--field-selector", f"involvedObject.name={name}-0", "-o", "jsonpath={.items[*].reason}").split()), 30, 0.5)
     return house
 
 
@@ -69,7 +70,7 @@ def test_get_shows_each_kinds_own_columns(alice):
     claim = table(alice.out("get", "pvc"))[0]
     assert (claim["NAME"], claim["STATUS"], claim["ACCESS MODES"]) == ("home", "Bound", "RWO")
     notebook = table(alice.out("get", "nb", "nb1"))[0]
-    assert notebook["STATUS"] in ("Starting", "Running")
+    assert notebook["STATUS"] == "Running"
     assert list(table(alice.out("get", "events"))[0]) == ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
     assert {row["OBJECT"] for row in table(alice.out("get", "events"))} >= {"pod/nb1-0"}
     assert table(alice.out("get", "profiles"))[0]["OWNER"] == ALICE
@@ -118,12 +119,12 @@ def test_describe_tells_what_happened(alice):
 
 
 def test_wait_for_conditions_and_deletion(alice):
-    alice("wait", "--for=condition=Ready", "pod/nb1-0", "nb/nb1", "--timeout=90s")
-    alice("wait", "--for=jsonpath={.status.phase}=Running", "nb/nb1", "--timeout=30s")
+    alice("wait", "--for=condition=Ready", "pod/nb1-0", "nb/nb1", "--timeout=5m")
+    alice("wait", "--for=jsonpath={.status.phase}=Running", "nb/nb1", "--timeout=5m")
     alice("create", "configmap", "brief", "--from-literal=a=b")
-    waiting = alice.start("wait", "--for=delete", "configmap/brief", "--timeout=60s")
+    waiting = alice.start("wait", "--for=delete", "configmap/brief", "--timeout=5m")
     alice("delete", "configmap", "brief", "--wait=false")
-    assert waiting.wait(30) == 0, waiting.communicate()
+    assert waiting.wait(60 * PATIENCE) == 0, waiting.communicate()
     waiting.communicate()
     late = alice("wait", "--for=condition=Nonsense", "pod/nb1-0", "--timeout=1s", check=False)
     assert late.returncode == 1 and "timed out" in late.stderr
@@ -274,13 +275,13 @@ def test_rollout_restarts_and_tells_how_far_it_is(place, alice):
         return alice.out("get", "pod", "nb2-0", "-o", "jsonpath={.metadata.uid}", check=False)
 
     first = uid()
-    assert "roll out complete: 1 new pods" in alice.out("rollout", "status", "statefulset/nb2", "--timeout=90s")
+    assert "roll out complete: 1 new pods" in alice.out("rollout", "status", "statefulset/nb2", "--timeout=5m")
     before = alice.json("get", "statefulset", "nb2")
     assert before["spec"]["updateStrategy"]["type"] == "RollingUpdate"
     refused = Kubectl(place, CAROL, "alice")("rollout", "restart", "statefulset/nb2", check=False)
     assert refused.returncode == 1 and "your role on this profile does not allow this" in refused.stderr
     Kubectl(place, DAVE, "alice")("rollout", "restart", "statefulset/nb2")  # whose notebook it is to change
-    assert "roll out complete: 1 new pods" in alice.out("rollout", "status", "statefulset/nb2", "--timeout=90s")
+    assert "roll out complete: 1 new pods" in alice.out("rollout", "status", "statefulset/nb2", "--timeout=5m")
     second = uid()
     assert first and second and second != first
     now = alice.json("get", "statefulset", "nb2")
@@ -351,11 +352,10 @@ def test_exec_on_a_terminal(alice):
     shell.type("stty size; tty\n")
     assert "31 97" in shell.until("/dev/pts/")
     shell.resize(17, 83)
-    time.sleep(0.5)
-    shell.type("stty size\n")
-    shell.until("17 83")
-    shell.type("sleep 1000; echo $((600 + 66))\n")
-    time.sleep(1)
+    shell.type("until [ \"$(stty size)\" = '17 83' ]; do sleep 0.1; done; echo resi$((1))zed\n")
+    shell.until("resi1zed")
+    shell.type("sh -c 'echo up$((1 + 1)); exec sleep 1000'\n")
+    shell.until("up2")  # it runs: what is typed while a shell still starts a command is nobody's
     shell.type("\x03")  # the terminal's own signals arrive
     shell.type("echo $((700 + 77))\n")
     shell.until("777")
@@ -431,7 +431,7 @@ def test_revocation_ends_a_running_command(place):
     wait_for("it runs", lambda: has_process("72001"), 30)
     place.cli("unshare", "alice", BOB, user=ALICE)
     started = time.monotonic()
-    running.communicate(timeout=20)
-    assert running.returncode != 0 and time.monotonic() - started < 10
+    running.communicate(timeout=20 * PATIENCE)
+    assert running.returncode != 0 and time.monotonic() - started < 10 * PATIENCE
     wait_for("it is gone", lambda: not has_process("72001"), 20)
     place.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
