@@ -5,7 +5,7 @@ import pytest
 from playwright.sync_api import expect
 
 from atelier import wait_for
-from console import SHOTS, browser, open_page, running, shot  # noqa: F401 (browser is a fixture)
+from console import SHOTS, browser, ms, open_page, running, shot  # noqa: F401 (browser is a fixture)
 
 DANA = "dana@example.com"
 PASSWORD = "correct horse " + DANA
@@ -38,7 +38,7 @@ def test_sign_in_with_the_keyboard(house, page):
 def test_create_profile_and_notebook(house, page):
     page.get_by_label(re.compile("profile name|name of your profile", re.I)).fill("dana")
     page.get_by_role("button", name=re.compile("^create profile$", re.I)).click()
-    expect(page.get_by_role("link", name=re.compile("^notebooks$", re.I))).to_be_visible(timeout=20000)
+    expect(page.get_by_role("link", name=re.compile("^notebooks$", re.I))).to_be_visible(timeout=ms(20))
     page.get_by_role("link", name=re.compile("^notebooks$", re.I)).click()
     page.get_by_role("button", name=re.compile("new notebook", re.I)).click()
     page.get_by_label(re.compile("^name$", re.I)).fill("lab")
@@ -46,9 +46,9 @@ def test_create_profile_and_notebook(house, page):
     shot(page, "03-new-notebook")
     page.get_by_role("button", name=re.compile("^(create|start)", re.I)).click()
     row = page.get_by_role("row", name=re.compile(r"\blab\b"))
-    expect(row.get_by_text(re.compile("^(starting|pending)$", re.I))).to_be_visible(timeout=15000)
+    expect(row.get_by_text(re.compile("^(starting|pending)$", re.I))).to_be_visible(timeout=ms(15))
     shot(page, "04-notebook-starting")
-    expect(row.get_by_text(re.compile("^running$", re.I))).to_be_visible(timeout=90000)
+    expect(row.get_by_text(re.compile("^running$", re.I))).to_be_visible(timeout=ms(90))
     shot(page, "05-notebook-running")
 
 
@@ -57,18 +57,18 @@ def test_jupyterlab_opens_on_its_own_host_and_runs_a_cell(house, page):
     with page.context.expect_page() as opened:
         row.get_by_role("link", name=re.compile("open", re.I)).click()
     lab = opened.value
-    lab.wait_for_url(re.compile(rf"^http://notebook-lab--dana\.localhost:{house.port}/notebook/dana/lab/"), timeout=60000)
-    lab.locator("#jp-main-dock-panel, .jp-LauncherCard").first.wait_for(timeout=90000)
+    lab.wait_for_url(re.compile(rf"^http://notebook-lab--dana\.localhost:{house.port}/notebook/dana/lab/"), timeout=ms(60))
+    lab.locator("#jp-main-dock-panel, .jp-LauncherCard").first.wait_for(timeout=ms(90))
     lab.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
     cell = lab.locator(".jp-Notebook .jp-Cell .cm-content").first
-    cell.wait_for(timeout=60000)
+    cell.wait_for(timeout=ms(60))
     # JupyterLab draws the cell anew once the kernel has answered: what was typed before is lost.
-    expect(lab.get_by_role("button", name=re.compile(r"\| Idle"))).to_be_visible(timeout=90000)
+    expect(lab.get_by_role("button", name=re.compile(r"\| Idle"))).to_be_visible(timeout=ms(90))
     cell.click()
     lab.keyboard.type("print(6 * 7, 'in the browser')")
     expect(cell).to_contain_text("in the browser")
     lab.keyboard.press("Shift+Enter")
-    expect(lab.locator(".jp-OutputArea-output").first).to_contain_text("42 in the browser", timeout=60000)
+    expect(lab.locator(".jp-OutputArea-output").first).to_contain_text("42 in the browser", timeout=ms(60))
     expect(lab.get_by_text(re.compile("Jupyter news"))).to_have_count(0)  # nothing here offers to call out
     lab.screenshot(path=SHOTS / "06-jupyterlab.png")
     lab.close()
@@ -93,8 +93,8 @@ def test_ray_dashboard_on_its_own_host(house, page):
     house.tokens[DANA] = house.tokens.get(DANA) or house.cli("token", "create", "--user", DANA).stdout.strip()
     house.wait_raycluster("dana", "mini", DANA, workers=0)
     page.goto(f"http://localhost:{house.port}/ray/dana/mini/")
-    page.wait_for_url(re.compile(rf"^http://ray-mini--dana\.localhost:{house.port}/ray/dana/mini/"), timeout=30000)
-    page.get_by_text(re.compile("cluster|overview", re.I)).first.wait_for(timeout=60000)
+    page.wait_for_url(re.compile(rf"^http://ray-mini--dana\.localhost:{house.port}/ray/dana/mini/"), timeout=ms(30))
+    page.get_by_text(re.compile("cluster|overview", re.I)).first.wait_for(timeout=ms(60))
     page.wait_for_timeout(1500)
     page.screenshot(path=SHOTS / "09-ray-dashboard.png")
     house.cli("-n", "dana", "delete", "raycluster", "mini")
@@ -107,4 +107,4 @@ def test_signing_out_ends_it(house, page):
     expect(page.get_by_role("heading", name=re.compile("sign in", re.I))).to_be_visible()
     old = "; ".join(f"{k}={v}" for k, v in cookies.items())
     wait_for("the old cookie is dead", lambda: house.http(
-        "GET", "/api/atelier/v1/whoami", headers={"Cookie": old}).status == 401, 3)
+        "GET", "/api/atelier/v1/whoami", headers={"Cookie": old}).status == 401, 20)

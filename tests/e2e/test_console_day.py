@@ -10,7 +10,7 @@ import yaml
 from playwright.sync_api import expect
 
 from atelier import ROOT, wait_for
-from console import SHOTS, browser, button, running, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
+from console import SHOTS, browser, button, ms, running, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
 
 NORA, EDDA, VERA, OTTO = (f"{name}@example.com" for name in ("nora", "edda", "vera", "otto"))
 ADMIN = "root@example.com"
@@ -38,7 +38,7 @@ def test_the_first_visit_leads_to_a_notebook(house, visit):
     page = visit(NORA)
     expect(page.get_by_label("Profile name")).to_have_value("nora")  # as the e-mail begins
     button(page, "^create profile$").click()
-    expect(page.get_by_role("heading", name="Three steps to a running cell")).to_be_visible(timeout=30000)
+    expect(page.get_by_role("heading", name="Three steps to a running cell")).to_be_visible(timeout=ms(30))
     settled(page)
     shot(page, "30-first-steps")
     for email, role in ((EDDA, "editor"), (VERA, "viewer")):
@@ -70,7 +70,7 @@ def test_the_first_visit_leads_to_a_notebook(house, visit):
     stored = house.notebook("nora", "lab", NORA)["spec"]["template"]["spec"]["containers"][0]
     assert yaml.safe_load(text)["spec"]["template"]["spec"]["containers"][0]["env"] == stored["env"]
     assert stored["env"] == [{"name": "GREETING", "value": "yes, it is: #1"}]
-    expect(row).to_contain_text("Running", timeout=120000)
+    expect(row).to_contain_text("Running", timeout=ms(120))
     page.get_by_role("link", name="lab", exact=True).click()
     expect(page.get_by_role("heading", name="lab")).to_be_visible()
     expect(page.get_by_text("started container")).to_be_visible()
@@ -82,21 +82,21 @@ def test_who_begins_at_once_lands_in_a_notebook(house, visit):
     expect(page.get_by_label("Profile name")).to_have_value("otto")
     expect(page.get_by_label("Profile name")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("It opens by itself once it runs.")).to_be_visible(timeout=30000)
+    expect(page.get_by_text("It opens by itself once it runs.")).to_be_visible(timeout=ms(30))
     shot(page, "29-opens-itself")
-    page.wait_for_url(re.compile(r"^http://notebook-lab--otto\.localhost:.*/lab/tree/Untitled\.ipynb"), timeout=120000)
+    page.wait_for_url(re.compile(r"^http://notebook-lab--otto\.localhost:.*/lab/tree/Untitled\.ipynb"), timeout=ms(120))
     idle = page.get_by_role("button", name=re.compile(r"\| Idle"))
-    expect(idle).to_be_visible(timeout=120000)  # the document has a kernel, and its cell the focus
+    expect(idle).to_be_visible(timeout=ms(120))  # the document has a kernel, and its cell the focus
     page.keyboard.type("print(6 * 7, 'it is')")
     page.keyboard.press("Shift+Enter")
-    expect(page.locator(".jp-OutputArea-output").first).to_contain_text("42 it is", timeout=60000)
+    expect(page.locator(".jp-OutputArea-output").first).to_contain_text("42 it is", timeout=ms(60))
     page.keyboard.press("Control+s")
     contents = "/notebook/otto/lab/api/contents"
     saved = wait_for("the saved document", lambda: "it is" in json.dumps(house.get(f"{contents}/Untitled.ipynb", OTTO).json), 30)
     assert saved
     # Opened by itself once more: the document is there, so none is made, and nothing is written over.
     page.goto(f"http://localhost:{house.port}/p/otto/notebooks/lab?open")
-    page.wait_for_url(re.compile(r"^http://notebook-lab--otto\.localhost:"), timeout=60000)
+    page.wait_for_url(re.compile(r"^http://notebook-lab--otto\.localhost:"), timeout=ms(60))
     names = [entry["name"] for entry in house.get(contents, OTTO).json["content"] if entry["type"] == "notebook"]
     assert names == ["Untitled.ipynb"]
     assert "it is" in json.dumps(house.get(f"{contents}/Untitled.ipynb", OTTO).json)
@@ -115,9 +115,9 @@ def test_who_signs_in_opens_the_notebook_by_enter(house, browser, cookies):  # n
         page.get_by_label("Password").fill("correct horse " + NORA)
         page.keyboard.press("Enter")
         if target:
-            page.wait_for_url(re.compile(target), timeout=60000)
+            page.wait_for_url(re.compile(target), timeout=ms(60))
         else:
-            expect(page.get_by_role("link", name="Open lab")).to_be_focused(timeout=30000)
+            expect(page.get_by_role("link", name="Open lab")).to_be_focused(timeout=ms(30))
         context.close()
 
 
@@ -183,9 +183,9 @@ def test_a_cluster_s_form_says_all_that_is_sent(house, visit):
     assert spec["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
     button(page, "^stop grown$").click()
     wait_for("it is suspended", lambda: house.raycluster("nora", "grown", NORA)["spec"].get("suspend") is True, 10)
-    expect(page.get_by_role("row", name=re.compile("^grown"))).to_contain_text("Stopped", timeout=30000)
+    expect(page.get_by_role("row", name=re.compile("^grown"))).to_contain_text("Stopped", timeout=ms(30))
     house.cli("-n", "nora", "delete", "raycluster", "grown", user=NORA)
-    expect(page.get_by_role("row", name=re.compile("^grown"))).to_have_count(0, timeout=30000)
+    expect(page.get_by_role("row", name=re.compile("^grown"))).to_have_count(0, timeout=ms(30))
 
 
 def test_a_volume_is_made_mounted_and_deleted(house, visit):
@@ -199,13 +199,13 @@ def test_a_volume_is_made_mounted_and_deleted(house, visit):
     page.get_by_label("Size").fill("100Mi")
     button(page, "^create$").click()
     row = page.get_by_role("row", name=re.compile("^data"))
-    expect(row).to_contain_text("Ready", timeout=30000)
+    expect(row).to_contain_text("Ready", timeout=ms(30))
     shot(page, "34-volumes")
     button(page, "^delete data$").click()
     expect(button(page, "^delete volume$")).to_be_disabled()
     page.get_by_label("Type data to confirm").fill("data")
     button(page, "^delete volume$").click()
-    expect(row).to_have_count(0, timeout=30000)
+    expect(row).to_have_count(0, timeout=ms(30))
     vera = visit(VERA, "/p/nora/volumes")
     settled(vera)
     assert vera.get_by_role("main").get_by_role("button").count() == 0
@@ -214,37 +214,37 @@ def test_a_volume_is_made_mounted_and_deleted(house, visit):
 def test_jobs_are_submitted_followed_stopped_and_deleted(house, visit):
     house.wait_raycluster("nora", "mini", NORA, workers=0, timeout_s=400)
     page = visit(NORA, "/p/nora/ray/mini")
-    expect(page.get_by_text("No jobs yet.")).to_be_visible(timeout=20000)
+    expect(page.get_by_text("No jobs yet.")).to_be_visible(timeout=ms(20))
     button(page, "^submit job$").click()
     page.get_by_label("Command").fill("echo the answer is $((6 * 7))")
     page.get_by_label("Job ID").fill("answer")
     button(page, "^submit$").click()
     row = page.get_by_role("row", name=re.compile("^answer"))
-    expect(row).to_contain_text("Succeeded", timeout=120000)
+    expect(row).to_contain_text("Succeeded", timeout=ms(120))
     button(page, "^logs of answer$").click()
-    expect(page.get_by_label("log", exact=True)).to_contain_text("the answer is 42", timeout=20000)
+    expect(page.get_by_label("log", exact=True)).to_contain_text("the answer is 42", timeout=ms(20))
     page.keyboard.press("Escape")
     button(page, "^submit job$").click()
     page.get_by_label("Command").fill(COUNT)
     page.get_by_label("Job ID").fill("counting")
     button(page, "^submit$").click()
-    expect(page.get_by_role("row", name=re.compile("^counting"))).to_contain_text("Running", timeout=120000)
+    expect(page.get_by_role("row", name=re.compile("^counting"))).to_contain_text("Running", timeout=ms(120))
     vera = visit(VERA, "/p/nora/ray/mini")  # who may only look follows the log, and does nothing else
     vera.get_by_role("button", name="Logs of counting").click()
-    expect(vera.get_by_label("log", exact=True)).to_contain_text(re.compile("step [1-9]"), timeout=30000)
+    expect(vera.get_by_label("log", exact=True)).to_contain_text(re.compile("step [1-9]"), timeout=ms(30))
     seen = vera.get_by_label("log", exact=True).inner_text()
-    expect(vera.get_by_label("log", exact=True)).not_to_have_text(seen, timeout=30000)  # it goes on by itself
+    expect(vera.get_by_label("log", exact=True)).not_to_have_text(seen, timeout=ms(30))  # it goes on by itself
     vera.screenshot(path=SHOTS / "35-job-log.png")
     vera.keyboard.press("Escape")
     for name in ("submit job", "stop counting", "delete answer", "scale mini", "stop mini"):
         assert button(vera, f"^{name}$").count() == 0, name
     edda = visit(EDDA, "/p/nora/ray/mini")
     edda.get_by_role("button", name="Stop counting").click()
-    expect(page.get_by_role("row", name=re.compile("^counting"))).to_contain_text("Stopped", timeout=60000)
+    expect(page.get_by_role("row", name=re.compile("^counting"))).to_contain_text("Stopped", timeout=ms(60))
     shot(page, "36-jobs")
     button(page, "^delete answer$").click()
     button(page, "^delete now$").click()
-    expect(row).to_have_count(0, timeout=30000)
+    expect(row).to_have_count(0, timeout=ms(30))
     otto = visit(OTTO, "/p/nora/ray/mini")
     expect(otto.get_by_role("heading", name="Not found")).to_be_visible()
     assert otto.evaluate("fetch('/ray/nora/mini/api/jobs/').then((answer) => answer.status)") == 404
@@ -264,7 +264,7 @@ def test_the_palette_goes_and_does(house, visit):
     page.keyboard.press("Control+k")
     box.fill("ray")
     page.keyboard.press("ArrowDown")
-    assert page.get_by_role("dialog").get_by_role("option", selected=True).get_attribute("id") == "command-1"
+    expect(page.get_by_role("dialog").get_by_role("option", selected=True)).to_have_attribute("id", "command-1")
     box.fill("volume new")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="New volume")).to_be_visible()
@@ -284,10 +284,10 @@ def test_the_palette_goes_and_does(house, visit):
 def test_a_lost_line_is_said_and_made_good(house, visit):
     page = visit(NORA, "/p/nora/notebooks")
     row = page.get_by_role("row", name=re.compile("^lab"))
-    expect(row.get_by_text("Stopped", exact=True)).to_be_visible(timeout=60000)
+    expect(row.get_by_text("Stopped", exact=True)).to_be_visible(timeout=ms(60))
     page.route("**/apis/**", lambda route: route.abort())
     os.kill(house.pid_of("atelierd"), signal.SIGKILL)  # the supervisor starts it again
-    expect(page.get_by_text("Reconnecting…")).to_be_visible(timeout=20000)
+    expect(page.get_by_text("Reconnecting…")).to_be_visible(timeout=ms(20))
     expect(row).to_be_visible()  # what was seen stays
     page.screenshot(path=SHOTS / "38-reconnecting.png")
     wait_for("service ready", house.ready, 60)
@@ -295,8 +295,8 @@ def test_a_lost_line_is_said_and_made_good(house, visit):
         "Content-Type": "application/merge-patch+json"}, body=json.dumps({"metadata": {"annotations": {"kubeflow-resource-stopped": None}}}))
     assert started.status == 200, started
     page.unroute("**/apis/**")
-    expect(page.get_by_text("Reconnecting…")).to_have_count(0, timeout=30000)
-    expect(row).to_contain_text(re.compile("Pending|Starting|Running"), timeout=30000)  # what changed meanwhile is seen
+    expect(page.get_by_text("Reconnecting…")).to_have_count(0, timeout=ms(30))
+    expect(row).to_contain_text(re.compile("Pending|Starting|Running"), timeout=ms(30))  # what changed meanwhile is seen
 
 
 def test_what_is_used_is_drawn(house, visit):
@@ -304,10 +304,9 @@ def test_what_is_used_is_drawn(house, visit):
     wait_for("a sample of mini", lambda: house.get(path, NORA).json["items"], 180, 2)
     page = visit(VERA, "/p/nora/ray/mini")
     for title in ("CPU", "Memory", "Ray nodes"):
-        expect(page.get_by_role("img", name=re.compile(f"^{title}: now"))).to_be_visible(timeout=40000)
-    drawn = page.locator(".plot canvas").first.evaluate("""(canvas) => canvas.getContext('2d')
-        .getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0)""")
-    assert drawn
+        expect(page.get_by_role("img", name=re.compile(f"^{title}: now"))).to_be_visible(timeout=ms(40))
+    wait_for("it is drawn", lambda: page.locator(".plot canvas").first.evaluate("""(canvas) => canvas.getContext('2d')
+        .getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0)"""), 20)
     shot(page, "39-usage")
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from atelier import wait_for
-from console import EDDA, OTTO, RITA, VERA, browser, button, check_view, ritas, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
+from console import EDDA, OTTO, RITA, VERA, browser, button, check_view, ms, ritas, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
 
 REDIS = pathlib.Path("/usr/bin/redis-server")  # where the local engine looks for it
 JOBS = "/apis/ray.io/v1/namespaces/rita/rayjobs"
@@ -108,6 +108,8 @@ def test_the_form_of_a_cluster_says_where_pods_run_and_what_a_head_remembers(hou
     check_view(page, "cluster-connect", whole=False)
     shot(page, "49-cluster-connect")
     page.keyboard.press("Escape")
+    wait_for("it waits for room", lambda: any("memory" in condition.get("message", "") for condition in house.raycluster(
+        "rita", "placed", RITA).get("status", {}).get("conditions", [])), 60)
     waiting = page.context.new_page()  # who opens its dashboard meanwhile sees what it waits for
     waiting.goto(f"http://localhost:{house.port}/ray/rita/placed/")
     waiting.route("**/*", lambda route: route.abort("aborted"))  # one look at a page that loads itself again
@@ -166,13 +168,13 @@ def test_a_job_is_made_followed_and_stopped(house, visit):
     with page.expect_request(lambda sent: sent.method == "POST" and "dryRun" not in sent.url) as sent:
         dialog.get_by_role("button", name="Create").click()
     assert sent.value.post_data == text  # exactly what was shown
-    expect(row_of(page, "count")).to_contain_text("Running", timeout=400000)
+    expect(row_of(page, "count")).to_contain_text("Running", timeout=ms(400))
     vera = visit(VERA, "/p/rita/rayjobs/count")  # who may only look follows the log, and does nothing else
     vera.get_by_role("button", name="Logs of count").click()
     log = vera.get_by_label("log", exact=True)
-    expect(log).to_contain_text(re.compile("step [1-9]"), timeout=60000)
+    expect(log).to_contain_text(re.compile("step [1-9]"), timeout=ms(60))
     seen = log.inner_text()
-    expect(log).not_to_have_text(seen, timeout=30000)  # it goes on by itself
+    expect(log).not_to_have_text(seen, timeout=ms(30))  # it goes on by itself
     shot(vera, "51-rayjob-log")
     vera.keyboard.press("Escape")
     for name in ("stop count", "suspend count", "delete count", "run count again"):
@@ -180,9 +182,9 @@ def test_a_job_is_made_followed_and_stopped(house, visit):
     check_view(vera, "rayjob", whole=True)
     edda = visit(EDDA, "/p/rita/rayjobs/count")
     button(edda, "^stop count$").click()
-    expect(row_of(page, "count")).to_contain_text("Stopped", timeout=120000)
+    expect(row_of(page, "count")).to_contain_text("Stopped", timeout=ms(120))
     wait_for("its cluster is gone", lambda: house.raycluster("rita", status(house, "count")["rayClusterName"], RITA) is None, 60)
-    expect(page.get_by_role("table", name="Runs that have ended").get_by_role("row")).to_have_count(2, timeout=30000)
+    expect(page.get_by_role("table", name="Runs that have ended").get_by_role("row")).to_have_count(2, timeout=ms(30))
     settled(page)
     shot(page, "52-rayjobs")
     otto = visit(OTTO, "/p/rita/rayjobs/count")
@@ -194,7 +196,7 @@ def test_a_job_runs_again_and_is_suspended(house, visit):
     button(page, "^run count again$").click()
     page.wait_for_url("**/p/rita/rayjobs/count-2")
     button(page, "^suspend count-2$").click()
-    expect(page.get_by_text("Suspended", exact=True)).to_be_visible(timeout=120000)
+    expect(page.get_by_text("Suspended", exact=True)).to_be_visible(timeout=ms(120))
     assert status(house, "count-2")["jobDeploymentStatus"] == "Suspended"
     expect(button(page, "^resume count-2$")).to_be_visible()
     first, second = (house.get(f"{JOBS}/{name}", RITA).json["spec"] for name in ("count", "count-2"))
@@ -209,7 +211,7 @@ def test_what_is_kept_of_a_deleted_job_is_found_by_its_address(house, visit):
     button(page, "^delete count$").click()
     button(page, "^delete now$").click()
     expect(row_of(page, "count-2")).to_be_visible()
-    expect(page.get_by_role("table", name="Ray jobs").get_by_role("row")).to_have_count(2, timeout=60000)
+    expect(page.get_by_role("table", name="Ray jobs").get_by_role("row")).to_have_count(2, timeout=ms(60))
     page.get_by_role("table", name="Runs that have ended").get_by_role("link", name="count", exact=True).click()
     expect(page.get_by_text("This job has been deleted")).to_be_visible()
     page.get_by_role("table", name="Runs that have ended").get_by_role("button", name=re.compile("^Logs of count")).click()
