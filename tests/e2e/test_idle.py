@@ -73,9 +73,15 @@ def test_an_idle_one_is_warned_then_stopped_and_starts_again_with_its_files(own)
     kernel.run("open('/home/atelier/kept.txt', 'w').write('here')")
     kernel.close()
     annotate(own, "lazy", idle_after=f"{AFTER_S}s")
-    stop_at = instant(wait_warning(own, "lazy"))
-    assert stop_at - instant(wait_event(own, "lazy", "Idle")["firstTimestamp"]) > WARN_S - 3
-    status = own.wait_notebook("alice", "lazy", ALICE, "Stopped", 60)["status"]
+    announced = [wait_warning(own, "lazy")]
+    assert instant(announced[0]) - instant(wait_event(own, "lazy", "Idle")["firstTimestamp"]) > WARN_S - 3
+
+    def stopped():  # what a busy machine still has its server do puts the stop off, and announces it anew
+        status = status_of(own, "lazy")
+        announced.extend(filter(None, [status.get("idleStopAt")]))
+        return status if status["phase"] == "Stopped" else None
+    status = wait_for("it is stopped", stopped, 60)
+    stop_at = instant(announced[-1])
     assert time.time() >= stop_at
     assert status["reason"] == "Idle" and status["lastActivity"] in status["message"] and not status.get("idleStopAt")
     assert instant(status["lastActivity"]) <= stop_at - AFTER_S + 1
