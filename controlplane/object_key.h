@@ -1,6 +1,6 @@
 /* By what an object of a namespace is found in a map. */
-#ifndef CONTROLPLANE_OBJECT_KEY_H
-#define CONTROLPLANE_OBJECT_KEY_H
+#ifndef ATELIER_CONTROLPLANE_OBJECT_KEY_H
+#define ATELIER_CONTROLPLANE_OBJECT_KEY_H
 
 #include <stdio.h>
 

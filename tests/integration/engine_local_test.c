@@ -649,14 +649,19 @@ static bool replicas_are(struct bench *bench, int64_t wanted)
     return replicas == wanted;
 }
 
-/* Whoever looks after idle clusters writes into the status while passes are on their way. */
-static void test_raycluster_keeps_its_use(void **state)
+static void make_ready_cluster(struct bench *bench)
 {
-    struct bench *bench = *state;
     make_alice(bench);
     must_create(bench, KIND_SECRET, "alice", "{metadata: {name: ray-auth}, stringData: {auth_token: abcdef}}");
     must_create(bench, KIND_RAYCLUSTER, "alice", RAYCLUSTER);
     wait_until(bench, rc_ready, "the cluster is ready");
+}
+
+/* Whoever looks after idle clusters writes into the status while passes are on their way. */
+static void test_raycluster_keeps_its_use(void **state)
+{
+    struct bench *bench = *state;
+    make_ready_cluster(bench);
     for (int round = 0; round < 20; round++) {
         AUTO_FREE char *text = memory_format("{status: {lastActivity: '2026-01-01T00:00:%02dZ'}}", round);
         AUTO_JSON cJSON *use = from_yaml(text);
@@ -676,10 +681,7 @@ static void test_raycluster_keeps_its_use(void **state)
 static void test_new_head_new_workers(void **state)
 {
     struct bench *bench = *state;
-    make_alice(bench);
-    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: ray-auth}, stringData: {auth_token: abcdef}}");
-    must_create(bench, KIND_RAYCLUSTER, "alice", RAYCLUSTER);
-    wait_until(bench, rc_ready, "the cluster is ready");
+    make_ready_cluster(bench);
     AUTO_FREE char *first = head_name(bench);
     AUTO_JSON cJSON *before = NULL;
     const struct engine_list_options workers = {.label_selector = "ray.io/node-type=worker"};
@@ -707,10 +709,7 @@ static void test_new_head_new_workers(void **state)
 static void test_restarted_head_new_workers(void **state)
 {
     struct bench *bench = *state;
-    make_alice(bench);
-    must_create(bench, KIND_SECRET, "alice", "{metadata: {name: ray-auth}, stringData: {auth_token: abcdef}}");
-    must_create(bench, KIND_RAYCLUSTER, "alice", RAYCLUSTER);
-    wait_until(bench, rc_ready, "the cluster is ready");
+    make_ready_cluster(bench);
     AUTO_FREE char *head = head_name(bench);
     unsigned starts = fake.starts;
     pthread_mutex_lock(&fake.lock);

@@ -7,11 +7,12 @@ import subprocess
 import tempfile
 import time
 
+import chart
 import rayoperator
 
 here = pathlib.Path(__file__).resolve().parent
 root = here.parent.parent
-PATIENCE = 120 * float(os.environ.get("ATELIER_PATIENCE", "1"))  # seconds; a slow machine needs some, a fast one none
+PATIENCE = 120 * chart.PATIENCE  # seconds; a slow machine needs some, a fast one none
 
 
 class Cluster:

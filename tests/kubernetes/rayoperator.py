@@ -6,11 +6,12 @@ import sys
 import time
 import urllib.request
 
+import chart
 from ports import free_port
 
 here = pathlib.Path(__file__).resolve().parent
 PROGRAM = os.environ.get("ATELIER_KUBERAY_OPERATOR")
-PATIENCE = 60 * float(os.environ.get("ATELIER_PATIENCE", "1"))  # seconds until it follows all kinds
+PATIENCE = 60 * chart.PATIENCE  # seconds until it follows all kinds
 
 
 class Operator:
