@@ -117,7 +117,7 @@ int64_t claim_reconcile(struct local *local, const char *namespace, const char *
         return claim_pending(local, claim, r, error);
     bool enforced = json_true(answer, "enforced", NULL);
     (void)json_i64(json_member(answer, "bytes"), &bytes);
-    r = objects_change(local->objects, KIND_CLAIM, namespace, name, ENGINE_SPEC, bind, &enforced, NULL, error);
+    r = objects_change_seen(local->objects, claim, ENGINE_SPEC, bind, &enforced, NULL, error);
     if (r == 0)
         r = objects_set_status(local->objects, claim, bound_status(claim, bytes), error);
     return r;

@@ -602,10 +602,18 @@ int objects_create(struct objects *objects, enum engine_kind kind, const char *n
 /* --- changing ----------------------------------------------------------------------------------------------------- */
 
 struct change {
+    const char *uid; /* NULL: whichever it is */
     enum engine_part part;
     object_changer changer;
     void *context;
 };
+
+static int check_uid(const struct object *current, const char *uid, struct error *error)
+{
+    if (uid && strcmp(uid, current->uid) != 0)
+        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another object has that name now");
+    return 0;
+}
 
 /* There is something real behind these kinds, which a controller takes away first. */
 static bool is_held(enum engine_kind kind)
@@ -633,7 +641,9 @@ static int change_locked(struct objects *objects, struct object *current, const 
 {
     cJSON *wanted = NULL;
     AUTO_JSON cJSON *merged = NULL;
-    int r = change->changer(change->context, current->body, &wanted, error);
+    int r = check_uid(current, change->uid, error);
+    if (r == 0)
+        r = change->changer(change->context, current->body, &wanted, error);
     if (r == 0)
         r = objects_merge(current, change->part, wanted, &merged, error);
     if (r == 0 && change->part == ENGINE_SPEC && objects->options.admission)
@@ -665,17 +675,30 @@ static int change_alone(struct objects *objects, enum engine_kind kind, const ch
     return r;
 }
 
+static int change(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
+                  const struct change *wanted, struct object **ret, struct error *error)
+{
+    group_enter(objects->writers, kind, namespace, name);
+    AUTO_OBJECT struct object *current = objects_find(objects, kind, namespace, name);
+    bool together = may_share(objects, current);
+    int r = together ? change_locked(objects, current, wanted, true, ret, error) : 0;
+    group_leave(objects->writers);
+    return together ? r : change_alone(objects, kind, namespace, name, wanted, ret, error);
+}
+
 int objects_change(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
                    enum engine_part part, object_changer changer, void *context, struct object **ret,
                    struct error *error)
 {
-    const struct change change = {.part = part, .changer = changer, .context = context};
-    group_enter(objects->writers, kind, namespace, name);
-    AUTO_OBJECT struct object *current = objects_find(objects, kind, namespace, name);
-    bool together = may_share(objects, current);
-    int r = together ? change_locked(objects, current, &change, true, ret, error) : 0;
-    group_leave(objects->writers);
-    return together ? r : change_alone(objects, kind, namespace, name, &change, ret, error);
+    const struct change wanted = {.part = part, .changer = changer, .context = context};
+    return change(objects, kind, namespace, name, &wanted, ret, error);
+}
+
+int objects_change_seen(struct objects *objects, const struct object *seen, enum engine_part part,
+                        object_changer changer, void *context, struct object **ret, struct error *error)
+{
+    const struct change wanted = {.uid = seen->uid, .part = part, .changer = changer, .context = context};
+    return change(objects, seen->kind, seen->namespace, seen->name, &wanted, ret, error);
 }
 
 /* --- deleting ----------------------------------------------------------------------------------------------------- */
@@ -700,9 +723,9 @@ static int mark_deleted(struct objects *objects, struct object *current, struct 
 static int delete_locked(struct objects *objects, struct object *current, const char *uid, struct object **ret,
                          struct error *error)
 {
-    if (uid && strcmp(uid, current->uid) != 0)
-        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another object has that name now");
-    int r = 0;
+    int r = check_uid(current, uid, error);
+    if (r < 0)
+        return r;
     if (is_held(current->kind) || object_has_finalizers(current)) {
         if (!object_terminating(current))
             return mark_deleted(objects, current, ret, error);
@@ -760,19 +783,12 @@ int objects_finish(struct objects *objects, const struct object *object, struct 
 
 /* --- status ------------------------------------------------------------------------------------------------------- */
 
-struct status_change {
-    const char *uid;
-    const cJSON *status;
-};
-
 static int put_status(void *context, const cJSON *current, cJSON **ret, struct error *error)
 {
-    const struct status_change *change = context;
-    if (strcmp(json_text_or("", current, "metadata", "uid", NULL), change->uid) != 0)
-        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another object has that name now");
-    cJSON *wanted = json_copy(current);
-    json_set(wanted, "status", json_copy(change->status));
-    *ret = wanted;
+    const cJSON *status = context;
+    (void)error;
+    *ret = json_copy(current);
+    json_set(*ret, "status", json_copy(status));
     return 0;
 }
 
@@ -783,7 +799,5 @@ int objects_set_status(struct objects *objects, const struct object *object, cJS
     AUTO_OBJECT struct object *current = objects_find(objects, object->kind, object->namespace, object->name);
     if (current && json_equal(json_member(current->body, "status"), wanted))
         return 0;
-    struct status_change change = {.uid = object->uid, .status = wanted};
-    return objects_change(objects, object->kind, object->namespace, object->name, ENGINE_STATUS, put_status, &change,
-                          NULL, error);
+    return objects_change_seen(objects, object, ENGINE_STATUS, put_status, wanted, NULL, error);
 }

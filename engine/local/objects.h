@@ -61,6 +61,9 @@ typedef int (*object_changer)(void *context, const cJSON *current, cJSON **ret, 
 int objects_change(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
                    enum engine_part part, object_changer changer, void *context, struct object **ret,
                    struct error *error);
+/* The same for an object that was seen: CONFLICT if another has its name now. */
+int objects_change_seen(struct objects *objects, const struct object *seen, enum engine_part part,
+                        object_changer changer, void *context, struct object **ret, struct error *error);
 /* <uid> NULL: whichever it is. */
 int objects_delete(struct objects *objects, enum engine_kind kind, const char *namespace, const char *name,
                    const char *uid, struct object **ret, struct error *error);

@@ -116,8 +116,7 @@ static int ensure_service(struct ray_pass *pass, struct object **ret, struct err
     } else if (!object_controlled_by(service, pass->cluster->uid)) {
         r = error_set(error, ERROR_EXISTS, NULL, "service %s exists and belongs to something else", name);
     } else if (!json_equal(json_member(service->body, "spec"), json_member(wanted, "spec"))) {
-        r = objects_change(pass->local->objects, KIND_SERVICE, pass->cluster->namespace, name, ENGINE_SPEC, put_ports,
-                           wanted, ret, error);
+        r = objects_change_seen(pass->local->objects, service, ENGINE_SPEC, put_ports, wanted, ret, error);
     } else {
         *ret = TAKE_POINTER(service);
     }
@@ -377,20 +376,13 @@ static void select_pods(struct ray_pass *pass)
             object_list_add(&pass->pods, all.items[i]);
 }
 
-struct shown {
-    const char *uid;
-    cJSON *status;
-};
-
 static int put_status(void *context, const cJSON *current, cJSON **ret, struct error *error)
 {
-    struct shown *shown = context;
-    if (strcmp(json_text_or("", current, "metadata", "uid", NULL), shown->uid) != 0)
-        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another cluster has that name now");
-    cJSON *changed = json_copy(current);
-    ray_status_keep_use(shown->status, current);
-    json_set(changed, "status", json_copy(shown->status));
-    *ret = changed;
+    cJSON *status = context;
+    (void)error;
+    ray_status_keep_use(status, current);
+    *ret = json_copy(current);
+    json_set(*ret, "status", json_copy(status));
     return 0;
 }
 
@@ -398,11 +390,9 @@ static int show(const struct ray_pass *pass, struct error *error)
 {
     const struct object *cluster = pass->cluster;
     AUTO_JSON cJSON *status = ray_status(&pass->seen);
-    struct shown shown = {.uid = cluster->uid, .status = status};
     if (json_equal(json_member(cluster->body, "status"), status))
         return 0; /* at steady state not even the writer lock is taken */
-    return objects_change(pass->local->objects, KIND_RAYCLUSTER, cluster->namespace, cluster->name, ENGINE_STATUS,
-                          put_status, &shown, NULL, error);
+    return objects_change_seen(pass->local->objects, cluster, ENGINE_STATUS, put_status, status, NULL, error);
 }
 
 static int64_t reconcile_cluster(struct ray_pass *pass, struct error *error)

@@ -418,8 +418,7 @@ static bool has_finalizer(const struct object *job)
 
 static int set_finalizer(struct rayjob_pass *pass, bool wanted, struct error *error)
 {
-    int r = objects_change(pass->local->objects, KIND_RAYJOB, pass->job->namespace, pass->job->name, ENGINE_SPEC,
-                           put_finalizer, &wanted, NULL, error);
+    int r = objects_change_seen(pass->local->objects, pass->job, ENGINE_SPEC, put_finalizer, &wanted, NULL, error);
     return r == -ERROR_NOT_FOUND ? 0 : r;
 }
 

@@ -49,8 +49,7 @@ static int delete_workers(struct rayjob_pass *pass, struct error *error)
 {
     if (!pass->cluster || !object_controlled_by(pass->cluster, pass->job->uid))
         return 0;
-    int r = objects_change(pass->local->objects, KIND_RAYCLUSTER, pass->job->namespace, pass->cluster->name,
-                           ENGINE_SPEC, suspend_groups, NULL, NULL, error);
+    int r = objects_change_seen(pass->local->objects, pass->cluster, ENGINE_SPEC, suspend_groups, NULL, NULL, error);
     return r == -ERROR_NOT_FOUND ? 0 : r;
 }
 

@@ -64,8 +64,7 @@ int rayservice_resize(struct local *local, const struct object *service, const s
                       struct error *error)
 {
     cJSON *wanted = json_at(service->body, "spec", "rayClusterConfig", NULL);
-    return objects_change(local->objects, KIND_RAYCLUSTER, cluster->namespace, cluster->name, ENGINE_SPEC, put_sizes,
-                          wanted, NULL, error);
+    return objects_change_seen(local->objects, cluster, ENGINE_SPEC, put_sizes, wanted, NULL, error);
 }
 
 /* --- serving, and not any more ------------------------------------------------------------------------------------ */
@@ -83,8 +82,7 @@ static int put_marks(void *context, const cJSON *current, cJSON **ret, struct er
 
 static int mark(struct local *local, const struct object *cluster, char *left, struct error *error)
 {
-    return objects_change(local->objects, KIND_RAYCLUSTER, cluster->namespace, cluster->name, ENGINE_SPEC, put_marks,
-                          left, NULL, error);
+    return objects_change_seen(local->objects, cluster, ENGINE_SPEC, put_marks, left, NULL, error);
 }
 
 int rayservice_mark_served(struct local *local, const struct object *cluster, struct error *error)

@@ -77,8 +77,7 @@ static int lead_one(struct local *local, const struct object *owner, const struc
     if (there && json_equal(json_member(there->body, "spec"), spec))
         return 0;
     if (there)
-        return objects_change(local->objects, KIND_SERVICE, owner->namespace, name, ENGINE_SPEC, put_spec, spec, NULL,
-                              error);
+        return objects_change_seen(local->objects, there, ENGINE_SPEC, put_spec, spec, NULL, error);
     cJSON *body = new_service(owner, name, head);
     json_set(body, "spec", TAKE_POINTER(spec));
     return objects_create(local->objects, KIND_SERVICE, owner->namespace, body, NULL, error);

@@ -121,7 +121,6 @@ int revision_keep(struct local *local, const struct object *set, const struct re
         r = objects_create(local->objects, KIND_CONTROLLERREVISION, set->namespace, new_revision(set, revision, next),
                            NULL, error);
     else if (number_of(present) < last) /* an earlier template again */
-        r = objects_change(local->objects, KIND_CONTROLLERREVISION, set->namespace, revision->name, ENGINE_SPEC,
-                           renumber, &next, NULL, error);
+        r = objects_change_seen(local->objects, present, ENGINE_SPEC, renumber, &next, NULL, error);
     return r < 0 ? r : forget_oldest(local, set, revision, &own, error);
 }

@@ -109,15 +109,9 @@ static cJSON *waiting_status(const struct object *pod, const char *reason, const
     return status;
 }
 
-struct binding {
-    const char *uid;
-};
-
 static int put_node(void *context, const cJSON *current, cJSON **ret, struct error *error)
 {
-    const struct binding *binding = context;
-    if (strcmp(json_text_or("", current, "metadata", "uid", NULL), binding->uid) != 0)
-        return error_set(error, ERROR_CONFLICT, "metadata.uid", "another pod has that name now");
+    (void)context, (void)error;
     *ret = json_copy(current);
     json_set_text(json_object_in(*ret, "spec"), "nodeName", ENGINE_NODE);
     return 0;
@@ -126,9 +120,7 @@ static int put_node(void *context, const cJSON *current, cJSON **ret, struct err
 /* As a scheduler's Binding: whoever lists pods by their node finds it from now on. */
 static int bind_pod(struct local *local, const struct object *pod, struct error *error)
 {
-    struct binding binding = {.uid = pod->uid};
-    return objects_change(local->objects, KIND_POD, pod->namespace, pod->name, ENGINE_SPEC, put_node, &binding, NULL,
-                          error);
+    return objects_change_seen(local->objects, pod, ENGINE_SPEC, put_node, NULL, NULL, error);
 }
 
 int schedule_pod(struct local *local, const struct object *pod, bool *ret_placed, struct error *error)

@@ -146,8 +146,7 @@ static int complete_spec(struct local *local, const struct object *set, struct e
 {
     if (json_at(set->body, "spec", "updateStrategy", NULL))
         return 0;
-    return objects_change(local->objects, KIND_STATEFULSET, set->namespace, set->name, ENGINE_SPEC, as_it_is, NULL,
-                          NULL, error);
+    return objects_change_seen(local->objects, set, ENGINE_SPEC, as_it_is, NULL, NULL, error);
 }
 
 int64_t statefulset_reconcile(struct local *local, const char *namespace, const char *name, struct error *error)

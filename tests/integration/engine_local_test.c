@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "base/random.h"
+#include "engine/local/local_internal.h"
 
 #define POD_TEMPLATE                                                                                                   \
     "  template:\n"                                                                                                    \
@@ -88,6 +89,37 @@ static void test_status_is_apart(void **state)
     assert_true(json_i64(json_at(now, "spec", "a", NULL), &number) && number == 2);
     assert_true(json_i64(json_at(now, "metadata", "generation", NULL), &number) && number == 2);
     assert_string_equal(json_text(now, "metadata", "uid", NULL), json_text(first, "metadata", "uid", NULL));
+}
+
+static int put_label(void *context, const cJSON *current, cJSON **ret, struct error *error)
+{
+    (void)error;
+    *ret = json_copy(current);
+    json_set_text(json_object_in(json_object_in(*ret, "metadata"), "labels"), "by", context);
+    return 0;
+}
+
+/* A controller's change of what it saw must not reach the object that has the name now. */
+static void test_another_of_that_name(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    make_alice(bench);
+    struct objects *objects = local_of(bench->engine)->objects;
+    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: c}}");
+    AUTO_OBJECT struct object *seen = objects_find(objects, KIND_CONFIGMAP, "alice", "c");
+    char by[] = "controller";
+    assert_int_equal(objects_change_seen(objects, seen, ENGINE_SPEC, put_label, by, NULL, &error), 0);
+
+    assert_int_equal(engine_delete(bench->engine, KIND_CONFIGMAP, "alice", "c", NULL, &error), 0);
+    assert_int_equal(objects_change_seen(objects, seen, ENGINE_SPEC, put_label, by, NULL, &error), -ERROR_NOT_FOUND);
+    must_create(bench, KIND_CONFIGMAP, "alice", "{metadata: {name: c}}");
+    assert_int_equal(objects_change_seen(objects, seen, ENGINE_SPEC, put_label, by, NULL, &error), -ERROR_CONFLICT);
+    assert_string_equal(error.field, "metadata.uid");
+    assert_int_equal(objects_set_status(objects, seen, from_yaml("{phase: Done}"), &error), -ERROR_CONFLICT);
+    AUTO_JSON cJSON *now = get(bench, KIND_CONFIGMAP, "alice", "c");
+    assert_null(json_at(now, "metadata", "labels", NULL));
+    assert_null(json_member(now, "status"));
 }
 
 static void test_finalizers_and_owners(void **state)
@@ -847,6 +879,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_object_life),
         TEST(test_status_is_apart),
+        TEST(test_another_of_that_name),
         TEST(test_finalizers_and_owners),
         TEST(test_lists),
         TEST(test_view),
