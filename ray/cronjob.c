@@ -1,13 +1,22 @@
 /* May this RayCronJob be stored as it is? */
 #include "ray/internal.h"
 
+#include "base/cron.h"
 #include "tenancy/shape.h"
 
 #define TEMPLATE "spec.jobTemplate"
+#define CRON_NAME_MAX 36 /* its RayJobs are "<name>-xxxxxxxxxx" (KubeRay's own limit) */
 
-static int check_schedule(const cJSON *spec, struct error *error)
+/* The name of one that is there cannot change. */
+static int check_name(const cJSON *old, const cJSON *cron, struct error *error)
+{
+    return old ? 0 : shape_workload_name("RayCronJob", json_text(cron, "metadata", "name", NULL), CRON_NAME_MAX, error);
+}
+
+static int check_schedule(const cJSON *old, const cJSON *spec, struct error *error)
 {
     const char *schedule = NULL;
+    char fault[160];
     int r = shape_text(spec, "spec", "schedule", &schedule, error);
     if (r < 0)
         return r;
@@ -17,6 +26,10 @@ static int check_schedule(const cJSON *spec, struct error *error)
     if (strstr(schedule, "TZ")) /* KubeRay's rule */
         return error_set(error, ERROR_INVALID, "spec.schedule",
                          "spec.schedule names no time zone; spec.timeZone does, such as \"Europe/Berlin\"");
+    if (strcmp(schedule, json_text_or("", old, "spec", "schedule", NULL)) == 0) /* such as one that is suspended */
+        return 0;
+    if (!cron_check(slice_of(schedule), fault, sizeof(fault)))
+        return error_set(error, ERROR_INVALID, "spec.schedule", "spec.schedule is no time of cron's: %s", fault);
     return 0;
 }
 
@@ -44,9 +57,11 @@ int ray_cron_job_admit(struct engine *engine, const cJSON *old, cJSON *cron, str
 {
     cJSON *spec = NULL, *template = NULL;
     struct error fault = {0};
-    int r = shape_object(cron, "", "spec", &spec, error);
+    int r = check_name(old, cron, error);
     if (r == 0)
-        r = check_schedule(spec, error);
+        r = shape_object(cron, "", "spec", &spec, error);
+    if (r == 0)
+        r = check_schedule(old, spec, error);
     if (r == 0)
         r = shape_object(spec, "spec", "jobTemplate", &template, error);
     if (r < 0)
@@ -54,7 +69,7 @@ int ray_cron_job_admit(struct engine *engine, const cJSON *old, cJSON *cron, str
     if (!template)
         return error_set(error, ERROR_INVALID, TEMPLATE, TEMPLATE " is missing; expected the spec of a RayJob");
     const cJSON *was = json_at(old, "spec", "jobTemplate", NULL);
-    if (was && json_equal(was, template)) /* such as one that is suspended */
+    if (was && json_equal(was, template))
         return 0;
     AUTO_JSON cJSON *job = job_of(cron, template);
     if (ray_job_admit(engine, NULL, job, &fault) < 0)

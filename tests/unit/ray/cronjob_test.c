@@ -61,6 +61,8 @@ static void mistakes_are_named_where_they_stand(void **state)
         {"{jobTemplate: {entrypoint: a}}", "spec.schedule", "is missing"},
         {"{schedule: 7}", "spec.schedule", "text"},
         {"{schedule: 'CRON_TZ=UTC 0 3 * * *', jobTemplate: {entrypoint: a}}", "spec.schedule", "spec.timeZone"},
+        {"{schedule: '0 25 * * *', jobTemplate: {entrypoint: a}}", "spec.schedule", "its hour \"25\" is not within"},
+        {"{schedule: nightly, jobTemplate: {entrypoint: a}}", "spec.schedule", "expected five fields"},
         {"{schedule: '@daily'}", "spec.jobTemplate", "is missing"},
         {"{schedule: '@daily', jobTemplate: []}", "spec.jobTemplate", "object"},
         {"{schedule: '@daily', jobTemplate: {rayClusterSpec: " SPEC("") "}}", "spec.jobTemplate.entrypoint",
@@ -81,15 +83,35 @@ static void mistakes_are_named_where_they_stand(void **state)
     }
 }
 
+/* Its jobs' names are longer: KubeRay refuses it in an event alone. */
+static void its_name_has_room_for_its_jobs(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    AUTO_JSON cJSON *object = cron(GOOD);
+    cJSON *metadata = json_member(object, "metadata");
+    json_set_text(metadata, "name", "a-job-of-every-night-with-36-letters");
+    if (ray_cron_job_admit(&kuberay.base, NULL, object, &error) < 0)
+        fail_msg("%s: %s", error.field, error.message);
+    json_set_text(metadata, "name", "a-job-of-every-night-with-37-letters-");
+    assert_int_equal(ray_cron_job_admit(&kuberay.base, NULL, object, &error), -ERROR_INVALID);
+    json_set_text(metadata, "name", "a-job-of-every-night-with-37-letters0");
+    assert_int_equal(ray_cron_job_admit(&kuberay.base, NULL, object, &error), -ERROR_INVALID);
+    assert_string_equal(error.field, "metadata.name");
+    assert_non_null(strstr(error.message, "at most 36 characters"));
+}
+
 /* Stored before this platform looked at it: it can be suspended, and not be changed into something as wrong. */
 static void what_is_there_can_be_stopped(void **state)
 {
     (void)state;
     struct error error = {0};
-    AUTO_JSON cJSON *old = cron("{schedule: '@daily', jobTemplate: {}}");
-    AUTO_JSON cJSON *stopped = cron("{schedule: '@daily', suspend: true, jobTemplate: {}}");
-    AUTO_JSON cJSON *changed = cron("{schedule: '@daily', jobTemplate: {jobId: a}}");
+    AUTO_JSON cJSON *old = cron("{schedule: nightly, jobTemplate: {}}");
+    AUTO_JSON cJSON *stopped = cron("{schedule: nightly, suspend: true, jobTemplate: {}}");
+    AUTO_JSON cJSON *later = cron("{schedule: daily, jobTemplate: {}}");
+    AUTO_JSON cJSON *changed = cron("{schedule: nightly, jobTemplate: {jobId: a}}");
     assert_int_equal(ray_cron_job_admit(&kuberay.base, old, stopped, &error), 0);
+    assert_int_equal(ray_cron_job_admit(&kuberay.base, old, later, &error), -ERROR_INVALID);
     assert_int_equal(ray_cron_job_admit(&kuberay.base, old, changed, &error), -ERROR_INVALID);
 }
 
@@ -124,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(its_jobs_are_completed),
         cmocka_unit_test(mistakes_are_named_where_they_stand),
+        cmocka_unit_test(its_name_has_room_for_its_jobs),
         cmocka_unit_test(what_is_there_can_be_stopped),
         cmocka_unit_test(each_pod_is_warned_of_where_it_stands),
     };
