@@ -62,7 +62,7 @@ class Rootless(Local):
 
     def __init__(self):
         super().__init__()
-        self.user = ordinary.User()
+        self.user = ordinary.User("atelier-conformance")
         self.user.give(self.data)
         self.env["HOME"] = str(self.data)
         self.command = self.user.command(self.user.programs / "atelier")

@@ -1,4 +1,5 @@
 """An ordinary user of this machine: a name, subordinate ids, a control group, and programs that he can read. Everything made is removed."""
+import collections
 import contextlib
 import os
 import pathlib
@@ -9,9 +10,6 @@ import tempfile
 
 from atelier import BUILD
 
-NAME = "atelier-e2e"
-
-
 def hierarchies():
     root = pathlib.Path("/sys/fs/cgroup")
     if (root / "cgroup.controllers").exists():
@@ -19,8 +17,8 @@ def hierarchies():
     return [folder for folder in root.iterdir() if folder.is_dir() and not folder.is_symlink()]
 
 
-def give_group(hierarchy, user):
-    group = hierarchy / NAME
+def give_group(hierarchy, name, user):
+    group = hierarchy / name
     if (hierarchy / "cgroup.subtree_control").exists():
         for controller in (hierarchy / "cgroup.controllers").read_text().split():
             (hierarchy / "cgroup.subtree_control").write_text(f"+{controller}")
@@ -48,19 +46,21 @@ def closed_parent(path):
 
 
 class User:
-    made = 0  # how many share the one account
+    """<name>: of the account, one a suite, as two may run at once."""
+    made = collections.Counter()  # how many share each account
 
-    def __init__(self):
+    def __init__(self, name):
         assert os.getuid() == 0, "only root makes an account: run the tests as root"
+        self.name = name
         with contextlib.suppress(KeyError):
-            pwd.getpwnam(NAME) and not User.made and remove()  # one that a killed run left
-        if not User.made:
+            pwd.getpwnam(name) and not User.made[name] and remove(name)  # one that a killed run left
+        if not User.made[name]:
             pathlib.Path("/etc/subuid").touch()
             pathlib.Path("/etc/subgid").touch()
-            subprocess.run(["useradd", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin", NAME], check=True)
-        User.made += 1
-        self.id = pwd.getpwnam(NAME).pw_uid
-        self.groups = [give_group(folder, self.id) for folder in hierarchies()]
+            subprocess.run(["useradd", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin", name], check=True)
+        User.made[name] += 1
+        self.id = pwd.getpwnam(name).pw_uid
+        self.groups = [give_group(folder, name, self.id) for folder in hierarchies()]
         self.programs = pathlib.Path(tempfile.mkdtemp(prefix="atelier-programs-"))
         self.programs.chmod(0o755)
         for program in ("atelier", "atelierd", "atelier-sandboxd"):
@@ -86,12 +86,12 @@ class User:
 
     def close(self):
         shutil.rmtree(self.programs, ignore_errors=True)
-        User.made -= 1
-        if not User.made:
+        User.made[self.name] -= 1
+        if not User.made[self.name]:
             for group in self.groups:
                 remove_group(group)
-            remove()
+            remove(self.name)
 
 
-def remove():
-    subprocess.run(["userdel", "--force", NAME], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def remove(name):
+    subprocess.run(["userdel", "--force", name], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -25,7 +25,7 @@ class Own(Atelier):
 
 @pytest.fixture(scope="module")
 def user():
-    one = ordinary.User()
+    one = ordinary.User("atelier-e2e")
     yield one
     one.close()
 
@@ -80,7 +80,7 @@ def test_no_process_is_anybody_else(own, user):
     granted = set()
     for line in pathlib.Path("/etc/subuid").read_text().splitlines():
         name, first, count = line.split(":")
-        if name == ordinary.NAME:
+        if name == user.name:
             granted |= set(range(int(first), int(first) + int(count)))
     pids = list(processes_in(holder_of(own)))
     assert len(pids) > 8  # three daemons, PostgreSQL's own, a notebook
