@@ -100,7 +100,7 @@ static int read_token_file(const char *path, char **ret_header, struct error *er
     return failed;
 }
 
-/* What cannot be read any more (a file being replaced) stays as it was at the start. */
+/* What cannot be read just now (a file being replaced) stays as it was. */
 static char *file_or(const char *path, const char *otherwise, bool certificates)
 {
     char *text = NULL;
@@ -113,17 +113,20 @@ static char *file_or(const char *path, const char *otherwise, bool certificates)
 }
 
 /* Both files are replaced one after the other: a pair that does not match is not taken. */
-static void read_certificate(const struct kube_config *config, struct credential_view *view)
+static void read_certificate(const struct kube_config *config, const struct credential_view *before,
+                             struct credential_view *view)
 {
-    view->certificate = file_or(config->certificate_file, config->certificate, true);
-    view->key = file_or(config->key_file, config->key, false);
+    const char *certificate = before ? before->certificate : config->certificate;
+    const char *key = before ? before->key : config->key;
+    view->certificate = file_or(config->certificate_file, certificate, true);
+    view->key = file_or(config->key_file, key, false);
     if (!view->certificate || !config->certificate_file ||
         pem_check_key(slice_of(view->certificate), slice_of(view->key), "", NULL) == 0)
         return;
     free(view->certificate);
     wipe(view->key);
-    view->certificate = memory_text(config->certificate);
-    view->key = memory_text(config->key);
+    view->certificate = memory_text(certificate);
+    view->key = memory_text(key);
 }
 
 static int read_exec(const struct kube_config *config, struct credential_view *view, int64_t *ret_expires_wall_ms,
@@ -142,13 +145,14 @@ static int read_exec(const struct kube_config *config, struct credential_view *v
     return 0;
 }
 
-static int read_all(const struct kube_config *config, struct credential_view *view, int64_t *ret_expires_wall_ms,
-                    struct error *error)
+/* <before>: what is presented now, which may be newer than what the program started with; NULL at the start. */
+static int read_all(const struct kube_config *config, const struct credential_view *before,
+                    struct credential_view *view, int64_t *ret_expires_wall_ms, struct error *error)
 {
-    view->ca = file_or(config->ca_file, config->ca, true);
+    view->ca = file_or(config->ca_file, before ? before->ca : config->ca, true);
     if (config->exec_command)
         return read_exec(config, view, ret_expires_wall_ms, error);
-    read_certificate(config, view);
+    read_certificate(config, before, view);
     if (config->token_file)
         return read_token_file(config->token_file, &view->header, error);
     if (config->token)
@@ -179,10 +183,11 @@ static int64_t next_after(const struct credential *credential, bool failed, int6
 /* Takes the lock; returns in how many milliseconds to run again. */
 static int64_t renew(struct credential *credential)
 {
-    struct credential_view *view = view_new(), *old = NULL;
+    struct credential_view *view = view_new(), *before = credential_current(credential), *old = NULL;
     struct error error = {0};
     int64_t expires_wall_ms = 0;
-    bool failed = read_all(&credential->config, view, &expires_wall_ms, &error) < 0;
+    bool failed = read_all(&credential->config, before, view, &expires_wall_ms, &error) < 0;
+    credential_release(before);
     pthread_mutex_lock(&credential->lock);
     if (failed) {
         credential->failures++;
