@@ -266,6 +266,13 @@ int engine_exec(struct engine *engine, const char *namespace, const char *pod, c
     return engine->operations->exec(engine, namespace, pod, wanted, ret_fd, error);
 }
 
+int engine_api_addresses(struct engine *engine, cJSON **ret, struct error *error)
+{
+    if (!engine->operations->api_addresses)
+        return error_set(error, ERROR_METHOD, NULL, "workloads have no API server beside them here");
+    return engine->operations->api_addresses(engine, ret, error);
+}
+
 int engine_listen(struct engine *engine, const char *namespace, int *ret_fd, struct error *error)
 {
     if (!engine->operations->listen)

@@ -244,6 +244,10 @@ struct engine_exec {
 int engine_exec(struct engine *engine, const char *namespace, const char *pod, const struct engine_exec *wanted,
                 int *ret_fd, struct error *error);
 
+/* Where workloads reach the API server: [{"address":"10.96.0.1","port":443}], in the order of addresses; its Service's
+ * and those behind it, since what keeps pods apart may look at either. May change while running. METHOD where workloads
+ * have no API server beside them. */
+int engine_api_addresses(struct engine *engine, cJSON **ret, struct error *error);
 /* A listening, non-blocking TCP socket on the address that the workloads of <namespace> know as kubernetes.default; the
  * caller's to close. Where workloads have no API server beside them (traits.api_within); METHOD elsewhere. UNAVAILABLE
  * while the namespace has no place to listen yet, EXISTS while somebody does. */

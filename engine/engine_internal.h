@@ -53,6 +53,8 @@ struct engine_operations {
     int (*exec)(struct engine *, const char *namespace, const char *pod, const struct engine_exec *, int *ret_fd,
                 struct error *);
     /* NULL: METHOD. */
+    int (*api_addresses)(struct engine *, cJSON **ret, struct error *);
+    /* NULL: METHOD. */
     int (*listen)(struct engine *, const char *namespace, int *ret_fd, struct error *);
     int (*log_open)(struct engine *, const char *namespace, const char *pod, const char *container, int *ret_fd,
                     bool *ret_live, struct error *);

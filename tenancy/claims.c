@@ -1,4 +1,5 @@
-/* Do the names claimed in auth and the Profile objects still agree? Only a crash between the two makes them differ. */
+/* Do the names claimed in auth and the Profile objects still agree? Only a crash between the two makes them differ. And
+ * is what surrounds all profiles as it was? */
 #include "tenancy/internal.h"
 
 #include "base/clock.h"
@@ -97,6 +98,23 @@ static void sweep_objects(struct tenancy *tenancy, const struct map *claims, con
     }
 }
 
+/* Istio or KubeRay has come, or the API server is elsewhere: no event of a profile's tells. At the first look all are
+ * reconciled anyhow. */
+static void sweep_surroundings(struct tenancy *tenancy, const struct map *profiles)
+{
+    struct slice key;
+    char *now = walls_surroundings(tenancy);
+    if (!now)
+        return;
+    bool same = !tenancy->surroundings || strcmp(tenancy->surroundings, now) == 0;
+    free(tenancy->surroundings);
+    tenancy->surroundings = now;
+    for (size_t at = 0; !same && map_next(profiles, &at, &key, NULL);) {
+        AUTO_FREE char *name = memory_format("%.*s", (int)key.n, key.p);
+        claim_look(tenancy, name);
+    }
+}
+
 int64_t tenancy_sweep(struct tenancy *tenancy)
 {
     if (!auth_ready(tenancy->auth))
@@ -115,6 +133,7 @@ int64_t tenancy_sweep(struct tenancy *tenancy)
     cJSON *suspects = json_object();
     sweep_claims(tenancy, claims, profiles, suspects);
     sweep_objects(tenancy, claims, profiles, suspects);
+    sweep_surroundings(tenancy, profiles);
     map_free(claims);
     map_free(profiles);
     cJSON_Delete(tenancy->suspects);

@@ -34,7 +34,7 @@
 #define TENANCY_NAME_MAX 40          /* leaves room in "<kind>-<name>--<profile>", a DNS label of 63 */
 #define TENANCY_POLL_MS 1000         /* while something that has no event of its own is awaited */
 #define TENANCY_SOON_MS 100          /* somebody wrote at the same time */
-#define TENANCY_SWEEP_MS 30000       /* claims against objects: only a crash makes them differ */
+#define TENANCY_SWEEP_MS 30000       /* claims against objects, which only a crash makes differ; surroundings */
 #define TENANCY_SWEEP_GRACE_MS 60000 /* a creation in progress has a claim and no object yet */
 #define TENANCY_ORPHANS_MAX 16       /* more claims without an object than a crash leaves: the objects were lost */
 #define TENANCY_TOKEN_BYTES 32       /* 256 bits, like KubeRay's own */
@@ -50,6 +50,7 @@ struct tenancy {
     struct queue *queue;
     struct follow *follow;
     cJSON *suspects;     /* profile name -> monotonic ms since when claim and object differ; the sweep's handler only */
+    char *surroundings;  /* what walls were last made for (walls_surroundings); the sweep's handler only */
     struct map *digests; /* profile name -> digest of its members; the handler of TENANCY_MEMBERS_KEY only */
     pthread_mutex_t lock; /* guards waiting */
     cJSON *waiting;       /* profile name -> e-mail of an owner who has no account yet */
@@ -117,6 +118,8 @@ int pass_accounts(struct pass *pass, struct error *error); /* access.c: service 
 int pass_members(struct pass *pass, struct error *error);  /* access.c: people's rights */
 int pass_network(struct pass *pass, struct error *error);  /* walls.c */
 int pass_mesh(struct pass *pass, struct error *error);     /* walls.c */
+/* walls.c: what of the cluster every profile's walls depend on, as text; the caller's. NULL: it cannot be told now. */
+char *walls_surroundings(struct tenancy *tenancy);
 int pass_home(struct pass *pass, struct error *error);     /* lasting.c */
 int pass_ray_auth(struct pass *pass, struct error *error); /* lasting.c */
 

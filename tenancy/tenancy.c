@@ -118,6 +118,7 @@ void tenancy_free(struct tenancy *tenancy)
     map_free(tenancy->digests);
     cJSON_Delete(tenancy->waiting);
     cJSON_Delete(tenancy->suspects);
+    free(tenancy->surroundings);
     free(tenancy->quota_cpu);
     free(tenancy->quota_memory);
     free(tenancy->home_size);

@@ -33,8 +33,7 @@ struct tenancy_options {
     const char *namespace_labels;        /* further "key=value" labels of profiles' namespaces [""] */
     const char *pod_security;            /* Pod Security level that is enforced ["baseline"] */
     const char *egress_except;           /* ranges that are not the internet [private and link-local ones] */
-    const char *egress_allow; /* ranges that pods may reach all the same: the API server for Ray's autoscaler,
-                                 a metadata server for Workload Identity [""] */
+    const char *egress_allow;            /* ranges that pods may reach all the same [""] */
 };
 int tenancy_new(const struct tenancy_options *options, struct tenancy **ret, struct error *error);
 void tenancy_free(struct tenancy *tenancy);

@@ -2,10 +2,20 @@
 #include "tenancy/internal.h"
 
 #define WALLS_DNS_PORT 53
-#define WALLS_NODE_DNS "169.254.20.10/32" /* NodeLocal DNSCache, where there is one */
+#define WALLS_NODE_DNS "169.254.20.10/32"     /* NodeLocal DNSCache, where there is one */
+#define WALLS_GOOGLE_DNS "169.254.169.254/32" /* Cloud DNS, which answers for the cluster on GKE Autopilot */
+#define WALLS_MESH_NAMESPACE "istio-system"
+#define WALLS_MESH_PORT 15012 /* istiod, from which a sidecar has its configuration and its certificate */
 
 /* What KubeRay's operator asks of a Ray cluster: dashboard, Serve's proxy, agent. */
 static const int64_t operator_ports[] = {8265, 8000, 52365};
+
+/* GKE's metadata server, which gives a pod the identity of its service account: by Dataplane V2 at its own address,
+ * else behind it (Google, "Authenticate to Google Cloud APIs from GKE workloads"). */
+static const struct {
+    const char *range;
+    int64_t ports[2];
+} google_metadata[] = {{"169.254.169.254/32", {80, 8080}}, {"169.254.169.252/32", {987, 988}}};
 
 /* --- NetworkPolicy ----------------------------------------------------------------------------------------------- */
 
@@ -65,15 +75,55 @@ static void walls_ingress(const struct pass *pass, cJSON *spec)
         port_add(ray, "TCP", operator_ports[i]);
 }
 
-/* To the profile itself, to DNS, and to the internet: not to other tenants, the cluster's own services, the network
- * around it, or the metadata server that gives out its nodes' identity. */
-static void walls_egress(const struct pass *pass, cJSON *spec)
+/* Who has a token of the cluster: pods that are given their service account's, and the heads of Ray clusters that scale
+ * themselves, whose autoscaler asks the API server. Which ones those are is not for a policy to say: whoever may make a
+ * pod may make such a head. Without a token nothing is answered there. */
+static int walls_api(const struct pass *pass, cJSON *spec, struct error *error)
+{
+    struct engine *engine = pass->tenancy->engine;
+    const char *tokens = json_text_or("", pass->profile, "metadata", "annotations", TENANCY_MOUNT_TOKENS, NULL);
+    AUTO_JSON cJSON *addresses = NULL;
+    struct error own = {0};
+    const cJSON *one;
+    if (!engine_has(engine, KIND_RAYCLUSTER) && strcmp(tokens, "true") != 0)
+        return 0;
+    int r = engine_api_addresses(engine, &addresses, &own);
+    if (r < 0)
+        return r == -ERROR_METHOD ? 0 : error_set(error, own.code, NULL, "%s", own.message);
+    cJSON_ArrayForEach(one, addresses)
+    {
+        const char *address = json_text_or("", one, "address", NULL);
+        int64_t port = 0;
+        (void)json_i64(json_member(one, "port"), &port);
+        AUTO_FREE char *range = memory_format("%s/%d", address, strchr(address, ':') ? 128 : 32);
+        cJSON *rule = rule_add(spec, "egress");
+        peer_range(rule, range, NULL);
+        port_add(rule, "TCP", port);
+    }
+    return 0;
+}
+
+static void walls_google(cJSON *spec)
+{
+    for (size_t i = 0; i < COUNT_OF(google_metadata); i++) {
+        cJSON *rule = rule_add(spec, "egress");
+        peer_range(rule, google_metadata[i].range, NULL);
+        for (size_t port = 0; port < COUNT_OF(google_metadata[i].ports); port++)
+            port_add(rule, "TCP", google_metadata[i].ports[port]);
+    }
+}
+
+/* To the profile itself, to DNS, and to the internet: not to other tenants, the cluster's own services, or the network
+ * around it; to the metadata server only where a platform admin said as which account the pods act there, which without
+ * Workload Identity would be their node's. */
+static int walls_egress(const struct pass *pass, cJSON *spec, struct error *error)
 {
     const struct settings *settings = &pass->tenancy->settings;
     peer_same_namespace(rule_add(spec, "egress"), "to");
     cJSON *dns = rule_add(spec, "egress");
     peer_namespace(dns, "to", "kube-system");
     peer_range(dns, WALLS_NODE_DNS, NULL);
+    peer_range(dns, WALLS_GOOGLE_DNS, NULL);
     port_add(dns, "UDP", WALLS_DNS_PORT);
     port_add(dns, "TCP", WALLS_DNS_PORT);
     cJSON *internet = rule_add(spec, "egress");
@@ -81,6 +131,14 @@ static void walls_egress(const struct pass *pass, cJSON *spec)
     peer_range(internet, "::/0", settings->private_v6);
     for (const cJSON *one = settings->allowed->child; one; one = one->next)
         peer_range(internet, one->valuestring, NULL);
+    if (engine_has(pass->tenancy->engine, KIND_AUTHORIZATIONPOLICY)) {
+        cJSON *mesh = rule_add(spec, "egress");
+        peer_namespace(mesh, "to", WALLS_MESH_NAMESPACE);
+        port_add(mesh, "TCP", WALLS_MESH_PORT);
+    }
+    if (plugins_google_account(pass->accepted))
+        walls_google(spec);
+    return walls_api(pass, spec, error);
 }
 
 /* One policy for all pods: whatever it does not name is refused, both ways. */
@@ -95,8 +153,19 @@ int pass_network(struct pass *pass, struct error *error)
     json_push_text(types, "Ingress");
     json_push_text(types, "Egress");
     walls_ingress(pass, spec);
-    walls_egress(pass, spec);
-    return pass_apply(pass, KIND_NETWORKPOLICY, wanted, NULL, error);
+    int r = walls_egress(pass, spec, error);
+    return r < 0 ? r : pass_apply(pass, KIND_NETWORKPOLICY, wanted, NULL, error);
+}
+
+char *walls_surroundings(struct tenancy *tenancy)
+{
+    AUTO_JSON cJSON *addresses = NULL;
+    int r = engine_api_addresses(tenancy->engine, &addresses, NULL);
+    if (r < 0 && r != -ERROR_METHOD)
+        return NULL;
+    AUTO_FREE char *text = addresses ? json_print(addresses) : NULL;
+    return memory_format("mesh %d, ray %d, api %s", engine_has(tenancy->engine, KIND_AUTHORIZATIONPOLICY),
+                         engine_has(tenancy->engine, KIND_RAYCLUSTER), text ? text : "");
 }
 
 /* --- AuthorizationPolicy ----------------------------------------------------------------------------------------- */

@@ -58,10 +58,13 @@ struct kubernetes {
     bool discovered;          /* once */
     struct error unreachable; /* why the last discovery failed */
     bool has[KIND_COUNT];
-    int64_t answered_ms;    /* when the API server last answered discovery; monotonic */
-    struct map *shapes;     /* applying.c */
-    pthread_mutex_t asking; /* held by the one who asks for a shape; taken before <lock> */
-    struct map *made;       /* namespaces that this process made: nothing of others is in them */
+    int64_t answered_ms;        /* when the API server last answered discovery; monotonic */
+    struct map *shapes;         /* applying.c */
+    pthread_mutex_t asking;     /* held by the one who asks for a shape; taken before <lock> */
+    struct map *made;           /* namespaces that this process made: nothing of others is in them */
+    pthread_mutex_t addressing; /* guards the next two, and is held while they are asked for */
+    cJSON *addresses;           /* addresses.c; NULL: not known yet */
+    int64_t addresses_ms;
 };
 struct kubernetes *kubernetes_of(struct engine *engine);
 enum keeping keeping_of(enum engine_kind kind);
@@ -115,6 +118,9 @@ char *role_header(const struct kubernetes *kubernetes, const char *namespace, co
 /* dialling.c */
 int dial_service(struct engine *engine, const char *namespace, const char *service, const char *port, int *ret_fd,
                  struct error *error);
+
+/* addresses.c */
+int api_addresses(struct engine *engine, cJSON **ret, struct error *error);
 
 /* measure.c */
 int measure_pods(struct engine *engine, cJSON **ret, struct error *error);

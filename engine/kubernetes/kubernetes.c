@@ -156,6 +156,7 @@ static const struct engine_operations operations = {
     .usage = pods_usage,
     .measure = measure_pods,
     .dial = dial_service,
+    .api_addresses = api_addresses,
     .log_open = pods_log,
     .event = events_add,
     .job_history = runs_list,
@@ -205,6 +206,7 @@ static struct kubernetes *make(const struct kubernetes_options *options)
     }
     pthread_mutex_init(&kubernetes->lock, NULL);
     pthread_mutex_init(&kubernetes->asking, NULL);
+    pthread_mutex_init(&kubernetes->addressing, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&kubernetes->changed, &attributes);
@@ -346,8 +348,10 @@ void kubernetes_engine_free(struct engine *engine)
     names_free(kubernetes->names);
     shapes_free(kubernetes->shapes);
     map_free(kubernetes->made);
+    cJSON_Delete(kubernetes->addresses);
     pthread_mutex_destroy(&kubernetes->lock);
     pthread_mutex_destroy(&kubernetes->asking);
+    pthread_mutex_destroy(&kubernetes->addressing);
     pthread_cond_destroy(&kubernetes->changed);
     free(kubernetes->namespace);
     free(kubernetes->tenant_namespace);

@@ -134,6 +134,11 @@ static int cutting_images(struct engine *front, cJSON **ret, struct error *error
     return engine_images(behind(front), ret, error);
 }
 
+static int cutting_api_addresses(struct engine *front, cJSON **ret, struct error *error)
+{
+    return is_cut(front) ? refuse_cut(error) : engine_api_addresses(behind(front), ret, error);
+}
+
 static bool cutting_has(struct engine *front, enum engine_kind kind)
 {
     return engine_has(behind(front), kind);
@@ -155,6 +160,7 @@ static const struct engine_operations cutting_operations = {.create = cutting_cr
                                                             .event = cutting_event,
                                                             .check_pod_template = cutting_check_pod_template,
                                                             .images = cutting_images,
+                                                            .api_addresses = cutting_api_addresses,
                                                             .has = cutting_has,
                                                             .traits = cutting_traits};
 

@@ -403,6 +403,26 @@ static void pods_are_measured_where_somebody_does(void **state)
     ask_cluster("DELETE", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/pods.metrics.k8s.io", "");
 }
 
+/* --- where pods find it ------------------------------------------------------------------------------------------- */
+
+static void pods_are_told_every_address_of_the_api_server(void **state)
+{
+    (void)state;
+    static const char slices[] = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+    AUTO_JSON cJSON *addresses = NULL;
+    ask_cluster("POST", slices,
+                "{\"metadata\":{\"name\":\"kubernetes\"},\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"https\","
+                "\"port\":6443}],"
+                "\"endpoints\":[{\"addresses\":[\"10.9.0.9\"]},{\"addresses\":[\"10.9.0.2\"]}]}");
+    struct engine *fresh = open_engine("addresses", false);
+    DO(engine_api_addresses(fresh, &addresses, &error));
+    AUTO_FREE char *text = json_print(addresses);
+    assert_string_equal(text, "[{\"address\":\"10.9.0.2\",\"port\":6443},{\"address\":\"10.9.0.9\",\"port\":6443},"
+                              "{\"address\":\"10.96.0.1\",\"port\":443}]");
+    kubernetes_engine_free(fresh);
+    ask_cluster("DELETE", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes", "");
+}
+
 /* --- the API server goes ------------------------------------------------------------------------------------------ */
 
 static void cluster(const char *verb)
@@ -459,6 +479,7 @@ int main(void)
         cmocka_unit_test(a_watch_tells_what_happens),
         cmocka_unit_test(one_leads_and_hands_over),
         cmocka_unit_test(pods_are_measured_where_somebody_does),
+        cmocka_unit_test(pods_are_told_every_address_of_the_api_server),
         cmocka_unit_test(memory_serves_while_the_api_server_is_away),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

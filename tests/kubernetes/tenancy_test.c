@@ -106,6 +106,10 @@ static void a_profile_becomes_a_namespace(void **state)
     assert_non_null(strstr(subjects, "\"" ALICE "\""));
     assert_string_equal(json_text(quota, "spec", "hard", "cpu", NULL), "4");
     assert_int_equal(cJSON_GetArraySize(json_at(walls, "spec", "policyTypes", NULL)), 2);
+    /* What else they let through is asked in tests/unit/tenancy/walls_test.c; here, that this cluster's API server is
+     * in it, for Ray's autoscaler. */
+    AUTO_FREE char *out = json_print(json_at(walls, "spec", "egress", NULL));
+    assert_non_null(strstr(out, "\"cidr\":\"10.96.0.1/32\""));
     assert_non_null(json_text(secret, "data", "auth_token", NULL));
     assert_non_null(range);
     assert_string_equal(json_text(home, "status", "phase", NULL), "Pending");
@@ -123,6 +127,15 @@ static void a_finished_profile_costs_no_write(void **state)
         queue_add(tenancy->queue, "alice", "alice");
         assert_int_equal(writes_at_rest(), before);
     }
+}
+
+static void tokens_are_mounted_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    merge(KIND_PROFILE, NULL, "alice", "{\"metadata\":{\"annotations\":{\"" TENANCY_MOUNT_TOKENS "\":\"true\"}}}");
+    wait_for(KIND_SERVICEACCOUNT, "alice", "default-editor", "\"automountServiceAccountToken\":true");
+    merge(KIND_PROFILE, NULL, "alice", "{\"metadata\":{\"annotations\":{\"" TENANCY_MOUNT_TOKENS "\":null}}}");
+    wait_for(KIND_SERVICEACCOUNT, "alice", "default-editor", "\"automountServiceAccountToken\":false");
 }
 
 static void drift_is_undone(void **state)
@@ -391,6 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_profile_becomes_a_namespace),
                                        cmocka_unit_test(a_finished_profile_costs_no_write),
+                                       cmocka_unit_test(tokens_are_mounted_where_that_is_asked_for),
                                        cmocka_unit_test(drift_is_undone),
                                        cmocka_unit_test(a_member_costs_one_write),
                                        cmocka_unit_test(quota_and_owner_converge),

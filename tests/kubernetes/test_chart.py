@@ -160,6 +160,19 @@ def test_pods_are_confined(name):
 
 
 @pytest.mark.parametrize("name", chart.value_sets)
+def test_a_sidecar_finds_istio_or_is_not_there(name):
+    """Whoever labels the namespace for injection, and when: behind a policy that keeps a proxy from istiod no pod gets ready."""
+    items = chart.objects(name)
+    out = chart.find(items, "NetworkPolicy", "atelier")["spec"]["egress"]
+    assert {"ports": [{"port": 15012, "protocol": "TCP"}], "to": [{"namespaceSelector": {
+        "matchLabels": {"kubernetes.io/metadata.name": "istio-system"}}}]} in out
+    for item in items:
+        if item["kind"] in ("StatefulSet", "Pod"):
+            made = item["spec"].get("template", item)
+            assert made["metadata"]["labels"]["sidecar.istio.io/inject"] == "false", item["metadata"]["name"]
+
+
+@pytest.mark.parametrize("name", chart.value_sets)
 def test_webhook_cannot_lock_the_cluster(name):
     items = chart.objects(name)
     for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):

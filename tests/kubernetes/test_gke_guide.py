@@ -49,6 +49,13 @@ def test_chart_takes_the_values(number, kind, tmp_path):
     assert image == names["IMAGE"] + ":0.1.0"
 
 
+def test_sidecars_ask_for_no_privileges():
+    """Namespaces of profiles enforce Pod Security's baseline: who redirects a pod's traffic is there, and known to istiod, before the first."""
+    steps = [line for line in "".join(shell).splitlines() if line.startswith("helm install istio")]
+    names = [step.split()[3] for step in steps]
+    assert names[:3] == ["istio/base", "istio/cni", "istio/istiod"] and "pilot.cni.enabled=true" in steps[2]
+
+
 def test_the_chart_is_the_version_that_is_built():
     version = yaml.safe_load((chart.folder / "Chart.yaml").read_text())["appVersion"]
     assert set(re.findall(r"tag: ([\d.]+)", text)) == {version} and f"$IMAGE:{version}" in text
