@@ -234,6 +234,11 @@ install: $(PROGRAMS)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin/
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	$(BUILD)/atelier man > $(DESTDIR)$(PREFIX)/share/man/man1/atelier.1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(BUILD)/atelier completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/atelier
+	$(BUILD)/atelier completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_atelier
+	$(BUILD)/atelier completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/atelier.fish
 
 # Leaves the data directory (var/) alone: `atelier local down`, then rm -rf var, removes that.
 clean:
@@ -256,7 +261,7 @@ help:
 	@echo 'make setup       install the packages of scripts/packages.txt; make deps adds those of the tests'
 	@echo 'make images      prepare the Python environments in $$ATELIER_IMAGES (default var/images);'
 	@echo '                 images-ml and images-torch make the larger ones'
-	@echo 'make install     copy the programs and the manual page to $$DESTDIR$$PREFIX/bin (default /usr/local)'
+	@echo 'make install     copy the programs, the manual page and shell completions to $$DESTDIR$$PREFIX (default /usr/local)'
 	@echo 'make clean       remove $(BUILD)/'
 	@echo
 	@echo 'ATELIER_DATA (default var), ATELIER_LISTEN (default 127.0.0.1:8080) and the other settings of'

@@ -11,6 +11,14 @@
     {                                                                                                                  \
         "all-namespaces", 'A', NULL, "in every profile you may see"                                                    \
     }
+#define GPU_KEY_OPTION                                                                                                 \
+    {                                                                                                                  \
+        "gpu-key", 0, "KEY", "whose: nvidia.com/gpu (default), amd.com/gpu, google.com/tpu, ..."                       \
+    }
+#define UNTIL_OPTION                                                                                                   \
+    {                                                                                                                  \
+        "until", 0, "TIME", "a date, a time or a duration, such as 2d (default 8h)"                                    \
+    }
 #define WAIT_OPTIONS                                                                                                   \
     {"wait", 'w', NULL, "wait until it can be used, reporting progress"},                                              \
     {                                                                                                                  \
@@ -22,8 +30,7 @@
     {"head-cpu", 0, "CPUS", "of the head (default 2)"}, {"head-memory", 0, "SIZE", "of the head (default 4Gi)"},       \
         {"worker-cpu", 0, "CPUS", "of each worker (default 4)"},                                                       \
         {"worker-memory", 0, "SIZE", "of each worker (default 8Gi)"},                                                  \
-        {"worker-gpus", 0, "N", "GPUs of each worker (default 0)"},                                                    \
-        {"gpu-key", 0, "KEY", "whose: nvidia.com/gpu (default), amd.com/gpu, google.com/tpu, ..."},                    \
+        {"worker-gpus", 0, "N", "GPUs of each worker (default 0)"}, GPU_KEY_OPTION,                                    \
         {"spot", 0, NULL, "workers on nodes that may be taken back (GKE); on one machine it means nothing"},           \
         {"replicas", 'r', "N", "workers (default " WORKERS ")"}, {"min", 0, "N", "least workers (default 0)"},         \
         {"max", 0, "N", "most workers (default 10)"},                                                                  \
@@ -116,9 +123,15 @@ const struct command commands[] = {
      verb_forward},
     {"notebook create", "NAME", "Start a JupyterLab of your own",
      OPTIONS({"cpu", 0, "CPUS", "limit (default 500m)"}, {"memory", 0, "SIZE", "limit (default 1Gi)"},
-             {"image", 0, "IMAGE", "default: the newest installed"}, DRY_RUN_OPTION, WAIT_OPTIONS),
+             {"gpus", 0, "N", "default 0"}, GPU_KEY_OPTION, {"image", 0, "IMAGE", "default: the newest installed"},
+             {"env", 'e', "NAME=VALUE", "may be repeated"},
+             {"volume", 0, "VOLUME:/PATH", "mounted beside its home; may be repeated"},
+             {"label", 0, "NAME=VALUE", "may be repeated"},
+             {"idle-after", 0, "TIME", "stopped when nobody has used it for so long, such as 2h; 0: never"},
+             DRY_RUN_OPTION, WAIT_OPTIONS),
      1, 1, false,
-     "  atelier notebook create nb1 -n alice --wait\n  atelier notebook create big -n alice --cpu 4 --memory 8Gi\n",
+     "  atelier notebook create nb1 -n alice --wait\n  atelier notebook create big -n alice --cpu 4 --memory 8Gi\n"
+     "  atelier notebook create lab -n alice --gpus 1 --volume data:/data --env MODE=fast --idle-after 2h\n",
      verb_notebook_create},
     {"notebook start", "NAME", "Start a stopped notebook", OPTIONS(DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier notebook start nb1 -n alice --wait\n", verb_notebook_start},
@@ -127,8 +140,12 @@ const struct command commands[] = {
     {"notebook resize", "NAME", "Change what a notebook may use; one that runs is started again, and its files stay",
      OPTIONS({"cpu", 0, "CPUS", "limit"}, {"memory", 0, "SIZE", "limit"}, DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier notebook resize nb1 -n alice --cpu 2 --memory 4Gi --wait\n", verb_notebook_resize},
-    {"notebook open", "NAME", "Print where a browser opens it", NULL, 1, 1, false,
-     "  atelier notebook open nb1 -n alice\n", verb_notebook_open},
+    {"notebook keep", "NAME", "Do not stop a notebook for want of use until then",
+     OPTIONS(UNTIL_OPTION, DRY_RUN_OPTION), 1, 1, false,
+     "  atelier notebook keep nb1 -n alice\n  atelier notebook keep nb1 -n alice --until 2d\n", verb_notebook_keep},
+    {"notebook open", "NAME", "Print where a browser opens it", OPTIONS({"browser", 'b', NULL, "and open it there"}), 1,
+     1, false, "  atelier notebook open nb1 -n alice\n  atelier notebook open nb1 -n alice --browser\n",
+     verb_notebook_open},
     {"notebook exec", "NAME", "Run a command in a notebook; its exit code is the command's", EXEC_OPTIONS, 1, 1, true,
      "  atelier notebook exec nb1 -n alice -- pip list\n  atelier notebook exec -it nb1 -n alice -- bash\n",
      verb_notebook_exec},
@@ -220,6 +237,10 @@ const struct command commands[] = {
      1, 1, false, "  atelier ray suspend example-cluster -n alice\n", verb_ray_suspend},
     {"ray resume", "CLUSTER", "Start a suspended cluster again", OPTIONS(DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier ray resume example-cluster -n alice --wait\n", verb_ray_resume},
+    {"ray keep", "CLUSTER", "Neither suspend nor delete a cluster for want of use until then",
+     OPTIONS(UNTIL_OPTION, DRY_RUN_OPTION), 1, 1, false,
+     "  atelier ray keep example-cluster -n alice\n  atelier ray keep example-cluster -n alice --until 2026-12-31\n",
+     verb_ray_keep},
     {"ray publish", "CLUSTER|RAYSERVICE PREFIX...",
      "Let anybody use applications below these paths, without signing in; replaces what was open",
      OPTIONS(DRY_RUN_OPTION), 2, CALL_ARGUMENTS_MAX, false,
@@ -355,8 +376,12 @@ const struct command commands[] = {
      "  atelier logout ml.example.com\n", verb_logout},
     {"context list", "", "Show the services you are signed in to", NULL, 0, 0, false, "  atelier context list\n",
      verb_context_list},
-    {"context use", "NAME", "Use another service from now on; local is the one of this machine", NULL, 1, 1, false,
-     "  atelier context use ml.example.com\n  atelier context use local\n", verb_context_use},
+    {"context use", "NAME",
+     "Use another service from now on; local is the one of this machine. With -n also another profile of it", NULL, 1,
+     1, false,
+     "  atelier context use ml.example.com\n  atelier context use ml.example.com -n alice\n  atelier context use "
+     "local\n",
+     verb_context_use},
     {"kubeconfig", "", "Print a kubeconfig with a token of its own: kubectl against this service",
      OPTIONS({"server", 0, "URL", "its https address (default: where you are signed in, or https://localhost:8443)"},
              {"ca", 0, "FILE", "the CA that its certificate comes from (default: its own)"},

@@ -232,11 +232,18 @@ static const struct {
             "    found=(${(f)\"$(atelier __complete -- \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
             "    if (( ${#found} )); then compadd -- $found; else _files; fi\n"
             "}\n"
-            "compdef _atelier atelier\n"},
+            "compdef _atelier atelier\n"
+            "# Loaded from fpath by the first Tab, which is to be answered, too.\n"
+            "if [ \"$funcstack[1]\" = _atelier ]; then _atelier; fi\n"},
     {"fish", "# fish completion for atelier: atelier completion fish > ~/.config/fish/completions/atelier.fish\n"
              "function __atelier_complete\n"
              "    set -l words (commandline -opc) (commandline -ct)\n"
-             "    atelier __complete -- $words[2..-1] 2>/dev/null\n"
+             "    set -l found (atelier __complete -- $words[2..-1] 2>/dev/null)\n"
+             "    if test (count $found) -gt 0\n"
+             "        printf '%s\\n' $found\n"
+             "    else\n"
+             "        __fish_complete_path (commandline -ct)\n"
+             "    end\n"
              "end\n"
              "complete -c atelier -f -a '(__atelier_complete)'\n"},
 };

@@ -120,14 +120,20 @@ static int check_known(const cJSON *document, const char *name, struct error *er
                      name);
 }
 
-int context_use(const char *name, struct error *error)
+int context_use(const char *name, const char *namespace, struct error *error)
 {
     AUTO_JSON cJSON *document = NULL;
     int failed = load(&document, error);
     if (!failed)
         failed = check_known(document, name, error);
+    cJSON *entry = json_member(json_member(document, "contexts"), name);
+    if (!failed && namespace && !entry)
+        failed = error_set(error, ERROR_INVALID, NULL,
+                           "the service of this machine keeps no profile to work in: set ATELIER_NAMESPACE");
     if (failed)
         return failed;
+    if (namespace)
+        json_set_text(entry, "namespace", namespace);
     json_set_text(document, "current", name);
     return store(document, error);
 }

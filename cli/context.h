@@ -21,7 +21,8 @@ void context_free(struct context *context); /* wipes the token */
 
 /* Adds or replaces one and makes it the current one. */
 int context_save(const struct context *context, struct error *error);
-int context_use(const char *name, struct error *error);
+/* <namespace>: the profile to work in there from now on; NULL: as before. INVALID for "local", which keeps none. */
+int context_use(const char *name, const char *namespace, struct error *error);
 int context_remove(const char *name, struct error *error);
 /* [{"name","url","namespace","current":true}], without tokens. */
 int context_list(cJSON **ret_array, struct error *error);

@@ -229,8 +229,10 @@ int verb_context_list(struct call *call, struct error *error)
 
 int verb_context_use(struct call *call, struct error *error)
 {
-    int failed = context_use(call->arguments[0], error);
+    const char *namespace = call_option(call, "namespace");
+    int failed = context_use(call->arguments[0], namespace, error);
     if (!failed)
-        say("context \"%s\" is used from now on", call->arguments[0]);
+        say("context \"%s\" is used from now on%s%s", call->arguments[0], namespace ? ", in the profile " : "",
+            namespace ? namespace : "");
     return failed;
 }

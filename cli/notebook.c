@@ -1,37 +1,59 @@
 /* How is a notebook made, stopped, started and opened? */
 #include "base/clock.h"
 #include "cli/client.h"
+#include "cli/container.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
 
 #define CONTAINER "/spec/template/spec/containers/0"
 
-static cJSON *render(const struct call *call, const char *name)
+static int add_resources(const struct call *call, cJSON *container, struct error *error)
 {
-    const char *cpu = call_option(call, "cpu"), *memory = call_option(call, "memory");
-    cJSON *object = json_object();
+    static const char *const parts[] = {"requests", "limits"};
+    const char *key = call_option_or(call, "gpu-key", CONTAINER_GPU_KEY);
+    const char *gpus = call_option(call, "gpus");
+    const char *const sizes[][2] = {
+        {"cpu", call_option(call, "cpu")}, {"memory", call_option(call, "memory")}, {key, gpus}};
+    int64_t number;
+    int failed = call_number(call, "gpus", 0, CONTAINER_GPUS_MAX, 0, &number, error);
+    if (!failed)
+        failed = container_check_gpu_key(key, error);
+    for (size_t i = 0; !failed && i < COUNT_OF(sizes) * COUNT_OF(parts); i++) {
+        const char *const *size = sizes[i / 2];
+        if (size[1] && (size[0] != key || number)) /* what is absent gets the service's default */
+            json_set_text(json_object_in(json_object_in(container, "resources"), parts[i % 2]), size[0], size[1]);
+    }
+    return failed;
+}
+
+static int render(const struct call *call, cJSON *object, struct error *error)
+{
+    const char *name = call->arguments[0], *idle = call_option(call, "idle-after");
     json_set_text(object, "apiVersion", "kubeflow.org/v1");
     json_set_text(object, "kind", "Notebook");
-    json_set_text(json_object_in(object, "metadata"), "name", name);
+    cJSON *metadata = json_object_in(object, "metadata");
+    json_set_text(metadata, "name", name);
+    if (idle)
+        json_set_text(json_object_in(metadata, "annotations"), "atelier.dev/idle-after", idle);
     cJSON *pod = json_object_in(json_object_in(json_object_in(object, "spec"), "template"), "spec");
     cJSON *container = json_push(json_set(pod, "containers", json_array()), json_object());
     json_set_text(container, "name", name);
     json_set_text(container, "image", call_option(call, "image"));
-    static const char *const parts[] = {"requests", "limits"};
-    for (size_t i = 0; (cpu || memory) && i < COUNT_OF(parts); i++) {
-        cJSON *part = json_object_in(json_object_in(container, "resources"), parts[i]);
-        json_set_text(part, "cpu", cpu); /* what is absent gets the service's default */
-        json_set_text(part, "memory", memory);
-    }
-    return object;
+    int failed = option_add_map(call, "label", metadata, "labels", error);
+    if (!failed)
+        failed = add_resources(call, container, error);
+    if (!failed)
+        failed = container_add_environment(call, container, error);
+    return failed ? failed : container_add_volumes(call, pod, container, error);
 }
 
 /* --- verbs -------------------------------------------------------------------------------------------------------- */
 
 int verb_notebook_create(struct call *call, struct error *error)
 {
-    AUTO_JSON cJSON *object = render(call, call->arguments[0]);
-    return create_object(call, resource_by_word("notebooks"), object, error);
+    AUTO_JSON cJSON *object = json_object();
+    int failed = render(call, object, error);
+    return failed ? failed : create_object(call, resource_by_word("notebooks"), object, error);
 }
 
 /* True as the annotation's value, or NULL to remove it. */
@@ -92,7 +114,12 @@ int verb_notebook_resize(struct call *call, struct error *error)
 
 int verb_notebook_open(struct call *call, struct error *error)
 {
-    return open_url(call, "Notebook", false, error);
+    return open_url(call, "Notebook", call_flag(call, "browser"), error);
+}
+
+int verb_notebook_keep(struct call *call, struct error *error)
+{
+    return keep_object(call, "notebooks", error);
 }
 
 int verb_notebook_list(struct call *call, struct error *error)

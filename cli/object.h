@@ -41,6 +41,8 @@ int patch_object(struct call *call, const struct resource *resource, const char 
                  const char *done, struct error *error);
 /* spec.suspend of the object named first, for kinds of Ray's. */
 int suspend_object(struct call *call, const char *word, bool suspended, struct error *error);
+/* Until --until the object named first is not stopped, suspended or deleted for want of use (docs/idle.md). */
+int keep_object(struct call *call, const char *word, struct error *error);
 /* `get` of those that a field selector names. */
 int get_matching(struct call *call, const struct resource *resource, const char *fields, struct error *error);
 /* `get WORD` and `delete WORD NAME...` under another command's name. */

@@ -1,8 +1,12 @@
 /* How is one object created, changed, listed, deleted or opened by a command that knows its kind? */
+#include "base/clock.h"
 #include "cli/browser.h"
 #include "cli/client.h"
+#include "cli/duration.h"
 #include "cli/object.h"
 #include "cli/verbs.h"
+
+#define KEPT_USUALLY "8h" /* as the console's button: a working day */
 
 int object_dry_run(const struct call *call, enum dry_run *ret, struct error *error)
 {
@@ -91,6 +95,20 @@ int suspend_object(struct call *call, const char *word, bool suspended, struct e
     json_set_bool(json_object_in(patch, "spec"), "suspend", suspended);
     return patch_object(call, resource_by_word(word), call->arguments[0], patch, suspended ? "suspended" : "resumed",
                         error);
+}
+
+int keep_object(struct call *call, const char *word, struct error *error)
+{
+    const char *until = call_option_or(call, "until", KEPT_USUALLY);
+    char time[CLOCK_TEXT_SIZE];
+    int64_t until_ms;
+    AUTO_JSON cJSON *patch = json_object();
+    if (!duration_parse_until(slice_of(until), clock_wall_ms(), &until_ms))
+        return call_usage(error, DURATION_UNTIL_EXPECTED);
+    clock_format(until_ms - until_ms % 1000, time);
+    json_set_text(json_object_in(json_object_in(patch, "metadata"), "annotations"), "atelier.dev/keep-until", time);
+    AUTO_FREE char *done = memory_format("kept until %s", time);
+    return patch_object(call, resource_by_word(word), call->arguments[0], patch, done, error);
 }
 
 int list_objects(struct call *call, const char *word, struct error *error)

@@ -73,6 +73,11 @@ int verb_ray_resume(struct call *call, struct error *error)
     return suspend_object(call, "rayclusters", false, error);
 }
 
+int verb_ray_keep(struct call *call, struct error *error)
+{
+    return keep_object(call, "rayclusters", error);
+}
+
 int verb_ray_open(struct call *call, struct error *error)
 {
     return open_url(call, "RayCluster", false, error);

@@ -29,8 +29,6 @@ struct ray_size {
 /* The template's one container, with what --env, --volume, --node-selector and --toleration say. */
 int ray_add_container(const struct call *call, cJSON *group, const char *name, const char *image,
                       const struct ray_size *size, cJSON **ret, struct error *error);
-/* "--<option> A=1 --<option> B=2" as members of <object>.<key>. */
-int ray_add_map(const struct call *call, const char *option, cJSON *object, const char *key, struct error *error);
 /* ray_group.c: the group of --replicas and so on, and those of --worker-group. */
 int ray_add_workers(const struct call *call, cJSON *spec, const char *image, int64_t usual, struct error *error);
 

@@ -1,6 +1,7 @@
 /* Which RayCluster do the options of `ray create` and `job create` describe? */
 #include "base/file.h"
 #include "cli/client.h"
+#include "cli/container.h"
 #include "cli/object.h"
 #include "cli/ray.h"
 #include "cli/verbs.h"
@@ -172,7 +173,7 @@ int verb_ray_create(struct call *call, struct error *error)
     cJSON *metadata = json_object_in(object, "metadata");
     json_set_text(metadata, "name", call->arguments[0]);
     add_idle(call, metadata);
-    int failed = ray_add_map(call, "label", metadata, "labels", error);
+    int failed = option_add_map(call, "label", metadata, "labels", error);
     if (!failed)
         failed = add_runtime(call, metadata, error);
     if (!failed)

@@ -1,9 +1,8 @@
 /* Which worker groups do the options of `ray create` and `job create` describe? */
+#include "cli/container.h"
 #include "cli/ray.h"
 
 #define REPLICAS_MAX 1000 /* of one group; the service has its own limits */
-#define GPUS_MAX 64
-#define GPU_USUAL "nvidia.com/gpu"
 #define TPU "google.com/tpu"
 
 struct worker_group {
@@ -13,14 +12,6 @@ struct worker_group {
 };
 
 /* --- what is asked for that could not start ----------------------------------------------------------------------- */
-
-/* An extended resource as Kubernetes names them: a vendor's domain and what it is. */
-static bool is_device(const char *key)
-{
-    struct slice name, domain = slice_split(slice_of(key), '/', &name);
-    return name.n && name.n <= 63 && !memchr(name.p, '/', name.n) && memchr(domain.p, '.', domain.n) &&
-           name_is_subdomain(domain);
-}
 
 static bool selects(const struct call *call, const char *label)
 {
@@ -38,10 +29,9 @@ static int check_group(const struct call *call, const struct worker_group *group
                           "--min, --replicas and --max, or those of a --worker-group, must rise in that order: "
                           "%lld, %lld, %lld",
                           (long long)group->least, (long long)group->replicas, (long long)group->most);
-    if (!is_device(group->size.gpu_key))
-        return call_usage(error,
-                          "\"%.80s\" is no GPU of a vendor: expected such as nvidia.com/gpu, amd.com/gpu or " TPU,
-                          group->size.gpu_key);
+    int failed = container_check_gpu_key(group->size.gpu_key, error);
+    if (failed)
+        return failed;
     if (group->size.gpus && strcmp(group->size.gpu_key, TPU) == 0 && !selects(call, "cloud.google.com/compute-class") &&
         !(selects(call, "cloud.google.com/gke-tpu-accelerator") && selects(call, "cloud.google.com/gke-tpu-topology")))
         return call_usage(error, TPU " needs both --node-selector cloud.google.com/gke-tpu-accelerator=TYPE and "
@@ -77,11 +67,11 @@ static int read_options(const struct call *call, int64_t usual, struct worker_gr
     if (!failed)
         failed = call_number(call, "max", 0, REPLICAS_MAX, ret->replicas > 10 ? ret->replicas : 10, &ret->most, error);
     if (!failed)
-        failed = call_number(call, "worker-gpus", 0, GPUS_MAX, 0, &ret->size.gpus, error);
+        failed = call_number(call, "worker-gpus", 0, CONTAINER_GPUS_MAX, 0, &ret->size.gpus, error);
     ret->name = call_option_or(call, "group-name", "workers");
     ret->size.cpu = call_option_or(call, "worker-cpu", "4");
     ret->size.memory = call_option_or(call, "worker-memory", "8Gi");
-    ret->size.gpu_key = call_option_or(call, "gpu-key", GPU_USUAL);
+    ret->size.gpu_key = call_option_or(call, "gpu-key", CONTAINER_GPU_KEY);
     ret->size.spot = call_flag(call, "spot");
     *ret_any = usual || ret->replicas || call_option(call, "max");
     return failed;
@@ -113,8 +103,8 @@ static int read_word(char *word, struct worker_group *ret, bool *ret_most, struc
         *ret_most = *ret_most || keys[i].number == &ret->most;
         if (keys[i].text)
             *keys[i].text = value;
-        else if (!text_parse_i64(slice_of(value), 0, keys[i].number == &ret->size.gpus ? GPUS_MAX : REPLICAS_MAX,
-                                 keys[i].number))
+        else if (!text_parse_i64(slice_of(value), 0,
+                                 keys[i].number == &ret->size.gpus ? CONTAINER_GPUS_MAX : REPLICAS_MAX, keys[i].number))
             return call_usage(error, "--worker-group: %s: expected a whole number", word);
         if (*value)
             return 0;
@@ -127,7 +117,7 @@ static int add_written(const struct call *call, cJSON *spec, const char *image, 
 {
     AUTO_FREE char *copy = memory_text(text);
     struct worker_group group = {
-        .replicas = 1, .most = 10, .size = {.cpu = "4", .memory = "8Gi", .gpu_key = GPU_USUAL}};
+        .replicas = 1, .most = 10, .size = {.cpu = "4", .memory = "8Gi", .gpu_key = CONTAINER_GPU_KEY}};
     bool most = false;
     char *rest = copy, *word;
     while ((word = strsep(&rest, ","))) {

@@ -1,71 +1,6 @@
 /* What has one node of a Ray cluster: its size, its environment and volumes, the machines it may stand on? */
+#include "cli/container.h"
 #include "cli/ray.h"
-
-/* --- what an option says ------------------------------------------------------------------------------------------ */
-
-/* The index-th "LEFT<separator>RIGHT" of a repeated option. <ret_left> is malloc'ed; false: there is none more. */
-static bool option_pair(const struct call *call, const char *option, unsigned index, char separator, char **ret_left,
-                        const char **ret_right)
-{
-    const char *text = call_option_at(call, option, index);
-    const char *at = text ? strchr(text, separator) : NULL;
-    *ret_left = at && at > text ? memory_text_n(text, (size_t)(at - text)) : NULL;
-    *ret_right = at ? at + 1 : "";
-    return text != NULL;
-}
-
-/* "--label A=1 --label B=2" as members of <object>. */
-int ray_add_map(const struct call *call, const char *option, cJSON *object, const char *key, struct error *error)
-{
-    char *left = NULL;
-    const char *right = NULL;
-    for (unsigned i = 0; option_pair(call, option, i, '=', &left, &right); i++) {
-        AUTO_FREE char *name = left;
-        if (!name)
-            return call_usage(error, "--%s: expected NAME=VALUE", option);
-        json_set_text(json_object_in(object, key), name, right);
-    }
-    return 0;
-}
-
-static int add_environment(const struct call *call, cJSON *container, struct error *error)
-{
-    char *left = NULL;
-    const char *right = NULL;
-    cJSON *list = NULL;
-    for (unsigned i = 0; option_pair(call, "env", i, '=', &left, &right); i++) {
-        AUTO_FREE char *name = left;
-        if (!name)
-            return call_usage(error, "--env: expected NAME=VALUE");
-        list = list ? list : json_set(container, "env", json_array());
-        cJSON *variable = json_push(list, json_object());
-        json_set_text(variable, "name", name);
-        json_set_text(variable, "value", right);
-    }
-    return 0;
-}
-
-static int add_volumes(const struct call *call, cJSON *pod, cJSON *container, struct error *error)
-{
-    char *left = NULL;
-    const char *right = NULL;
-    cJSON *volumes = NULL;
-    cJSON *mounts = NULL;
-    for (unsigned i = 0; option_pair(call, "volume", i, ':', &left, &right); i++) {
-        AUTO_FREE char *claim = left;
-        if (!claim || right[0] != '/')
-            return call_usage(error, "--volume: expected VOLUME:/PATH, such as data:/data");
-        volumes = volumes ? volumes : json_set(pod, "volumes", json_array());
-        mounts = mounts ? mounts : json_set(container, "volumeMounts", json_array());
-        cJSON *volume = json_push(volumes, json_object());
-        json_set_text(volume, "name", claim);
-        json_set_text(json_object_in(volume, "persistentVolumeClaim"), "claimName", claim);
-        cJSON *mount = json_push(mounts, json_object());
-        json_set_text(mount, "name", claim);
-        json_set_text(mount, "mountPath", right);
-    }
-    return 0;
-}
 
 /* Requests equal limits: Ray counts a node's CPUs and memory from the limits (KubeRay's pod builder). */
 static void add_resources(cJSON *container, const struct ray_size *size)
@@ -130,11 +65,11 @@ int ray_add_container(const struct call *call, cJSON *group, const char *name, c
     json_set_text(container, "name", name);
     json_set_text(container, "image", image);
     *ret = container;
-    int failed = add_environment(call, container, error);
+    int failed = container_add_environment(call, container, error);
     if (!failed)
-        failed = add_volumes(call, pod, container, error);
+        failed = container_add_volumes(call, pod, container, error);
     if (!failed)
-        failed = ray_add_map(call, "node-selector", pod, "nodeSelector", error);
+        failed = option_add_map(call, "node-selector", pod, "nodeSelector", error);
     if (!failed)
         failed = add_tolerations(call, pod, error);
     if (!failed && size->spot)

@@ -42,8 +42,7 @@ int verb_share(struct call *call, struct error *error)
         json_set_text(json_object_in(body, "resource"), "name", name);
     }
     if (until && !duration_parse_until(slice_of(until), clock_wall_ms(), &until_ms))
-        return call_usage(error,
-                          "--until: expected a date (2026-12-31), a time (2026-12-31T18:00:00Z) or a duration (30d)");
+        return call_usage(error, DURATION_UNTIL_EXPECTED);
     if (until) {
         clock_format(until_ms, time);
         json_set_text(body, "expiresAt", time);

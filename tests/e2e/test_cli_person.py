@@ -1,4 +1,5 @@
 """The command line as a person's daily tool: contexts, completion of live names, describe, events, the manual page."""
+import datetime
 import json
 import os
 import pty
@@ -54,6 +55,11 @@ def test_login_keeps_a_context_that_works(own):
     assert ALICE in person(own, "whoami", "--context", "box").stdout
     person(own, "context", "use", "box")
     assert ALICE in person(own, "whoami").stdout
+    assert "in the profile elsewhere" in person(own, "context", "use", "box", "-n", "elsewhere").stderr
+    assert person(own, "get", "notebooks", check=False).returncode == 1
+    person(own, "context", "use", "box", "-n", "alice")
+    assert "nb1" in person(own, "get", "notebooks").stdout
+    assert person(own, "context", "use", "local", "-n", "alice", check=False).returncode == 1
     person(own, "logout", "bob")
     assert person(own, "whoami", "--context", "bob", check=False).returncode == 1
     assert person(own, "context", "use", "absent", check=False).returncode == 1
@@ -116,6 +122,8 @@ def test_completion_knows_the_table_and_live_names(own):
 @pytest.mark.parametrize("shell, ready", [
     (("bash", "--norc", "-i"), 'PS1="ready"\\> ; . <(atelier completion bash)\n'),
     (("zsh", "-f", "-i"), "PROMPT='ready'\\> ; autoload -U compinit; compinit -D; . <(atelier completion zsh)\n"),
+    (("zsh", "-f", "-i"), "PROMPT='ready'\\> ; mkdir -p ~/site; atelier completion zsh > ~/site/_atelier; fpath=(~/site $fpath); "
+                          "autoload -U compinit; compinit -u -D\n"),  # as `make install` leaves it: loaded by the first Tab
 ])
 def test_tab_completes_a_live_name_in_a_real_shell(own, shell, ready):
     """Typed into the shell on a terminal of its own: the name that Tab found is what the command gets."""
@@ -145,6 +153,8 @@ def test_fish_completes_live_names(own):
     assert offered("atelier notebook start ") == ["nb1"]
     assert offered("atelier notebook sto") == ["stop"]
     assert offered("atelier -n ") == ["alice"]
+    (own.home / "manifest.yaml").write_text("")
+    assert offered(f"atelier apply -f {own.home}/mani") == [f"{own.home}/manifest.yaml"]
 
 
 def test_who_is_stopped_is_told_with_what_starts_it(own):
@@ -220,6 +230,46 @@ def test_dry_runs_print_the_object_and_change_nothing(own):
     assert taken.returncode == 1 and "already exists" in taken.stderr
     assert own.cli("notebook", "create", "nb9", "--dry-run=maybe", user=ALICE, check=False).returncode == 2
     assert own.cli("get", "notebooks", "-n", "alice", "-o", "json", user=ALICE).stdout == before
+
+
+def test_a_notebook_s_options_become_the_manifest(own):
+    """All that the console's form has."""
+    made = yaml.safe_load(own.cli("notebook", "create", "nb9", "-n", "alice", "--cpu", "2", "--gpus", "1", "--gpu-key", "amd.com/gpu", "-e", "A=b=c",
+                                  "-e", "EMPTY=", "--volume", "data:/data", "--volume", "data:/again", "--label", "team=a", "--idle-after",
+                                  "2h", "--dry-run", user=ALICE).stdout)
+    (container,), (volume,) = made["spec"]["template"]["spec"]["containers"], made["spec"]["template"]["spec"]["volumes"]
+    assert container["resources"]["limits"] == container["resources"]["requests"] == {"cpu": "2", "amd.com/gpu": "1"}
+    assert container["env"] == [{"name": "A", "value": "b=c"}, {"name": "EMPTY", "value": ""}]
+    assert container["volumeMounts"] == [{"name": "data", "mountPath": "/data"}, {"name": "data", "mountPath": "/again"}]
+    assert volume == {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    assert made["metadata"]["labels"] == {"team": "a"} and made["metadata"]["annotations"] == {"atelier.dev/idle-after": "2h"}
+    there = own.cli("notebook", "create", "nb9", "-n", "alice", "--gpus", "1", "--dry-run=server", "-o", "json", user=ALICE).stdout
+    limits = json.loads(there)["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits == {"cpu": "500m", "memory": "1Gi", "nvidia.com/gpu": "1"}  # what was not said is the platform's to complete
+    for words, said in ((("--gpus", "many"), "--gpus"), (("--gpus", "1", "--gpu-key", "gpu"), "no GPU of a vendor"), (("--env", "x"), "--env"),
+                        (("--volume", "data"), "--volume"), (("--label", "x"), "--label")):
+        refused = own.cli("notebook", "create", "nb9", "-n", "alice", *words, user=ALICE, check=False)
+        assert refused.returncode == 2 and said in refused.stderr, refused
+
+
+def test_a_notebook_is_kept_for_a_working_day(own):
+    before = time.time()
+    own.cli("notebook", "keep", "nb1", "-n", "alice", user=ALICE)
+    until = own.notebook("alice", "nb1", ALICE)["metadata"]["annotations"]["atelier.dev/keep-until"]
+    assert abs(datetime.datetime.fromisoformat(until.replace("Z", "+00:00")).timestamp() - before - 8 * 3600) < 60 * PATIENCE
+    assert own.cli("notebook", "keep", "nb1", "-n", "alice", "--until", "soon", user=ALICE, check=False).returncode == 2
+    assert "not found" in own.cli("ray", "keep", "absent", "-n", "alice", user=ALICE, check=False).stderr
+
+
+def test_a_notebook_is_opened_in_the_browser(own, tmp_path, monkeypatch):
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\nprintf %s \"$1\" > {tmp_path}/new && mv {tmp_path}/new {tmp_path}/opened\n")
+    browser.chmod(0o755)
+    monkeypatch.setitem(own.env, "BROWSER", str(browser))
+    url = own.cli("notebook", "open", "nb1", "-n", "alice", user=ALICE).stdout.strip()
+    assert url.startswith("http") and "/notebook/alice/nb1/" in url
+    assert own.cli("notebook", "open", "nb1", "-n", "alice", "--browser", user=ALICE).stdout.strip() == url
+    wait_for("the browser", lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text() == url, 30)
 
 
 def test_an_application_is_opened_only_where_the_platform_allows_it(own):

@@ -136,7 +136,9 @@ def test_who_asks_to_keep_it_or_uses_it_takes_the_warning_back(own):
     start(own, "kept")
     wait_warning(own, "kept")
     later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=STAYS_S + 20)
-    annotate(own, "kept", keep_until=later.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    until = later.strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = own.cli("notebook", "keep", "kept", "-n", "alice", "--until", until, user=ALICE).stdout
+    assert told == f"notebook.kubeflow.org/kept kept until {until}\n"
     wait_for("no warning", lambda: not status_of(own, "kept").get("idleStopAt"), 20)
     stays_running(own, "kept")
     annotate(own, "kept", keep_until=None)

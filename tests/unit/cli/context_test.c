@@ -52,7 +52,12 @@ static void what_is_saved_is_found_and_used(void **state)
     assert_string_equal(found.name, "test");
     assert_string_equal(found.ca_file, "/ca.pem");
     context_free(&found);
-    assert_int_equal(context_use("prod", NULL), 0);
+    assert_int_equal(context_use("prod", "bob", NULL), 0);
+    assert_int_equal(context_find(NULL, &found, NULL), 0);
+    assert_string_equal(found.namespace, "bob");
+    context_free(&found);
+    assert_int_equal(context_use("local", "bob", NULL), -ERROR_INVALID); /* it keeps none */
+    assert_int_equal(context_use("prod", "alice", NULL), 0);
     assert_int_equal(context_find(NULL, &found, NULL), 0);
     assert_string_equal(found.token, "secret-1");
     assert_string_equal(found.namespace, "alice");
@@ -60,7 +65,7 @@ static void what_is_saved_is_found_and_used(void **state)
     assert_int_equal(context_remove("prod", NULL), 0);
     assert_int_equal(context_find(NULL, &found, NULL), 0);
     assert_null(found.url); /* none is current now */
-    assert_int_equal(context_use("prod", NULL), -ERROR_NOT_FOUND);
+    assert_int_equal(context_use("prod", NULL, NULL), -ERROR_NOT_FOUND);
 }
 
 static void lists_without_tokens(void **state)
