@@ -99,8 +99,12 @@ const struct command commands[] = {
     {"logs", "POD | notebook/NAME | raycluster/NAME", "Print a container's log",
      OPTIONS({"follow", 'f', NULL, "go on with what is written"}, {"tail", 0, "N", "only the last N lines"},
              {"container", 'c', "NAME", "of a pod with several"},
+             {"since", 0, "TIME", "only what is not older, such as 10m"},
+             {"previous", 'p', NULL, "of the container before its last restart"},
              {"timestamps", 0, NULL, "with the time of each line"}),
-     1, 1, false, "  atelier logs notebook/nb1 -n alice\n  atelier logs -f raycluster/example-cluster -n alice\n",
+     1, 1, false,
+     "  atelier logs notebook/nb1 -n alice\n  atelier logs -f raycluster/example-cluster -n alice --since 10m\n"
+     "  atelier logs notebook/nb1 -n alice --previous   # why it was restarted\n",
      verb_logs},
 
     {"exec", "POD | notebook/NAME | raycluster/NAME", "Run a command in a container; its exit code is the command's",

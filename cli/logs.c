@@ -1,5 +1,6 @@
 /* What has a container written, and what is it writing? */
 #include "cli/client.h"
+#include "cli/duration.h"
 #include "cli/exec.h"
 #include "cli/object.h"
 #include "cli/terminal.h"
@@ -14,8 +15,11 @@ int verb_logs(struct call *call, struct error *error)
 {
     const char *namespace = NULL, *container = call_option(call, "container");
     char pod[POD_NAME_SIZE];
-    int64_t tail = -1;
+    const char *since = call_option(call, "since");
+    int64_t tail = -1, since_s = 0;
     int failed = call_number(call, "tail", 0, 1000000, -1, &tail, error);
+    if (!failed && since && (!duration_parse(slice_of(since), &since_s) || since_s < 1))
+        failed = call_usage(error, "--since: expected a duration such as 10m or 2h");
     if (!failed)
         failed = call_namespace(call, &namespace, error);
     if (!failed)
@@ -27,6 +31,10 @@ int verb_logs(struct call *call, struct error *error)
     buffer_add_format(&path, "%s/log?follow=%s", base, call_flag(call, "follow") ? "true" : "false");
     if (tail >= 0)
         buffer_add_format(&path, "&tailLines=%lld", (long long)tail);
+    if (since)
+        buffer_add_format(&path, "&sinceSeconds=%lld", (long long)since_s);
+    if (call_flag(call, "previous"))
+        buffer_add_text(&path, "&previous=true");
     if (call_flag(call, "timestamps"))
         buffer_add_text(&path, "&timestamps=true");
     if (container) {

@@ -42,10 +42,12 @@ static bool emit_time(struct log_text *text, struct slice time, struct buffer *r
     return emit(text, time, ret) && emit(text, utc ? SLICE("Z ") : SLICE(" "), ret);
 }
 
-static bool is_before(const struct log_text *text, struct slice time)
+static bool is_left_out(const struct log_text *text, struct slice time)
 {
     int64_t at_ms;
-    return text->since_ms > 0 && time.n && clock_parse(time, &at_ms) && at_ms < text->since_ms;
+    if ((text->since_ms <= 0 && text->until_ms <= 0) || !time.n || !clock_parse(time, &at_ms))
+        return false;
+    return at_ms < text->since_ms || (text->until_ms > 0 && at_ms >= text->until_ms);
 }
 
 static bool feed_line(struct log_text *text, struct slice raw, struct buffer *ret)
@@ -53,7 +55,7 @@ static bool feed_line(struct log_text *text, struct slice raw, struct buffer *re
     struct line line = parse_line(raw);
     bool more = true;
     if (!text->inside)
-        text->skipping = is_before(text, line.time);
+        text->skipping = is_left_out(text, line.time);
     bool begins = !text->inside;
     text->inside = line.partial;
     if (text->skipping)

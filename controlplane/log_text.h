@@ -10,6 +10,7 @@
 struct log_text {
     bool timestamps;     /* put each line's time before it */
     int64_t since_ms;    /* lines before this are left out; 0: none */
+    int64_t until_ms;    /* lines from this on are left out; 0: none */
     int64_t limit_bytes; /* how much may still come out; negative: no limit */
     bool inside;         /* the last piece was partial: the next one continues its line */
     bool skipping;       /* and that line is left out */

@@ -223,6 +223,7 @@ struct log_request {
     const char *container;
     int64_t tail_lines; /* negative: all */
     bool follow;
+    bool previous; /* of the container before its last restart */
     struct log_text text;
 };
 
@@ -234,6 +235,7 @@ static int read_options(struct call *call, struct log_request *ret, struct error
     *ret = (struct log_request){.container = container && *container ? container : NULL,
                                 .tail_lines = -1,
                                 .follow = call_query_true(call, "follow"),
+                                .previous = call_query_true(call, "previous"),
                                 .text = {.timestamps = call_query_true(call, "timestamps"), .limit_bytes = -1}};
     int status = call_query_i64(call, "tailLines", 0, LIMIT_LOG_TAIL, &ret->tail_lines, error);
     if (status == 0)
@@ -245,8 +247,6 @@ static int read_options(struct call *call, struct log_request *ret, struct error
             error_set(error, ERROR_BAD_REQUEST, "sinceTime", "sinceTime must be a time such as 2026-11-23T03:00:00Z");
     if (status == 0 && since_s)
         ret->text.since_ms = clock_wall_ms() - 1000 * since_s;
-    if (status == 0 && call_query_true(call, "previous"))
-        status = error_set(error, ERROR_BAD_REQUEST, "previous", "logs of a previous container are not kept");
     return status;
 }
 
@@ -269,6 +269,26 @@ static int find_container(struct call *call, const cJSON *pod, struct log_reques
     }
     return error_set(error, ERROR_BAD_REQUEST, "container", "the pod has no such container; it has: %s",
                      names.n ? names.p : "none");
+}
+
+/* A restarted container goes on in the same file: what the one before it wrote lies between its start and its end,
+ * which are told to the second. */
+static int choose_previous(const cJSON *pod, const char *pod_name, struct log_request *log, struct error *error)
+{
+    int64_t began_ms = 0, ended_ms = 0;
+    const cJSON *status = find_status(pod, "containerStatuses", log->container);
+    if (!status)
+        status = find_status(pod, "initContainerStatuses", log->container);
+    const cJSON *last = json_at(status, "lastState", "terminated", NULL);
+    if (!clock_parse(slice_of(json_text_or("", last, "startedAt", NULL)), &began_ms) ||
+        !clock_parse(slice_of(json_text_or("", last, "finishedAt", NULL)), &ended_ms))
+        return error_set(error, ERROR_BAD_REQUEST, "previous",
+                         "previous terminated container \"%s\" in pod \"%s\" not found", log->container, pod_name);
+    if (log->text.since_ms < began_ms)
+        log->text.since_ms = began_ms;
+    log->text.until_ms = ended_ms + 1000;
+    log->follow = false; /* nothing more will come */
+    return 0;
 }
 
 /* The end of the file, as far as one answer carries, from the start of a line; and how much of the file it covers. */
@@ -339,6 +359,8 @@ int logs_answer(struct call *call, const struct place *place, struct error *erro
         status = read_options(call, &log, error);
     if (status == 0)
         status = find_container(call, pod.object, &log, error);
+    if (status == 0 && log.previous)
+        status = choose_previous(pod.object, place->name, &log, error);
     if (status < 0)
         return status;
     status = engine_log_open(call->server->engine, place->namespace, place->name, log.container, &fd, &live, error);
@@ -346,14 +368,17 @@ int logs_answer(struct call *call, const struct place *place, struct error *erro
         return error_set(error, ERROR_BAD_REQUEST, "container", "the container \"%s\" has not started yet",
                          log.container);
     if (status == 0)
-        status = read_end(fd, log.tail_lines, &raw, &offset, error);
+        status = read_end(fd, log.previous ? -1 : log.tail_lines, &raw, &offset, error);
     if (status < 0)
         return status;
     bool more = log_text_feed(&log.text, buffer_slice(&raw), &text);
     if (log.follow && more)
         return follow(call, place, pod.object, &log, TAKE_FD(fd), offset, live, &text, error);
     log_text_free(&log.text);
+    struct slice shown = buffer_slice(&text);
+    if (log.previous && log.tail_lines >= 0)
+        shown = slice_skip(shown, log_text_tail(shown, log.tail_lines));
     response_header(call->response, "Cache-Control", "no-store");
-    response_body(call->response, "text/plain; charset=utf-8", buffer_slice(&text));
+    response_body(call->response, "text/plain; charset=utf-8", shown);
     return 0;
 }

@@ -323,6 +323,7 @@ def test_wrong_ones_say_why_in_one_line(own, words, code, part):
     ("share alice bob@example.com --until soon", "--until"),
     ("wait nb x --for ever", "--for"),
     ("logs x --tail few", "--tail"),
+    ("logs x --since lately", "--since"),
     ("notebook keep x --until soon", "--until"),
     ("audit --limit 0", "--limit"),
     ("forward x 70000", "70000"),

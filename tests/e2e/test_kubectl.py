@@ -382,6 +382,20 @@ def test_whoever_goes_ends_what_they_began(alice):
     wait_for("neither runs", lambda: not has_process("71001") and not has_process("71002"), 30)
 
 
+# --- restarts ---------------------------------------------------------------------------------------------------------
+def test_the_log_of_before_a_restart(place, alice):
+    none = alice("logs", "-p", "nb1-0", check=False)
+    assert none.returncode == 1 and 'previous terminated container "nb1" in pod "nb1-0" not found' in none.stderr, none
+    alice("exec", "nb2-0", "--", "sh", "-c", "echo last words >/proc/1/fd/1; kill 1", check=False)
+    wait_for("it runs again", lambda: alice.json("get", "pod", "nb2-0")["status"]["containerStatuses"][0]["restartCount"] == 1, 60, 0.5)
+    alice("wait", "--for=condition=Ready", "pod/nb2-0", "--timeout=5m")
+    assert "last words\n" in alice.out("logs", "-p", "nb2-0") and "last words" in alice.out("logs", "nb2-0")
+    assert len(alice.out("logs", "-p", "nb2-0", "--tail=2").splitlines()) == 2
+    assert "last words\n" in place.cli("logs", "notebook/nb2", "-n", "alice", "--previous", user=ALICE).stdout
+    assert place.cli("logs", "nb2-0", "-n", "alice", "--since", "1h", user=ALICE).stdout != ""
+    assert place.cli("logs", "nb2-0", "-n", "alice", "--since", "soon", user=ALICE, check=False).returncode == 2
+
+
 # --- who may ----------------------------------------------------------------------------------------------------------
 def test_exec_is_for_editors_of_the_profile(place):
     assert "atelier" in Kubectl(place, BOB, "alice").out("exec", "nb1-0", "--", "id", "-un")

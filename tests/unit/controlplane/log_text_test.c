@@ -10,6 +10,7 @@
 
 #define T1 "2026-11-23T03:00:00.100000000Z"
 #define T2 "2026-11-23T03:00:05.200000000Z"
+#define T3 "2026-11-23T03:00:06.000000000Z"
 
 static char *read_log(struct log_text text, const char *raw, size_t step)
 {
@@ -64,6 +65,20 @@ static void old_lines_are_left_out(void **state)
     assert_string_equal(text, "two\n");
 }
 
+static void a_span_of_time_is_cut_out(void **state)
+{
+    static const char raw[] = T1 " stdout F one\n" T2 " stdout F two\nno time\n" T3 " stdout F three\n";
+    int64_t since, until;
+    (void)state;
+    assert_true(clock_parse(SLICE("2026-11-23T03:00:03Z"), &since));
+    assert_true(clock_parse(SLICE("2026-11-23T03:00:06Z"), &until));
+    AUTO_FREE char *both =
+        read_log((struct log_text){.limit_bytes = -1, .since_ms = since, .until_ms = until}, raw, 11);
+    assert_string_equal(both, "two\nno time\n");
+    AUTO_FREE char *before = read_log((struct log_text){.limit_bytes = -1, .until_ms = since}, raw, 11);
+    assert_string_equal(before, "one\nno time\n");
+}
+
 static void the_limit_cuts(void **state)
 {
     (void)state;
@@ -107,9 +122,9 @@ static void the_tail_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_come_out_whole), cmocka_unit_test(old_lines_are_left_out),
-        cmocka_unit_test(the_limit_cuts),       cmocka_unit_test(endless_lines_are_passed_on),
-        cmocka_unit_test(the_tail_is_found),
+        cmocka_unit_test(lines_come_out_whole),        cmocka_unit_test(old_lines_are_left_out),
+        cmocka_unit_test(a_span_of_time_is_cut_out),   cmocka_unit_test(the_limit_cuts),
+        cmocka_unit_test(endless_lines_are_passed_on), cmocka_unit_test(the_tail_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
