@@ -2,6 +2,7 @@
 #include "controlplane/handlers.h"
 #include "controlplane/computed.h"
 #include "controlplane/kinds.h"
+#include "controlplane/objects.h"
 
 static int answer(const struct call *call, cJSON *value)
 {
@@ -154,6 +155,22 @@ static void add_resource(cJSON *resources, enum engine_kind kind, const char *pa
         json_push_text(json_set(resource, "categories", json_array()), "all");
 }
 
+static void add_scale(cJSON *resources, const struct engine_kind_info *info)
+{
+    static const char *const verbs[] = {"get", "patch", "update"};
+    AUTO_FREE char *name = memory_format("%s/scale", info->plural);
+    cJSON *resource = json_push(resources, json_object());
+    json_set_text(resource, "name", name);
+    json_set_text(resource, "singularName", "");
+    json_set_bool(resource, "namespaced", true);
+    json_set_text(resource, "group", "autoscaling");
+    json_set_text(resource, "version", "v1");
+    json_set_text(resource, "kind", "Scale");
+    cJSON *list = json_set(resource, "verbs", json_array());
+    for (size_t i = 0; i < COUNT_OF(verbs); i++)
+        json_push_text(list, verbs[i]);
+}
+
 /* True if it is of that group and version, and was added. */
 static bool add_computed(cJSON *resources, const struct engine_kind_info *info, const char *group, const char *version)
 {
@@ -193,6 +210,8 @@ int discovery_resources(struct call *call, struct error *error)
         add_resource(resources, (enum engine_kind)i, "");
         if (kind_rules[i].has_status)
             add_resource(resources, (enum engine_kind)i, "status");
+        if (scale_is_served((enum engine_kind)i))
+            add_scale(resources, info);
         if (i == KIND_POD) {
             add_resource(resources, KIND_POD, "log");
             add_resource(resources, KIND_POD, "exec");

@@ -308,6 +308,8 @@ int objects_handle(struct call *call, struct error *error)
     bool reading = slice_is(method, "GET") || slice_is(method, "HEAD");
     if (*place.part && slice_is(method, "POST") && !is_upgraded(&place))
         return error_set(error, ERROR_METHOD, NULL, "POST is not allowed here");
+    if (strcmp(place.part, "scale") == 0 && scale_is_served(place.kind))
+        return scale_answer(call, &place, reading, error);
     if (cluster_serves(call, &place))
         return handle_by_cluster(call, &place, reading, error);
     if (is_upgraded(&place) && (reading || slice_is(method, "POST")))

@@ -47,6 +47,9 @@ int place_create(struct call *call, const struct place *place, struct error *err
 int place_replace(struct call *call, const struct place *place, struct error *error);
 int place_patch(struct call *call, const struct place *place, struct error *error);
 int place_delete(struct call *call, const struct place *place, struct error *error);
+/* scale.c: autoscaling/v1's view of a notebook (0 or 1) and of a Ray cluster with one worker group, on either engine */
+bool scale_is_served(enum engine_kind kind);
+int scale_answer(struct call *call, const struct place *place, bool reading, struct error *error);
 /* logs.c */
 int logs_answer(struct call *call, const struct place *place, struct error *error);
 /* watch.c */

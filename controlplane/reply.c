@@ -2,6 +2,7 @@
 #include "controlplane/reply.h"
 
 #include "controlplane/computed.h"
+#include "controlplane/objects.h"
 #include "gateway/status.h"
 
 /* --- Status ------------------------------------------------------------------------------------------------------- */
@@ -18,7 +19,7 @@ static bool is_part_served(const struct call *call, enum engine_kind kind)
     if (!*part || strcmp(part, "status") == 0)
         return true;
     if (strcmp(part, "scale") == 0)
-        return kind == KIND_STATEFULSET && engine_forwards(call->server->engine);
+        return scale_is_served(kind) || (kind == KIND_STATEFULSET && engine_forwards(call->server->engine));
     for (size_t i = 0; i < COUNT_OF(of_pods) && kind == KIND_POD; i++) {
         if (strcmp(part, of_pods[i]) == 0)
             return true;
@@ -35,7 +36,7 @@ static struct subject subject_of(const struct call *call)
     if (computed_find(call->server->engine, subject.group, subject.plural))
         return subject;
     if (!*subject.plural || !engine_kind_by_plural(slice_of(subject.group), slice_of(subject.plural), &kind) ||
-        !is_part_served(call, kind))
+        !engine_has(call->server->engine, kind) || !is_part_served(call, kind))
         return (struct subject){"", "", ""};
     if (!*subject.name && *call_parameter(call, "ns"))
         return (struct subject){"", "namespaces", call_parameter(call, "ns")};
@@ -60,21 +61,13 @@ static struct subject refused_subject(const struct call *call, const struct erro
     return subject;
 }
 
-/* For `kubectl scale`, which prints it: what people use instead, as with Kubeflow's and KubeRay's own kinds. */
+/* For `kubectl scale`, which prints it: what people scale instead. */
 static const char *advice_of(const struct call *call)
 {
-    const char *plural = call_parameter(call, "plural");
-    if (strcmp(call_parameter(call, "part"), "scale") != 0)
-        return "the server could not find the requested resource";
-    if (strcmp(plural, "rayclusters") == 0)
-        return "rayclusters have no scale: each worker group has its replicas (kubectl patch or edit, or atelier ray "
-               "scale NAME --group GROUP --replicas N)";
-    if (strcmp(plural, "notebooks") == 0)
-        return "notebooks have no scale: one runs or is stopped (kubectl annotate notebook NAME "
-               "kubeflow-resource-stopped=true, or atelier notebook stop NAME)";
-    if (strcmp(plural, "statefulsets") == 0)
+    if (strcmp(call_parameter(call, "part"), "scale") == 0 &&
+        strcmp(call_parameter(call, "plural"), "statefulsets") == 0)
         return "statefulsets are written by Atelier only: the notebook of that name runs or is stopped "
-               "(kubectl annotate notebook NAME kubeflow-resource-stopped=true, or atelier notebook stop NAME)";
+               "(kubectl scale notebook NAME --replicas=0, or atelier notebook stop NAME)";
     return "the server could not find the requested resource";
 }
 

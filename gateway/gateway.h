@@ -48,6 +48,8 @@ struct response;
 void response_status(struct response *response, int status);                          /* default 200 */
 void response_header(struct response *response, const char *name, const char *value); /* copied; CR/LF refused */
 void response_body(struct response *response, const char *type, struct slice body);   /* copied; replaces */
+/* What has been answered so far: the status, and the body until it is replaced. */
+int response_so_far(const struct response *response, struct slice *ret_body);
 /*
  * Turns the response into a stream (chunked): status and headers go out now, the handler returns, and any thread may
  * then write until the stream is closed. <access> (copied deep; may be NULL) is decided again whenever the policy

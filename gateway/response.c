@@ -50,6 +50,12 @@ void response_body(struct response *response, const char *type, struct slice bod
     response->has_body = true;
 }
 
+int response_so_far(const struct response *response, struct slice *ret_body)
+{
+    *ret_body = buffer_slice(&response->body);
+    return response->status;
+}
+
 static bool has_header(const struct buffer *head, const char *name)
 {
     struct slice rest = buffer_slice(head), ignored;

@@ -192,3 +192,63 @@ def test_how_many_profiles_one_may_own_is_limited(platform):
     for name in made:
         platform.cli("profile", "delete", name, "--confirm", name, user="carol@example.com")
     wait_for("all are gone", lambda: not platform.get(PROFILES, "carol@example.com").json["items"], 120)
+
+
+# --- scale ------------------------------------------------------------------------------------------------------------
+
+def workers(name, count):
+    template = raycluster("any")["spec"]["headGroupSpec"]["template"]
+    return {"groupName": name, "replicas": count, "minReplicas": 0, "maxReplicas": 5, "rayStartParams": {}, "template": template}
+
+
+def test_a_cluster_with_one_worker_group_has_a_scale(platform):
+    path = f"{CLUSTERS}/scaled/scale"
+    assert platform.http("POST", CLUSTERS, user=ALICE, body=raycluster("scaled", suspend=True, workerGroupSpecs=[workers("w", 1)])).status == 201
+    wait_for("its scale", lambda: platform.get(path, ALICE).status == 200, 30)
+    scale = platform.get(path, ALICE).json
+    assert (scale["kind"], scale["apiVersion"], scale["metadata"]["name"]) == ("Scale", "autoscaling/v1", "scaled")
+    assert scale["spec"] == {"replicas": 1} and scale["status"]["replicas"] == 0
+    assert "ray.io/cluster=scaled" in scale["status"]["selector"]
+    status, scale = platform.ask(ALICE, "PATCH", path, {"spec": {"replicas": 3}}, MERGE)
+    assert (status, scale["kind"], scale["spec"]["replicas"]) == (200, "Scale", 3), scale
+    spec = platform.raycluster("alice", "scaled", ALICE)["spec"]
+    assert [group["replicas"] for group in spec["workerGroupSpecs"]] == [3] and spec["suspend"] is True
+
+    def replaced():
+        """Of the version that is there: what controllers write meanwhile makes it another."""
+        now = platform.get(path, ALICE).json
+        return now if platform.ask(ALICE, "PUT", path, {**now, "spec": {"replicas": 2}})[0] == 200 else None
+    old = wait_for("it is replaced", replaced, 30)
+    assert platform.raycluster("alice", "scaled", ALICE)["spec"]["workerGroupSpecs"][0]["replicas"] == 2
+    assert platform.ask(ALICE, "PUT", path, {**old, "spec": {"replicas": 4}})[0] == 409  # of a version that is gone
+    assert platform.ask(ALICE, "PATCH", path + "?dryRun=All", {"spec": {"replicas": 5}}, MERGE)[0] == 200
+    for wanted, status in ((6, 422), (-1, 422), ("2", 422), (1.5, 422)):  # the group's most is 5
+        refused, answer = platform.ask(ALICE, "PATCH", path, {"spec": {"replicas": wanted}}, MERGE)
+        assert (refused, answer["kind"]) == (status, "Status") and "replicas" in answer["message"], (wanted, answer)
+    assert platform.ask(CAROL, "PATCH", path, {"spec": {"replicas": 0}}, MERGE)[0] == 404  # she has no part in it
+    assert platform.raycluster("alice", "scaled", ALICE)["spec"]["workerGroupSpecs"][0]["replicas"] == 2
+    assert platform.http("DELETE", f"{CLUSTERS}/scaled", user=ALICE).status == 200
+
+
+def test_a_cluster_of_several_groups_says_what_scales_them(platform):
+    body = raycluster("several", suspend=True, workerGroupSpecs=[workers("a", 1), workers("b", 1)])
+    assert platform.http("POST", CLUSTERS, user=ALICE, body=body).status == 201
+    for method, change in (("GET", None), ("PATCH", {"spec": {"replicas": 2}})):
+        status, refused = platform.ask(ALICE, method, f"{CLUSTERS}/several/scale", change, MERGE)
+        assert status == 400 and "2 worker groups" in refused["message"] and "atelier ray scale" in refused["message"], refused
+    assert platform.http("DELETE", f"{CLUSTERS}/several", user=ALICE).status == 200
+
+
+def test_a_notebook_is_scaled_to_nothing_and_back(platform):
+    path = f"{NOTEBOOKS}/scaled/scale"
+    assert platform.http("POST", NOTEBOOKS, user=ALICE, body=notebook("scaled")).status == 201
+    platform.wait_notebook("alice", "scaled", ALICE, "Stopped")
+    assert platform.get(path, ALICE).json["spec"]["replicas"] == 0
+    status, scale = platform.ask(ALICE, "PATCH", path, {"spec": {"replicas": 1}}, MERGE)
+    assert (status, scale["kind"], scale["spec"]["replicas"]) == (200, "Scale", 1), scale
+    assert "kubeflow-resource-stopped" not in platform.notebook("alice", "scaled", ALICE)["metadata"].get("annotations", {})
+    assert platform.ask(ALICE, "PATCH", path, {"spec": {"replicas": 2}}, MERGE)[0] == 422
+    assert platform.ask(ALICE, "PATCH", path, [{"op": "replace", "path": "/spec/replicas", "value": 0}], "application/json-patch+json")[0] == 200
+    platform.wait_notebook("alice", "scaled", ALICE, "Stopped")
+    assert platform.ask(ALICE, "GET", f"{NOTEBOOKS}/absent/scale")[0] == 404
+    assert platform.http("DELETE", f"{NOTEBOOKS}/scaled", user=ALICE).status == 200

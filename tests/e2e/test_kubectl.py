@@ -151,15 +151,39 @@ metadata: {name: idle}
 spec:
   suspend: true
   headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: ray-head, image: ray-2.60}]}}}
+  workerGroupSpecs:
+  - {groupName: w, replicas: 1, maxReplicas: 4, rayStartParams: {}, template: {spec: {containers: [{name: ray-worker, image: ray-2.60}]}}}
 """
 
 
-def test_what_kubectl_cannot_do_here_it_says(alice):
-    """Neither Kubeflow's nor KubeRay's kinds have a scale subresource; pods here take no ephemeral containers."""
+def test_scale_stops_starts_and_makes_workers(place, alice):
+    """Of a notebook 0 or 1; of a Ray cluster its one worker group. Whose group is one of several is asked which."""
     alice("apply", "-f", "-", input=SUSPENDED)
-    for args, words in ((("scale", "raycluster", "idle", "--replicas", "2"), "rayclusters have no scale: each worker group"),
-                        (("scale", "statefulset", "nb1", "--replicas", "0"), "the notebook of that name runs or is stopped"),
-                        (("scale", "notebook", "nb1", "--replicas", "0"), "notebooks have no scale: one runs or is stopped"),
+    assert alice.out("scale", "raycluster", "idle", "--replicas", "2") == "raycluster.ray.io/idle scaled\n"
+    assert alice.out("get", "raycluster", "idle", "-o", "jsonpath={.spec.workerGroupSpecs[0].replicas}") == "2"
+    assert alice.out("scale", "raycluster/idle", "--current-replicas", "2", "--replicas", "1") == "raycluster.ray.io/idle scaled\n"
+    late = alice("scale", "raycluster/idle", "--current-replicas", "2", "--replicas", "0", check=False)
+    assert late.returncode == 1 and "Expected replicas to be 2, was 1" in late.stderr, late
+    more = alice("scale", "raycluster", "idle", "--replicas", "7", check=False)
+    assert more.returncode == 1 and "maxReplicas" in more.stderr, more
+    alice("patch", "raycluster", "idle", "--type", "json", "-p",
+          '[{"op": "copy", "from": "/spec/workerGroupSpecs/0", "path": "/spec/workerGroupSpecs/1"}, '
+          '{"op": "replace", "path": "/spec/workerGroupSpecs/1/groupName", "value": "other"}]')
+    which = alice("scale", "raycluster", "idle", "--replicas", "2", check=False)
+    assert which.returncode == 1 and "2 worker groups" in which.stderr and "atelier ray scale" in which.stderr, which
+    alice("delete", "raycluster", "idle")
+    assert alice.out("scale", "notebook", "nb1", "--replicas", "1") == "notebook.kubeflow.org/nb1 scaled\n"  # as it is
+    refused = Kubectl(place, CAROL, "alice")("scale", "notebook", "nb1", "--replicas", "0", check=False)
+    assert refused.returncode == 1 and "your role on this profile does not allow this" in refused.stderr, refused
+    both = alice("scale", "notebook", "nb1", "--replicas", "2", check=False)
+    assert both.returncode == 1 and "a notebook runs or is stopped" in both.stderr, both
+    assert alice.json("get", "nb", "nb1")["status"]["phase"] == "Running"
+    assert alice.out("auth", "can-i", "update", "notebooks", "--subresource=scale").strip() == "yes"
+
+
+def test_what_kubectl_cannot_do_here_it_says(alice):
+    """What Atelier makes is scaled by what it was made for; pods here take no ephemeral containers."""
+    for args, words in ((("scale", "statefulset", "nb1", "--replicas", "0"), "the notebook of that name runs or is stopped"),
                         (("debug", "nb1-0", "--profile", "general", "--image", "busybox", "--", "true"), "ephemeral containers are disabled"),
                         (("run", "x", "--image", "busybox"), "pods are written by Atelier only"),
                         (("set", "env", "statefulset/nb1", "A=b"), "statefulsets are written by Atelier only"),
@@ -170,7 +194,6 @@ def test_what_kubectl_cannot_do_here_it_says(alice):
         assert refused.returncode == 1 and words in refused.stderr, (args, refused.stderr)
     absent = alice("scale", "notebook", "absent", "--replicas", "0", check=False)
     assert absent.returncode == 1 and 'notebooks.kubeflow.org "absent" not found' in absent.stderr
-    alice("delete", "raycluster", "idle")
 
 
 def test_who_one_is(place, alice):

@@ -269,3 +269,10 @@ def test_a_kind_that_there_is_none_of_is_named(alice, manifest, version, kind):
         said = alice(verb, "-f", text, check=False).stderr
         assert f'no matches for kind "{kind}" in version "{version}"' in said, said
     assert json.loads(alice.out("get", "--raw", "/openapi/v2"))["swagger"] == "2.0"
+
+
+def test_a_kind_that_only_clusters_have_is_told_as_one(alice):
+    """And not as if one's own namespace were not there."""
+    for args in (("serviceaccount", "robot"), ("deployment", "web", "--image=x"), ("job", "once", "--image=x")):
+        said = alice("create", *args, check=False).stderr
+        assert "the server could not find the requested resource" in said and "namespaces" not in said, said

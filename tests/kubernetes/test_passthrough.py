@@ -296,6 +296,10 @@ def test_notebooks_live_through_kubectl(world):
     bob.kubectl("patch", "notebook", "nb1", "--type", "merge", "-p", '{"metadata":{"labels":{"team":"blue"}}}')
     read = bob.get("notebook", "nb1")["metadata"]
     assert read["labels"]["team"] == "blue" and "kubeflow-resource-stopped" in read["annotations"]
+    for replicas in (1, 0):  # the cluster's definition has no scale: Atelier answers it
+        assert bob.kubectl("scale", "notebook/nb1", f"--replicas={replicas}") == "notebook.kubeflow.org/nb1 scaled\n"
+        assert ("kubeflow-resource-stopped" in bob.get("notebook", "nb1")["metadata"]["annotations"]) == (replicas == 0)
+    assert "does not allow" in world.carol.refused("scale", "notebook/nb1", "--replicas=1")
     assert "Invalid" in bob.refused("patch", "notebook", "nb1", "--type", "json", "-p",
                                     '[{"op":"replace","path":"/spec/template/spec/containers","value":[]}]')
     assert world.carol.get("notebook", "nb2") and "does not allow" in world.carol.refused("delete", "notebook", "nb2")
@@ -309,6 +313,7 @@ def test_a_shared_notebook_is_all_that_is_shared(world):
     assert [item["metadata"]["name"] for item in dave.get("-n", "alice", "notebooks")["items"]] == ["nb1"]
     dave.kubectl("-n", "alice", "label", "notebook", "nb1", "by=dave")
     assert world.alice.get("notebook", "nb1")["metadata"]["labels"]["by"] == "dave"
+    dave.kubectl("-n", "alice", "scale", "notebook/nb1", "--replicas=0")
     assert "NotFound" in dave.refused("-n", "alice", "get", "notebook", "nb2")
     for path in ("secrets", "secrets/key", "configmaps/settings", "pods/nb2-0", "pods/nb2-0/log", "serviceaccounts/default"):
         status, answer = dave.ask("GET", f"/api/v1/namespaces/alice/{path}")
