@@ -73,7 +73,7 @@
     X(egress_allow, "ATELIER_EGRESS_ALLOW", TEXT, "", 0, 2000, false,                                                  \
       "kubernetes: ranges that pods may reach all the same")                                                           \
     X(istio_gateway, "ATELIER_ISTIO_GATEWAY", TEXT, "", 0, 127, false,                                                 \
-      "kubernetes: Istio gateway (namespace/name) at which notebooks' paths lead here; empty: none")                   \
+      "kubernetes: Istio gateway (namespace/name) at which the paths of notebooks and of Ray lead here; empty: none")  \
     X(check_listen, "ATELIER_CHECK_LISTEN", ADDRESS, "", 0, 64, false,                                                 \
       "address and port where a proxy in front asks whether a request may pass (Envoy's ext_authz, over http or by "   \
       "gRPC without TLS); empty: none")                                                                                \

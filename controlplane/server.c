@@ -16,6 +16,7 @@
 #include "controlplane/watch.h"
 #include "gateway/limits.h"
 #include "notebooks/notebooks.h"
+#include "ray/ray.h"
 #include "ray/resume.h"
 #include "store/store.h"
 #include "tenancy/tenancy.h"
@@ -91,6 +92,8 @@ static int open_rooms(struct server *server, struct error *error)
         .engine = server->engine, .istio_gateway = config->istio_gateway.text, .namespace = config->namespace.text};
     if (status == 0)
         status = notebooks_new(&notebooks, &server->notebooks, error);
+    if (status == 0 && engine_traits(server->engine)->ray_by_kuberay)
+        server->ray_mesh = ray_mesh_new(server->engine, config->istio_gateway.text, config->namespace.text);
     if (status == 0)
         status = routes_new(server->engine, &server->routes, error);
     struct webhook_options webhook = {.engine = server->engine, .namespace = config->namespace.text};
@@ -238,6 +241,7 @@ void server_stop(struct server *server)
     doors_free(server->doors);
     webhook_free(server->webhook);
     routes_free(server->routes);
+    ray_mesh_free(server->ray_mesh);
     notebooks_free(server->notebooks);
     tenancy_free(server->tenancy);
     engine_close(&server->config, server->engine);

@@ -31,6 +31,7 @@ struct server {
     struct engine *engine;
     struct tenancy *tenancy;
     struct notebooks *notebooks;
+    struct ray_mesh *ray_mesh;   /* NULL: the engine's Ray stands in no mesh */
     struct routes *routes;       /* where a tenant's path leads */
     struct watches *watches;     /* open watches of the object API */
     struct followers *followers; /* logs that are being followed */

@@ -429,6 +429,13 @@ static int64_t notebooks_handle(void *context, const char *key)
                       : requeue_namespace(notebooks, namespace_text);
 }
 
+/* Of a VirtualService no more is kept in memory than its name. */
+static const char *routed_notebook(const char *namespace, const char *name)
+{
+    AUTO_FREE char *prefix = memory_format(NOTEBOOK_ROUTE, namespace, "");
+    return strncmp(name, prefix, strlen(prefix)) == 0 ? name + strlen(prefix) : "";
+}
+
 static void notebooks_seen(void *context, enum engine_kind kind, const cJSON *object)
 {
     struct notebooks *notebooks = context;
@@ -437,6 +444,8 @@ static void notebooks_seen(void *context, enum engine_kind kind, const cJSON *ob
     const char *notebook = json_text_or("", object, "metadata", "labels", NOTEBOOK_LABEL, NULL);
     if (kind == KIND_NOTEBOOK)
         notebook = name;
+    else if (kind == KIND_VIRTUALSERVICE)
+        notebook = routed_notebook(namespace, name);
     bool shared = (kind == KIND_CLAIM && strcmp(name, NOTEBOOK_HOME_CLAIM) == 0) ||
                   (kind == KIND_SECRET && strcmp(name, "ray-auth") == 0);
     if (!*namespace || (!*notebook && !shared))

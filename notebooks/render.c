@@ -87,7 +87,7 @@ cJSON *notebook_render_service(const cJSON *notebook)
 
 char *notebook_virtualservice_name(const cJSON *notebook)
 {
-    return memory_format("notebook-%s-%s", json_text_or("", notebook, "metadata", "namespace", NULL),
+    return memory_format(NOTEBOOK_ROUTE, json_text_or("", notebook, "metadata", "namespace", NULL),
                          notebook_name(notebook));
 }
 

@@ -15,6 +15,7 @@
 #define NOTEBOOK_STOPPED "kubeflow-resource-stopped"     /* annotation: any value stops */
 #define NOTEBOOK_STOPPED_IDLE "atelier.dev/stopped-idle" /* the value of the one above, if nobody used it */
 #define NOTEBOOK_LABEL "notebook-name"
+#define NOTEBOOK_ROUTE "notebook-%s-%s"           /* its VirtualService: namespace and name */
 #define NOTEBOOK_HASH "atelier.dev/template-hash" /* on the StatefulSet: what was rendered */
 #define NOTEBOOK_ASKED "atelier.dev/asked"        /* on the StatefulSet: when its pod was last asked for (RFC 3339) */
 #define NOTEBOOK_NUDGED "atelier.dev/nudged" /* on the StatefulSet: when its controller was last told to try again */

@@ -46,6 +46,11 @@ struct idle_watch *ray_abandoned_new(struct engine *engine, const struct idle_op
  * pods are its own tells as it sees the end. */
 struct ray_heads *ray_heads_new(struct engine *engine);
 void ray_heads_free(struct ray_heads *heads); /* NULL is fine */
+/* Where Istio's VirtualServices exist: /ray/… and /serve/… of each RayCluster and RayService of a profile lead from
+ * <gateway> ("namespace/name") to this platform's own Service "atelier" in <namespace>, as notebooks' paths do; starts.
+ * <gateway> NULL or "": none are made, and those that were go. */
+struct ray_mesh *ray_mesh_new(struct engine *engine, const char *gateway, const char *namespace);
+void ray_mesh_free(struct ray_mesh *mesh); /* NULL is fine */
 /* Keeps what RayJobs leave that end, where KubeRay reconciles them (engine_job_keep): their clusters go, and so may
  * they; starts. */
 struct ray_runs *ray_runs_new(struct engine *engine);

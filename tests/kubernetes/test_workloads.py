@@ -257,7 +257,19 @@ def test_after_a_restart_all_goes_on_and_fits_restricted(cluster, atelier, alice
     cluster.wait("the label is there", lambda: json.loads(cluster.kubectl("get", "ns", "alice", "-o", "json"))
                  ["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted")
     mesh = cluster.wait("a virtual service", lambda: cluster.get("virtualservice", "notebook-alice-nb9"))
-    assert mesh["spec"]["http"][0]["route"][0]["destination"]["host"] == "atelier.atelier-system.svc.cluster.local"
+    to_us = [{"destination": {"host": "atelier.atelier-system.svc.cluster.local", "port": {"number": 80}}}]
+    assert mesh["spec"]["http"][0]["route"] == to_us
+    for name, workload in (("raycluster-alice-rc3", "rc3"), ("rayservice-alice-s1", "s1")):
+        mesh = cluster.wait(f"{name} is there", lambda: cluster.get("virtualservice", name))
+        assert [match["uri"]["prefix"] for match in mesh["spec"]["http"][0]["match"]] == [f"/ray/alice/{workload}/", f"/serve/alice/{workload}/"]
+        assert mesh["spec"]["gateways"] == ["istio-system/main"] and mesh["spec"]["http"][0]["route"] == to_us
+    for name in ("notebook-alice-nb9", "raycluster-alice-rc3"):  # by hand, one and the other
+        cluster.kubectl("delete", "virtualservice", name, "-n", "alice")
+        cluster.wait(f"{name} is back", lambda: cluster.get("virtualservice", name))
+    cluster.kubectl("patch", "virtualservice", "raycluster-alice-rc3", "-n", "alice", "--type", "merge", "-p", '{"spec":{"gateways":["evil/gateway"]}}')
+    cluster.wait("the gateway is as it was", lambda: cluster.get("virtualservice", "raycluster-alice-rc3")["spec"]["gateways"] == ["istio-system/main"])
+    cluster.kubectl("delete", "rayservice", "s1", "-n", "alice")
+    cluster.wait("its route goes with it", lambda: not cluster.get("virtualservice", "rayservice-alice-s1"))
     cluster.apply(notebook("nb10"))
     said(cluster, "nb10", "Running")
     assert cluster.get("pod", "nb10-0")["spec"]["securityContext"]["runAsNonRoot"] is True
@@ -268,3 +280,10 @@ def test_after_a_restart_all_goes_on_and_fits_restricted(cluster, atelier, alice
     ready(cluster, "rc4")
     head = cluster.list("pod", selector="ray.io/cluster=rc4,ray.io/node-type=head")[0]
     assert [c["name"] for c in head["spec"]["containers"]] == ["head", "autoscaler"]
+
+
+def test_routes_go_with_the_gateway_s_name(cluster, atelier, alice):
+    atelier.stop()
+    del atelier.environment["ATELIER_ISTIO_GATEWAY"]
+    atelier.start()
+    cluster.wait("none is left", lambda: not cluster.list("virtualservice"))
