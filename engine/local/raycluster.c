@@ -9,7 +9,7 @@
 #include "engine/local/status.h"
 
 /* A pod that fails right after its start is not replaced faster than this. */
-enum { REPLACE_AFTER_MS = 5000, WORKERS_MAX = 200, TOKEN_BYTES = 32 };
+enum { REPLACE_AFTER_MS = 5000, TOKEN_BYTES = 32 };
 
 struct ray_pass {
     struct local *local;
@@ -190,24 +190,6 @@ static int ensure_head(struct ray_pass *pass, struct error *error)
 
 /* --- the workers -------------------------------------------------------------------------------------------------- */
 
-static int64_t number(const cJSON *object, const char *key, int64_t fallback)
-{
-    int64_t value;
-    return json_i64(json_member(object, key), &value) && value >= 0 ? value : fallback;
-}
-
-static int64_t group_replicas(const cJSON *group)
-{
-    int64_t least = number(group, "minReplicas", 0), most = number(group, "maxReplicas", INT32_MAX);
-    int64_t wanted = number(group, "replicas", least);
-    if (json_true(group, "suspend", NULL))
-        return 0;
-    wanted = wanted < least ? least : wanted;
-    wanted = wanted > most ? most : wanted;
-    wanted *= number(group, "numOfHosts", 1) > 0 ? number(group, "numOfHosts", 1) : 1;
-    return wanted > WORKERS_MAX ? WORKERS_MAX : wanted;
-}
-
 static bool is_named(const cJSON *names, const char *name)
 {
     const cJSON *entry;
@@ -286,7 +268,7 @@ static int ensure_group(struct ray_pass *pass, const cJSON *group, struct error 
 {
     AUTO_OBJECT_LIST struct object_list workers = {0};
     size_t ending = 0;
-    int64_t wanted = group_replicas(group);
+    int64_t wanted = ray_group_replicas(group);
     int r = review_group(pass, group, json_text_or("workers", group, "groupName", NULL), &workers, &ending, error);
     if (workers.count)
         qsort(workers.items, workers.count, sizeof(struct object *), newest_first);
@@ -301,8 +283,8 @@ static int ensure_group(struct ray_pass *pass, const cJSON *group, struct error 
     for (size_t i = workers.count; r == 0 && pass->seen.health.gcs && i < (size_t)wanted; i++)
         r = create_pod(pass, ray_worker_pod(pass->cluster, group, pass->life), false, error);
     pass->seen.desired += wanted;
-    pass->seen.minimum += number(group, "minReplicas", 0);
-    pass->seen.maximum += number(group, "maxReplicas", INT32_MAX);
+    pass->seen.minimum += ray_group_number(group, "minReplicas", 0);
+    pass->seen.maximum += ray_group_number(group, "maxReplicas", INT32_MAX);
     return r;
 }
 

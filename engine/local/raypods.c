@@ -10,6 +10,8 @@
 
 /* KubeRay's: the names of pods and services stay within 63 bytes. */
 enum { NAME_PREFIX_MAX = 50 };
+/* Of a group: more are not made, whatever is asked for. */
+enum { WORKERS_MAX = 200 };
 
 #define SHM_VOLUME "shared-mem"
 
@@ -32,6 +34,24 @@ uint16_t ray_head_port(const struct object *cluster, const char *parameter, uint
     if (cJSON_IsString(value) && text_parse_i64(slice_of(value->valuestring), 1, 65535, &number))
         return (uint16_t)number;
     return fallback;
+}
+
+int64_t ray_group_number(const cJSON *group, const char *key, int64_t fallback)
+{
+    int64_t value;
+    return json_i64(json_member(group, key), &value) && value >= 0 ? value : fallback;
+}
+
+int64_t ray_group_replicas(const cJSON *group)
+{
+    int64_t least = ray_group_number(group, "minReplicas", 0), most = ray_group_number(group, "maxReplicas", INT32_MAX);
+    int64_t wanted = ray_group_number(group, "replicas", least), hosts = ray_group_number(group, "numOfHosts", 1);
+    if (json_true(group, "suspend", NULL))
+        return 0;
+    wanted = wanted < least ? least : wanted;
+    wanted = wanted > most ? most : wanted;
+    wanted *= hosts > 0 ? hosts : 1;
+    return wanted > WORKERS_MAX ? WORKERS_MAX : wanted;
 }
 
 void ray_template_hash(const struct object *cluster, char ret[17])

@@ -35,6 +35,10 @@ char *ray_service_name(const struct object *cluster); /* malloc'ed */
 char *ray_secret_name(const struct object *cluster);  /* malloc'ed */
 /* A port that rayStartParams may move. */
 uint16_t ray_head_port(const struct object *cluster, const char *parameter, uint16_t fallback);
+/* One of a worker group's numbers, such as minReplicas; <fallback> where it is absent or no number from 0 on. */
+int64_t ray_group_number(const cJSON *group, const char *key, int64_t fallback);
+/* How many pods a worker group is to have: its replicas within their bounds, times its hosts; 0 while suspended. */
+int64_t ray_group_replicas(const cJSON *group);
 /* Names the templates of a cluster: spec.upgradeStrategy.type Recreate replaces pods that were made from others. */
 void ray_template_hash(const struct object *cluster, char ret[17]);
 

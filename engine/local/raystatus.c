@@ -3,10 +3,12 @@
 
 #include "base/clock.h"
 #include "engine/local/demand.h"
+#include "engine/local/raypods.h"
 #include "engine/local/status.h"
 
 /* --- what is asked for -------------------------------------------------------------------------------------------- */
 
+/* Requests, and limits only where there are none, as KubeRay counts: it is what the profile's quota is charged. */
 static void set_desired(cJSON *status, const struct ray_seen *seen)
 {
     struct demand sum, one;
@@ -15,16 +17,15 @@ static void set_desired(cJSON *status, const struct ray_seen *seen)
     pod_demand(json_at(spec, "headGroupSpec", "template", "spec", NULL), &sum);
     cJSON_ArrayForEach(group, json_member(spec, "workerGroupSpecs"))
     {
-        int64_t replicas = 0;
-        (void)json_i64(json_member(group, "replicas"), &replicas);
+        int64_t replicas = ray_group_replicas(group);
         pod_demand(json_at(group, "template", "spec", NULL), &one);
-        sum.limit_cpu_milli += replicas * one.limit_cpu_milli;
-        sum.limit_memory_bytes += replicas * one.limit_memory_bytes;
+        sum.request_cpu_milli += replicas * one.request_cpu_milli;
+        sum.request_memory_bytes += replicas * one.request_memory_bytes;
         sum.gpus += replicas * one.gpus;
     }
-    quantity_format_cpu(sum.limit_cpu_milli, text, sizeof(text));
+    quantity_format_cpu(sum.request_cpu_milli, text, sizeof(text));
     json_set_text(status, "desiredCPU", text);
-    quantity_format_bytes(sum.limit_memory_bytes, text, sizeof(text));
+    quantity_format_bytes(sum.request_memory_bytes, text, sizeof(text));
     json_set_text(status, "desiredMemory", text);
     (void)snprintf(text, sizeof(text), "%lld", (long long)sum.gpus);
     json_set_text(status, "desiredGPU", text);

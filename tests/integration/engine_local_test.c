@@ -593,7 +593,7 @@ static void test_missing_secret(void **state)
     "  headGroupSpec:\n"                                                                                               \
     "    rayStartParams: {num-cpus: '0'}\n"                                                                            \
     "    template: {spec: {containers: [{name: ray-head, image: 'rayproject/ray:2.60.0', resources: {limits: {cpu: "   \
-    "1, memory: 2Gi}}}]}}\n"                                                                                           \
+    "1, memory: 2Gi}, requests: {cpu: 500m}}}]}}\n"                                                                    \
     "  workerGroupSpecs:\n"                                                                                            \
     "  - groupName: small\n"                                                                                           \
     "    replicas: 2\n    minReplicas: 0\n    maxReplicas: 3\n"                                                        \
@@ -637,7 +637,8 @@ static void test_raycluster(void **state)
     assert_int_equal(cJSON_GetArraySize(json_at(service, "spec", "ports", NULL)), 6);
     AUTO_JSON cJSON *cluster = get(bench, KIND_RAYCLUSTER, "alice", "rc");
     assert_string_equal(json_text(cluster, "status", "endpoints", "dashboard", NULL), "8265");
-    assert_string_equal(json_text(cluster, "status", "desiredCPU", NULL), "4");
+    assert_string_equal(json_text(cluster, "status", "desiredCPU", NULL), "3500m");
+    assert_string_equal(json_text(cluster, "status", "desiredMemory", NULL), "4Gi");
 
     set_replicas(bench, "9"); /* clamped */
     WAIT(count(bench, KIND_POD, "alice") == 4);
