@@ -201,6 +201,7 @@ const struct command commands[] = {
              {"ray-version", 0, "VERSION", "such as 2.60.0"}, {"max-cpu", 0, "CPUS", "no node gets more"},
              {"max-memory", 0, "SIZE", "no node gets more"},
              {"no-autoscaling", 0, NULL, "start max_workers of each type, and keep them"},
+             {"yes", 'y', NULL, "replace pods that run, where a change needs that, without asking"},
              {"fault-tolerance", 0, "[=REDIS]",
               "the head comes back with what it knew; =off; =HOST:PORT; default: on where there is a Redis for it"},
              WAIT_OPTIONS),

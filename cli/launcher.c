@@ -5,6 +5,7 @@
 
 #include "cli/launcher_docker.h"
 #include "cli/launcher_node.h"
+#include "cli/launcher_start.h"
 
 #define WORKERS_DEFAULT 2      /* the launcher's max_workers */
 #define IDLE_MINUTES_DEFAULT 5 /* the launcher's, not KubeRay's one minute */
@@ -279,6 +280,8 @@ static int add_head(struct launcher *launcher, const cJSON *type, const char *pa
                       path);
     if (!failed)
         failed = launcher_add_node(launcher, type, path, group);
+    if (!failed)
+        failed = launcher_add_start(launcher, true, group);
     return failed ? failed : launcher_add_container(launcher, type, path, true, group);
 }
 
@@ -355,6 +358,8 @@ static int add_group(struct launcher *launcher, const char *name, const cJSON *t
         return failed;
     add_template(launcher, group, false);
     failed = launcher_add_node(launcher, type, path, group);
+    if (!failed)
+        failed = launcher_add_start(launcher, false, group);
     if (!failed)
         failed = launcher_add_container(launcher, type, path, false, group);
     return failed ? failed : add_labels(launcher, type, path, group);
@@ -444,7 +449,9 @@ static int add_legacy(struct launcher *launcher, cJSON *spec)
 static int add_nodes(struct launcher *launcher, cJSON *spec)
 {
     const cJSON *types = json_member(launcher->file, "available_node_types");
-    bool old = json_member(launcher->file, "head_node") || json_member(launcher->file, "worker_nodes");
+    /* Examples of the time between the two forms end with both of the old keys, and nothing in them. */
+    bool old =
+        !is_empty(json_member(launcher->file, "head_node")) || !is_empty(json_member(launcher->file, "worker_nodes"));
     if (types && old)
         return launcher_refuse(launcher, "available_node_types",
                                "head_node and worker_nodes are the old form of it: keep one of both");
@@ -471,6 +478,21 @@ static void add_limit(const struct launcher *launcher, cJSON *cluster)
         return;
     snprintf(text, sizeof(text), "%lld", (long long)launcher->max_workers);
     json_set_text(json_object_in(json_member(cluster, "metadata"), "annotations"), "atelier.dev/max-workers", text);
+}
+
+/* The file's own image has its own Ray; where its name does not tell which, the platform's is as good a guess as any.
+ */
+static void add_version(struct launcher *launcher, cJSON *spec)
+{
+    const struct launcher_options *options = launcher->options;
+    const cJSON *containers = json_at(spec, "headGroupSpec", "template", "spec", "containers", NULL);
+    const char *image = json_text_or("", containers->child, "image", NULL);
+    bool own = !options->image_wins && strcmp(image, options->image ? options->image : "") != 0;
+    AUTO_FREE char *tagged = own ? launcher_image_version(image) : NULL;
+    json_set_text(spec, "rayVersion", tagged ? tagged : options->ray_version);
+    if (own && !tagged && options->ray_version)
+        launcher_note(launcher, "docker: %.120s does not tell its Ray: taken for %s (--image names another)", image,
+                      options->ray_version);
 }
 
 int launcher_convert(const cJSON *file, const struct launcher_options *options, cJSON **ret, struct buffer *notes,
@@ -502,6 +524,7 @@ int launcher_convert(const cJSON *file, const struct launcher_options *options, 
         failed = add_nodes(&launcher, spec);
     if (failed)
         return failed;
+    add_version(&launcher, spec);
     add_limit(&launcher, cluster);
     *ret = cluster;
     cluster = NULL;

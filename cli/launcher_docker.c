@@ -130,6 +130,17 @@ static void set_image(struct launcher *launcher, const cJSON *type, bool head, c
         json_set_text(container, "imagePullPolicy", "Always");
 }
 
+char *launcher_image_version(const char *image)
+{
+    const char *slash = strrchr(image, '/'), *tag = strchr(slash ? slash : image, ':');
+    size_t length = tag ? strspn(++tag, "0123456789.") : 0;
+    int dots = 0;
+    for (size_t i = 0; i < length; i++)
+        dots += tag[i] == '.';
+    bool ends = length && tag[0] != '.' && tag[length - 1] != '.' && (!tag[length] || strchr("-_@", tag[length]));
+    return dots == 2 && ends ? memory_text_n(tag, length) : NULL;
+}
+
 /* --- set-up commands ---------------------------------------------------------------------------------------------- */
 
 /* `pip install ray...` would replace the image's Ray by one that the rest of the cluster does not have; the SDKs of the

@@ -83,14 +83,20 @@ bool launcher_machine(enum launcher_cloud cloud, const char *name, struct launch
 
 /* --- node_config -------------------------------------------------------------------------------------------------- */
 
+static bool says_spot(const cJSON *scheduling)
+{
+    return json_true(scheduling, "preemptible", NULL) ||
+           strcmp(json_text_or("", scheduling, "provisioningModel", NULL), "SPOT") == 0;
+}
+
 static bool is_spot(const cJSON *config)
 {
-    const cJSON *scheduling = json_member(config, "scheduling");
-    if (cJSON_IsArray(scheduling))
-        scheduling = scheduling->child; /* as the launcher's own examples write it */
-    return json_true(scheduling, "preemptible", NULL) ||
-           strcmp(json_text_or("", scheduling, "provisioningModel", NULL), "SPOT") == 0 ||
-           strcmp(json_text_or("", config, "azure_arm_parameters", "priority", NULL), "Spot") == 0;
+    const cJSON *scheduling = json_member(config, "scheduling"), *item;
+    bool spot = says_spot(scheduling) ||
+                strcmp(json_text_or("", config, "azure_arm_parameters", "priority", NULL), "Spot") == 0;
+    cJSON_ArrayForEach(item, scheduling) /* a list, as the launcher's own examples write it */
+        spot = spot || says_spot(item);
+    return spot;
 }
 
 static void add_spot(struct launcher *launcher, cJSON *pod)
@@ -209,6 +215,17 @@ static void set_number(cJSON *object, const char *key, int64_t value)
     json_set_text(object, key, text);
 }
 
+void launcher_set_resources(cJSON *params, const cJSON *amounts)
+{
+    AUTO_FREE char *json = json_print(amounts);
+    AUTO_BUFFER struct buffer quoted = {0};
+    buffer_add_text(&quoted, "\"");
+    for (const char *p = json; *p; p++)
+        buffer_add_format(&quoted, *p == '"' ? "\\%c" : "%c", *p);
+    buffer_add_text(&quoted, "\"");
+    json_set_text(params, "resources", quoted.p);
+}
+
 static void add_params(const struct wanted *wanted, cJSON *group)
 {
     cJSON *params = json_object_in(group, "rayStartParams");
@@ -218,15 +235,8 @@ static void add_params(const struct wanted *wanted, cJSON *group)
         set_number(params, "memory", wanted->memory);
     if (wanted->object_store)
         set_number(params, "object-store-memory", wanted->object_store);
-    if (wanted->custom->child) { /* a JSON text inside a shell word: so KubeRay wants it */
-        AUTO_FREE char *json = json_print(wanted->custom);
-        AUTO_BUFFER struct buffer quoted = {0};
-        buffer_add_text(&quoted, "\"");
-        for (const char *p = json; *p; p++)
-            buffer_add_format(&quoted, *p == '"' ? "\\%c" : "%c", *p);
-        buffer_add_text(&quoted, "\"");
-        json_set_text(params, "resources", quoted.p);
-    }
+    if (wanted->custom->child)
+        launcher_set_resources(params, wanted->custom);
 }
 
 static void add_requests(cJSON *container, int64_t cpu_milli, int64_t memory, int64_t gpus)

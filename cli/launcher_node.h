@@ -36,6 +36,8 @@ struct launcher_machine {
 };
 bool launcher_machine(enum launcher_cloud cloud, const char *name, struct launcher_machine *ret);
 
+/* Custom resources, as rayStartParams.resources wants them: a JSON text inside a shell word. */
+void launcher_set_resources(cJSON *params, const cJSON *amounts);
 /* Writes resources, node selectors and rayStartParams of the type at <path> into <group>, whose template has its one
  * container already. */
 int launcher_add_node(struct launcher *launcher, const cJSON *type, const char *path, cJSON *group);

@@ -58,13 +58,12 @@ static void say_notes(const struct buffer *notes)
     }
 }
 
-/* A cluster that is there keeps what it was started with, unless the option says otherwise. */
-static int add_memory(struct call *call, cJSON *cluster, struct error *error)
+/* --- a cluster that is there -------------------------------------------------------------------------------------- */
+
+/* It keeps what it was started with, unless the option says otherwise. */
+static int add_memory(struct call *call, const cJSON *there, cJSON *cluster, struct error *error)
 {
-    AUTO_JSON cJSON *there = NULL;
-    struct error fault = {0};
-    const char *name = json_text(cluster, "metadata", "name", NULL);
-    if (call_flag(call, "fault-tolerance") || object_get(call, resource_by_word("rayclusters"), name, &there, &fault))
+    if (!there || call_flag(call, "fault-tolerance"))
         return ray_add_memory(call, true, json_object_in(cluster, "spec"), error);
     const cJSON *has = json_at(there, "spec", "gcsFaultToleranceOptions", NULL);
     if (has)
@@ -72,8 +71,69 @@ static int add_memory(struct call *call, cJSON *cluster, struct error *error)
     return 0;
 }
 
+/* What the autoscaler has made of a group is not undone, as far as the file allows it. */
+static void keep_workers(const cJSON *there, cJSON *cluster)
+{
+    const cJSON *group;
+    cJSON *wanted;
+    cJSON_ArrayForEach(wanted, json_at(cluster, "spec", "workerGroupSpecs", NULL))
+    {
+        const char *name = json_text_or("", wanted, "groupName", NULL);
+        cJSON_ArrayForEach(group, json_at(there, "spec", "workerGroupSpecs", NULL))
+        {
+            int64_t replicas, least, most;
+            if (strcmp(json_text_or("", group, "groupName", NULL), name) != 0 ||
+                !json_i64(json_member(group, "replicas"), &replicas) ||
+                !json_i64(json_member(wanted, "minReplicas"), &least) ||
+                !json_i64(json_member(wanted, "maxReplicas"), &most))
+                continue;
+            json_set_i64(wanted, "replicas", replicas < least ? least : replicas > most ? most : replicas);
+            if (json_member(group, "scaleStrategy"))
+                json_set(wanted, "scaleStrategy", json_copy(json_member(group, "scaleStrategy")));
+        }
+    }
+}
+
+/* What is there is merged with what is wanted: what the file does not say any more is taken out by a null. */
+static void take_out(const cJSON *there, cJSON *cluster)
+{
+    static const char limit[] = "atelier.dev/max-workers";
+    cJSON *metadata = json_member(cluster, "metadata"), *spec = json_member(cluster, "spec");
+    if (json_text(there, "metadata", "annotations", limit, NULL) && !json_at(metadata, "annotations", limit, NULL))
+        json_set(json_object_in(metadata, "annotations"), limit, cJSON_CreateNull());
+    if (json_at(there, "spec", "upgradeStrategy", NULL))
+        json_set(spec, "upgradeStrategy", cJSON_CreateNull());
+    if (json_true(there, "spec", "suspend", NULL))
+        json_set_bool(spec, "suspend", false); /* `ray up` starts what was stopped */
+}
+
+static bool is_refused_for_what_runs(const struct error *error)
+{
+    bool of_pods = strncmp(error->field, "spec.headGroupSpec", 18) == 0 ||
+                   strncmp(error->field, "spec.workerGroupSpecs[", 22) == 0;
+    return of_pods && strstr(error->message, "spec.upgradeStrategy.type") != NULL;
+}
+
+/* Ray's own `ray up` restarts Ray for such a change too, and asks first. */
+static int confirm_replacing(const struct call *call, const char *name, struct error *error)
+{
+    char answer[8] = "";
+    if (call_flag(call, "yes") || call_option(call, "dry-run"))
+        return 0;
+    if (!isatty(STDIN_FILENO))
+        return error_set(error, ERROR_INVALID, NULL,
+                         "%s runs, and this change replaces its pods, with all that runs on them: give --yes", name);
+    fprintf(stderr, "Replace the pods of %s, with everything that runs on them? [y/N] ", name);
+    if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+        return 0;
+    return error_set(error, ERROR_INVALID, NULL, "%s was not changed", name);
+}
+
 static int convert(struct call *call, const cJSON *file, bool autoscaling, cJSON **ret, struct error *error)
 {
+    AUTO_JSON cJSON *there = NULL;
+    struct error fault = {0};
+    enum dry_run dry_run;
     char image[RAY_IMAGE_SIZE] = "", version[RAY_VERSION_SIZE] = "";
     AUTO_BUFFER struct buffer notes = {0};
     struct launcher_options options = {
@@ -87,10 +147,33 @@ static int convert(struct call *call, const cJSON *file, bool autoscaling, cJSON
     if (!failed)
         failed = launcher_convert(file, &options, ret, &notes, error);
     if (!failed)
-        failed = add_memory(call, *ret, error);
+        failed = object_dry_run(call, &dry_run, error);
+    if (failed)
+        return failed;
+    (void)object_get(call, resource_by_word("rayclusters"), json_text(*ret, "metadata", "name", NULL), &there, &fault);
+    failed = add_memory(call, there, *ret, error);
+    if (!failed && there && autoscaling)
+        keep_workers(there, *ret);
+    if (!failed && there && dry_run != DRY_RUN_CLIENT)
+        take_out(there, *ret);
     if (!failed)
         say_notes(&notes);
     return failed;
+}
+
+/* Applied; where that would not reach the pods that run, they are replaced. */
+static int apply(struct call *call, cJSON *cluster, struct error *error)
+{
+    int failed = apply_object(call, cluster, error);
+    if (failed != -ERROR_INVALID || !is_refused_for_what_runs(error))
+        return failed;
+    *error = (struct error){0};
+    failed = confirm_replacing(call, json_text(cluster, "metadata", "name", NULL), error);
+    if (failed)
+        return failed;
+    json_set_text(json_object_in(json_member(cluster, "spec"), "upgradeStrategy"), "type", "Recreate");
+    say("note: its pods are replaced");
+    return apply_object(call, cluster, error);
 }
 
 int verb_ray_up(struct call *call, struct error *error)
@@ -105,7 +188,7 @@ int verb_ray_up(struct call *call, struct error *error)
         failed = convert(call, file, autoscaling, &cluster, error);
     if (failed)
         return failed;
-    failed = apply_object(call, cluster, error);
+    failed = apply(call, cluster, error);
     if (failed == -ERROR_INVALID && autoscaling && strcmp(error->field, "spec.enableInTreeAutoscaling") == 0) {
         say("there is no autoscaling here: every worker group starts with its max_workers, and stays so");
         *error = (struct error){0};
@@ -113,7 +196,7 @@ int verb_ray_up(struct call *call, struct error *error)
         cluster = NULL;
         failed = convert(call, file, false, &cluster, error);
         if (!failed)
-            failed = apply_object(call, cluster, error);
+            failed = apply(call, cluster, error);
     }
     if (failed || call_flag(call, "dry-run"))
         return failed;

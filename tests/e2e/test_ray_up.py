@@ -3,7 +3,7 @@ import json
 import pathlib
 
 import pytest
-from atelier import IMAGES, running
+from atelier import IMAGES, running, wait_for
 
 ALICE = "alice@example.com"
 MINIMAL = {
@@ -42,18 +42,62 @@ def test_a_file_of_another_tenant_is_refused(own, tmp_path):
     assert refused.returncode == 1 and "provider.namespace" in refused.stderr
 
 
+BUSY = """
+import ray, time
+ray.init(log_to_driver=False)
+@ray.remote(num_cpus=1)
+class Here:
+    def where(self): return ray.get_runtime_context().get_node_id()
+here = [Here.remote() for _ in range(2)]
+print("nodes", len(set(ray.get([one.where.remote() for one in here]))), flush=True)
+time.sleep(900)
+"""
+
+
+def workers(own, cluster):
+    pods = own.get(f"/api/v1/namespaces/alice/pods?labelSelector=ray.io/cluster={cluster},ray.io/node-type=worker", ALICE).json["items"]
+    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+
 def test_a_minimal_file_runs_is_used_and_goes(own, tmp_path):
     path = write(tmp_path, "gcp", setup_commands=["echo set-up > /tmp/set-up"])
     own.cli("ray", "up", path, "-n", "alice", "--wait", "--timeout", "5m", *SIZES, user=ALICE, timeout=320)
-    script = "import ray; ray.init(); print('workers', len([n for n in ray.nodes() if n['Alive']]) - 1)"
-    done = own.cli("ray", "exec", path, "-n", "alice", "--", "sh", "-c", f'cat /tmp/set-up; python -c "{script}"', user=ALICE,
-                   timeout=300)
-    assert "set-up" in done.stdout and "workers " in done.stdout
+    assert workers(own, "up-gcp") == []
+    done = own.cli("ray", "exec", path, "-n", "alice", "--", "cat", "/tmp/set-up", user=ALICE, timeout=300)
+    assert "set-up" in done.stdout
     assert own.cli("ray", "get-head-ip", path, "-n", "alice", user=ALICE).stdout.startswith("10.")
+    # Work for two nodes brings the one worker that there may be; the file once more takes nothing away from it.
+    own.cli("ray", "submit", "up-gcp", "-n", "alice", "--no-wait", "--submission-id", "busy", "--", "python", "-c", BUSY, user=ALICE)
+    wait_for("the worker", lambda: "nodes 2" in own.cli("ray", "logs", "up-gcp", "busy", "-n", "alice", user=ALICE).stdout, 240, 1)
+    worker, = workers(own, "up-gcp")
     again = own.cli("ray", "up", path, "-n", "alice", *SIZES, user=ALICE)
     assert "unchanged" in again.stdout
+    assert own.raycluster("alice", "up-gcp", ALICE)["spec"]["workerGroupSpecs"][0]["replicas"] == 1 and workers(own, "up-gcp") == [worker]
     own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE, timeout=300)
     assert "up-gcp" not in own.cli("get", "rayclusters", "-n", "alice", user=ALICE).stdout
+
+
+def test_a_changed_file_replaces_what_runs_if_told_to_and_a_stopped_cluster_starts(own, tmp_path):
+    def up(word, *more, **how):
+        path = write(tmp_path, "azure", setup_commands=[f"echo {word} > /tmp/set-up"])
+        return path, own.cli("ray", "up", path, "-n", "alice", *SIZES, *more, user=ALICE, timeout=920, **how)
+
+    def set_up():
+        return own.cli("exec", "raycluster/up-azure", "-n", "alice", "--", "cat", "/tmp/set-up", user=ALICE, check=False).stdout.strip()
+    path, _ = up("first", "--wait", "--timeout", "15m")
+    _, refused = up("second", check=False)
+    assert refused.returncode == 1 and "replaces its pods" in refused.stderr and "give --yes" in refused.stderr, refused
+    _, shown = up("second", "--dry-run=server", "-o", "json")
+    assert json.loads(shown.stdout)["spec"]["upgradeStrategy"] == {"type": "Recreate"}
+    assert set_up() == "first"
+    up("second", "--yes")
+    wait_for("the new set-up", lambda: set_up() == "second", 240, 1)
+    own.cli("ray", "suspend", "up-azure", "-n", "alice", user=ALICE)
+    wait_for("suspended", lambda: own.raycluster("alice", "up-azure", ALICE)["status"].get("state") == "suspended", 120, 0.5)
+    up("second", "--wait", "--timeout", "15m")
+    wait_for("it started", lambda: set_up() == "second", 240, 1)
+    assert "upgradeStrategy" not in own.raycluster("alice", "up-azure", ALICE)["spec"]
+    own.cli("ray", "down", path, "-n", "alice", "--yes", "--wait", user=ALICE, timeout=300)
 
 
 LAUNCHER = sorted(pathlib.Path(__file__).with_name("launcher").glob("*.yaml"))  # the full examples of Ray's documentation

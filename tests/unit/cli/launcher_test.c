@@ -181,6 +181,72 @@ static void old_files_work(void **state)
     assert_non_null(strstr(notes.p, "file_mounts: not copied"));
 }
 
+/* Ray 1.2 to 2.5 had examples with both forms, the old one empty; and spot nodes said in any place of the list. */
+static void files_of_the_time_between_work(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *cluster =
+        convert("cluster_name: default\nmax_workers: 2\nprovider: {type: gcp, region: r, availability_zone: z}\n"
+                "docker: {image: 'rayproject/ray-ml:latest-gpu'}\nhead_node_type: h\navailable_node_types:\n"
+                "  h: {resources: {CPU: 2}, node_config: {machineType: n1-standard-2}}\n"
+                "  w: {resources: {CPU: 2}, node_config: {machineType: n1-standard-2, scheduling: [{onHostMaintenance: "
+                "TERMINATE}, {preemptible: true}]}}\nhead_node: {}\nworker_nodes: {}\n",
+                NULL);
+    expect_text(cluster, "spec|workerGroupSpecs|0|groupName", "w");
+    expect_text(cluster, "spec|workerGroupSpecs|1", "absent");
+    expect_text(cluster, "spec|workerGroupSpecs|0|template|spec|nodeSelector|cloud.google.com/gke-spot", "true");
+    expect_text(cluster, "spec|rayVersion", "2.60.0");
+    assert_non_null(strstr(notes.p, "rayproject/ray-ml:latest-gpu does not tell its Ray: taken for 2.60.0"));
+}
+
+/* What an old file says of a node only in its own `ray start` would be missed; what a node type says goes before. */
+static void options_of_ray_start_are_taken_over(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *cluster =
+        convert("cluster_name: c\nprovider: {type: gcp}\nhead_start_ray_commands:\n- ray stop\n"
+                "- ulimit -n 65536; ray start --head --port=6379 --num-cpus=0 --object-manager-port=8076 --foo=1 "
+                "--autoscaling-config=~/x.yaml && echo --num-cpus=9\n"
+                "worker_start_ray_commands:\n- |\n  ray start --address=$RAY_HEAD_IP:6379 \\\n    --num-cpus 3 "
+                "--resources='{\"special\": 2}' --object-store-memory \"100000000\" --memory=$MEMORY\n",
+                NULL);
+    expect_text(cluster, "spec|headGroupSpec|rayStartParams", "{\"num-cpus\":\"0\"}");
+    expect_text(cluster, "spec|workerGroupSpecs|0|rayStartParams|num-cpus", "3");
+    expect_text(cluster, "spec|workerGroupSpecs|0|rayStartParams|resources", "\"{\\\"special\\\":2}\"");
+    expect_text(cluster, "spec|workerGroupSpecs|0|rayStartParams|object-store-memory", "100000000");
+    assert_non_null(strstr(notes.p, "head_start_ray_commands[1]: --foo: not taken over"));
+    assert_non_null(strstr(notes.p, "worker_start_ray_commands[0]: --memory: not taken over"));
+    assert_null(strstr(notes.p, "--port"));
+    AUTO_JSON cJSON *said = convert("cluster_name: c\nprovider: {type: gcp}\nhead_node_type: h\n"
+                                    "available_node_types: {h: {resources: {CPU: 4}, node_config: {}}}\n"
+                                    "head_start_ray_commands: [ray start --head --num-cpus=0]\n",
+                                    NULL);
+    expect_text(said, "spec|headGroupSpec|rayStartParams|num-cpus", "4");
+}
+
+/* Which Ray runs is the image's to say: a wrong version would pass for one that asks for a token. */
+static void the_image_tells_its_ray(void **state)
+{
+    static const struct {
+        const char *image, *version;
+    } cases[] = {
+        {"rayproject/ray:2.9.0-py310", "2.9.0"},      {"rayproject/ray:2.60.0", "2.60.0"},
+        {"localhost:5000/team/ray:2.9.0_x", "2.9.0"}, {"localhost:5000/team/ray", "2.60.0"},
+        {"rayproject/ray:latest", "2.60.0"},          {"rayproject/ray:2.9", "2.60.0"},
+        {"rayproject/ray:2.9.0rc1", "2.60.0"},        {"ray-2.60", "2.60.0"},
+    };
+    const struct launcher_options wins = {.image = "mine", .image_wins = true};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_FREE char *file =
+            memory_format("cluster_name: c\nprovider: {type: gcp}\ndocker: {image: '%s'}\n", cases[i].image);
+        AUTO_JSON cJSON *cluster = convert(file, NULL);
+        expect_text(cluster, "spec|rayVersion", cases[i].version);
+        AUTO_JSON cJSON *other = convert(file, &wins); /* whose image tells */
+        expect_text(other, "spec|rayVersion", "absent");
+    }
+}
+
 static void sizes_and_images_can_be_overruled(void **state)
 {
     const struct launcher_options options = {
@@ -221,7 +287,10 @@ static void what_cannot_be_is_refused_by_name(void **state)
         {BASE "setup_commands: [7]\n", "setup_commands[0]"},
         {BASE "head_node: {acceleratorType: v2-8}\n", "head_node.acceleratorType"},
         {BASE "head_node_type: h\n", "available_node_types"},
-        {BASE "head_node: {}\navailable_node_types: {h: {}}\n", "available_node_types"},
+        {BASE "head_node: {machineType: n1-standard-2}\navailable_node_types: {h: {}}\n", "available_node_types"},
+        {BASE "head_start_ray_commands: [ray start --head --num-cpus=few]\n", "head_start_ray_commands[0]"},
+        {BASE "worker_start_ray_commands: [ray stop, \"ray start --resources='[1]'\"]\n",
+         "worker_start_ray_commands[1]"},
         {BASE "head_node_type: x\navailable_node_types: {h: {}}\n", "head_node_type"},
         {TYPES "{resources: {CPU: -1}}}\n", "available_node_types.w.resources.CPU"},
         {TYPES "{resources: {TPU: 4}}}\n", "available_node_types.w.resources.TPU"},
@@ -285,6 +354,9 @@ int main(void)
         cmocka_unit_test(minimal_files_give_a_head_and_one_group),
         cmocka_unit_test(node_types_become_groups),
         cmocka_unit_test(old_files_work),
+        cmocka_unit_test(files_of_the_time_between_work),
+        cmocka_unit_test(options_of_ray_start_are_taken_over),
+        cmocka_unit_test(the_image_tells_its_ray),
         cmocka_unit_test(sizes_and_images_can_be_overruled),
         cmocka_unit_test(what_cannot_be_is_refused_by_name),
         cmocka_unit_test(machines_are_known_by_name),
