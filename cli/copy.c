@@ -1,4 +1,5 @@
-/* How do files get into a notebook and out of it? As tar, through a command in its pod, as `kubectl cp` does. */
+/* How do files get into a notebook, or onto a Ray cluster's head, and out of it? As tar, through a command in its pod,
+ * as `kubectl cp` does. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -74,8 +75,13 @@ static void show_progress(void *context, int64_t bytes)
     progress_bytes(context, bytes);
 }
 
-/* tar here and a command in the notebook's pod, joined; the command's failure is told rather than tar's, which follows.
- */
+/* "notebook" or "raycluster": whose pod it is. */
+static const char *kind_of(const struct call *call)
+{
+    return strncmp(call->command->words, "ray ", 4) == 0 ? "raycluster" : "notebook";
+}
+
+/* tar here and a command in the pod, joined; the command's failure is told rather than tar's, which follows. */
 static int run_both(struct call *call, struct slice name, const char *const *there, unsigned there_count,
                     const char *const *here, bool upload, struct progress *progress, struct error *error)
 {
@@ -84,7 +90,7 @@ static int run_both(struct call *call, struct slice name, const char *const *the
     const char *namespace = NULL;
     char pod[POD_NAME_SIZE];
     struct error own = {0};
-    AUTO_FREE char *word = memory_format("notebook/%.*s", (int)name.n, name.p);
+    AUTO_FREE char *word = memory_format("%s/%.*s", kind_of(call), (int)name.n, name.p);
     int failed = call_namespace(call, &namespace, error);
     if (!failed)
         failed = pod_find(call, namespace, word, pod, error);
@@ -109,13 +115,14 @@ static int run_both(struct call *call, struct slice name, const char *const *the
     if (failed)
         return failed;
     if (code)
-        return error_set(error, ERROR_UPSTREAM, NULL, "nothing was copied: it ended with %d in the notebook", code);
+        return error_set(error, ERROR_UPSTREAM, NULL, "nothing was copied: it ended with %d in the %s", code,
+                         kind_of(call));
     if (ended)
         *error = own;
     return ended;
 }
 
-/* --- into a notebook ---------------------------------------------------------------------------------------------- */
+/* --- into one ----------------------------------------------------------------------------------------------------- */
 
 static int64_t walked; /* nftw has no context */
 
@@ -162,7 +169,7 @@ static int only_entry(const char *directory, char ret[NAME_MAX + 1], struct erro
     }
     if (open)
         closedir(open);
-    return found == 1 ? 0 : error_set(error, ERROR_UPSTREAM, NULL, "the notebook sent no single file or folder");
+    return found == 1 ? 0 : error_set(error, ERROR_UPSTREAM, NULL, "what came is no single file or folder");
 }
 
 static int put_in_place(const char *temporary, const char *target, struct error *error)
@@ -207,14 +214,24 @@ static int download(struct call *call, struct slice name, const char *source, co
     return failed;
 }
 
-int verb_notebook_cp(struct call *call, struct error *error)
+static int copy(struct call *call, const char *where, struct error *error)
 {
     struct slice from = {0}, to = {0};
     const char *source = call->arguments[0], *target = call->arguments[1], *inside = NULL, *there = NULL;
     bool comes = read_place(source, &from, &inside), goes = read_place(target, &to, &there);
     if (comes == goes)
-        return call_usage(error, "one of both must be in a notebook: NAME:PATH");
+        return call_usage(error, "one of both must be %s:PATH", where);
     int failed = comes ? download(call, from, inside, target, error) : upload(call, source, to, there, error);
     AUTO_FREE char *line = memory_format("%s copied to %s", source, target);
     return failed ? failed : print_done(call, NULL, line, error);
+}
+
+int verb_notebook_cp(struct call *call, struct error *error)
+{
+    return copy(call, "in a notebook, NAME", error);
+}
+
+int verb_ray_cp(struct call *call, struct error *error)
+{
+    return copy(call, "on a cluster's head, CLUSTER", error);
 }

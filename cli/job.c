@@ -56,7 +56,7 @@ static int get_job(struct call *call, const char *job, const char *tail, cJSON *
 
 /* --- submitting --------------------------------------------------------------------------------------------------- */
 
-static int upload(struct call *call, const char *directory, char ret_uri[64], struct error *error)
+static int upload(struct call *call, const char *cluster, const char *directory, char ret_uri[64], struct error *error)
 {
     AUTO_BUFFER struct buffer zip = {0};
     char name[PACKAGE_NAME_SIZE];
@@ -64,7 +64,7 @@ static int upload(struct call *call, const char *directory, char ret_uri[64], st
     int failed = package_make(directory, &zip, name, error);
     AUTO_FREE char *tail = memory_format("packages/gcs/%s", failed ? "" : name);
     if (!failed)
-        failed = api_path(call, call->arguments[0], tail, &path, error);
+        failed = api_path(call, cluster, tail, &path, error);
     AUTO_FREE char *owned = path;
     if (failed)
         return failed;
@@ -120,6 +120,45 @@ static int add_variables(const struct call *call, cJSON *runtime_env, struct err
         json_set_text(json_object_in(runtime_env, "env_vars"), name, equals + 1);
     }
     return 0;
+}
+
+/* A directory of this machine becomes a package that the cluster has; a URI is fetched by the cluster itself. */
+static int add_directory(struct call *call, const char *cluster, cJSON *runtime_env, struct error *error)
+{
+    const char *given = call_option(call, "working-dir"), *said = json_text(runtime_env, "working_dir", NULL);
+    char uri[64];
+    if (given && said)
+        return call_usage(error, "--working-dir and the working_dir of --runtime-env exclude each other");
+    AUTO_FREE char *directory = given || said ? memory_text(given ? given : said) : NULL;
+    if (!directory || strstr(directory, "://")) {
+        json_set_text(runtime_env, "working_dir", directory);
+        return 0;
+    }
+    if (!cluster)
+        return call_usage(error, "a directory goes to a cluster that is there: --cluster names it; or put it on a "
+                                 "volume, and --volume mounts that");
+    int failed = upload(call, cluster, directory, uri, error);
+    if (!failed)
+        json_set_text(runtime_env, "working_dir", uri);
+    return failed;
+}
+
+int ray_fill_runtime(struct call *call, const char *cluster, bool variables, cJSON *runtime_env, struct error *error)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    AUTO_JSON cJSON *said = NULL;
+    cJSON *part;
+    int failed = ray_read_runtime(call, &text, error);
+    if (!failed && text.n)
+        failed = yaml_parse(buffer_slice(&text), &json_limits_default, &said, error);
+    if (!failed && text.n && !cJSON_IsObject(said))
+        failed = call_usage(error, "--runtime-env: expected keys and values, such as \"{pip: [emoji]}\"");
+    if (failed)
+        return failed;
+    cJSON_ArrayForEach(part, said) json_set(runtime_env, part->string, json_copy(part));
+    if (variables)
+        failed = add_variables(call, runtime_env, error);
+    return failed ? failed : add_directory(call, cluster, runtime_env, error);
 }
 
 static int post_job(struct call *call, const cJSON *body, cJSON **ret, struct error *error)
@@ -223,19 +262,12 @@ static int follow_to_exit(struct call *call, const char *job, struct error *erro
 
 int verb_ray_submit(struct call *call, struct error *error)
 {
-    const char *directory = call_option(call, "working-dir");
-    char uri[64];
     AUTO_JSON cJSON *body = json_object();
     AUTO_JSON cJSON *answer = NULL;
     AUTO_FREE char *entrypoint = ray_entrypoint(call);
-    cJSON *runtime_env = json_object_in(body, "runtime_env");
     json_set_text(body, "entrypoint", entrypoint);
     json_set_text(body, "submission_id", call_option(call, "submission-id"));
-    int failed = add_variables(call, runtime_env, error);
-    if (!failed && directory)
-        failed = upload(call, directory, uri, error);
-    if (!failed && directory)
-        json_set_text(runtime_env, "working_dir", uri);
+    int failed = ray_fill_runtime(call, call->arguments[0], true, json_object_in(body, "runtime_env"), error);
     if (!failed)
         failed = post_job(call, body, &answer, error);
     if (failed)

@@ -32,6 +32,12 @@ int ray_add_container(const struct call *call, cJSON *group, const char *name, c
 /* ray_group.c: the group of --replicas and so on, and those of --worker-group. */
 int ray_add_workers(const struct call *call, cJSON *spec, const char *image, int64_t usual, struct error *error);
 
+/* --runtime-env, a file or YAML in place, as text; *ret empty where it was not given. */
+int ray_read_runtime(const struct call *call, struct buffer *ret, struct error *error);
+/* Fills the runtime_env of a job from --runtime-env, --working-dir and, if <variables>, --env. A directory of this
+ * machine is uploaded to the cluster <cluster>; NULL: there is none yet, and it is refused. */
+int ray_fill_runtime(struct call *call, const char *cluster, bool variables, cJSON *runtime_env, struct error *error);
+
 /* What stands after "--" as one shell line, every word quoted; malloc'ed. */
 char *ray_entrypoint(const struct call *call);
 

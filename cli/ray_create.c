@@ -125,21 +125,26 @@ int ray_add_memory(struct call *call, bool usual, cJSON *spec, struct error *err
     return 0;
 }
 
-/* --runtime-env: a file, or YAML in place. */
-static int add_runtime(const struct call *call, cJSON *metadata, struct error *error)
+int ray_read_runtime(const struct call *call, struct buffer *ret, struct error *error)
 {
     const char *text = call_option(call, "runtime-env");
-    AUTO_BUFFER struct buffer content = {0};
     if (!text)
         return 0;
     bool in_place = strchr(text, ':') && (strchr(text, '{') || strchr(text, ' '));
-    int failed = in_place ? 0 : file_read(text, RUNTIME_MAX, &content, error);
-    if (!failed)
-        json_set_text(json_object_in(metadata, "annotations"), "atelier.dev/runtime-env",
-                      in_place    ? text
-                      : content.n ? content.p
-                                  : "");
-    return failed ? error_wrap(error, "--runtime-env (a file, or YAML such as \"{pip: [emoji]}\")") : 0;
+    if (in_place)
+        buffer_add_text(ret, text);
+    else if (file_read(text, RUNTIME_MAX, ret, error) < 0)
+        return error_wrap(error, "--runtime-env (a file, or YAML such as \"{pip: [emoji]}\")");
+    return 0;
+}
+
+static int add_runtime(const struct call *call, cJSON *metadata, struct error *error)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    int failed = ray_read_runtime(call, &text, error);
+    if (!failed && call_option(call, "runtime-env"))
+        json_set_text(json_object_in(metadata, "annotations"), "atelier.dev/runtime-env", text.n ? text.p : "");
+    return failed;
 }
 
 static int add_limit(const struct call *call, cJSON *metadata, struct error *error)

@@ -30,6 +30,35 @@ static int add_limits(const struct call *call, cJSON *spec, struct error *error)
     return 0;
 }
 
+/* What describes a cluster that is to be made says nothing about one that is there: told, rather than dropped. */
+static int check_chosen(const struct call *call, struct error *error)
+{
+    static const char *const allowed[] = {"cluster", "env",    "retries",   "deadline", "working-dir", "runtime-env",
+                                          "dry-run", "output", "namespace", "context",  "quiet",       NULL};
+    for (unsigned i = 0; i < call->option_count; i++) {
+        const char *name = call->options[i].option->name;
+        const char *const *known = allowed;
+        while (*known && strcmp(*known, name) != 0)
+            known++;
+        if (!*known)
+            return call_usage(error, "--%s is about a cluster made for the job, and --cluster takes one that is there",
+                              name);
+    }
+    return 0;
+}
+
+static int add_runtime(struct call *call, const char *cluster, cJSON *spec, struct error *error)
+{
+    AUTO_JSON cJSON *runtime_env = json_object();
+    AUTO_BUFFER struct buffer text = {0};
+    int failed = ray_fill_runtime(call, cluster, cluster != NULL, runtime_env, error);
+    if (failed || !runtime_env->child)
+        return failed;
+    yaml_print(runtime_env, &text);
+    json_set_text(spec, "runtimeEnvYAML", text.p);
+    return 0;
+}
+
 int verb_job_create(struct call *call, struct error *error)
 {
     const char *cluster = call_option(call, "cluster");
@@ -42,7 +71,11 @@ int verb_job_create(struct call *call, struct error *error)
     if (!entrypoint[0])
         return call_usage(error, "job create needs the command to run, after --");
     json_set_text(spec, "entrypoint", entrypoint);
-    int failed = add_limits(call, spec, error);
+    int failed = cluster ? check_chosen(call, error) : 0;
+    if (!failed)
+        failed = add_limits(call, spec, error);
+    if (!failed)
+        failed = add_runtime(call, cluster, spec, error);
     if (failed)
         return failed;
     if (cluster) {

@@ -35,6 +35,7 @@ int verb_notebook_exec(struct call *call, struct error *error);
 int verb_notebook_cp(struct call *call, struct error *error);
 int verb_notebook_forward(struct call *call, struct error *error);
 int verb_ray_attach(struct call *call, struct error *error);
+int verb_ray_cp(struct call *call, struct error *error);
 int verb_ray_dashboard(struct call *call, struct error *error);
 int verb_notebook_list(struct call *call, struct error *error);
 int verb_notebook_delete(struct call *call, struct error *error);

@@ -71,6 +71,33 @@ def test_a_job_runs_on_a_standing_cluster_and_once_more(own):
     assert "not found" in own("job", "rerun", "greet", fails=True)
 
 
+def test_a_job_brings_files_variables_and_a_runtime_environment(own, tmp_path):
+    (tmp_path / "say.py").write_text("import os\nprint('said', os.environ['A'], os.environ['B'])\n")
+    for name, words in (("brings", ("job", "create", "brings", "--cluster", "rc1")), ("", ("ray", "submit", "rc1"))):
+        said = own(*words, "--working-dir", str(tmp_path), "--env", "B=line", "--runtime-env", "{env_vars: {A: file, B: under}}", "--",
+                   "python", "say.py", timeout=240)
+        if name:
+            own.wait_job(name, lambda status: status.get("jobStatus") == "SUCCEEDED")
+            said = wait_for("the job's log is kept", lambda: own("job", "logs", name), 60, 1)
+        assert "said file line" in said, (words, said)
+    told = rendered(own, "job", "create", "own", "--runtime-env", "{pip: [emoji]}", "--head-cpu", "1", "--", "true")
+    assert told["spec"]["runtimeEnvYAML"] == "pip:\n- emoji\n"
+    for words, said in ((("--cluster", "rc1", "--head-cpu", "4"), "--head-cpu is about a cluster made for the job"),
+                        (("--working-dir", str(tmp_path)), "--cluster names it"),
+                        (("--cluster", "rc1", "--working-dir", ".", "--runtime-env", "{working_dir: ./x}"), "exclude each other"),
+                        (("--runtime-env", "[pip]"), "--runtime-env")):
+        assert said in own("job", "create", "own", *words, "--", "true", fails=True), words
+    own("job", "delete", "brings", "--wait")
+
+
+def test_files_go_to_a_head_and_come_back(own, tmp_path):
+    (tmp_path / "there.txt").write_text("there and back")
+    own("ray", "cp", str(tmp_path / "there.txt"), "rc1:/tmp/kept.txt")
+    own("ray", "cp", "rc1:/tmp/kept.txt", str(tmp_path / "back.txt"))
+    assert (tmp_path / "back.txt").read_text() == "there and back"
+    assert "CLUSTER:PATH" in own("ray", "cp", "a", "b", fails=True)
+
+
 def test_a_running_job_is_stopped(own):
     own("job", "create", "long", "--cluster", "rc1", "--", "sleep", "1000")
     own.wait_job("long", lambda status: status.get("jobDeploymentStatus") == "Running" and status.get("jobStatus") == "RUNNING")
