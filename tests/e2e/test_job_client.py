@@ -1,14 +1,17 @@
 """The Jobs client of Ray's own documentation, from outside, over TLS: unverified as people write it, and with the CA. And
-Ray's command line, by either path and with each kind of credential."""
+Ray's command line, by either path and with each kind of credential; and Serve by WebSocket, and bit by bit."""
+import http.client
 import json
 import subprocess
+import time
 
 import pytest
+import websocket
 from atelier import IMAGE_BIN, PATIENCE, Atelier
 
 ALICE = "alice@example.com"
 CLIENT = """
-import sys, time
+import asyncio, sys, time
 from ray.job_submission import JobStatus, JobSubmissionClient
 address, token, verify = sys.argv[1:]
 verify = False if verify == "False" else verify
@@ -20,6 +23,9 @@ for _ in range(600):
         break
     time.sleep(0.5)
 print(status, client.get_job_logs(job))
+async def tail():
+    return "".join([part async for part in client.tail_job_logs(job)])
+print("tail", asyncio.run(tail()))
 """
 
 
@@ -48,7 +54,8 @@ def test_submit_poll_and_logs_over_tls(own, tmp_path, trust):
     address = f"https://localhost:{own.tls_port}/api/v1/namespaces/alice/services/http:ml-cluster1-head-svc:dashboard/proxy/"
     done = subprocess.run([IMAGE_BIN / "python", "-c", CLIENT, address, own.tokens[ALICE], verify], cwd=tmp_path,
                           capture_output=True, text=True, timeout=400 * PATIENCE, stdin=subprocess.DEVNULL, check=False)
-    assert "SUCCEEDED" in done.stdout and "ran 42" in done.stdout, done.stdout + done.stderr
+    status, told = done.stdout.split("tail", 1)
+    assert "SUCCEEDED" in status and "ran 42" in status and "ran 42" in told, done.stdout + done.stderr
 
 
 def test_a_token_that_is_not_one_is_refused(own, tmp_path):
@@ -108,3 +115,49 @@ def test_the_command_line_submits_lists_follows_and_stops(own, credentials):
 def test_the_state_of_its_nodes(own, credentials, path):
     code, text = said(ray(own, path, credentials["token"], "list", "nodes", "--address", own.url + path, "--format", "json"))
     assert code == 0 and '"state": "ALIVE"' in text and '"is_head_node": true' in text, text
+
+
+SERVED = """
+import asyncio
+from fastapi import FastAPI, WebSocket
+from fastapi.responses import StreamingResponse
+from ray import serve
+app = FastAPI()
+@app.get("/count")
+async def count():
+    async def lines():
+        for number in range(3):
+            yield f"{number}\\n"
+            await asyncio.sleep(2)
+    return StreamingResponse(lines(), media_type="text/plain")
+@app.websocket("/echo")
+async def echo(socket: WebSocket):
+    await socket.accept()
+    while True:
+        await socket.send_text("heard " + await socket.receive_text())
+@serve.deployment(ray_actor_options={"num_cpus": 0})
+@serve.ingress(app)
+class Speaks: pass
+serve.start(http_options={"host": "0.0.0.0"})
+serve.run(Speaks.bind(), name="speaks", route_prefix="/speaks")
+"""
+
+
+def test_serve_answers_bit_by_bit_and_by_websocket(own):
+    own.cli("ray", "submit", "ml-cluster1", "-n", "alice", "--", "python", "-c", SERVED, user=ALICE, timeout=400)
+    at = "/serve/alice/ml-cluster1/speaks"
+    connection = http.client.HTTPConnection("127.0.0.1", own.port, timeout=60 * PATIENCE)
+    connection.request("GET", f"{at}/count", headers={"Authorization": f"Bearer {own.tokens[ALICE]}"})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    came = [(answer.readline(), time.monotonic()) for _ in range(3)]
+    connection.close()
+    assert [line for line, _ in came] == [b"0\n", b"1\n", b"2\n"] and came[2][1] - came[0][1] > 2, came
+    socket = own.websocket(f"{at}/echo", user=ALICE, timeout=60)
+    for word in ("one", "x" * 70_000):
+        socket.send(word)
+        assert socket.recv() == "heard " + word
+    socket.close()
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        own.websocket(f"{at}/echo")
+    assert refused.value.status_code == 401
