@@ -122,9 +122,12 @@ static int make_number(const struct loader *loader, yaml_mark_t mark, struct sli
     bool negative = text.n && text.p[0] == '-';
     if (form == FORM_SPECIAL)
         return refuse(loader, mark, "JSON has no infinity and no NaN; quote it if it is a text");
-    /* "0644" is 644 in YAML 1.2 and octal in YAML 1.1, which kubectl speaks: whoever wrote it must say which. */
-    if ((form == FORM_DECIMAL || form == FORM_FLOAT) && digits.n > 1 && digits.p[0] == '0' && count_digits(digits) > 1)
-        return refuse(loader, mark, "a number with leading zeros is ambiguous; write 0o… for octal, or quote a text");
+    /* "0644" is 644 in YAML 1.2 and octal in YAML 1.1, which all speak that read the same files: kubectl, KubeRay,
+     * PyYAML. */
+    bool padded = digits.n > 1 && digits.p[0] == '0' && count_digits(digits) > 1;
+    bool octal = padded && form == FORM_DECIMAL && !memchr(digits.p, '8', digits.n) && !memchr(digits.p, '9', digits.n);
+    if (padded && !octal && (form == FORM_DECIMAL || form == FORM_FLOAT))
+        return refuse(loader, mark, "a number with leading zeros is ambiguous; leave them out, or quote a text");
     if (form == FORM_FLOAT) {
         AUTO_FREE char *copy = memory_text_n(text.p, text.n);
         double value = strtod(copy, NULL);
@@ -133,7 +136,7 @@ static int make_number(const struct loader *loader, yaml_mark_t mark, struct sli
         *ret = cJSON_CreateNumber(value);
         return 0;
     }
-    int64_t value = form == FORM_DECIMAL ? whole_number(digits, 10)
+    int64_t value = form == FORM_DECIMAL ? whole_number(digits, octal ? 8 : 10)
                                          : whole_number(slice_skip(digits, 2), form == FORM_OCTAL ? 8 : 16);
     if (value < 0)
         return refuse(loader, mark, "an integer between -2^53 and 2^53 is expected; quote it if it is a text");
