@@ -131,6 +131,16 @@ static bool is_data_key(const char *key)
     return length > 0 && length <= DATA_KEY_MAX && strcmp(key, ".") != 0 && strcmp(key, "..") != 0;
 }
 
+/* What `base64` prints has lines, which every API server passes over; it is stored without. */
+static void drop_line_ends(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; from++)
+        if (*from != '\n' && *from != '\r')
+            *to++ = *from;
+    *to = '\0';
+}
+
 /* Every value a text; with <encoded> also base64. Sums up what it holds. */
 static int check_data(const cJSON *object, const char *field, bool encoded, size_t *total, struct error *error)
 {
@@ -145,6 +155,8 @@ static int check_data(const cJSON *object, const char *field, bool encoded, size
                              field);
         if (!cJSON_IsString(item))
             return error_set(error, ERROR_INVALID, field, "%s.%s must be a text", field, item->string);
+        if (encoded)
+            drop_line_ends(item->valuestring);
         if (encoded && *item->valuestring && !text_unbase64(slice_of(item->valuestring), &decoded))
             return error_set(error, ERROR_INVALID, field, "%s.%s must be base64", field, item->string);
         *total += strlen(item->string) + strlen(item->valuestring);

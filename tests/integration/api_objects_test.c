@@ -193,6 +193,10 @@ static void secrets_keep_to_themselves(void **state)
     AUTO_ANSWER struct answer part = ask(ONE, "GET", SECRETS, NULL);
     assert_non_null(strstr(part.body, "\"items\":[]"));
     DO(200, ED, "DELETE", SECRETS "/mine", NULL);
+    AUTO_JSON cJSON *lines = /* as `base64` prints it */
+        EXPECT(201, ED, "POST", SECRETS "?dryRun=All",
+               "{\"metadata\":{\"name\":\"lines\"},\"data\":{\"a\":\"aGlkZGVu\\r\\nIHZhbHVl\\n\"}}");
+    assert_string_equal(json_text(lines, "data", "a", NULL), "aGlkZGVuIHZhbHVl");
 }
 
 static void json_patches_apply(void **state)
