@@ -119,9 +119,13 @@ static const struct key top_keys[] = {
     {"target_utilization_fraction", KEY_NOTED, "no longer read by Ray: upscaling_speed took its place"},
     {"initial_workers", KEY_NOTED, "no longer read by Ray: min_workers took its place"},
     {"file_mounts", KEY_EMPTY,
-     "files reach a cluster with a job (`atelier ray submit --working-dir DIR`) or on a volume of the profile"},
+     "files reach a cluster with a job (`atelier ray submit --working-dir DIR`), on a volume of the profile, or its "
+     "head by "
+     "`atelier ray cp`"},
     {"cluster_synced_files", KEY_EMPTY,
-     "files reach a cluster with a job (`atelier ray submit --working-dir DIR`) or on a volume of the profile"},
+     "files reach a cluster with a job (`atelier ray submit --working-dir DIR`), on a volume of the profile, or its "
+     "head by "
+     "`atelier ray cp`"},
     {"file_mounts_sync_continuously", KEY_EMPTY, "use a volume of the profile that head and workers mount"},
 };
 

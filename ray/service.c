@@ -9,6 +9,7 @@
 #define INITIALIZING_TIMEOUT "ray.io/initializing-timeout"
 #define STEP_BY_STEP "NewClusterWithIncrementalUpgrade"
 #define APPLICATIONS_MAX 64
+#define SERVE_PORT 8000 /* of Serve's HTTP proxy, Ray's default */
 
 /* --- names of what KubeRay makes for it --------------------------------------------------------------------------- */
 
@@ -230,6 +231,21 @@ static int check_upgrade(struct engine *engine, const cJSON *spec, struct error 
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
+/* Where else its proxy listened, nobody would find it, and the service would never be ready. */
+static int check_port(const cJSON *spec, struct error *error)
+{
+    AUTO_JSON cJSON *config = NULL;
+    int64_t port = SERVE_PORT;
+    if (yaml_parse(slice_of(json_text_or("", spec, "serveConfigV2", NULL)), &json_limits_default, &config, NULL) < 0)
+        return 0;
+    (void)json_i64(json_at(config, "http_options", "port", NULL), &port);
+    return port == SERVE_PORT ? 0
+                              : error_set(error, ERROR_INVALID, SERVE,
+                                          SERVE ": http_options.port must be %d here, where requests come in; "
+                                                "leave it out",
+                                          SERVE_PORT);
+}
+
 /* One machine leads a name to one pod, the head, and waits for a cluster as long as it takes. */
 static int check_one_machine(struct engine *engine, const cJSON *service, const cJSON *spec, struct error *error)
 {
@@ -241,7 +257,7 @@ static int check_one_machine(struct engine *engine, const cJSON *service, const 
     if (json_text(service, "metadata", "annotations", INITIALIZING_TIMEOUT, NULL))
         return error_set(error, ERROR_INVALID, "metadata.annotations." INITIALIZING_TIMEOUT,
                          "the annotation " INITIALIZING_TIMEOUT " has no effect here; leave it out");
-    return 0;
+    return check_port(spec, error);
 }
 
 static int check_rest(const cJSON *spec, struct error *error)

@@ -323,6 +323,8 @@ static void refuses_on_one_machine_what_it_does_not_do(void **state)
         {ADD("/spec/excludeHeadPodFromServeSvc", "true"), "spec.excludeHeadPodFromServeSvc"},
         {ADD("/metadata/annotations", "{\"ray.io/initializing-timeout\":\"90\"}"),
          "metadata.annotations.ray.io/initializing-timeout"},
+        {SERVE("{applications: [{import_path: 'a:b'}], http_options: {port: 9000}}"), "spec.serveConfigV2"},
+        {SERVE("{applications: [{import_path: 'a:b'}], http_options: {host: 0.0.0.0, port: 8000}}"), NULL},
         {ADD("/spec/upgradeStrategy", "{\"type\":\"NewCluster\"}"), NULL},
         {ADD("/spec/excludeHeadPodFromServeSvc", "false"), NULL},
     };
