@@ -204,6 +204,18 @@ def test_a_killed_store_comes_back_with_what_it_held(own):
     assert counted(own)[0] == 4
 
 
+def test_a_killed_worker_is_replaced(own):
+    before = pods(own, "worker")
+    own.cli("delete", "pod", *before, "-n", "alice", user=ALICE)
+
+    def another():
+        now = pods(own, "worker")
+        return now if now and not set(now) & set(before) and all(is_ready(own.get(f"{CORE}/pods/{name}", ALICE).json) for name in now) else None
+    assert len(wait_for("another worker", another, 240, 0.5)) == 1
+    code = "import ray; ray.init(log_to_driver=False); print('ran', ray.get(ray.remote(num_cpus=1)(lambda: 6 * 7).remote()))"
+    assert "ran 42" in own.cli("ray", "exec", "ft", "-n", "alice", "--", "python", "-c", code, user=ALICE, timeout=300).stdout
+
+
 def test_the_store_is_the_platforms_and_goes_with_the_last_cluster_that_runs(own):
     for path in (f"{CORE}/secrets/{STORE}", f"{CORE}/persistentvolumeclaims/{STORE}"):
         assert own.http("DELETE", path, ALICE).status == 403, path
