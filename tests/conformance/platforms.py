@@ -100,6 +100,10 @@ class OnCluster(Client):
         return self.service.first.port
 
     @property
+    def tls_port(self):
+        return self.service.first.tls_port
+
+    @property
     def env(self):
         return self.service.first.env
 
