@@ -54,6 +54,19 @@ static int get_job(struct call *call, const char *job, const char *tail, cJSON *
     return json_parse(buffer_slice(&raw), &job_limits, ret, error);
 }
 
+/* What does not answer may be suspended: then that is said, and what starts it. */
+static int explained(struct call *call, int result, struct error *error)
+{
+    const struct resource *resource = resource_by_word("rayclusters");
+    AUTO_JSON cJSON *cluster = NULL;
+    struct error why = {0};
+    if (result != -ERROR_UNAVAILABLE || object_get(call, resource, call->arguments[0], &cluster, NULL) != 0 ||
+        object_check_runs(resource, cluster, &why) == 0)
+        return result;
+    *error = why;
+    return result;
+}
+
 /* --- submitting --------------------------------------------------------------------------------------------------- */
 
 static int upload(struct call *call, const char *cluster, const char *directory, char ret_uri[64], struct error *error)
@@ -260,7 +273,7 @@ static int follow_to_exit(struct call *call, const char *job, struct error *erro
     return failed ? failed : succeeded ? EXIT_OK : EXIT_FAILED;
 }
 
-int verb_ray_submit(struct call *call, struct error *error)
+static int submit(struct call *call, struct error *error)
 {
     AUTO_JSON cJSON *body = json_object();
     AUTO_JSON cJSON *answer = NULL;
@@ -309,7 +322,7 @@ static void job_row(const cJSON *job, struct table *table)
     table_add(table, json_text_or("", job, "entrypoint", NULL));
 }
 
-int verb_ray_jobs(struct call *call, struct error *error)
+static int jobs(struct call *call, struct error *error)
 {
     static const char *const headers[] = {"JOB", "STATUS", "AGE", "TOOK", "COMMAND", NULL};
     static const struct listing listing = {headers, job_row, "submission_id", true};
@@ -321,7 +334,7 @@ int verb_ray_jobs(struct call *call, struct error *error)
     return failed;
 }
 
-int verb_ray_logs(struct call *call, struct error *error)
+static int logs(struct call *call, struct error *error)
 {
     size_t printed = 0;
     bool succeeded;
@@ -330,7 +343,7 @@ int verb_ray_logs(struct call *call, struct error *error)
     return follow(call, call->arguments[1], &succeeded, error);
 }
 
-int verb_ray_stop(struct call *call, struct error *error)
+static int stop(struct call *call, struct error *error)
 {
     char *path = NULL;
     int failed = job_path(call, call->arguments[1], "/stop", &path, error);
@@ -339,4 +352,26 @@ int verb_ray_stop(struct call *call, struct error *error)
     free(path);
     AUTO_FREE char *line = memory_format("job %s stopping", call->arguments[1]);
     return failed ? failed : print_done(call, NULL, line, error);
+}
+
+/* --- verbs -------------------------------------------------------------------------------------------------------- */
+
+int verb_ray_submit(struct call *call, struct error *error)
+{
+    return explained(call, submit(call, error), error);
+}
+
+int verb_ray_jobs(struct call *call, struct error *error)
+{
+    return explained(call, jobs(call, error), error);
+}
+
+int verb_ray_logs(struct call *call, struct error *error)
+{
+    return explained(call, logs(call, error), error);
+}
+
+int verb_ray_stop(struct call *call, struct error *error)
+{
+    return explained(call, stop(call, error), error);
 }

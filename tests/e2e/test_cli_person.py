@@ -165,6 +165,18 @@ def test_who_is_stopped_is_told_with_what_starts_it(own):
         assert done.stderr.splitlines()[-1] == "atelier: nb1 is stopped: `atelier notebook start nb1 --wait` starts it", done
 
 
+def test_a_suspended_cluster_is_told_with_what_resumes_it(own):
+    container = {"name": "ray-head", "image": "ray-2.60"}
+    own.cli("apply", "-n", "alice", "-f", "-", user=ALICE, input=json.dumps({
+        "apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "asleep"},
+        "spec": {"suspend": True, "headGroupSpec": {"rayStartParams": {}, "template": {"spec": {"containers": [container]}}}}}))
+    for words in (("jobs", "asleep"), ("logs", "asleep", "a"), ("stop", "asleep", "a"), ("submit", "asleep", "--", "true"), ("forward", "asleep")):
+        told = wait_for("its service is there", lambda: (lambda done: done if "endpoints" not in done.stderr and "not found" not in done.stderr else None)(
+            person(own, "ray", *words, check=False)), 30, 0.5)
+        assert told.returncode == 1 and told.stderr == "atelier: asleep is suspended: `atelier ray resume asleep --wait` starts it\n", told
+    own.cli("ray", "delete", "asleep", "-n", "alice", user=ALICE)
+
+
 def test_describe_shows_state_and_events_and_no_secret(own):
     text = person(own, "describe", "notebook", "nb1").stdout
     assert text.startswith("Name:                nb1\nNamespace:           alice\nState:               Stopped\n")
