@@ -113,7 +113,7 @@ test-e2e: $(PROGRAMS) images $(TEST_VENV)/.ready
 # The same as an ordinary user, whom root makes for this and removes again.
 .PHONY: test-rootless
 test-rootless: $(PROGRAMS) images $(TEST_VENV)/.ready
-	ATELIER_TEST_PLATFORM=rootless $(PYTEST) $(or $(PYTEST_ARGS),tests/conformance/test_main_job.py)
+	ATELIER_TEST_PLATFORM=rootless $(PYTEST) $(or $(PYTEST_ARGS),tests/conformance/test_main_job.py tests/e2e/test_kubectl.py tests/e2e/test_outbound.py)
 # Two walks of docs/examples and what docs/ray-air.md says, on the larger image that Ray Data, Train and Tune need.
 .PHONY: test-examples test-examples-torch
 test-examples: $(PROGRAMS) images-ml $(TEST_VENV)/.ready
@@ -249,7 +249,7 @@ help:
 	@echo 'make             build $(BUILD)/atelier, $(BUILD)/atelierd and $(BUILD)/atelier-sandboxd'
 	@echo 'make demo        walk the main job against a running service'
 	@echo 'make test        unit, integration and end-to-end tests; test-fast leaves out the last'
-	@echo 'make test-rootless  the main job as an ordinary user (root, who makes one)'
+	@echo 'make test-rootless  the main job, kubectl and the way outside as an ordinary user (root, who makes one)'
 	@echo 'make test-examples  the walks digits and breast_cancer of docs/examples, on the image ray-2.60-ml, which it makes'
 	@echo 'make test-examples-torch  the walks image_training and rllib, on ray-2.60-torch, which it makes: several GB'
 	@echo 'make test-kubernetes  the Kubernetes engine, the chart and the roles on a real control plane, built at first'

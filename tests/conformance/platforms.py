@@ -13,7 +13,7 @@ import service
 import ordinary
 import rayoperator
 import yaml
-from atelier import IMAGES, Atelier, Client, free_port, is_alive, wait_for
+from atelier import Atelier, Client, free_port, is_alive, wait_for
 
 volumes = itertools.count(1)  # a node outlives the platforms on it
 kubernetes = pathlib.Path(service.__file__).resolve().parent
@@ -57,27 +57,9 @@ class Local(Atelier):
         self.remove()
 
 
-class Rootless(Local):
-    """The local engine as a user whom the machine grants nothing but subordinate ids."""
-
-    def __init__(self):
-        super().__init__()
-        self.user = ordinary.User("atelier-conformance")
-        self.user.give(self.data)
-        self.env["HOME"] = str(self.data)
-        self.command = self.user.command(self.user.programs / "atelier")
-        self.surroundings = self.user.surroundings(IMAGES)
-
-    def run_dir(self):
-        """As the namespaces' own /run shows it; the host has none of it."""
-        assert not super().run_dir().exists()
-        with contextlib.suppress(OSError):
-            return pathlib.Path("/proc", (self.data / "namespace.pid").read_text().split()[0], "root", *super().run_dir().parts[1:])
-        return super().run_dir()
-
-    def close(self):
-        super().close()
-        self.user.close()
+class Rootless(ordinary.Ordinary, Local):
+    """The local engine as an ordinary user."""
+    account = "atelier-conformance"
 
 
 class OnCluster(Client):

@@ -302,11 +302,19 @@ class Watch:
         self.connection.close()
 
 
+def private():
+    """One not yet started: root's, or an ordinary user's (ATELIER_TEST_PLATFORM=rootless)."""
+    if os.environ.get("ATELIER_TEST_PLATFORM") == "rootless":
+        from ordinary import Ordinary  # which is one of these
+        return Ordinary()
+    return Atelier()
+
+
 @contextlib.contextmanager
 def running(*people, **settings):
     """A private instance with these <settings> that runs, and accounts of <people>: the first has profile alice, and its
     session is <cookie>. Whoever uses it makes what else there is to be."""
-    instance = Atelier()
+    instance = private()
     instance.env.update(settings)
     try:
         instance.up()

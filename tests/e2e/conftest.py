@@ -5,7 +5,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from atelier import Atelier  # noqa: E402
+from atelier import private  # noqa: E402
 
 
 # A time-out ends pytest by SIGTERM: leave through the fixtures, so that nothing stays behind. A plain sys.exit would be one failed test.
@@ -15,7 +15,7 @@ signal.signal(signal.SIGTERM, lambda number, frame: pytest.exit("ended by a sign
 @pytest.fixture(scope="module")
 def house():
     """One private Atelier instance a test file: the tests in it build on each other."""
-    instance = Atelier()
+    instance = private()
     try:
         yield instance
     finally:

@@ -5,10 +5,11 @@ import os
 import pathlib
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 
-from atelier import BUILD
+from atelier import BUILD, IMAGES, Atelier
 
 def hierarchies():
     root = pathlib.Path("/sys/fs/cgroup")
@@ -65,6 +66,9 @@ class User:
         self.programs.chmod(0o755)
         for program in ("atelier", "atelierd", "atelier-sandboxd"):
             shutil.copy2(BUILD / program, self.programs / program)
+        self.tunnels = self.programs / "tun"  # for everybody to open, as on Debian; in containers root's alone
+        os.mknod(self.tunnels, stat.S_IFCHR, os.makedev(10, 200))
+        self.tunnels.chmod(0o666)
 
     def give(self, path):
         shutil.chown(path, self.id, self.id)
@@ -77,6 +81,8 @@ class User:
         images is closed to others, as below /root, he is shown the images alone."""
         script = 'for group in $1; do echo $$ >"$group/cgroup.procs"; done; '
         groups = " ".join(map(str, self.groups if group else ()))
+        if pathlib.Path("/dev/net/tun").exists():
+            script += f"mount --bind {self.tunnels} /dev/net/tun; "
         closed = closed_parent(images)
         if closed:
             script += """exec 9<"$2"; mount -t tmpfs -o mode=755 tmpfs "$3"; mkdir -p "$2"; mount --bind /proc/self/fd/9 "$2"
@@ -95,3 +101,27 @@ class User:
 
 def remove(name):
     subprocess.run(["userdel", "--force", name], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+class Ordinary(Atelier):
+    """The service as such a user starts it, whom the machine grants nothing but subordinate ids and a control group."""
+    account = "atelier-ordinary"
+
+    def __init__(self):
+        super().__init__()
+        self.user = User(self.account)
+        self.user.give(self.data)
+        self.env["HOME"] = str(self.data)
+        self.command = self.user.command(self.user.programs / "atelier")
+        self.surroundings = self.user.surroundings(IMAGES)
+
+    def run_dir(self):
+        """As the namespaces' own /run shows it; the host has none of it."""
+        assert not super().run_dir().exists()
+        with contextlib.suppress(OSError):
+            return pathlib.Path("/proc", (self.data / "namespace.pid").read_text().split()[0], "root", *super().run_dir().parts[1:])
+        return super().run_dir()
+
+    def remove(self):
+        super().remove()
+        self.user.close()

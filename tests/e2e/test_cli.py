@@ -8,7 +8,7 @@ import ssl
 import subprocess
 
 import pytest
-from atelier import Atelier, BUILD, ROOT
+from atelier import BUILD, private, ROOT
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 MANIFEST = """
@@ -26,7 +26,7 @@ spec: {template: {spec: {containers: [{name: nb1, image: ray-2.60}]}}}
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
+    instance = private()
     try:
         instance.up()
         instance.tokens[ALICE] = None

@@ -10,7 +10,7 @@ import tempfile
 import pytest
 from playwright.sync_api import expect
 
-from atelier import Atelier, BUILD, PATIENCE, wait_for
+from atelier import BUILD, PATIENCE, private, wait_for
 from console import browser, sign_in  # noqa: F401 (browser is a fixture)
 
 ALICE = "alice@example.com"
@@ -18,7 +18,7 @@ ALICE = "alice@example.com"
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
+    instance = private()
     try:
         instance.up()
         instance.cookie = instance.add_user(ALICE)

@@ -1,11 +1,11 @@
 """`make demo` as a person runs it beside a running service: every command must succeed and every refusal be a refusal."""
 import subprocess
 
-from atelier import BUILD, PATIENCE, ROOT, Atelier
+from atelier import BUILD, PATIENCE, private, ROOT
 
 
 def test_the_demo_walks_through():
-    house = Atelier()
+    house = private()
     try:
         house.up(timeout_s=60)
         done = subprocess.run([ROOT / "scripts" / "demo.sh"], env={**house.env, "ATELIER_BUILD": str(BUILD), "DEMO_SUFFIX": "t"},

@@ -7,7 +7,7 @@ import time
 
 import pytest
 import websocket
-from atelier import IMAGE_BIN, PATIENCE, Atelier
+from atelier import IMAGE_BIN, PATIENCE, private
 
 ALICE = "alice@example.com"
 CLIENT = """
@@ -31,7 +31,7 @@ print("tail", asyncio.run(tail()))
 
 @pytest.fixture(scope="module")
 def own():
-    instance = Atelier()
+    instance = private()
     try:
         instance.up()
         instance.add_user(ALICE)
