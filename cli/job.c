@@ -16,6 +16,7 @@
 #define SUBMIT_RETRY_MS 1000
 #define ABSENT_MS 60000 /* how long the cluster may be out of reach while a job is followed */
 #define UPLOAD_TIMEOUT_MS 600000
+#define WHY_LINES_MAX 60 /* Ray itself keeps 50 of what pip printed */
 #define LOG_JSON_BYTES ((size_t)64 * 1024 * 1024)
 static const struct json_limits job_limits = {LOG_JSON_BYTES, 64, 400000, 65536};
 
@@ -217,13 +218,22 @@ static bool is_passing(int failed)
            failed == -ERROR_INTERNAL || failed == -ERROR_LIMITED;
 }
 
-/* The message repeats the end of the log, which has been printed. */
+/* Line by line. What it repeats of the log's end has been printed, and the way through Ray's own code tells a person
+ * nothing: of a traceback its last line. */
 static void say_why(const char *message)
 {
+    static const char traceback[] = "Traceback (most recent call last)";
     const char *end = strstr(message, ", last available logs");
-    size_t length = end ? (size_t)(end - message) : strcspn(message, "\n");
-    if (length)
-        say("%.*s", (int)(length < 500 ? length : 500), message);
+    struct slice rest = {message, end ? (size_t)(end - message) : strlen(message)};
+    bool inside = false;
+    for (int lines = 0; rest.n && lines < WHY_LINES_MAX;) {
+        struct slice line = slice_split(rest, '\n', &rest);
+        inside = memmem(line.p, line.n, traceback, strlen(traceback)) || (inside && line.n && line.p[0] == ' ');
+        if (inside || !line.n)
+            continue;
+        say("%.*s", (int)(line.n < 500 ? line.n : 500), line.p);
+        lines++;
+    }
 }
 
 /* The state first and the log after it, so that a final state means that the whole log has been printed. */

@@ -80,6 +80,8 @@ def test_a_job_brings_files_variables_and_a_runtime_environment(own, tmp_path):
             own.wait_job(name, lambda status: status.get("jobStatus") == "SUCCEEDED")
             said = wait_for("the job's log is kept", lambda: own("job", "logs", name), 60, 1)
         assert "said file line" in said, (words, said)
+    wrong = own("ray", "submit", "rc1", "--runtime-env", "{pip: [./nowhere-to-be-found]}", "--", "true", fails=True, timeout=240)
+    assert "nowhere-to-be-found" in wrong and "Traceback" not in wrong and "runtime_env_agent.py" not in wrong, wrong
     told = rendered(own, "job", "create", "own", "--runtime-env", "{pip: [emoji]}", "--head-cpu", "1", "--", "true")
     assert told["spec"]["runtimeEnvYAML"] == "pip:\n- emoji\n"
     for words, said in ((("--cluster", "rc1", "--head-cpu", "4"), "--head-cpu is about a cluster made for the job"),
