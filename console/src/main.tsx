@@ -1,5 +1,6 @@
 // The console: who is here, which profile is looked at, which page is shown.
 import "./console.css";
+import "./theme";
 import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { get, type Me, onRefused, Problem, type ProfileEntry, setCsrf } from "./api";

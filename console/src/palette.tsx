@@ -8,6 +8,7 @@ import { turn } from "./power";
 import { may, shows } from "./rights";
 import { go } from "./router";
 import { languages, speak, t } from "./text";
+import { chooseTheme, themes } from "./theme";
 import { doorOf, pageOf, phaseOf, stopped } from "./workload";
 
 interface Command {
@@ -62,6 +63,7 @@ function commandsOf(me: Me, entry: ProfileEntry | undefined, items: KubeObject[]
     ...making,
     ...me.profiles.filter((other) => other.name !== entry?.name).map((other) => page(other.name, `/p/${other.name}`, "profiles", t.palette.profile)),
     ...languages.map(([code, name]): Command => ({ text: t.palette.speak(name), kind: t.palette.action, icon: "account", run: () => speak(code) })),
+    ...themes.map((one): Command => ({ text: t.palette.theme(t.themes[one]), kind: t.palette.action, icon: "account", run: () => chooseTheme(one) })),
   ];
 }
 

@@ -188,6 +188,32 @@ def test_the_colours_have_contrast(visit, scheme):
     assert contrast(token["on-accent"], token["accent"]) >= 4.5
 
 
+def test_light_or_dark_can_be_chosen(visit):
+    """Whatever the system prefers; in every open tab at once, and on the next visit."""
+    page = visit(FRANK, "/account", color_scheme="light")
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.get_by_label("Colours")).to_have_value("system")
+
+    def ground(of):
+        return of.evaluate("getComputedStyle(document.body).backgroundColor")
+    light = ground(page)
+    page.get_by_label("Colours").select_option("dark")
+    dark = ground(page)
+    assert luminance(dark) < 0.05 < 0.8 < luminance(light)
+    wait_for("the other tab", lambda: ground(other) == dark, 10)
+    page.reload()
+    expect(page.get_by_label("Colours")).to_have_value("dark")
+    assert ground(page) == dark and page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    page.emulate_media(color_scheme="dark")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Where to, or what to do?").fill("colours light")
+    page.keyboard.press("Enter")
+    wait_for("light again", lambda: ground(page) == light, 10)
+    page.get_by_label("Colours").select_option("system")
+    assert ground(page) == dark
+
+
 FOCUSABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, [tabindex="0"]')]
   .filter((e) => !e.disabled && e.tabIndex >= 0 && e.checkVisibility() && (!document.querySelector('dialog[open]') || e.closest('dialog')))
   .map((e, at) => { e.dataset.stop = String(at); return e.outerHTML.slice(0, 120); })"""

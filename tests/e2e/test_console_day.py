@@ -372,7 +372,7 @@ def test_no_message_is_missing_or_left_over(tables):
         assert text.strip() and other.strip(), path
         if text not in SAME | {"function"} and re.search("[A-Za-z]{4}", text):
             assert re.search("[\u4e00-\u9fff]", other), path
-        assert path.startswith(("states.", "roles.")) or re.search(rf"\bt\.{re.escape(path)}\b", source), f"{path} is said nowhere"
+        assert path.startswith(("states.", "roles.", "themes.")) or re.search(rf"\bt\.{re.escape(path)}\b", source), f"{path} is said nowhere"
 
 
 def test_everything_is_said_in_chinese(house, visit, tables):

@@ -31,7 +31,7 @@ export const en = {
   palette: {
     open: "Search", title: "Search and commands", label: "Where to, or what to do?", none: "Nothing matches.", keys: "↑ ↓ to choose, Enter to go, Esc to close.",
     page: "Page", notebook: "Notebook", cluster: "Ray cluster", profile: "Profile", action: "Action", start: (name: string) => `Start ${name}`, stop: (name: string) => `Stop ${name}`,
-    dashboard: (name: string) => `Dashboard of ${name}`, openIt: (name: string) => `Open ${name}`, speak: (language: string) => `Language: ${language}`,
+    dashboard: (name: string) => `Dashboard of ${name}`, openIt: (name: string) => `Open ${name}`, theme: (name: string) => `Colours: ${name}`, speak: (language: string) => `Language: ${language}`,
   },
   undo: {
     label: "Deletions that wait", waiting: (text: string, seconds: number) => `${text} in ${seconds} s.`, honest: "Nothing has been sent yet; closing this tab cancels it.",
@@ -130,9 +130,10 @@ export const en = {
     week: "a week", month: "a month", quarter: "90 days", year: "a year", create: "Create token", fresh: "Your new token. It is shown only now.", named: "The same for clients that want name:secret", none: "No tokens yet.", revoke: "Revoke", revokeOf: (name: string) => `Revoke ${name}`, noNameToken: "the token without a name",
     revokeTitle: "Revoke token", revokeText: (name: string) => `Whatever uses "${name}" is refused at once. This cannot be undone; a new token can be made.`, form: "New token",
   },
+  themes: { system: "as the system has them", light: "light", dark: "dark" },
   account: {
     title: "Account", password: "Password", form: "Change password", old: "Old password", new: "New password", newHint: "At least 10 characters.", change: "Change password", changed: (email: string) => `Changed. All other sessions of ${email} have ended.`, account: "Account",
-    sessions: "Sessions", since: "Since", from: "From", seen: "Last seen", current: "this one, now", end: "End", endOf: (since: string) => `End the session of ${since}`, everywhere: "Sign out everywhere…", everywhereTitle: "Sign out everywhere",
+    colours: "Colours", sessions: "Sessions", since: "Since", from: "From", seen: "Last seen", current: "this one, now", end: "End", endOf: (since: string) => `End the session of ${since}`, everywhere: "Sign out everywhere…", everywhereTitle: "Sign out everywhere",
     everywhereText: (email: string) => `Every browser that is signed in as ${email} is signed out, this one too. Tokens stay.`,
   },
   activity: {

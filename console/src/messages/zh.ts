@@ -31,7 +31,7 @@ export const zh: Messages = {
   palette: {
     open: "搜索", title: "搜索与命令", label: "去哪里，或做什么？", none: "没有匹配项。", keys: "↑ ↓ 选择，回车前往，Esc 关闭。",
     page: "页面", notebook: "笔记本", cluster: "Ray 集群", profile: "空间", action: "操作", start: (name) => `启动 ${name}`, stop: (name) => `停止 ${name}`,
-    dashboard: (name) => `${name} 的仪表盘`, openIt: (name) => `打开 ${name}`, speak: (language) => `语言：${language}`,
+    dashboard: (name) => `${name} 的仪表盘`, openIt: (name) => `打开 ${name}`, theme: (name) => `配色：${name}`, speak: (language) => `语言：${language}`,
   },
   undo: {
     label: "等待中的删除", waiting: (text, seconds) => `${seconds} 秒后${text}。`, honest: "尚未发送任何请求；关闭此标签页即取消。",
@@ -130,9 +130,10 @@ export const zh: Messages = {
     week: "一周", month: "一个月", quarter: "90 天", year: "一年", create: "创建令牌", fresh: "您的新令牌，只在此时显示。", named: "同一令牌，供要求 name:secret 形式的客户端使用", none: "还没有令牌。", revoke: "吊销", revokeOf: (name) => `吊销 ${name}`, noNameToken: "未命名的令牌",
     revokeTitle: "吊销令牌", revokeText: (name) => `使用“${name}”的一切立即被拒绝，无法撤销；可以另建新令牌。`, form: "新令牌",
   },
+  themes: { system: "跟随系统", light: "浅色", dark: "深色" },
   account: {
     title: "账号", password: "密码", form: "修改密码", old: "旧密码", new: "新密码", newHint: "至少 10 个字符。", change: "修改密码", changed: (email) => `已修改。${email} 的其他会话均已结束。`, account: "账号",
-    sessions: "会话", since: "开始于", from: "来自", seen: "上次活动", current: "当前会话", end: "结束", endOf: (since) => `结束 ${since} 的会话`, everywhere: "在所有地方退出…", everywhereTitle: "在所有地方退出",
+    colours: "配色", sessions: "会话", since: "开始于", from: "来自", seen: "上次活动", current: "当前会话", end: "结束", endOf: (since) => `结束 ${since} 的会话`, everywhere: "在所有地方退出…", everywhereTitle: "在所有地方退出",
     everywhereText: (email) => `以 ${email} 登录的所有浏览器都会退出，包括这一个。令牌仍然有效。`,
   },
   activity: {

@@ -1,13 +1,14 @@
 // One's own account: password and sessions.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { get, type Me, post, type Problem, remove } from "../api";
 import { day } from "../format";
 import { useData } from "../live";
 import { Sure } from "../parts/dialog";
-import { Field, Rest, useForm } from "../parts/form";
+import { Choice, Field, Rest, useForm } from "../parts/form";
 import { Alert, Loading, Page } from "../parts/page";
 import { type Row, Table } from "../parts/table";
 import { t } from "../text";
+import { chooseTheme, onTheme, theme, type Theme, themes } from "../theme";
 
 interface Session {
   id: number;
@@ -45,6 +46,16 @@ function Password({ me, changed }: { me: Me; changed: () => void }) {
   );
 }
 
+function Colours() {
+  const [chosen, setChosen] = useState(theme());
+  useEffect(() => onTheme(() => setChosen(theme())), []);
+  return (
+    <section>
+      <Choice label={t.account.colours} options={themes.map((one) => [one, t.themes[one]])} value={chosen} onChange={(event) => chooseTheme(event.currentTarget.value as Theme)} />
+    </section>
+  );
+}
+
 export function Account({ me, left }: { me: Me; left: () => Promise<void> }) {
   const path = "/api/atelier/v1/sessions";
   const sessions = useData(() => get<{ items: Session[] }>(path), path, { every_ms: again_ms });
@@ -63,6 +74,7 @@ export function Account({ me, left }: { me: Me; left: () => Promise<void> }) {
       <h2>{t.account.sessions}</h2>
       <Alert problem={failed ?? sessions.problem} />
       {sessions.data ? <Table label={t.account.sessions} heads={[t.account.since, t.account.from, t.account.seen]} rows={sessions.data.items.map(row)} /> : sessions.problem ? null : <Loading />}
+      <Colours />
       {leaving ? (
         <Sure title={t.account.everywhereTitle} text={t.account.everywhereText(me.email)} action={() => post("/auth/logout-everywhere", {}).then(left)} close={() => setLeaving(false)} />
       ) : null}

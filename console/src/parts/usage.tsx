@@ -6,6 +6,7 @@ import { get, Problem } from "../api";
 import { cpus, gib } from "../format";
 import { useData } from "../live";
 import { language, t } from "../text";
+import { onTheme } from "../theme";
 import { Choice } from "./form";
 
 interface Sample {
@@ -65,12 +66,7 @@ function Plot({ curve }: { curve: Curve }) {
   const plot = useRef<uPlot | null>(null);
   const [scheme, setScheme] = useState(0);
   const data: uPlot.AlignedData = [curve.times, curve.values, curve.times.map(() => curve.limit ?? null)];
-  useEffect(() => {
-    const media = matchMedia("(prefers-color-scheme: dark)");
-    const changed = () => setScheme((value) => value + 1);
-    media.addEventListener("change", changed);
-    return () => media.removeEventListener("change", changed);
-  }, []);
+  useEffect(() => onTheme(() => setScheme((value) => value + 1)), []);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
