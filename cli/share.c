@@ -57,10 +57,12 @@ int verb_share(struct call *call, struct error *error)
     if (failed)
         return failed;
     bool pending = strcmp(json_text_or("", answer, "state", NULL), "pending") == 0;
+    const char *ends = json_text(answer, "expiresAt", NULL);
     AUTO_FREE char *line = memory_format(
-        "%s is %s of %s%s%s%s", call->arguments[1], json_text_or("editor", answer, "role", NULL), call->arguments[0],
-        kind ? (name == call_option(call, "notebook") ? " notebook/" : " raycluster/") : "", kind ? name : "",
-        pending ? " as soon as they have an account" : "");
+        "%s is %s of %s%s%s%s%s%s", call->arguments[1], json_text_or("editor", answer, "role", NULL),
+        call->arguments[0], kind ? (name == call_option(call, "notebook") ? " notebook/" : " raycluster/") : "",
+        kind ? name : "", ends ? " until " : " for good", ends ? ends : "",
+        pending ? ", as soon as they have an account" : "");
     return print_answer(call, &raw, line, error);
 }
 

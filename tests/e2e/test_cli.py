@@ -250,7 +250,10 @@ def test_sharing(own):
     own.cli("user", "create", BOB)
     own.tokens[BOB] = own.cli("token", "create", "--user", BOB).stdout.strip()
     assert own.cli("get", "nb", "-n", "alice", user=BOB, check=False).returncode == 1
-    own.cli("share", "alice", BOB, "--role", "viewer", "--until", "30d", user=ALICE)
+    told = own.cli("share", "alice", BOB, "--role", "viewer", "--until", "30d", user=ALICE).stdout
+    assert re.fullmatch(r"bob@example\.com is viewer of alice until 20\d\d-\S+Z\n", told)
+    assert own.cli("share", "alice", BOB, "--role", "editor", user=ALICE).stdout == "bob@example.com is editor of alice for good\n"
+    own.cli("share", "alice", BOB, "--role", "viewer", "--until", "2w", user=ALICE)
     assert "nb1" in own.cli("get", "nb", "-n", "alice", user=BOB).stdout
     row = next(line for line in lines(own.cli("members", "alice", user=ALICE)) if line.startswith(BOB))
     assert "viewer" in row and "active" in row
