@@ -69,3 +69,32 @@ int ray_check_change(const cJSON *old, const cJSON *cluster, struct error *error
     }
     return 0;
 }
+
+static void follow(const cJSON *was, cJSON *group)
+{
+    int64_t before, replicas, least = 0, most = RAY_REPLICAS_UNLIMITED;
+    if (!json_i64(json_member(was, "replicas"), &before) || !json_i64(json_member(group, "replicas"), &replicas) ||
+        replicas != before)
+        return;
+    (void)json_i64(json_member(group, "minReplicas"), &least);
+    (void)json_i64(json_member(group, "maxReplicas"), &most);
+    if (least <= most)
+        json_set_i64(group, "replicas", replicas < least ? least : replicas > most ? most : replicas);
+}
+
+void ray_follow_bounds(const cJSON *old, cJSON *cluster)
+{
+    cJSON *group;
+    const cJSON *was;
+    if (!json_true(cluster, "spec", "enableInTreeAutoscaling", NULL))
+        return;
+    cJSON_ArrayForEach(group, json_at(cluster, "spec", "workerGroupSpecs", NULL))
+    {
+        const char *name = json_text_or("", group, "groupName", NULL);
+        cJSON_ArrayForEach(was, json_at(old, "spec", "workerGroupSpecs", NULL))
+        {
+            if (strcmp(json_text_or("", was, "groupName", NULL), name) == 0)
+                follow(was, group);
+        }
+    }
+}

@@ -42,6 +42,8 @@ int ray_cluster_admit(struct engine *engine, const cJSON *old, cJSON *cluster, s
         r = idle_check_annotations(cluster, error);
     if (r == 0 && !old)
         r = check_service_free(engine, cluster, error);
+    if (r == 0 && old)
+        ray_follow_bounds(old, cluster);
     if (r == 0)
         r = ray_check_spec(engine, "spec", cluster, owned, spec, error);
     if (r == 0)

@@ -81,6 +81,9 @@ void ray_complete_head_env(struct engine *engine, const cJSON *old, cJSON *spec)
 void ray_complete_submitter(struct engine *engine, const cJSON *job, cJSON *spec);
 /* change.c: what an update may change. */
 int ray_check_change(const cJSON *old, const cJSON *cluster, struct error *error);
+/* Where there is an autoscaler, replicas are its number: those of a group whose bounds alone were changed follow them.
+ */
+void ray_follow_bounds(const cJSON *old, cJSON *cluster);
 /* image.c: names of the platform become what a pod must name; rayVersion, where it is left out, the image's. */
 int ray_complete_images(const struct ray_context *context, cJSON *spec, struct error *error);
 const char *ray_head_image(const cJSON *spec); /* or NULL */

@@ -129,6 +129,22 @@ def test_more_than_all_groups_may_have_is_refused_and_a_limit_may_be_lowered(own
     assert limit("2").status == 200
 
 
+def test_the_least_workers_come_without_work_and_stay_though_idle(own):
+    def least(count):
+        change = [{"op": "replace", "path": "/spec/workerGroupSpecs/1/minReplicas", "value": count}]
+        answer = own.http("PATCH", f"{CLUSTERS}/auto", ALICE, headers={"Content-Type": "application/json-patch+json"}, body=json.dumps(change))
+        assert answer.status == 200, answer
+    wait_for("no worker", lambda: not workers(own), 120, 1)
+    least(1)
+    own.wait_raycluster("alice", "auto", ALICE, workers=1)
+    one = workers(own)
+    assert len(one) == 1 and one[0].startswith("auto-v-worker-")
+    time.sleep(20)  # idle for four times as long as a worker of no such group may be
+    assert workers(own) == one
+    least(0)
+    wait_for("it goes", lambda: not workers(own), 120, 1)
+
+
 ENVIRONMENTS = """
 import os, subprocess, sys
 if len(sys.argv) == 1:  # of a job, then of sessions of Ray Client

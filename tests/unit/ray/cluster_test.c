@@ -267,9 +267,46 @@ static void says_which_changes_have_no_effect(void **state)
     }
 }
 
+/* The number of workers is the autoscaler's, who is asked for more or fewer by the bounds alone. */
+static void bounds_are_followed_where_there_is_an_autoscaler(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *patch;
+        int64_t scaled, fixed; /* replicas then, with and without an autoscaler; -1: refused */
+    } cases[] = {
+        {REPLACE(WORKER "/minReplicas", "3"), 3, -1},
+        {"[{\"op\":\"replace\",\"path\":\"" WORKER "/minReplicas\",\"value\":0},"
+         "{\"op\":\"replace\",\"path\":\"" WORKER "/maxReplicas\",\"value\":0}]",
+         0, -1},
+        {REPLACE(WORKER "/replicas", "6"), -1, -1}, /* said by somebody */
+        {REPLACE(WORKER "/replicas", "3"), 3, 3},
+        {REPLACE(WORKER "/minReplicas", "-1"), -1, -1},
+    };
+    for (size_t i = 0; i < 2 * COUNT_OF(cases); i++) {
+        struct fake_engine fake = {.base.operations = &fake_operations,
+                                   .traits = {.name = "fake", .ray_autoscaling = true}};
+        struct error error = {0};
+        int64_t wanted = i % 2 ? cases[i / 2].scaled : cases[i / 2].fixed, replicas = -1;
+        AUTO_JSON cJSON *old = example_cluster();
+        json_set_bool(json_object_in(old, "spec"), "enableInTreeAutoscaling", i % 2);
+        if (ray_cluster_admit(&fake.base, NULL, old, &error) < 0)
+            fail_msg("row %zu: %s", i, error.message);
+        AUTO_JSON cJSON *cluster = example_with(cases[i / 2].patch);
+        json_set_bool(json_object_in(cluster, "spec"), "enableInTreeAutoscaling", i % 2);
+        int r = ray_cluster_admit(&fake.base, old, cluster, &error);
+        const cJSON *groups = json_at(cluster, "spec", "workerGroupSpecs", NULL);
+        if (r == 0)
+            (void)json_i64(json_member(groups->child, "replicas"), &replicas);
+        if (replicas != wanted)
+            fail_msg("row %zu: %lld, expected %lld: %s", i, (long long)replicas, (long long)wanted, error.message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(takes_the_example_and_completes_it),
+                                       cmocka_unit_test(bounds_are_followed_where_there_is_an_autoscaler),
                                        cmocka_unit_test(takes_kuberay_samples),
                                        cmocka_unit_test(completes_replicas_and_authentication),
                                        cmocka_unit_test(refuses_by_path),
