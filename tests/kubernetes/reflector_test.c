@@ -17,11 +17,20 @@
 #define PAGE 7
 #define FILLING 4096 /* an object's; a page is larger than what CUT_BYTES lets through */
 #define CUT_BYTES 24000
+#define STREAMS 50
 #define MAPS "/api/v1/namespaces/reflector/configmaps"
 
 static const struct reflector_times short_times = {.watch_min_s = 300,
                                                    .watch_max_s = 300,
                                                    .silence_ms = 4000,
+                                                   .backoff_min_ms = 100,
+                                                   .backoff_max_ms = 400,
+                                                   .absent_ms = 100};
+
+/* A bookmark comes two seconds before a watch's time is over, or else each minute. */
+static const struct reflector_times brief_times = {.watch_min_s = 6,
+                                                   .watch_max_s = 6,
+                                                   .silence_ms = 60000,
                                                    .backoff_min_ms = 100,
                                                    .backoff_max_ms = 400,
                                                    .absent_ms = 100};
@@ -116,13 +125,13 @@ static struct reflector_counts counts(void)
         assert_true(question_);                                                                                        \
     } while (0)
 
-static void start_reflector(void)
+static void start_reflector(const struct reflector_times *times)
 {
     house.reflector = reflector_new(&(struct reflector_options){.client = house.client,
                                                                 .cache = house.cache,
                                                                 .kind = KIND_CONFIGMAP,
                                                                 .label_selector = LABEL,
-                                                                .times = &short_times,
+                                                                .times = times,
                                                                 .page = PAGE});
 }
 
@@ -164,7 +173,7 @@ static int set_up(void **state)
     house.hub = hub_new(&trees_states, house.trees);
     house.cache = cache_new(&(struct cache_options){
         .kind = KIND_CONFIGMAP, .names = house.names, .packer = house.packer, .hub = house.hub, .trees = house.trees});
-    start_reflector();
+    start_reflector(&short_times);
     EVENTUALLY(count() == OBJECTS);
     return 0;
 }
@@ -226,7 +235,7 @@ static void a_list_that_breaks_off_takes_nothing_away(void **state)
     reflector_free(house.reflector);
     destroy("m3");
     proxy_break(&house.proxy, false, CUT_BYTES);
-    start_reflector();
+    start_reflector(&short_times);
     EVENTUALLY(counts().failures >= 3);
     assert_true(reflector_failing_since(house.reflector) > 0);
     assert_int_equal(count(), OBJECTS);
@@ -237,12 +246,102 @@ static void a_list_that_breaks_off_takes_nothing_away(void **state)
     EVENTUALLY(reflector_failing_since(house.reflector) == 0);
 }
 
+/* --- how it is asked ---------------------------------------------------------------------------------------------- */
+
+/* What is passed over by the selector brings no event: only a bookmark tells that the watch is as far as that, so that
+ * the next one need not begin before it (and need not list anew once it is forgotten). */
+static void a_bookmark_says_how_far_a_quiet_watch_is(void **state)
+{
+    (void)state;
+    AUTO_JSON cJSON *stranger = NULL;
+    struct error error = {0};
+    int64_t version = 0;
+    reflector_free(house.reflector);
+    start_reflector(&brief_times);
+    EVENTUALLY(counts().watches >= 1);
+    (void)ask("DELETE", MAPS "/stranger", NULL);
+    const struct kube_request make = {
+        .method = "POST",
+        .target = MAPS,
+        .content_type = "application/json",
+        .body = slice_of("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"stranger\"}}")};
+    assert_int_equal(kube_call(house.direct, &make, &stranger, &error), 0);
+    assert_true(text_parse_i64(slice_of(json_text_or("", stranger, "metadata", "resourceVersion", NULL)), 1, INT64_MAX,
+                               &version));
+    EVENTUALLY(cache_version(house.cache) >= (uint64_t)version);
+    assert_false(holds("stranger"));
+    assert_int_equal(counts().lists, 1);
+}
+
+struct crowd {
+    pthread_mutex_t lock; /* guards what follows */
+    unsigned begun, ended;
+};
+
+static void crowd_begin(void *context, int status, const char *content_type, int retry_after_s)
+{
+    struct crowd *crowd = context;
+    (void)content_type;
+    (void)retry_after_s;
+    pthread_mutex_lock(&crowd->lock);
+    crowd->begun += status == 200;
+    pthread_mutex_unlock(&crowd->lock);
+}
+
+static bool crowd_data(void *context, struct slice bytes)
+{
+    (void)context;
+    (void)bytes;
+    return true;
+}
+
+static void crowd_end(void *context, int result, const struct error *error)
+{
+    struct crowd *crowd = context;
+    (void)result;
+    (void)error;
+    pthread_mutex_lock(&crowd->lock);
+    crowd->ended++;
+    pthread_mutex_unlock(&crowd->lock);
+}
+
+static unsigned crowd_count(struct crowd *crowd, const unsigned *which)
+{
+    pthread_mutex_lock(&crowd->lock);
+    unsigned count = *which;
+    pthread_mutex_unlock(&crowd->lock);
+    return count;
+}
+
+/* HTTP/2: with HTTP/1.1 each watch has a connection of its own, and its own TLS. */
+static void one_connection_carries_all_watches(void **state)
+{
+    (void)state;
+    struct crowd crowd = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    const struct kube_sink sink = {.begin = crowd_begin, .data = crowd_data, .end = crowd_end, .context = &crowd};
+    const struct kube_request watch = {.method = "GET", .target = MAPS "?watch=1", .deadline_ms = -1};
+    struct kube_stream *streams[STREAMS];
+    for (size_t i = 0; i < STREAMS; i++)
+        assert_int_equal(kube_stream_start(house.client, &watch, &sink, &streams[i], NULL), 0);
+    EVENTUALLY(crowd_count(&crowd, &crowd.begun) == STREAMS);
+    pthread_mutex_lock(&house.proxy.lock);
+    unsigned connections = house.proxy.accepted;
+    pthread_mutex_unlock(&house.proxy.lock);
+    assert_true(connections <= 2);
+    assert_int_equal(crowd_count(&crowd, &crowd.ended), 0);
+    for (size_t i = 0; i < STREAMS; i++)
+        kube_stream_cancel(streams[i]);
+    EVENTUALLY(crowd_count(&crowd, &crowd.ended) == STREAMS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_frozen_connection_is_left_for_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_forgotten_version_is_listed_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_list_that_breaks_off_takes_nothing_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bookmark_says_how_far_a_quiet_watch_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_connection_carries_all_watches, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
