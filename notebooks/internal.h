@@ -10,7 +10,6 @@
 #define NOTEBOOKS_WORKERS 2U          /* reconciling waits for PostgreSQL, not for a CPU */
 #define NOTEBOOKS_WORKERS_MAX 16U     /* more only wait for the same API server */
 #define NOTEBOOKS_NAME_MAX 40         /* leaves room in "notebook-<name>--<profile>", a DNS label of 63 */
-#define NOTEBOOKS_AGAIN_MS 50         /* after a write that somebody else's crossed */
 #define NOTEBOOKS_NAME_IN_USE_MS 1000 /* while an earlier notebook of the same name goes away */
 #define NOTEBOOKS_CONTAINERS_MAX 1
 #define NOTEBOOKS_LOOK_MS 1000 /* a cluster says in an event alone that a pod cannot be made: look for it */

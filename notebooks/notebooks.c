@@ -339,8 +339,6 @@ static int64_t pass_report(struct pass *pass)
     AUTO_JSON cJSON *copy = json_copy(status);
     struct error error = {0};
     int r = status_write(pass->notebooks->engine, KIND_NOTEBOOK, pass->notebook, status, &error);
-    if (r == -ERROR_CONFLICT)
-        return NOTEBOOKS_AGAIN_MS;
     if (r == -ERROR_NOT_FOUND)
         return 0;
     if (r < 0)

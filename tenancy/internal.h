@@ -33,7 +33,6 @@
 /* Limits, and why. */
 #define TENANCY_NAME_MAX 40          /* leaves room in "<kind>-<name>--<profile>", a DNS label of 63 */
 #define TENANCY_POLL_MS 1000         /* while something that has no event of its own is awaited */
-#define TENANCY_SOON_MS 100          /* somebody wrote at the same time */
 #define TENANCY_SWEEP_MS 30000       /* claims against objects, which only a crash makes differ; surroundings */
 #define TENANCY_SWEEP_GRACE_MS 60000 /* a creation in progress has a claim and no object yet */
 #define TENANCY_ORPHANS_MAX 16       /* more claims without an object than a crash leaves: the objects were lost */

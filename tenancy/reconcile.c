@@ -127,11 +127,7 @@ static int64_t pass_end(struct pass *pass, int r, const struct error *error)
     struct error report_error = {0};
     int reported =
         tenancy_report(pass->tenancy, pass->profile, pass->phase, pass->reason, pass->message, &report_error);
-    if (r < 0)
-        return r;
-    if (reported == -ERROR_CONFLICT || reported == -ERROR_NOT_FOUND)
-        return TENANCY_SOON_MS;
-    return reported;
+    return r < 0 ? r : reported;
 }
 
 int64_t tenancy_reconcile(struct tenancy *tenancy, const char *name)

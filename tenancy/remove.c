@@ -151,8 +151,6 @@ static int64_t remove_steps(struct pass *pass, struct error *error)
     if (r < 0 && r != -ERROR_NOT_FOUND)
         return r;
     r = remove_finalizer(pass, error);
-    if (r == -ERROR_CONFLICT)
-        return TENANCY_SOON_MS;
     return r == -ERROR_NOT_FOUND ? 0 : r;
 }
 
@@ -160,7 +158,7 @@ int64_t tenancy_remove(struct pass *pass)
 {
     struct error error = {0};
     int64_t r = remove_steps(pass, &error);
-    if (r < 0) {
+    if (r < 0 && r != -ERROR_CONFLICT) { /* somebody wrote at the same time: again, ever more slowly */
         log_line(LOG_WARN, "profile not removed yet", LOG_TEXT("profile", pass->name), LOG_FAULT(&error));
         AUTO_FREE char *message = memory_format("%.400s; it is tried again", error.message);
         (void)tenancy_report(pass->tenancy, pass->profile, "Terminating", error_reason(error.code), message, NULL);

@@ -1,13 +1,12 @@
 """What may stand between a program and its API server and go wrong. Servers on 127.0.0.1, a thread or two a connection.
 
-Passage carries bytes, so that TLS and HTTP/2 pass untouched: connections are refused, fall silent or come late.
-Desk ends TLS with the API server's own key and sees requests: answers are replaced, and writes counted.
+Passage carries bytes, so that TLS and HTTP/2 pass untouched: connections are refused or fall silent.
+Desk ends TLS with the API server's own key and sees requests: answers are replaced, and writes counted; watches may lag behind.
 """
 import contextlib
 import http.client
 import http.server
 import pathlib
-import queue
 import socket
 import ssl
 import threading
@@ -44,8 +43,7 @@ class Pair:
     def __init__(self, passage, near):
         self.passage, self.near, self.silent, self.ended = passage, near, False, None
         self.far = socket.create_connection((passage.server.host, passage.server.port))
-        self.answers = queue.Queue()  # (when due, bytes), so that what is late is not slow
-        for work in (self.carry_requests, self.take_answers, self.carry_answers):
+        for work in (self.carry_requests, self.carry_answers):
             threading.Thread(target=work, daemon=True).start()
 
     def carry_requests(self):
@@ -55,19 +53,9 @@ class Pair:
                     self.far.sendall(piece)
         self.end()
 
-    def take_answers(self):
-        with contextlib.suppress(OSError):
-            while piece := self.far.recv(PIECE):
-                self.answers.put((time.monotonic() + self.passage.late_s, piece))
-        self.answers.put((0, b""))
-
     def carry_answers(self):
         with contextlib.suppress(OSError):
-            while True:
-                due, piece = self.answers.get()
-                if not piece:
-                    break
-                time.sleep(max(0, due - time.monotonic()))
+            while piece := self.far.recv(PIECE):
                 if not self.silent:
                     self.near.sendall(piece)
         if not self.silent:  # who is silent does not say goodbye either
@@ -81,7 +69,7 @@ class Pair:
 
 class Passage:
     def __init__(self, cluster):
-        self.server, self.away, self.late_s, self.pairs = Server(cluster), False, 0, set()
+        self.server, self.away, self.pairs = Server(cluster), False, set()
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -137,6 +125,7 @@ class Desk:
     def __init__(self, cluster):
         self.server = Server(cluster)
         self.before = self.after = lambda request: None
+        self.watches_lag_s = 0  # what a watch tells is so old, and up to twice as old
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.server.keys / "apiserver.crt", self.server.keys / "apiserver.key")
         self.trust = ssl.create_default_context(cafile=self.server.keys / "ca.crt")
@@ -195,6 +184,8 @@ class Clerk(http.server.BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         while piece := answer.read1(PIECE):
+            if self.desk.watches_lag_s and "watch=" in self.path:
+                time.sleep(self.desk.watches_lag_s)
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             self.wfile.flush()
         answer.close()  # the connection is free again

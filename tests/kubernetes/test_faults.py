@@ -2,6 +2,7 @@
 
 Each test plays the same scene, people who make and change a profile, its members, notebooks and a Ray cluster, and then
 waits until everything there is what the undisturbed play left behind. ATELIER_TEST_AWAY_S: how long the API server is away."""
+import collections
 import contextlib
 import difflib
 import http.client
@@ -23,6 +24,8 @@ AWAY_S = int(os.environ.get("ATELIER_TEST_AWAY_S", "25"))
 KILLED_EVERY = int(os.environ.get("ATELIER_TEST_KILLED_EVERY", "6"))  # write; each play begins with another one
 PLAYS = int(os.environ.get("ATELIER_TEST_KILLED_PLAYS", "3"))  # KILLED_EVERY of them kill after every write there is
 PATIENCE = 240
+LAG_S = 2
+OFTEN = 36  # writes of one object; tried again every 50 ms they would be more within one lag
 KINDS = ("rolebindings,serviceaccounts,resourcequotas,limitranges,networkpolicies,secrets,configmaps,persistentvolumeclaims,services,"
          "statefulsets,pods,notebooks,poddefaults,rayclusters,authorizationpolicies,virtualservices")
 # What differs between two profiles that were made alike.
@@ -223,6 +226,7 @@ def test_in_peace(desk, seen):
         seen["peace"] = settled(desk, name)
     assert len(seen["peace"]) > 300 and len(writes) > 30
     assert f"members: [('{CAROL}', 'owner'), ('{ALICE}', 'admin')]" in seen["peace"]
+    seen["writes"] = len(writes)
     print(f"the scene takes {len(writes)} writes and leaves {len(seen['peace'])} lines")
     desk.remove(name)
 
@@ -316,6 +320,22 @@ def test_answers_that_come_late(desk, seen):
         desk.play(name)
     assert len(late) > 3
     same_as_in_peace(desk, seen, name)
+
+
+def test_what_is_known_is_old(desk, seen):
+    """Whatever others change is heard of seconds later, own writes among it: it is neither undone nor written again and again meanwhile."""
+    name, writes = next(names), []
+    desk.between.watches_lag_s = LAG_S
+    try:
+        with desk.disturbed(after=lambda request: writes.append(f"{request.method} {request.path.partition('?')[0]}")
+                            if faults.is_write(request) else None):
+            desk.play(name)
+            same_as_in_peace(desk, seen, name)
+    finally:
+        desk.between.watches_lag_s = 0
+    counts = collections.Counter(writes).most_common(8)
+    print(f"{len(writes)} writes, {seen['writes']} in peace; most often:", *counts, sep="\n  ")
+    assert counts[0][1] < OFTEN, counts  # refused ones among them: what was read is not the newest
     all_gone(desk)
 
 
