@@ -33,12 +33,18 @@ struct watch {
     int64_t deadline_ms;
     _Atomic int ending;
 };
+/* The place of a watch that is about to begin; on the stack of whoever begins it. */
+struct seat {
+    struct seat *next;
+    int64_t user_id;
+};
 struct watches {
     struct server *server;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards everything below */
     pthread_cond_t changed;
     struct watch *first;
+    struct seat *seats;
     size_t count;
     bool review, stopping, dirty; /* dirty: some watch has been marked */
 };
@@ -256,28 +262,55 @@ void watches_review(struct watches *watches)
 }
 
 /* --- beginning ---------------------------------------------------------------------------------------------------- */
-static int check_room(struct watches *watches, const struct identity *identity, struct error *error)
+/* Many that begin at once are no more than the limit, either: each has its seat before the next one looks. */
+static int take_seat(struct watches *watches, struct seat *seat, struct error *error)
 {
     size_t own = 0, all;
     pthread_mutex_lock(&watches->mutex);
     bool stopping = watches->stopping;
     all = watches->count;
     for (const struct watch *watch = watches->first; watch; watch = watch->next)
-        own += watch->identity.user_id == identity->user_id;
+        own += watch->identity.user_id == seat->user_id;
+    for (const struct seat *other = watches->seats; other; other = other->next) {
+        own += other->user_id == seat->user_id;
+        all++;
+    }
+    bool room = !stopping && all < LIMIT_WATCHES && own < LIMIT_WATCHES_USER;
+    if (room) {
+        seat->next = watches->seats;
+        watches->seats = seat;
+    }
     pthread_mutex_unlock(&watches->mutex);
     if (stopping)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "atelierd is stopping");
-    if (all < LIMIT_WATCHES && own < LIMIT_WATCHES_USER)
+    if (room)
         return 0;
     error_set(error, ERROR_LIMITED, NULL, "too many watches are open (at most %d of one person)", LIMIT_WATCHES_USER);
     error->retry_after_s = 5;
     return -ERROR_LIMITED;
 }
 
-/* False once the thread that would end it is stopping. */
-static bool add(struct watches *watches, struct watch *watch)
+/* The caller holds the mutex. */
+static void leave_seat(struct watches *watches, const struct seat *seat)
+{
+    struct seat **at = &watches->seats;
+    while (*at != seat)
+        at = &(*at)->next;
+    *at = seat->next;
+}
+
+static void give_seat_back(struct watches *watches, const struct seat *seat)
 {
     pthread_mutex_lock(&watches->mutex);
+    leave_seat(watches, seat);
+    pthread_mutex_unlock(&watches->mutex);
+}
+
+/* In the place that was kept for it. False once the thread that would end it is stopping. */
+static bool add(struct watches *watches, struct watch *watch, const struct seat *seat)
+{
+    pthread_mutex_lock(&watches->mutex);
+    leave_seat(watches, seat);
     if (watches->stopping) {
         pthread_mutex_unlock(&watches->mutex);
         return false;
@@ -325,8 +358,9 @@ int watch_answer(struct call *call, const struct place *place, const struct engi
     if (status == 0 && !engine_watches(call->server->engine, place->kind))
         status =
             error_set(error, ERROR_METHOD, NULL, "%s are watched in one namespace, not in all", place->info->plural);
+    struct seat seat = {.user_id = request->identity->user_id};
     if (status == 0)
-        status = check_room(watches, request->identity, error);
+        status = take_seat(watches, &seat, error);
     if (status < 0)
         return status;
     const char *version = request_query(request, "resourceVersion");
@@ -356,9 +390,10 @@ int watch_answer(struct call *call, const struct place *place, const struct engi
         send_event(watch, "ERROR", object);
         stream_close(watch->stream);
         free(watch);
+        give_seat_back(watches, &seat);
         return 0;
     }
-    if (!add(watches, watch))
+    if (!add(watches, watch, &seat))
         end_watch(watch);
     return 0;
 }

@@ -338,6 +338,7 @@ static void claims_and_objects_are_put_right(void **state)
     wait_text(KIND_PROFILE, NULL, "restored", "spec", "owner", "name", "alice@example.com");
     wait_text(KIND_NAMESPACE, NULL, "restored", "metadata", "annotations", "owner", "alice@example.com");
     cJSON_Delete(aside.suspects);
+    free(aside.surroundings);
     delete (KIND_PROFILE, NULL, "restored");
     wait_phase(KIND_PROFILE, NULL, "restored", NULL);
 }
