@@ -54,6 +54,7 @@ cJSON *json_named(const cJSON *array, const char *name);
 cJSON *json_condition(const cJSON *object, const char *type);
 bool json_condition_true(const cJSON *object, const char *type); /* its status is "True" */
 bool json_i64(const cJSON *value, int64_t *ret);                 /* true for a number that is whole and within 2^53 */
+int64_t json_i64_or(int64_t fallback, const cJSON *root, ...) __attribute__((sentinel)); /* such a number there */
 /* A quantity as manifests have it ("500m", 2, 0.5), read by quantity_parse_milli or quantity_parse_bytes. False for
  * anything else; *ret is then left alone. */
 bool json_quantity(const cJSON *value, bool (*parse)(struct slice text, int64_t *ret), int64_t *ret);

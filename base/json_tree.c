@@ -53,6 +53,16 @@ const char *json_text_or(const char *fallback, const cJSON *root, ...)
     return text ? text : fallback;
 }
 
+int64_t json_i64_or(int64_t fallback, const cJSON *root, ...)
+{
+    int64_t number;
+    va_list keys;
+    va_start(keys, root);
+    bool found = json_i64(follow(root, keys), &number);
+    va_end(keys);
+    return found ? number : fallback;
+}
+
 bool json_quantity(const cJSON *value, bool (*parse)(struct slice text, int64_t *ret), int64_t *ret)
 {
     char number[32];

@@ -10,12 +10,6 @@
 
 /* --- state -------------------------------------------------------------------------------------------------------- */
 
-static int64_t number_at(const cJSON *object, const char *first, const char *second)
-{
-    int64_t number = 0;
-    return json_i64(json_at(object, first, second, NULL), &number) ? number : 0;
-}
-
 static const char *reason_of(const cJSON *condition)
 {
     const char *message = json_text_or("", condition, "message", NULL);
@@ -131,8 +125,8 @@ const char *resource_state(const struct resource *resource, const cJSON *object,
 
 bool resource_is_observed(const cJSON *object)
 {
-    int64_t observed = number_at(object, "status", "observedGeneration");
-    return !observed || observed >= number_at(object, "metadata", "generation");
+    int64_t observed = json_i64_or(0, object, "status", "observedGeneration", NULL);
+    return !observed || observed >= json_i64_or(0, object, "metadata", "generation", NULL);
 }
 
 bool resource_is_ready(const struct resource *resource, const cJSON *object, bool *ret_failed)
@@ -142,7 +136,8 @@ bool resource_is_ready(const struct resource *resource, const cJSON *object, boo
     if (strcmp(resource->kind, "Pod") == 0)
         return json_condition_true(object, "Ready") || strcmp(state, "Succeeded") == 0;
     if (strcmp(resource->kind, "StatefulSet") == 0)
-        return number_at(object, "status", "readyReplicas") >= number_at(object, "spec", "replicas");
+        return json_i64_or(0, object, "status", "readyReplicas", NULL) >=
+               json_i64_or(0, object, "spec", "replicas", NULL);
     if (strcmp(resource->kind, "RayJob") == 0)
         return strcmp(state, "Complete") == 0;
     if (strcmp(resource->kind, "RayService") == 0 && reason[0])
@@ -252,8 +247,8 @@ static void raycluster_row(const cJSON *object, struct table *table)
     const char *reason, *state = raycluster_state(object, &reason);
     add_name(object, table);
     table_add(table, state);
-    add_part(number_at(object, "status", "readyWorkerReplicas"), number_at(object, "status", "desiredWorkerReplicas"),
-             table);
+    add_part(json_i64_or(0, object, "status", "readyWorkerReplicas", NULL),
+             json_i64_or(0, object, "status", "desiredWorkerReplicas", NULL), table);
     table_add(table, TEXT(object, "status", "desiredCPU"));
     table_add(table, TEXT(object, "status", "desiredMemory"));
     table_add(table, TEXT(object, "spec", "rayVersion"));
@@ -393,7 +388,8 @@ static void quota_row(const cJSON *object, struct table *table)
 static void statefulset_row(const cJSON *object, struct table *table)
 {
     add_name(object, table);
-    add_part(number_at(object, "status", "readyReplicas"), number_at(object, "spec", "replicas"), table);
+    add_part(json_i64_or(0, object, "status", "readyReplicas", NULL), json_i64_or(0, object, "spec", "replicas", NULL),
+             table);
     add_age(object, table);
 }
 

@@ -2,23 +2,16 @@
 #include "base/clock.h"
 #include "controlplane/table.h"
 
-static int64_t number(const cJSON *object, const char *key)
-{
-    int64_t value = 0;
-    json_i64(json_member(object, key), &value);
-    return value;
-}
-
 /* The reason, or by which signal or exit code it ended. */
 static void name_end(char *ret, size_t size, const char *prefix, const cJSON *ended)
 {
     const char *reason = json_text_or("", ended, "reason", NULL);
     if (*reason)
         snprintf(ret, size, "%s%s", prefix, reason);
-    else if (number(ended, "signal"))
-        snprintf(ret, size, "%sSignal:%lld", prefix, (long long)number(ended, "signal"));
+    else if (json_i64_or(0, ended, "signal", NULL))
+        snprintf(ret, size, "%sSignal:%lld", prefix, (long long)json_i64_or(0, ended, "signal", NULL));
     else
-        snprintf(ret, size, "%sExitCode:%lld", prefix, (long long)number(ended, "exitCode"));
+        snprintf(ret, size, "%sExitCode:%lld", prefix, (long long)json_i64_or(0, ended, "exitCode", NULL));
 }
 
 /* True while an init container has yet to succeed: then that is what the pod does. */
@@ -30,7 +23,7 @@ static bool name_init(char *ret, size_t size, const cJSON *pod)
     {
         const cJSON *ended = json_at(status, "state", "terminated", NULL);
         const char *waiting = json_text_or("", status, "state", "waiting", "reason", NULL);
-        if (ended && number(ended, "exitCode") == 0) {
+        if (ended && json_i64_or(0, ended, "exitCode", NULL) == 0) {
             done++;
             continue;
         }
@@ -102,7 +95,7 @@ cJSON *cell_pod_restarts(const cJSON *object, const char *path, int64_t now_ms)
     (void)path;
     cJSON_ArrayForEach(status, json_at(object, "status", "containerStatuses", NULL))
     {
-        restarts += number(status, "restartCount");
+        restarts += json_i64_or(0, status, "restartCount", NULL);
         const char *ended = json_text_or("", status, "lastState", "terminated", "finishedAt", NULL);
         if (clock_parse(slice_of(ended), &at) && at > last)
             last = at;

@@ -23,12 +23,6 @@ static int only_group(const cJSON *cluster, const cJSON **ret, struct error *err
     return 0;
 }
 
-static int64_t number_or(const cJSON *item, int64_t fallback)
-{
-    int64_t number;
-    return json_i64(item, &number) ? number : fallback;
-}
-
 /* What is wanted, what is there, and the label that leads to its pods. */
 struct count {
     int64_t wanted, there;
@@ -40,19 +34,18 @@ static int count_replicas(enum engine_kind kind, const cJSON *object, struct cou
     const cJSON *group = NULL;
     if (kind == KIND_NOTEBOOK) {
         *ret = (struct count){.wanted = notebook_is_stopped(object) ? 0 : 1,
-                              .there = number_or(json_at(object, "status", "readyReplicas", NULL), 0),
+                              .there = json_i64_or(0, object, "status", "readyReplicas", NULL),
                               .label = "notebook-name"};
         return 0;
     }
     int status = only_group(object, &group, error);
     if (status < 0)
         return status;
-    int64_t hosts = number_or(json_member(group, "numOfHosts"), 1);
-    int64_t pods = number_or(json_at(object, "status", "availableWorkerReplicas", NULL), 0);
-    *ret = (struct count){
-        .wanted = number_or(json_member(group, "replicas"), number_or(json_member(group, "minReplicas"), 0)),
-        .there = hosts > 1 ? pods / hosts : pods,
-        .label = "ray.io/node-type=worker,ray.io/cluster"};
+    int64_t hosts = json_i64_or(1, group, "numOfHosts", NULL);
+    int64_t pods = json_i64_or(0, object, "status", "availableWorkerReplicas", NULL);
+    *ret = (struct count){.wanted = json_i64_or(json_i64_or(0, group, "minReplicas", NULL), group, "replicas", NULL),
+                          .there = hosts > 1 ? pods / hosts : pods,
+                          .label = "ray.io/node-type=worker,ray.io/cluster"};
     return 0;
 }
 

@@ -47,12 +47,6 @@ static const cJSON *last_end(const cJSON *status)
     return ended ? ended : json_at(status, "lastState", "terminated", NULL);
 }
 
-static int64_t number_at(const cJSON *object, const char *key)
-{
-    int64_t value = 0;
-    return json_i64(json_member(object, key), &value) ? value : 0;
-}
-
 /* The last line that a server wrote, if it tells no secret: Jupyter's own lines show how to sign in. */
 static void last_line(const char *message, char *ret, size_t size)
 {
@@ -80,7 +74,7 @@ static void state_ended(const struct notebook_view *view, const cJSON *status, s
 {
     const cJSON *end = last_end(status);
     const char *why = json_text_or("Error", end, "reason", NULL);
-    int64_t restarts = number_at(status, "restartCount");
+    int64_t restarts = json_i64_or(0, status, "restartCount", NULL);
     const char *looping = json_text(status, "state", "waiting", "reason", NULL);
     /* A server that was told to quit is back in a second: only what ends again and again has failed. */
     bool backing_off = looping && strcmp(looping, "CrashLoopBackOff") == 0 && restarts >= RESTARTS_FAILED;
@@ -96,7 +90,8 @@ static void state_ended(const struct notebook_view *view, const cJSON *status, s
     last_line(json_text_or("", end, "message", NULL), line, sizeof(line));
     state_is(state, phase, PROGRESS_SCHEDULED, backing_off ? "CrashLoopBackOff" : "Restarting",
              "the server ended with exit code %lld (%lld restarts so far); its log %s%s",
-             (long long)number_at(end, "exitCode"), (long long)restarts, *line ? "ends with: " : "says why", line);
+             (long long)json_i64_or(0, end, "exitCode", NULL), (long long)restarts, *line ? "ends with: " : "says why",
+             line);
 }
 
 static void state_says(struct state *state, const char *phase, int64_t progress, const struct complaint *complaint)
@@ -136,7 +131,7 @@ static void state_waiting(const struct notebook_view *view, const cJSON *waiting
 static void state_running(const struct notebook_view *view, const cJSON *status, struct state *state)
 {
     if (json_condition_true(view->pod, "Ready")) {
-        int64_t restarts = number_at(status, "restartCount");
+        int64_t restarts = json_i64_or(0, status, "restartCount", NULL);
         const char *why = json_text_or("", status, "lastState", "terminated", "reason", NULL);
         if (restarts > 0 && strcmp(why, "OOMKilled") == 0)
             state_is(state, "Running", PROGRESS_READY, "Running",

@@ -87,13 +87,6 @@ cJSON *disk_report(struct local *local)
 
 /* --- who took it -------------------------------------------------------------------------------------------------- */
 
-static int64_t number(const cJSON *item, const char *key)
-{
-    int64_t value = 0;
-    (void)json_i64(json_member(item, key), &value);
-    return value;
-}
-
 static char *key_of(const cJSON *pod)
 {
     return memory_format("%s/%s", json_text_or("", pod, "sandbox", NULL), json_text_or("", pod, "pod", NULL));
@@ -108,7 +101,7 @@ static void remember(struct disk_guard *guard, const cJSON *pods, bool anew)
     {
         AUTO_FREE char *key = key_of(pod);
         const cJSON *before = anew ? NULL : json_member(guard->before, key);
-        json_set_i64(now, key, before ? number(guard->before, key) : number(pod, "bytes"));
+        json_set_i64(now, key, before ? json_i64_or(0, guard->before, key, NULL) : json_i64_or(0, pod, "bytes", NULL));
     }
     cJSON_Delete(guard->before);
     guard->before = now;
@@ -121,7 +114,7 @@ static const cJSON *greediest(const struct disk_guard *guard, const cJSON *pods,
     cJSON_ArrayForEach(pod, pods)
     {
         AUTO_FREE char *key = key_of(pod);
-        int64_t grown = number(pod, "bytes") - number(guard->before, key);
+        int64_t grown = json_i64_or(0, pod, "bytes", NULL) - json_i64_or(0, guard->before, key, NULL);
         if (grown > *ret_growth) {
             *ret_growth = grown;
             found = pod;
@@ -179,11 +172,12 @@ static void tell(const struct disk_guard *guard)
 /* True if it is another state than before. */
 static bool take(struct disk_guard *guard, const cJSON *disk)
 {
-    int64_t room = number(disk, "free_bytes") - number(disk, "pending_bytes"), reserved = guard->reserved_bytes;
+    int64_t room = json_i64_or(0, disk, "free_bytes", NULL) - json_i64_or(0, disk, "pending_bytes", NULL),
+            reserved = guard->reserved_bytes;
     pthread_mutex_lock(&guard->lock);
     bool was_short = guard->is_short;
     guard->seen = true;
-    guard->total_bytes = number(disk, "total_bytes");
+    guard->total_bytes = json_i64_or(0, disk, "total_bytes", NULL);
     guard->free_bytes = room > 0 ? room : 0;
     guard->is_short = reserved > 0 && guard->free_bytes < (was_short ? reserved + reserved / 4 : reserved);
     bool changed = guard->is_short != was_short;

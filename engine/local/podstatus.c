@@ -12,13 +12,6 @@ static bool state_is(const cJSON *record, const char *state)
     return strcmp(json_text_or("", record, "state", NULL), state) == 0;
 }
 
-static int64_t number(const cJSON *object, const char *key)
-{
-    int64_t value = 0;
-    (void)json_i64(json_member(object, key), &value);
-    return value;
-}
-
 /* --- one container ------------------------------------------------------------------------------------------------ */
 
 /* A container that waits for its next start says "REASON (exit code N)…" of the end before. */
@@ -35,12 +28,12 @@ static cJSON *terminated_state(const cJSON *record)
     cJSON *state = json_object();
     cJSON *terminated = json_object_in(state, "terminated");
     AUTO_FREE char *reason = end_reason(record);
-    json_set_i64(terminated, "exitCode", number(record, "exit_code"));
+    json_set_i64(terminated, "exitCode", json_i64_or(0, record, "exit_code", NULL));
     json_set_text(terminated, "reason", reason);
     const char *message = json_text_or("", record, "message", NULL);
     json_set_text(terminated, "message", message[0] && state_is(record, "exited") ? message : NULL);
-    status_set_time(terminated, "startedAt", number(record, "started_at"));
-    status_set_time(terminated, "finishedAt", number(record, "finished_at"));
+    status_set_time(terminated, "startedAt", json_i64_or(0, record, "started_at", NULL));
+    status_set_time(terminated, "finishedAt", json_i64_or(0, record, "finished_at", NULL));
     return state;
 }
 
@@ -50,7 +43,7 @@ static cJSON *container_state(const cJSON *record)
         return terminated_state(record);
     cJSON *state = json_object();
     if (state_is(record, "running")) {
-        status_set_time(json_object_in(state, "running"), "startedAt", number(record, "started_at"));
+        status_set_time(json_object_in(state, "running"), "startedAt", json_i64_or(0, record, "started_at", NULL));
         return state;
     }
     cJSON *waiting = json_object_in(state, "waiting");
@@ -64,7 +57,7 @@ static cJSON *container_state(const cJSON *record)
 /* What ended before what is now: kept across restarts as Kubernetes does. */
 static cJSON *last_state(const cJSON *record, const cJSON *before)
 {
-    if (!state_is(record, "exited") && number(record, "finished_at") > 0)
+    if (!state_is(record, "exited") && json_i64_or(0, record, "finished_at", NULL) > 0)
         return terminated_state(record);
     if (!state_is(record, "exited") && json_at(before, "state", "terminated", NULL))
         return json_copy(json_member(before, "state"));
@@ -78,14 +71,15 @@ static cJSON *container_status(struct local *local, const struct object *pod, co
     cJSON *status = json_object();
     const char *name = json_text_or("", container, "name", NULL);
     bool running = state_is(record, "running");
-    bool ready = init ? state_is(record, "exited") && number(record, "exit_code") == 0
-                      : running && probe_ready(local, pod, container, number(record, "started_at"));
+    bool ready = init ? state_is(record, "exited") && json_i64_or(0, record, "exit_code", NULL) == 0
+                      : running && probe_ready(local, pod, container, json_i64_or(0, record, "started_at", NULL));
     json_set_text(status, "name", name);
     json_set_text(status, "image", json_text_or("", container, "image", NULL));
     json_set_text(status, "imageID", "");
     json_set_bool(status, "ready", ready);
     json_set_bool(status, "started", running);
-    int64_t restarts = number(record, "restarts"), known = number(before, "restartCount") + (anew && before ? 1 : 0);
+    int64_t restarts = json_i64_or(0, record, "restarts", NULL),
+            known = json_i64_or(0, before, "restartCount", NULL) + (anew && before ? 1 : 0);
     json_set_i64(status, "restartCount", restarts > known ? restarts : known);
     json_set(status, "state", container_state(record));
     json_set(status, "lastState", last_state(record, before));
@@ -97,7 +91,7 @@ static bool started_anew(const struct object *pod, const cJSON *record)
 {
     char text[CLOCK_TEXT_SIZE];
     const char *before = json_text(pod->body, "status", "startTime", NULL);
-    clock_format(number(record, "started_at"), text);
+    clock_format(json_i64_or(0, record, "started_at", NULL), text);
     return before && strcmp(before, text) != 0;
 }
 
@@ -130,7 +124,7 @@ static struct summary summarise(const cJSON *init, const cJSON *containers)
     {
         ret.init_done = ret.init_done && json_true(status, "ready", NULL);
         const cJSON *ended = json_at(status, "state", "terminated", NULL);
-        ret.any_failed = ret.any_failed || (ended && number(ended, "exitCode") != 0);
+        ret.any_failed = ret.any_failed || (ended && json_i64_or(0, ended, "exitCode", NULL) != 0);
     }
     cJSON_ArrayForEach(status, containers)
     {
@@ -138,7 +132,7 @@ static struct summary summarise(const cJSON *init, const cJSON *containers)
         ret.any_started = ret.any_started || ended || json_at(status, "state", "running", NULL) ||
                           json_at(status, "lastState", "terminated", NULL);
         ret.all_over = ret.all_over && ended;
-        ret.any_failed = ret.any_failed || (ended && number(ended, "exitCode") != 0);
+        ret.any_failed = ret.any_failed || (ended && json_i64_or(0, ended, "exitCode", NULL) != 0);
         ret.all_ready = ret.all_ready && json_true(status, "ready", NULL);
     }
     return ret;
@@ -176,7 +170,7 @@ cJSON *podstatus_from_record(struct local *local, const struct object *pod, cons
         json_set_text(json_push(json_set(status, "hostIPs", json_array()), json_object()), "ip",
                       SANDBOX_BRIDGE_ADDRESS);
     }
-    status_set_time(status, "startTime", number(record, "started_at"));
+    status_set_time(status, "startTime", json_i64_or(0, record, "started_at", NULL));
     status_set_condition(status, "PodScheduled", true, NULL, NULL);
     status_set_condition(status, "Initialized", summary.init_done,
                          summary.init_done ? NULL : "ContainersNotInitialized", NULL);
@@ -204,7 +198,7 @@ cJSON *podstatus_waiting(const struct object *pod, const char *reason, const cha
         json_set_text(one, "imageID", "");
         json_set_bool(one, "ready", false);
         json_set_bool(one, "started", false);
-        json_set_i64(one, "restartCount", number(json_named(before, name), "restartCount"));
+        json_set_i64(one, "restartCount", json_i64_or(0, json_named(before, name), "restartCount", NULL));
         cJSON *waiting = json_object_in(json_object_in(one, "state"), "waiting");
         json_set_text(waiting, "reason", reason);
         json_set_text(waiting, "message", message);
@@ -229,7 +223,7 @@ static void tell_head_end(struct local *local, const struct object *pod, const c
         return;
     engine_event(&local->base, cluster->body, "Warning", "HeadEnded",
                  "its head ended (%.64s, exit code %lld) and starts again: %s",
-                 json_text_or("Error", ended, "reason", NULL), (long long)number(ended, "exitCode"),
+                 json_text_or("Error", ended, "reason", NULL), (long long)json_i64_or(0, ended, "exitCode", NULL),
                  ray_is_fault_tolerant(cluster) ? "what it knew is in its store, but drivers on it are gone"
                                                 : "its jobs, actors and objects are gone, and its workers begin anew");
 }
@@ -240,9 +234,9 @@ static void tell_end(struct local *local, const struct object *pod, const char *
     if (strcmp(reason, "OOMKilled") == 0)
         engine_event(&local->base, pod->body, "Warning", "OOMKilled",
                      "container %s used more memory than its limit and was killed", name);
-    else if (number(ended, "exitCode") != 0)
+    else if (json_i64_or(0, ended, "exitCode", NULL) != 0)
         engine_event(&local->base, pod->body, "Warning", "Failed", "container %s exited with code %lld (%s)", name,
-                     (long long)number(ended, "exitCode"), reason);
+                     (long long)json_i64_or(0, ended, "exitCode", NULL), reason);
 }
 
 void podstatus_tell(struct local *local, const struct object *pod, const cJSON *status)

@@ -28,9 +28,7 @@ bool revision_is_of(const struct revision *revision, const struct object *pod)
 
 static int64_t number_of(const struct object *revision)
 {
-    int64_t number = 0;
-    (void)json_i64(json_member(revision->body, "revision"), &number);
-    return number;
+    return json_i64_or(0, revision->body, "revision", NULL);
 }
 
 static cJSON *new_revision(const struct object *set, const struct revision *revision, int64_t number)

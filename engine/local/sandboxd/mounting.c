@@ -19,12 +19,6 @@ static int make_owned(const char *path, mode_t mode, uint32_t uid, struct error 
     return 0;
 }
 
-static int64_t number(const cJSON *json, const char *key, int64_t fallback)
-{
-    int64_t value = 0;
-    return json_i64(json_member(json, key), &value) ? value : fallback;
-}
-
 static int write_volume_file(const char *directory, const cJSON *file, mode_t mode, uint32_t uid, struct error *error)
 {
     AUTO_FREE char *path = memory_format("%s/%s", directory, file->string);
@@ -38,7 +32,7 @@ static int write_volume_file(const char *directory, const cJSON *file, mode_t mo
 
 static int make_files(const struct box_pod *pod, const char *directory, const cJSON *volume, struct error *error)
 {
-    mode_t mode = (mode_t)number(volume, "mode", 0644);
+    mode_t mode = (mode_t)json_i64_or(0644, volume, "mode", NULL);
     const cJSON *file;
     int failed = file_make_directories(directory, 0755, error);
     cJSON_ArrayForEach(file, json_member(volume, "files"))
@@ -75,7 +69,7 @@ static int make_volume(struct box_daemon *daemon, struct box_pod *pod, const cJS
     if (!strcmp(type, "files"))
         return make_files(pod, directory, volume, error);
     if (!strcmp(type, "empty") && json_true(volume, "memory", NULL)) {
-        int64_t bytes = number(volume, "bytes", 0);
+        int64_t bytes = json_i64_or(0, volume, "bytes", NULL);
         return make_memory(pod, directory, bytes ? bytes : BOX_SHM_DEFAULT, error);
     }
     if (!strcmp(type, "empty"))
@@ -92,7 +86,7 @@ int box_pod_make_volumes(struct box_daemon *daemon, struct box_pod *pod, struct 
 {
     AUTO_FREE char *directory = box_path_pod(&daemon->paths, pod->sandbox->name, pod->name);
     AUTO_FREE char *shm = memory_format("%s/shm", directory);
-    int64_t shm_bytes = number(pod->spec, "shm_bytes", 0);
+    int64_t shm_bytes = json_i64_or(0, pod->spec, "shm_bytes", NULL);
     int failed = file_make_directories(shm, 0700, error);
     if (!failed)
         failed = box_mount_tmpfs(shm, shm_bytes ? shm_bytes : BOX_SHM_DEFAULT, 01777, false, error);

@@ -84,12 +84,6 @@ cJSON *box_state_print(const struct box_state *state)
     return json;
 }
 
-static int64_t number(const cJSON *json, const char *key)
-{
-    int64_t value = 0;
-    return json_i64(json_member(json, key), &value) ? value : 0;
-}
-
 static bool parse_container(const cJSON *json, struct box_container *ret)
 {
     int state = index_in(state_names, COUNT_OF(state_names), json_text(json, "state", NULL));
@@ -103,16 +97,16 @@ static bool parse_container(const cJSON *json, struct box_container *ret)
     ret->init = json_true(json, "init", NULL);
     ret->restart = (enum box_restart)restart;
     ret->state = (enum box_container_state)state;
-    ret->pid = (pid_t)number(json, "pid");
-    ret->pid_start = (uint64_t)number(json, "pid_start");
-    ret->monitor_pid = (pid_t)number(json, "monitor_pid");
-    ret->monitor_start = (uint64_t)number(json, "monitor_start");
-    ret->exit_code = (int)number(json, "exit_code");
-    ret->started_at = number(json, "started_at");
-    ret->finished_at = number(json, "finished_at");
-    ret->restarts = number(json, "restarts");
-    ret->backoff_ms = number(json, "backoff_ms");
-    ret->start_after = number(json, "start_after");
+    ret->pid = (pid_t)json_i64_or(0, json, "pid", NULL);
+    ret->pid_start = (uint64_t)json_i64_or(0, json, "pid_start", NULL);
+    ret->monitor_pid = (pid_t)json_i64_or(0, json, "monitor_pid", NULL);
+    ret->monitor_start = (uint64_t)json_i64_or(0, json, "monitor_start", NULL);
+    ret->exit_code = (int)json_i64_or(0, json, "exit_code", NULL);
+    ret->started_at = json_i64_or(0, json, "started_at", NULL);
+    ret->finished_at = json_i64_or(0, json, "finished_at", NULL);
+    ret->restarts = json_i64_or(0, json, "restarts", NULL);
+    ret->backoff_ms = json_i64_or(0, json, "backoff_ms", NULL);
+    ret->start_after = json_i64_or(0, json, "start_after", NULL);
     ret->asked_to_end = json_true(json, "asked_to_end", NULL);
     return true;
 }
@@ -128,8 +122,8 @@ int box_state_parse(const cJSON *json, struct box_state *ret, struct error *erro
     copy_text(state.address, sizeof(state.address), json_text(json, "address", NULL));
     state.made = json_true(json, "made", NULL);
     state.stopping = json_true(json, "stopping", NULL);
-    state.kill_after = number(json, "kill_after");
-    state.started_at = number(json, "started_at");
+    state.kill_after = json_i64_or(0, json, "kill_after", NULL);
+    state.started_at = json_i64_or(0, json, "started_at", NULL);
     state.containers = memory_get((size_t)count * sizeof(*state.containers));
     cJSON_ArrayForEach(container, containers)
     {

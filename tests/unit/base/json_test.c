@@ -227,6 +227,11 @@ static void looks_up(void **state)
     assert_ptr_equal(json_at(root, NULL), root);
     assert_string_equal(json_text_or("default", root, "absent", "x", NULL), "default");
     assert_string_equal(json_text_or("default", root, "metadata", "name", NULL), "nb1");
+    assert_int_equal(json_i64_or(7, root, "metadata", "name", NULL), 7);
+    assert_int_equal(json_i64_or(7, root, "absent", "x", NULL), 7);
+    AUTO_JSON cJSON *status = json_object();
+    json_set_i64(json_object_in(status, "status"), "replicas", 3);
+    assert_int_equal(json_i64_or(7, status, "status", "replicas", NULL), 3);
     assert_true(json_true(root, "yes", NULL));
     assert_false(json_true(root, "no", NULL));
     assert_false(json_true(root, "metadata", NULL));
