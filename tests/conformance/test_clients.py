@@ -2,11 +2,11 @@
 import threading
 
 import pytest
-from goinformer import agrees, informing, live, make, notebook, ray_cluster
+from goinformer import informing, lives, make
 from kubernetes import client, config, dynamic, watch
 from kubernetes.client.rest import ApiException
 
-from asking import ALICE, CAROL, CLUSTERS, CONFIGMAPS, MEMBERS, NOTEBOOKS, member
+from asking import ALICE, CAROL, CONFIGMAPS, MEMBERS, member
 
 
 def connect(platform, folder, user):
@@ -122,11 +122,6 @@ def test_an_informer_holds_what_there_is_and_hears_what_becomes_of_it(platform, 
     make(platform, CONFIGMAPS, metadata={"name": before}, data={"a": "1"})
     with informing(platform, *arguments) as informer:
         assert informer.said("configmaps", "add", name=before, initial=True), informer.lines
-        live(platform, informer, "configmaps", CONFIGMAPS, {"metadata": {"name": "short"}, "data": {"a": "1"}})
-        live(platform, informer, "notebooks", NOTEBOOKS, {**notebook("short"), "metadata": {
-            "name": "short", "annotations": {"kubeflow-resource-stopped": "now"}}})
-        live(platform, informer, "rayclusters", CLUSTERS, ray_cluster("short"))
-        for of, path in (("configmaps", CONFIGMAPS), ("rayclusters", CLUSTERS)):
-            agrees(platform, informer, of, path)
+        lives(platform, informer)
         # An API server that streams no list (docs/api.md) is listed after all, and watched from there.
         assert not informer.said("configmaps", "lost") and len(informer.said("configmaps", "watch")) <= 1 + len(arguments)

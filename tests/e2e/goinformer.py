@@ -117,3 +117,13 @@ def live(house, informer, of, path, body):
     assert not told[0].get("initial") and any(int(line["version"]) >= int(changed) for line in told), told
     events = [line["type"] for line in told if line["what"] == "event"]
     assert events[0] == "ADDED" and events[-1] == "DELETED" and set(events[1:-1]) == {"MODIFIED"}, events
+
+
+def lives(house, informer):
+    """One object of each kind, and at the end the informer holds what there is."""
+    live(house, informer, "configmaps", CONFIGMAPS, {"metadata": {"name": "short"}, "data": {"a": "1"}})
+    live(house, informer, "notebooks", NOTEBOOKS, {**notebook("short"), "metadata": {
+        "name": "short", "annotations": {"kubeflow-resource-stopped": "now"}}})
+    live(house, informer, "rayclusters", CLUSTERS, ray_cluster("short"))
+    for of, path in (("configmaps", CONFIGMAPS), ("rayclusters", CLUSTERS)):
+        agrees(house, informer, of, path)

@@ -2,7 +2,7 @@
 That they hold what there is, every engine is asked (conformance/test_clients.py)."""
 import pytest
 from atelier import running, wait_for
-from goinformer import ALICE, CLAIMS, CLUSTERS, CONFIGMAPS, NOTEBOOKS, agrees, change, held, informing, live, make, notebook, ray_cluster
+from goinformer import ALICE, CLAIMS, CLUSTERS, CONFIGMAPS, NOTEBOOKS, agrees, change, held, informing, live, lives, make, notebook, ray_cluster
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,7 @@ def test_an_informer_holds_what_there_is_and_hears_what_becomes_of_it(house, arg
                 assert not informer.said(of, "list"), informer.lines
             else:
                 assert not begun["initialEvents"] and int(begun["version"]) > 0 and len(informer.said(of, "list")) == 1, begun
-        live(house, informer, "configmaps", CONFIGMAPS, {"metadata": {"name": "short"}, "data": {"a": "1"}})
-        live(house, informer, "notebooks", NOTEBOOKS, {**notebook("short"), "metadata": {
-            "name": "short", "annotations": {"kubeflow-resource-stopped": "now"}}})
-        live(house, informer, "rayclusters", CLUSTERS, ray_cluster("short"))
-        for of, path in (("configmaps", CONFIGMAPS), ("rayclusters", CLUSTERS)):
-            agrees(house, informer, of, path)
+        lives(house, informer)
         assert not informer.said("configmaps", "lost") and len(informer.said("configmaps", "watch")) == 1
 
 

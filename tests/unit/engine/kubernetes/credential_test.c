@@ -13,7 +13,7 @@
 
 #define PATIENCE_MS 60000
 
-static char directory[64];
+static char directory[] = "/tmp/atelier-credential-XXXXXX";
 static struct pair {
     char *certificate, *key;
 } pairs[3];
@@ -21,7 +21,6 @@ static struct pair {
 static int make_directory(void **state)
 {
     (void)state;
-    snprintf(directory, sizeof(directory), "/tmp/atelier-credential-XXXXXX");
     for (size_t i = 0; i < COUNT_OF(pairs); i++)
         make_certificate("client", &pairs[i].certificate, &pairs[i].key);
     return mkdtemp(directory) ? 0 : -1;
