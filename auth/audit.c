@@ -116,11 +116,13 @@ static int write_batch(struct audit_log *log, const struct waiting *first, unsig
     int failed = store_take(log->store, &c, error);
     return failed ? failed
                   : store_run_v(c, "audit_insert",
-                                "INSERT INTO audit(uid, at_ms, actor, action, namespace, kind, name, outcome, detail,"
-                                " peer, request_id) SELECT uid, at_ms, actor, action, namespace, kind, name, outcome,"
+                                "WITH entry AS (INSERT INTO audit(uid, at_ms, actor, action, namespace, kind, name,"
+                                " outcome, detail, peer, request_id) SELECT uid, at_ms, actor, action, namespace, "
+                                "kind, name, outcome,"
                                 " detail, peer, request_id FROM json_to_recordset($1) AS entry(uid text, at_ms bigint,"
                                 " actor text, action text, namespace text, kind text, name text, outcome text,"
-                                " detail text, peer text, request_id text) ON CONFLICT (uid) DO NOTHING",
+                                " detail text, peer text, request_id text) ON CONFLICT (uid) DO NOTHING)"
+                                " SELECT pg_notify('" AUDIT_CHANNEL "', '')",
                                 NULL, error, STORE_TEXT(entries.p));
 }
 

@@ -125,6 +125,7 @@ int auth_profiles_of(const struct policy *policy, const struct identity *identit
 struct audit_entry {
     const char *actor, *action, *namespace, *kind, *name, *outcome, *detail, *peer, *request_id; /* NULL: none */
 };
+#define AUDIT_CHANNEL "atelier_audit" /* is notified (store_listen) when entries have been written */
 void audit_add(struct auth *auth, const struct audit_entry *entry);
 int audit_list(struct auth *auth, const char *namespace /* NULL: all */, int64_t before_id, int64_t limit,
                cJSON **ret_array, struct error *error);

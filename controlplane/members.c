@@ -2,17 +2,23 @@
 #include "controlplane/handlers.h"
 
 #include "controlplane/ids.h"
+#include "controlplane/list_watch.h"
 #include "tenancy/tenancy.h"
 
 static const char *const member_fields[] = {"subject", "role", "resource", "expiresAt", NULL};
 
+static int read_members(struct server *server, const struct identity *identity, const char *namespace, int64_t limit,
+                        cJSON **ret_items, struct error *error)
+{
+    (void)identity;
+    (void)limit;
+    return auth_grant_list(server->auth, namespace, ret_items, error);
+}
+
 int members_list(struct call *call, struct error *error)
 {
-    cJSON *items = NULL;
-    int status = auth_grant_list(call->server->auth, call->namespace, &items, error);
-    if (status == 0)
-        call_items(call, items);
-    return status;
+    static const struct people_list list = {.read = read_members, .whose = LIST_OF_PROFILE, .verb = VERB_MEMBERS_READ};
+    return list_answer(call, &list, 0, error);
 }
 
 /* "bob@example.com as editor of Notebook nb1", for the audit log. */

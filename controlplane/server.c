@@ -6,6 +6,7 @@
 #include "controlplane/idle.h"
 #include "controlplane/engines.h"
 #include "controlplane/handlers.h"
+#include "controlplane/list_watch.h"
 #include "controlplane/logs.h"
 #include "controlplane/passage.h"
 #include "controlplane/router.h"
@@ -193,6 +194,7 @@ static int open_gateway(struct server *server, struct error *error)
 static void on_policy_change(void *context)
 {
     watches_review(((struct server *)context)->watches);
+    list_watches_review(((struct server *)context)->list_watches);
 }
 
 int server_start(struct server *server, struct error *error)
@@ -204,6 +206,8 @@ int server_start(struct server *server, struct error *error)
         status = open_rooms(server, error);
     if (status == 0)
         status = open_gateway(server, error);
+    if (status == 0)
+        status = list_watches_new(server, &server->list_watches, error);
     if (status < 0) {
         server_stop(server);
         return status;
@@ -229,6 +233,7 @@ void server_stop(struct server *server)
 {
     followers_stop(server->followers);
     watches_stop(server->watches);
+    list_watches_stop(server->list_watches);
     doors_stop(server->doors);
     passages_stop(server->passages);
     webhook_stop(server->webhook);
@@ -249,6 +254,7 @@ void server_stop(struct server *server)
     store_free(server->store);
     followers_free(server->followers);
     watches_free(server->watches);
+    list_watches_free(server->list_watches);
     passages_free(server->passages);
     documents_free(server->documents);
     struct config config = server->config;

@@ -14,6 +14,7 @@ struct tenancy;
 struct notebooks;
 struct routes;
 struct watches;
+struct list_watches;
 struct followers;
 struct passages;
 struct documents;
@@ -31,17 +32,18 @@ struct server {
     struct engine *engine;
     struct tenancy *tenancy;
     struct notebooks *notebooks;
-    struct ray_mesh *ray_mesh;   /* NULL: the engine's Ray stands in no mesh */
-    struct routes *routes;       /* where a tenant's path leads */
-    struct watches *watches;     /* open watches of the object API */
-    struct followers *followers; /* logs that are being followed */
-    struct passages *passages;   /* requests that the cluster's API is answering */
-    struct documents *documents; /* discovery and OpenAPI of the cluster, kept for some seconds */
-    struct doors *doors;         /* the API inside sandboxes; NULL where workloads have one anyway */
-    struct webhook *webhook;     /* admission on a cluster; NULL where nobody asks for it */
-    struct sampler *sampler;     /* what workloads use, over time */
-    struct idle *idle;           /* stops what nobody uses */
-    struct upkeep *upkeep;       /* removes what is old */
+    struct ray_mesh *ray_mesh;         /* NULL: the engine's Ray stands in no mesh */
+    struct routes *routes;             /* where a tenant's path leads */
+    struct watches *watches;           /* open watches of the object API */
+    struct list_watches *list_watches; /* lists of the people API that are watched */
+    struct followers *followers;       /* logs that are being followed */
+    struct passages *passages;         /* requests that the cluster's API is answering */
+    struct documents *documents;       /* discovery and OpenAPI of the cluster, kept for some seconds */
+    struct doors *doors;               /* the API inside sandboxes; NULL where workloads have one anyway */
+    struct webhook *webhook;           /* admission on a cluster; NULL where nobody asks for it */
+    struct sampler *sampler;           /* what workloads use, over time */
+    struct idle *idle;                 /* stops what nobody uses */
+    struct upkeep *upkeep;             /* removes what is old */
     struct gateway *gateway;
 };
 

@@ -2,22 +2,30 @@
 #include "controlplane/handlers.h"
 
 #include "controlplane/ids.h"
+#include "controlplane/list_watch.h"
 
-int sessions_list(struct call *call, struct error *error)
+static int read_sessions(struct server *server, const struct identity *identity, const char *namespace, int64_t limit,
+                         cJSON **ret_items, struct error *error)
 {
-    const struct identity *identity = call->request->identity;
-    cJSON *items = NULL, *item;
-    int status = auth_session_list(call->server->auth, identity->user_id, &items, error);
+    cJSON *item;
+    (void)namespace;
+    (void)limit;
+    int status = auth_session_list(server->auth, identity->user_id, ret_items, error);
     if (status < 0)
         return status;
-    cJSON_ArrayForEach(item, items)
+    cJSON_ArrayForEach(item, *ret_items)
     {
         int64_t id = 0;
         json_i64(json_member(item, "id"), &id);
         json_set_bool(item, "current", identity->kind == IDENTITY_SESSION && id == identity->credential_id);
     }
-    call_items(call, items);
     return 0;
+}
+
+int sessions_list(struct call *call, struct error *error)
+{
+    static const struct people_list list = {.read = read_sessions, .whose = LIST_OWN};
+    return list_answer(call, &list, 0, error);
 }
 
 int sessions_delete(struct call *call, struct error *error)

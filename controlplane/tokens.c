@@ -2,16 +2,22 @@
 #include "controlplane/handlers.h"
 
 #include "controlplane/ids.h"
+#include "controlplane/list_watch.h"
 
 #define TOKEN_NAME_MAX 100
 
+static int read_tokens(struct server *server, const struct identity *identity, const char *namespace, int64_t limit,
+                       cJSON **ret_items, struct error *error)
+{
+    (void)namespace;
+    (void)limit;
+    return auth_token_list(server->auth, identity->user_id, ret_items, error);
+}
+
 int tokens_list(struct call *call, struct error *error)
 {
-    cJSON *items = NULL;
-    int status = auth_token_list(call->server->auth, call->request->identity->user_id, &items, error);
-    if (status == 0)
-        call_items(call, items);
-    return status;
+    static const struct people_list list = {.read = read_tokens, .whose = LIST_OWN};
+    return list_answer(call, &list, 0, error);
 }
 
 /* Whose token it becomes: the caller's own, or as an admin says. */

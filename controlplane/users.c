@@ -1,6 +1,8 @@
 /* Which accounts exist, and how does somebody get one? */
 #include "controlplane/handlers.h"
 
+#include "controlplane/list_watch.h"
+
 static char *link_url(const struct call *call, const char *code)
 {
     return arena_format(call->request->arena, "%s/auth/link/%s", call_link_origin(call), code);
@@ -19,13 +21,19 @@ static int path_email(struct call *call, const char **ret, struct error *error)
     return 0;
 }
 
+static int read_users(struct server *server, const struct identity *identity, const char *namespace, int64_t limit,
+                      cJSON **ret_items, struct error *error)
+{
+    (void)identity;
+    (void)namespace;
+    (void)limit;
+    return auth_user_list(server->auth, ret_items, error);
+}
+
 int users_list(struct call *call, struct error *error)
 {
-    cJSON *items = NULL;
-    int status = auth_user_list(call->server->auth, &items, error);
-    if (status == 0)
-        call_items(call, items);
-    return status;
+    static const struct people_list list = {.read = read_users, .whose = LIST_OF_ADMINS};
+    return list_answer(call, &list, 0, error);
 }
 
 int users_create(struct call *call, struct error *error)
