@@ -20,7 +20,7 @@ export function setCsrf(value: string): void {
   csrf = value;
 }
 
-function problemOf(status: number, body: unknown): Problem {
+export function problemOf(status: number, body: unknown): Problem {
   const record = (body ?? {}) as Record<string, unknown>;
   const details = record.details as { causes?: { field?: string }[] } | undefined;
   const message = String(record.detail ?? record.message ?? record.title ?? t.errors.answered(status));

@@ -1,6 +1,6 @@
 // How is a page kept true? Lists, then watches, for as long as someone looks; and says when the line to the server is down.
 import { useEffect, useState } from "preact/hooks";
-import { get, type KubeObject, type List, Problem, refusedNow } from "./api";
+import { get, type KubeObject, type List, Problem, problemOf, refusedNow } from "./api";
 import { t } from "./text";
 
 // --- is the line up? -------------------------------------------------------------------------------------------------
@@ -35,13 +35,15 @@ const visible = () =>
     document.addEventListener("visibilitychange", () => resume(), { once: true });
   });
 
-// Every change calls <changed> with all objects, sorted by name. A watch that ends or fails is begun again from a fresh
-// list, with a pause that grows to 10 s; none lives longer than five minutes, so one that has silently died is noticed.
+// One stream after the other, for as long as somebody looks: <run> opens one, and returns or throws when it has ended.
+// It is begun again from the start, with a pause that grows to 10 s; none lives longer than five minutes, so one that has
+// silently died is noticed.
 const watch_s = 300;
 const longest_pause_ms = 10_000;
-export function follow(path: string, changed: (items: KubeObject[] | null, problem: Problem | null) => void): () => void {
+const settled_ms = 5_000; // a stream that has lasted so long is begun again without a long pause
+type Run = (signal: AbortSignal, begun: () => void) => Promise<void>;
+function hold(run: Run, failed: (problem: Problem) => void): () => void {
   const me = {};
-  const [base, selection] = path.split("?");
   let stopped = false;
   let abort = new AbortController();
   const hidden = () => document.hidden && abort.abort();
@@ -50,48 +52,19 @@ export function follow(path: string, changed: (items: KubeObject[] | null, probl
   addEventListener("online", online);
   let wake: () => void = () => {};
   let pause = 500;
-  const run = async (): Promise<void> => {
+  const once = (): Promise<void> => {
     abort = new AbortController();
     const overdue = setTimeout(() => abort.abort(), (watch_s + 10) * 1000);
     abort.signal.addEventListener("abort", () => clearTimeout(overdue));
-    const items = new Map<string, KubeObject>();
-    const tell = () => changed([...items.values()].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name)), null);
-    const list = await get<List>(path);
-    if (stopped) return;
-    mark(me, false);
-    const kind = list.kind.replace(/List$/, ""); // a cluster's API leaves it out of the items
-    for (const item of list.items) items.set(item.metadata.uid, { ...item, kind: item.kind ?? kind });
-    tell();
-    const query = new URLSearchParams(selection);
-    for (const [key, value] of Object.entries({ watch: "1", allowWatchBookmarks: "true", timeoutSeconds: String(watch_s), resourceVersion: list.metadata.resourceVersion ?? "" }))
-      query.set(key, value);
-    const response = await fetch(`${base}?${query}`, { signal: abort.signal, credentials: "same-origin" });
-    if (!response.ok || !response.body) throw new Problem(response.status, t.errors.interrupted);
-    pause = 500;
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const lines = (rest + value).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        if (!line) continue;
-        const event = JSON.parse(line) as { type: string; object: KubeObject };
-        if (event.type === "BOOKMARK") continue;
-        if (event.type === "ERROR") return;
-        if (event.type === "DELETED") items.delete(event.object.metadata.uid);
-        else items.set(event.object.metadata.uid, event.object);
-      }
-      tell();
-    }
+    return run(abort.signal, () => stopped || mark(me, false));
   };
   const loop = async (): Promise<void> => {
     for (;;) {
       await visible();
       if (stopped) return;
+      const began = Date.now();
       try {
-        await run();
+        await once();
       } catch (error) {
         if (stopped) return;
         if (abort.signal.aborted) continue;
@@ -100,9 +73,10 @@ export function follow(path: string, changed: (items: KubeObject[] | null, probl
           refusedNow();
           pause = longest_pause_ms;
         } else mark(me, true);
-        changed(null, problem);
+        failed(problem);
       }
       if (stopped) return;
+      if (Date.now() - began > settled_ms) pause = 500;
       await new Promise<void>((resume) => {
         wake = resume;
         setTimeout(resume, pause);
@@ -118,6 +92,51 @@ export function follow(path: string, changed: (items: KubeObject[] | null, probl
     removeEventListener("online", online);
     abort.abort();
   };
+}
+
+// The lines of an answer, as they come, some at a time; until <each> returns false, or the end.
+async function readLines(path: string, signal: AbortSignal, each: (lines: string[]) => boolean): Promise<void> {
+  const response = await fetch(path, { signal, credentials: "same-origin" });
+  if (!response.ok || !response.body) throw problemOf(response.status, await response.json().catch(() => null));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop() ?? "";
+    if (!each(lines.filter(Boolean))) return;
+  }
+}
+
+// Every change calls <changed> with all objects, sorted by name.
+export function follow(path: string, changed: (items: KubeObject[] | null, problem: Problem | null) => void): () => void {
+  const [base, selection] = path.split("?");
+  const run: Run = async (signal, begun) => {
+    const items = new Map<string, KubeObject>();
+    const tell = () => signal.aborted || changed([...items.values()].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name)), null);
+    const list = await get<List>(path);
+    if (signal.aborted) return;
+    begun();
+    const kind = list.kind.replace(/List$/, ""); // a cluster's API leaves it out of the items
+    for (const item of list.items) items.set(item.metadata.uid, { ...item, kind: item.kind ?? kind });
+    tell();
+    const query = new URLSearchParams(selection);
+    for (const [key, value] of Object.entries({ watch: "1", allowWatchBookmarks: "true", timeoutSeconds: String(watch_s), resourceVersion: list.metadata.resourceVersion ?? "" }))
+      query.set(key, value);
+    await readLines(`${base}?${query}`, signal, (lines) => {
+      for (const line of lines) {
+        const event = JSON.parse(line) as { type: string; object: KubeObject };
+        if (event.type === "BOOKMARK") continue;
+        if (event.type === "ERROR") return false;
+        if (event.type === "DELETED") items.delete(event.object.metadata.uid);
+        else items.set(event.object.metadata.uid, event.object);
+      }
+      tell();
+      return true;
+    });
+  };
+  return hold(run, (problem) => changed(null, problem));
 }
 
 // --- what pages use --------------------------------------------------------------------------------------------------
@@ -140,6 +159,24 @@ export function useObjects(path: string): Live {
     });
   }, [path]);
   return state.path === path ? state : { items: null, problem: null };
+}
+
+// A list of the people API, which is sent anew whenever it is another one: null until it has come for the first time.
+export function useList<T>(path: string): { data: T | null; problem: Problem | null } {
+  const [state, setState] = useState<{ path: string; data: T | null; problem: Problem | null }>({ path, data: null, problem: null });
+  useEffect(() => {
+    const query = `watch=1&timeoutSeconds=${watch_s}`;
+    const run: Run = (signal, begun) =>
+      readLines(`${path}${path.includes("?") ? "&" : "?"}${query}`, signal, (lines) => {
+        const latest = lines.at(-1);
+        if (!latest || signal.aborted) return true;
+        begun();
+        setState({ path, data: JSON.parse(latest) as T, problem: null });
+        return true;
+      });
+    return hold(run, (problem) => setState((old) => ({ path, data: old.path === path ? old.data : null, problem })));
+  }, [path]);
+  return state.path === path ? state : { data: null, problem: null };
 }
 
 export interface Read<T> {

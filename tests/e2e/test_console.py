@@ -429,6 +429,27 @@ def test_sharing_for_a_day_with_somebody_unknown(house, visit):
     expect(row).to_have_count(0)
 
 
+def test_people_are_shown_as_they_change(house, visit):
+    members, activity, users = visit(FRANK, "/p/frank/members"), visit(FRANK, "/p/frank/activity"), visit(ADMIN, "/users")
+    asked = []
+    for page in (members, activity, users):
+        settled(page)
+        page.on("request", lambda request: asked.append(request.url))
+    made = house.http("POST", MEMBERS, FRANK, body={"subject": {"kind": "User", "name": "mia@example.com"}, "role": "viewer"})
+    assert made.status == 201, made
+    mia = members.get_by_role("row", name=re.compile("mia@example.com"))
+    expect(mia).to_contain_text("pending")
+    expect(activity.get_by_role("row", name=re.compile("member add mia@example.com as viewer"))).to_be_visible()
+    house.cli("user", "create", "mia@example.com")
+    expect(users.get_by_role("row", name=re.compile("mia@example.com"))).to_contain_text("invited")
+    expect(mia).not_to_contain_text("pending")
+    assert house.http("DELETE", f"{MEMBERS}/{made.json['id']}", FRANK).status == 204
+    expect(mia).to_have_count(0)
+    house.cli("user", "delete", "mia@example.com")
+    expect(users.get_by_role("row", name=re.compile("mia@example.com"))).to_have_count(0)
+    assert [url for url in asked if re.search("/(members|audit|users)", url)] == []  # told, not asked
+
+
 def test_a_profile_changes_hands(house, visit):
     page = visit(IVAN)
     page.get_by_label("Profile name").fill("ivan")

@@ -9,7 +9,6 @@ export const en = {
   newTab: (action: string, name: string) => `${action} ${name} in a new tab`,
   errors: {
     unreachable: "The server cannot be reached. Is it running?",
-    interrupted: "The live view was interrupted.",
     answered: (status: number) => `The server answered ${status}.`,
   },
   time: {

@@ -9,7 +9,6 @@ export const zh: Messages = {
   newTab: (action, name) => `${action} ${name}（新标签页）`,
   errors: {
     unreachable: "无法连接服务器。它在运行吗？",
-    interrupted: "实时视图已中断。",
     answered: (status) => `服务器返回了 ${status}。`,
   },
   time: {

@@ -1,8 +1,8 @@
 // One's own account: password and sessions.
 import { useEffect, useState } from "preact/hooks";
-import { get, type Me, post, type Problem, remove } from "../api";
+import { type Me, post, type Problem, remove } from "../api";
 import { day } from "../format";
-import { useData } from "../live";
+import { useList } from "../live";
 import { Sure } from "../parts/dialog";
 import { Choice, Field, Rest, useForm } from "../parts/form";
 import { Alert, Loading, Page } from "../parts/page";
@@ -17,9 +17,8 @@ interface Session {
   peer: string;
   current: boolean;
 }
-const again_ms = 15_000;
 
-function Password({ me, changed }: { me: Me; changed: () => void }) {
+function Password({ me }: { me: Me }) {
   const [oldPassword, setOld] = useState("");
   const [password, setPassword] = useState("");
   const [done, setDone] = useState(false);
@@ -29,7 +28,6 @@ function Password({ me, changed }: { me: Me; changed: () => void }) {
     setDone(true);
     setOld("");
     setPassword("");
-    changed();
   });
   return (
     <section>
@@ -58,19 +56,19 @@ function Colours() {
 
 export function Account({ me, left }: { me: Me; left: () => Promise<void> }) {
   const path = "/api/atelier/v1/sessions";
-  const sessions = useData(() => get<{ items: Session[] }>(path), path, { every_ms: again_ms });
+  const sessions = useList<{ items: Session[] }>(path);
   const [leaving, setLeaving] = useState(false);
   const [failed, setFailed] = useState<Problem | null>(null);
   const row = (session: Session): Row => ({
     key: String(session.id),
     cells: [day(session.createdAt), session.peer, session.current ? <strong>{t.account.current}</strong> : day(session.lastSeenAt)],
     actions: session.current ? null : (
-      <button aria-label={t.account.endOf(day(session.createdAt))} onClick={() => void remove(`${path}/${session.id}`).then(() => setFailed(null), setFailed).finally(sessions.again)}>{t.account.end}</button>
+      <button aria-label={t.account.endOf(day(session.createdAt))} onClick={() => void remove(`${path}/${session.id}`).then(() => setFailed(null), setFailed)}>{t.account.end}</button>
     ),
   });
   return (
     <Page title={t.account.title} lead={me.email} actions={<button onClick={() => setLeaving(true)}>{t.account.everywhere}</button>}>
-      <Password me={me} changed={sessions.again} />
+      <Password me={me} />
       <h2>{t.account.sessions}</h2>
       <Alert problem={failed ?? sessions.problem} />
       {sessions.data ? <Table label={t.account.sessions} heads={[t.account.since, t.account.from, t.account.seen]} rows={sessions.data.items.map(row)} /> : sessions.problem ? null : <Loading />}

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, type Problem } from "../api";
 import { day } from "../format";
-import { useData } from "../live";
+import { useList } from "../live";
 import { Field } from "../parts/form";
 import { Alert, Empty, Loading, Page, State } from "../parts/page";
 import { type Row, Table } from "../parts/table";
@@ -23,11 +23,10 @@ interface Answer {
   items: Entry[];
 }
 const page = 50;
-const again_ms = 10_000;
 
 export function Activity({ profile }: { profile?: string }) {
   const base = profile ? `/api/atelier/v1/profiles/${encodeURIComponent(profile)}/audit` : "/api/atelier/v1/audit";
-  const latest = useData(() => get<Answer>(`${base}?limit=${page}`), base, { every_ms: again_ms });
+  const latest = useList<Answer>(`${base}?limit=${page}`);
   const [seen, setSeen] = useState<Entry[]>([]);
   const [ended, setEnded] = useState(false);
   const [failed, setFailed] = useState<Problem | null>(null);

@@ -1,8 +1,8 @@
 // Members: who is in this profile, with which role, for everything or for one thing; invite, change, remove; leave no doubt.
 import { useState } from "preact/hooks";
-import { call, get, type Me, type Member, paths, post, type Problem, type ProfileEntry, remove } from "../api";
+import { call, get, type List, type Me, type Member, paths, post, type Problem, type ProfileEntry, remove } from "../api";
 import { day } from "../format";
-import { useData, useObjects } from "../live";
+import { useData, useList } from "../live";
 import { Dialog, Sure } from "../parts/dialog";
 import { Choice, Field, Rest, useForm } from "../parts/form";
 import { Alert, Loading, Page, State } from "../parts/page";
@@ -13,11 +13,12 @@ import { t } from "../text";
 
 const roles: [string, string][] = [["viewer", t.members.viewer], ["editor", t.members.editor], ["admin", t.members.admin]];
 const terms: [string, string][] = [["", t.time.noEnd], ["1", t.members.termDay], ["7", t.members.termWeek], ["30", t.members.termMonth], ["90", t.members.termQuarter]];
-const again_ms = 10_000;
+const again_ms = 10_000; // what there is to share; the members themselves are watched
 
-function Share({ profile, base, again }: { profile: string; base: string; again: () => void }) {
-  const notebooks = useObjects(paths.notebooks(profile));
-  const clusters = useObjects(paths.rayclusters(profile));
+function Share({ profile, base }: { profile: string; base: string }) {
+  const namesOf = (path: string) => useData(() => get<List>(path), path, { every_ms: again_ms }).data?.items.map((item) => item.metadata.name).sort() ?? [];
+  const notebooks = namesOf(paths.notebooks(profile));
+  const clusters = namesOf(paths.rayclusters(profile));
   const [email, setEmail] = useState("");
   const [grant, setGrant] = useState("editor");
   const [scope, setScope] = useState("");
@@ -31,12 +32,11 @@ function Share({ profile, base, again }: { profile: string; base: string; again:
       ...(days ? { expiresAt: new Date(Date.now() + Number(days) * 86_400_000).toISOString() } : {}),
     });
     setEmail("");
-    again();
   });
   const scopes: [string, string][] = [
     ["", t.members.whole],
-    ...(notebooks.items ?? []).map((item): [string, string] => [`Notebook/${item.metadata.name}`, t.members.onlyNotebook(item.metadata.name)]),
-    ...(clusters.items ?? []).map((item): [string, string] => [`RayCluster/${item.metadata.name}`, t.members.onlyCluster(item.metadata.name)]),
+    ...notebooks.map((name): [string, string] => [`Notebook/${name}`, t.members.onlyNotebook(name)]),
+    ...clusters.map((name): [string, string] => [`RayCluster/${name}`, t.members.onlyCluster(name)]),
   ];
   return (
     <>
@@ -77,13 +77,13 @@ function Transfer({ profile, action, close }: { profile: string; action: (email:
 export function Members({ me, entry, done }: { me: Me; entry: ProfileEntry; done: () => Promise<void> }) {
   const profile = entry.name;
   const base = `/api/atelier/v1/profiles/${encodeURIComponent(profile)}/members`;
-  const members = useData(() => get<{ items: Member[] }>(base), base, { every_ms: again_ms });
+  const members = useList<{ items: Member[] }>(base);
   const [ask, setAsk] = useState<Member | "profile" | "owner" | null>(null);
   const [failed, setFailed] = useState<Problem | null>(null);
   const mayManage = may("manage", entry);
   const close = () => setAsk(null);
   const change = (member: Member, role: string) =>
-    call("PATCH", `${base}/${member.id}`, { role }).then(() => setFailed(null), setFailed).finally(members.again);
+    call("PATCH", `${base}/${member.id}`, { role }).then(() => setFailed(null), setFailed);
   const row = (member: Member): Row => {
     const mine = member.subject.name === me.email;
     const free = mayManage && member.role !== "owner";
@@ -105,7 +105,7 @@ export function Members({ me, entry, done }: { me: Me; entry: ProfileEntry; done
   };
   return (
     <Page title={t.members.title}>
-      {mayManage ? <section><Share profile={profile} base={base} again={members.again} /></section> : null}
+      {mayManage ? <section><Share profile={profile} base={base} /></section> : null}
       <Alert problem={failed ?? members.problem} />
       {members.data ? <Table label={t.members.title} heads={[t.members.who, t.members.role, t.members.for, t.members.state, t.members.until]} rows={members.data.items.map(row)} actions={mayManage} />
         : members.problem ? null : <Loading />}
@@ -121,12 +121,11 @@ export function Members({ me, entry, done }: { me: Me; entry: ProfileEntry; done
       ) : ask === "owner" ? (
         <Transfer profile={profile} close={close} action={async (email) => {
           await call("PUT", `/api/atelier/v1/profiles/${encodeURIComponent(profile)}/owner`, { email });
-          members.again();
           await done();
         }} />
       ) : ask ? (
         <Sure title={t.members.removeTitle} text={t.members.removeText(ask.subject.name)}
-          action={async () => { await remove(`${base}/${ask.id}`); members.again(); }} close={close} />
+          action={async () => { await remove(`${base}/${ask.id}`); }} close={close} />
       ) : null}
     </Page>
   );

@@ -1,19 +1,17 @@
 // API tokens: made, shown once, revoked.
 import { useState } from "preact/hooks";
-import { get, type Me, post, remove, type Token } from "../api";
+import { type Me, post, remove, type Token } from "../api";
 import { day } from "../format";
-import { useData } from "../live";
+import { useList } from "../live";
 import { Once, Sure } from "../parts/dialog";
 import { Choice, Field, Rest, useForm } from "../parts/form";
 import { Alert, Empty, Loading, Page } from "../parts/page";
 import { type Row, Table } from "../parts/table";
 import { t } from "../text";
 
-const again_ms = 15_000;
-
 export function Tokens({ me }: { me: Me }) {
   const path = "/api/atelier/v1/tokens";
-  const tokens = useData(() => get<{ items: Token[] }>(path), path, { every_ms: again_ms });
+  const tokens = useList<{ items: Token[] }>(path);
   const [name, setName] = useState("");
   const [days, setDays] = useState("90");
   const [fresh, setFresh] = useState<Token | null>(null);
@@ -22,7 +20,6 @@ export function Tokens({ me }: { me: Me }) {
     const made = await post<Token>(path, { name, ttlSeconds: Number(days) * 86400 });
     setFresh(made);
     setName("");
-    tokens.again();
   });
   const row = (token: Token): Row => ({
     key: String(token.id),
@@ -47,7 +44,7 @@ export function Tokens({ me }: { me: Me }) {
         : tokens.data ? <Empty>{t.tokens.none}</Empty> : tokens.problem ? null : <Loading />}
       {ask ? (
         <Sure title={t.tokens.revokeTitle} text={t.tokens.revokeText(ask.name || t.tokens.noName)}
-          action={async () => { await remove(`${path}/${ask.id}`); setFresh(null); tokens.again(); }} close={() => setAsk(null)} />
+          action={async () => { await remove(`${path}/${ask.id}`); setFresh(null); }} close={() => setAsk(null)} />
       ) : null}
     </Page>
   );

@@ -1,8 +1,8 @@
 // The users of the platform, for its admins: invite, new links, disable, delete.
 import { useState } from "preact/hooks";
-import { call, get, type Me, post, type Problem, remove, type User } from "../api";
+import { call, type Me, post, type Problem, remove, type User } from "../api";
 import { day } from "../format";
-import { useData } from "../live";
+import { useList } from "../live";
 import { Once, Sure } from "../parts/dialog";
 import { Check, Field, Rest, useForm } from "../parts/form";
 import { Alert, Loading, Page, State } from "../parts/page";
@@ -10,11 +10,10 @@ import { type Row, Table } from "../parts/table";
 import { t } from "../text";
 
 type Ask = { what: "disable" | "delete" | "link"; user: User };
-const again_ms = 15_000;
 
 export function Users({ me }: { me: Me }) {
   const path = "/api/atelier/v1/users";
-  const users = useData(() => get<{ items: User[] }>(path), path, { every_ms: again_ms });
+  const users = useList<{ items: User[] }>(path);
   const [email, setEmail] = useState("");
   const [admin, setAdmin] = useState(false);
   const [link, setLink] = useState<{ label: string; url: string } | null>(null);
@@ -27,7 +26,6 @@ export function Users({ me }: { me: Me }) {
     setLink({ label: t.users.link(made.email), url: made.invitationUrl ?? "" });
     setEmail("");
     setAdmin(false);
-    users.again();
   });
   const disable = (user: User, disabled: boolean) => call("PATCH", own(user), { disabled });
   const row = (user: User): Row => ({
@@ -37,7 +35,7 @@ export function Users({ me }: { me: Me }) {
       <>
         {user.state === "disabled" ? null : <button aria-label={t.users.newLinkOf(user.email)} onClick={() => setAsk({ what: "link", user })}>{t.users.newLink}</button>}
         {user.email === me.email ? null : user.state === "disabled" ? (
-          <button aria-label={t.users.enableOf(user.email)} onClick={() => void disable(user, false).then(() => setFailed(null), setFailed).finally(users.again)}>{t.users.enable}</button>
+          <button aria-label={t.users.enableOf(user.email)} onClick={() => void disable(user, false).then(() => setFailed(null), setFailed)}>{t.users.enable}</button>
         ) : <button class="danger" aria-label={t.users.disableOf(user.email)} onClick={() => setAsk({ what: "disable", user })}>{t.users.disable}</button>}
         {user.email === me.email ? null : <button class="danger" aria-label={t.users.deleteOf(user.email)} onClick={() => setAsk({ what: "delete", user })}>{t.users.delete}</button>}
       </>
@@ -63,10 +61,10 @@ export function Users({ me }: { me: Me }) {
         }} />
       ) : null}
       {ask?.what === "disable" ? (
-        <Sure title={t.users.disableTitle} text={t.users.disableText(ask.user.email)} action={async () => { await disable(ask.user, true); users.again(); }} close={close} />
+        <Sure title={t.users.disableTitle} text={t.users.disableText(ask.user.email)} action={async () => { await disable(ask.user, true); }} close={close} />
       ) : null}
       {ask?.what === "delete" ? (
-        <Sure title={t.users.deleteTitle} confirm={ask.user.email} text={t.users.deleteText(ask.user.email)} action={async () => { await remove(own(ask.user)); users.again(); }} close={close} />
+        <Sure title={t.users.deleteTitle} confirm={ask.user.email} text={t.users.deleteText(ask.user.email)} action={async () => { await remove(own(ask.user)); }} close={close} />
       ) : null}
     </Page>
   );

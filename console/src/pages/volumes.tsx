@@ -1,8 +1,8 @@
 // Volumes: what there is, how large, and who mounts it; new, delete.
 import { useState } from "preact/hooks";
-import { get, type KubeObject, type List, paths, type Problem, type ProfileEntry, remove } from "../api";
+import { type KubeObject, paths, type Problem, type ProfileEntry, remove } from "../api";
 import { age } from "../format";
-import { useData, useObjects } from "../live";
+import { useObjects } from "../live";
 import { Sure } from "../parts/dialog";
 import { Field } from "../parts/form";
 import { Maker } from "../parts/maker";
@@ -13,7 +13,6 @@ import { useQuery } from "../router";
 import { t } from "../text";
 import { claimsOf } from "../workload";
 
-const again_ms = 5_000;
 const home = "home"; // the platform's own claim: it comes and goes with the profile
 
 // claim -> the notebooks and clusters whose pods mount it now.
@@ -51,11 +50,11 @@ export function Volumes({ entry }: { entry: ProfileEntry }) {
   const profile = entry.name;
   const path = paths.core(profile, "persistentvolumeclaims");
   const { items, problem } = useObjects(path);
-  const pods = useData(() => get<List>(paths.core(profile, "pods")), `pods of ${profile}`, { every_ms: again_ms });
+  const pods = useObjects(paths.core(profile, "pods"));
   const [making, setMaking] = useQuery("new");
   const [ask, setAsk] = useState<string | null>(null);
   const [failed, setFailed] = useState<Problem | null>(null);
-  const used = mounts(pods.data?.items ?? []);
+  const used = mounts(pods.items ?? []);
   const users = (name: string) => [...(used.get(name) ?? [])].sort().join(", ");
   const mayMake = may("create", entry);
   const make = mayMake ? <button class="primary" onClick={() => setMaking(true)}>{t.volumes.new}</button> : null;
@@ -67,7 +66,7 @@ export function Volumes({ entry }: { entry: ProfileEntry }) {
       cells: [
         name, <State phase={phaseOf(item)} text={name === home ? t.volumes.own : undefined} />,
         <span class="short">{item.status?.capacity?.storage ?? item.spec?.resources?.requests?.storage}</span>,
-        pods.data ? users(name) || t.volumes.nobody : "", <span class="short">{age(creationTimestamp)}</span>,
+        pods.items ? users(name) || t.volumes.nobody : "", <span class="short">{age(creationTimestamp)}</span>,
       ],
       actions: mayMake && name !== home && !deletionTimestamp ? <button class="danger" aria-label={`${t.volumes.delete} ${name}`} onClick={() => (setFailed(null), setAsk(name))}>{t.volumes.delete}</button> : null,
     };
