@@ -320,17 +320,22 @@ static void nothing_waits_for_the_webhook(void **state)
     assert_null(json_at(pod, "metadata", "annotations", "team", NULL));
 }
 
-static void it_makes_itself_trusted(void **state)
+static void wait_until_trusted(void)
 {
-    (void)state;
-    replica_start(&first, "first");
-    configure();
     int64_t until = clock_monotonic_ms() + PATIENCE_MS;
     while (!is_trusted()) {
         if (clock_monotonic_ms() > until)
             fail_msg("no caBundle within %d s", PATIENCE_MS / 1000);
         clock_sleep_ms(50);
     }
+}
+
+static void it_makes_itself_trusted(void **state)
+{
+    (void)state;
+    replica_start(&first, "first");
+    configure();
+    wait_until_trusted();
     wait_until_asked();
     AUTO_JSON cJSON *secret = NULL;
     assert_int_equal(call("GET", KIND_SECRET, own, "atelier-webhook", NULL, &secret, NULL), 0);
@@ -495,13 +500,60 @@ static void an_absent_webhook_is_in_nobodys_way(void **state)
     cJSON_Delete(must_create(KIND_RAYCLUSTER, alice, "metadata: {name: late}\nspec: {" HEAD "}"));
 }
 
+static void forget_whom_to_trust(const char *target)
+{
+    AUTO_JSON cJSON *configuration = NULL;
+    cJSON *webhook;
+    assert_int_equal(configurations_call("GET", target, NULL, &configuration), 0);
+    cJSON_ArrayForEach(webhook, json_member(configuration, "webhooks"))
+    {
+        json_remove(json_object_in(webhook, "clientConfig"), "caBundle");
+    }
+    AUTO_FREE char *text = json_print(configuration);
+    assert_int_equal(configurations_call("PUT", target, text, NULL), 0);
+}
+
+static char *certificate_now(void)
+{
+    AUTO_JSON cJSON *secret = get(KIND_SECRET, own, "atelier-webhook");
+    return memory_text(json_text_or("", secret, "data", "tls.crt", NULL));
+}
+
+/* It writes the Secret, then the one configuration and the other. Whoever leads after a crash between them completes
+ * what there is, with the same certificate. */
+static void a_crash_after_any_write_is_made_good(void **state)
+{
+    static const char *const left[][2] = {
+        {ADMISSION "mutatingwebhookconfigurations/atelier", ADMISSION "validatingwebhookconfigurations/atelier"},
+        {ADMISSION "validatingwebhookconfigurations/atelier", NULL},
+        {ADMISSION "mutatingwebhookconfigurations/atelier", NULL}};
+    AUTO_FREE char *made = certificate_now();
+    (void)state;
+    assert_true(*made);
+    first.port = free_port();
+    configure();
+    for (size_t i = 0; i < COUNT_OF(left); i++) {
+        unsigned port = first.port;
+        for (size_t k = 0; k < COUNT_OF(left[i]) && left[i][k]; k++)
+            forget_whom_to_trust(left[i][k]);
+        assert_false(is_trusted());
+        replica_start(&first, "after a crash");
+        wait_until_trusted();
+        wait_until_asked();
+        replica_stop(&first);
+        first.port = port;
+        AUTO_FREE char *now = certificate_now();
+        assert_string_equal(now, made);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_waits_for_the_webhook),       cmocka_unit_test(it_makes_itself_trusted),
         cmocka_unit_test(pods_get_their_poddefaults),          cmocka_unit_test(workloads_are_judged_and_completed),
         cmocka_unit_test(what_is_there_is_not_locked_in),      cmocka_unit_test(replicas_share_one_certificate),
-        cmocka_unit_test(an_absent_webhook_is_in_nobodys_way),
+        cmocka_unit_test(an_absent_webhook_is_in_nobodys_way), cmocka_unit_test(a_crash_after_any_write_is_made_good),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
