@@ -88,6 +88,8 @@ bool policy_still_valid(const struct policy *policy, const struct identity *iden
 bool policy_loaded(const struct policy *policy);
 /* True if <email> (lower-case) has an account that is not disabled. */
 bool policy_has_user(const struct policy *policy, const char *email);
+/* Calls <each> with every profile whose name is claimed; borrowed from the snapshot. */
+void policy_profiles(const struct policy *policy, void (*each)(void *context, const char *profile), void *context);
 /* The e-mail of whoever owns <profile>; NULL if nobody claimed that name. Borrowed from the snapshot. */
 const char *policy_owner(const struct policy *policy, const char *profile);
 struct policy_member {

@@ -14,6 +14,14 @@ bool policy_has_user(const struct policy *policy, const char *email)
     return user && !user->disabled;
 }
 
+void policy_profiles(const struct policy *policy, void (*each)(void *context, const char *profile), void *context)
+{
+    size_t at = 0;
+    void *value;
+    while (policy->filled && map_next(policy->profiles, &at, NULL, &value))
+        each(context, ((const struct policy_profile *)value)->name);
+}
+
 const char *policy_owner(const struct policy *policy, const char *profile)
 {
     const struct policy_profile *found = snapshot_profile(policy, profile);

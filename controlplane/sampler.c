@@ -62,8 +62,8 @@ static int write_use(struct sampler *sampler, struct error *error)
 /* --- one reading -------------------------------------------------------------------------------------------------- */
 
 struct workload {
-    const char *profile, *kind, *name; /* borrowed from its pods */
-    double cpu, busiest;               /* of one pod */
+    char *profile, *kind, *name; /* its own */
+    double cpu, busiest;         /* of one pod */
     int64_t memory_bytes, cpu_limit_milli, memory_limit_bytes, nodes;
     bool unread; /* one of its pods runs and nobody knows what it uses */
 };
@@ -92,7 +92,8 @@ static struct workload *workload_of(struct map *workloads, const cJSON *pod)
     struct workload *workload = map_get(workloads, slice_of(key));
     if (!workload && map_count(workloads) < WORKLOADS_MAX) {
         workload = memory_get(sizeof(*workload));
-        *workload = (struct workload){.profile = profile, .kind = kind, .name = name};
+        *workload =
+            (struct workload){.profile = memory_text(profile), .kind = memory_text(kind), .name = memory_text(name)};
         map_put(workloads, slice_of(key), workload);
     }
     return workload;
@@ -105,8 +106,26 @@ static bool runs(const cJSON *pod)
            !json_text(pod, "metadata", "deletionTimestamp", NULL);
 }
 
-/* <pods> is sorted out by what was measured. */
-static void sum_up(const cJSON *measured, const cJSON *pods, struct map *workloads)
+static void workloads_free(struct map *workloads)
+{
+    size_t at = 0;
+    void *value;
+    while (map_next(workloads, &at, NULL, &value)) {
+        struct workload *workload = value;
+        free(workload->profile);
+        free(workload->kind);
+        free(workload->name);
+        free(workload);
+    }
+    map_free(workloads);
+}
+
+struct summing {
+    struct map *readings; /* what was measured, by namespace and name */
+    struct map *workloads;
+};
+
+static struct map *index_readings(const cJSON *measured)
 {
     struct map *readings = map_new();
     const cJSON *pod;
@@ -116,26 +135,28 @@ static void sum_up(const cJSON *measured, const cJSON *pods, struct map *workloa
             memory_format("%s/%s", json_text_or("", pod, "namespace", NULL), json_text_or("", pod, "name", NULL));
         map_put(readings, slice_of(key), (void *)(uintptr_t)pod);
     }
-    cJSON_ArrayForEach(pod, pods)
-    {
-        AUTO_FREE char *key = memory_format("%s/%s", json_text_or("", pod, "metadata", "namespace", NULL),
-                                            json_text_or("", pod, "metadata", "name", NULL));
-        const cJSON *reading = map_get(readings, slice_of(key));
-        struct workload *workload = reading || runs(pod) ? workload_of(workloads, pod) : NULL;
-        int64_t memory_bytes = 0;
-        if (workload && !reading)
-            workload->unread = true;
-        if (!workload || !reading)
-            continue;
-        (void)json_i64(json_member(reading, "memory"), &memory_bytes);
-        double cpu = cJSON_GetNumberValue(json_member(reading, "cpu"));
-        workload->cpu += cpu;
-        workload->busiest = cpu > workload->busiest ? cpu : workload->busiest;
-        workload->memory_bytes += memory_bytes;
-        workload->nodes++;
-        add_limits(pod, workload);
-    }
-    map_free(readings);
+    return readings;
+}
+
+static void sum_up(void *context, const cJSON *pod)
+{
+    const struct summing *summing = context;
+    AUTO_FREE char *key = memory_format("%s/%s", json_text_or("", pod, "metadata", "namespace", NULL),
+                                        json_text_or("", pod, "metadata", "name", NULL));
+    const cJSON *reading = map_get(summing->readings, slice_of(key));
+    struct workload *workload = reading || runs(pod) ? workload_of(summing->workloads, pod) : NULL;
+    int64_t memory_bytes = 0;
+    if (workload && !reading)
+        workload->unread = true;
+    if (!workload || !reading)
+        return;
+    (void)json_i64(json_member(reading, "memory"), &memory_bytes);
+    double cpu = cJSON_GetNumberValue(json_member(reading, "cpu"));
+    workload->cpu += cpu;
+    workload->busiest = cpu > workload->busiest ? cpu : workload->busiest;
+    workload->memory_bytes += memory_bytes;
+    workload->nodes++;
+    add_limits(pod, workload);
 }
 
 static cJSON *rows_of(const struct map *workloads, cJSON *busy)
@@ -175,26 +196,28 @@ static void keep_last(struct sampler *sampler, cJSON *measured)
     cJSON_Delete(before);
 }
 
+static int write_down(struct sampler *sampler, const struct map *workloads, struct error *error)
+{
+    AUTO_JSON cJSON *busy = json_array(), *rows = rows_of(workloads, busy);
+    int r = busy->child ? use_add(sampler->store, busy, error) : 0;
+    return r == 0 && rows->child ? samples_add(sampler->store, clock_wall_ms(), rows, error) : r;
+}
+
 static int read_once(struct sampler *sampler, struct error *error)
 {
-    AUTO_JSON cJSON *measured = NULL, *pods = NULL, *rows = NULL, *busy = json_array();
+    AUTO_JSON cJSON *measured = NULL;
     int r = engine_measure(sampler->engine, &measured, error);
-    if (r == 0)
-        r = engine_list(sampler->engine, KIND_POD, NULL, NULL, &pods, error);
     if (r < 0)
         return r;
-    struct map *workloads = map_new();
-    sum_up(measured, json_member(pods, "items"), workloads);
-    keep_last(sampler, TAKE_POINTER(measured));
-    rows = rows_of(workloads, busy);
-    size_t at = 0;
-    void *workload;
-    while (map_next(workloads, &at, NULL, &workload))
-        free(workload);
-    map_free(workloads);
-    if (busy->child)
-        r = use_add(sampler->store, busy, error);
-    return r == 0 && rows->child ? samples_add(sampler->store, clock_wall_ms(), rows, error) : r;
+    struct summing summing = {.readings = index_readings(measured), .workloads = map_new()};
+    r = engine_each(sampler->engine, KIND_POD, NULL, NULL, sum_up, &summing, error);
+    map_free(summing.readings);
+    if (r == 0) {
+        keep_last(sampler, TAKE_POINTER(measured));
+        r = write_down(sampler, summing.workloads, error);
+    }
+    workloads_free(summing.workloads);
+    return r;
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */

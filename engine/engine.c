@@ -153,6 +153,19 @@ int engine_list(struct engine *engine, enum engine_kind kind, const char *namesp
     return engine->operations->list(engine, kind, namespace, options, ret, error);
 }
 
+int engine_each(struct engine *engine, enum engine_kind kind, const char *namespace,
+                const struct engine_list_options *options, void (*visit)(void *context, const cJSON *object),
+                void *context, struct error *error)
+{
+    AUTO_JSON cJSON *list = NULL;
+    const cJSON *item;
+    if (engine->operations->each)
+        return engine->operations->each(engine, kind, namespace, options, visit, context, error);
+    int r = engine_list(engine, kind, namespace, options, &list, error);
+    cJSON_ArrayForEach(item, json_member(list, "items")) visit(context, item);
+    return r;
+}
+
 int engine_update(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,
                   enum engine_part part, const cJSON *object, cJSON **ret, struct error *error)
 {

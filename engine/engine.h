@@ -152,6 +152,11 @@ struct engine_list_options {
 /* *ret is a List object ("kind": "PodList", metadata.resourceVersion, items). <namespace> NULL: all namespaces. */
 int engine_list(struct engine *engine, enum engine_kind kind, const char *namespace,
                 const struct engine_list_options *options, cJSON **ret, struct error *error);
+/* Calls <visit> with each object that such a list would hold, one after the other: for whoever looks at all that there
+ * are of a kind, which may be more than should be in memory at once. */
+int engine_each(struct engine *engine, enum engine_kind kind, const char *namespace,
+                const struct engine_list_options *options, void (*visit)(void *context, const cJSON *object),
+                void *context, struct error *error);
 /* Replaces. If <object> carries metadata.resourceVersion it must match (CONFLICT). Writes nothing if nothing changed.
  */
 int engine_update(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,

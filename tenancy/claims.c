@@ -38,44 +38,37 @@ static void claim_look(struct tenancy *tenancy, const char *name)
         queue_add(tenancy->queue, name, name);
 }
 
-/* Elements of an array by the text at <key> of each, or of its metadata. */
-static struct map *index_by_name(const cJSON *array, bool metadata)
+struct sweep {
+    struct tenancy *tenancy;
+    const struct policy *policy;
+    struct map *objects; /* the names of those there are */
+    cJSON *suspects, *orphans;
+};
+
+static void sweep_object(void *context, const cJSON *profile)
 {
-    struct map *map = map_new();
-    for (cJSON *item = array ? array->child : NULL; item; item = item->next) {
-        const char *name = metadata ? json_text(item, "metadata", "name", NULL) : json_text(item, "name", NULL);
-        if (name && *name)
-            map_put(map, slice_of(name), item);
-    }
-    return map;
+    const struct sweep *sweep = context;
+    const char *name = json_text_or("", profile, "metadata", "name", NULL);
+    const char *owner = json_text_or("", profile, "spec", "owner", "name", NULL);
+    const char *claimed_by = policy_owner(sweep->policy, name);
+    bool going = json_text(profile, "metadata", "deletionTimestamp", NULL);
+    map_put(sweep->objects, slice_of(name), sweep->tenancy);
+    if (claimed_by ? !slice_is_nocase(slice_of(owner), claimed_by)
+                   : !going && claim_overdue(sweep->tenancy, sweep->suspects, name))
+        claim_look(sweep->tenancy, name);
 }
 
-static int claims_read(struct tenancy *tenancy, cJSON **ret)
+static void sweep_claim(void *context, const char *name)
 {
-    struct identity everything = {.kind = IDENTITY_LOCAL, .platform_admin = true};
-    memcpy(everything.email, "local", sizeof("local"));
-    const struct policy *policy = policy_take(tenancy->auth);
-    int r = auth_profiles_of(policy, &everything, ret);
-    policy_release(policy);
-    return r;
+    const struct sweep *sweep = context;
+    if (!map_get(sweep->objects, slice_of(name)) && claim_overdue(sweep->tenancy, sweep->suspects, name))
+        json_push_text(sweep->orphans, name);
 }
 
 /* A claim whose object is gone is released once it has been so for long enough. Not if there are many: then the objects
  * were lost, and who shared what with whom must not be lost with them. */
-static void sweep_claims(struct tenancy *tenancy, const struct map *claims, const struct map *profiles, cJSON *suspects)
+static void release_orphans(struct tenancy *tenancy, const cJSON *orphans)
 {
-    AUTO_JSON cJSON *orphans = json_array();
-    struct slice key;
-    void *value = NULL;
-    for (size_t at = 0; map_next(claims, &at, &key, &value);) {
-        const char *name = json_text_or("", value, "name", NULL);
-        const cJSON *profile = map_get(profiles, key);
-        const char *owner = json_text_or("", profile, "spec", "owner", "name", NULL);
-        if (!profile && claim_overdue(tenancy, suspects, name))
-            json_push_text(orphans, name);
-        else if (profile && !slice_is_nocase(slice_of(owner), json_text_or("", value, "owner", NULL)))
-            claim_look(tenancy, name);
-    }
     if (cJSON_GetArraySize(orphans) > TENANCY_ORPHANS_MAX) {
         log_line(LOG_ERROR, "many profiles have lost their objects; their names and members are kept",
                  LOG_NUMBER("profiles", cJSON_GetArraySize(orphans)));
@@ -83,19 +76,6 @@ static void sweep_claims(struct tenancy *tenancy, const struct map *claims, cons
     }
     for (const cJSON *one = orphans->child; one; one = one->next)
         claim_orphaned(tenancy, one->valuestring);
-}
-
-static void sweep_objects(struct tenancy *tenancy, const struct map *claims, const struct map *profiles,
-                          cJSON *suspects)
-{
-    struct slice key;
-    void *value = NULL;
-    for (size_t at = 0; map_next(profiles, &at, &key, &value);) {
-        const char *name = json_text_or("", value, "metadata", "name", NULL);
-        if (!json_text(value, "metadata", "deletionTimestamp", NULL) && !map_get(claims, key) &&
-            claim_overdue(tenancy, suspects, name))
-            claim_look(tenancy, name);
-    }
 }
 
 /* Istio or KubeRay has come, or the API server is elsewhere: no event of a profile's tells. At the first look all are
@@ -115,28 +95,36 @@ static void sweep_surroundings(struct tenancy *tenancy, const struct map *profil
     }
 }
 
+/* Claims first: an object that is found without being among them was claimed meanwhile, and is only a suspect. */
+static int sweep_all(struct sweep *sweep, struct error *error)
+{
+    int r = engine_each(sweep->tenancy->engine, KIND_PROFILE, NULL, NULL, sweep_object, sweep, error);
+    if (r < 0)
+        return r;
+    policy_profiles(sweep->policy, sweep_claim, sweep);
+    release_orphans(sweep->tenancy, sweep->orphans);
+    sweep_surroundings(sweep->tenancy, sweep->objects);
+    cJSON_Delete(sweep->tenancy->suspects);
+    sweep->tenancy->suspects = TAKE_POINTER(sweep->suspects);
+    return 0;
+}
+
 int64_t tenancy_sweep(struct tenancy *tenancy)
 {
     if (!auth_ready(tenancy->auth))
         return TENANCY_POLL_MS;
-    AUTO_JSON cJSON *claimed = NULL;
-    AUTO_JSON cJSON *list = NULL;
     struct error error = {0};
-    /* Claims first: whatever is in the list without being in them was claimed meanwhile, and is only a suspect. */
-    int r = claims_read(tenancy, &claimed);
-    if (r == 0)
-        r = engine_list(tenancy->engine, KIND_PROFILE, NULL, NULL, &list, &error);
-    if (r < 0)
-        return r;
-    struct map *claims = index_by_name(claimed, false);
-    struct map *profiles = index_by_name(json_member(list, "items"), true);
-    cJSON *suspects = json_object();
-    sweep_claims(tenancy, claims, profiles, suspects);
-    sweep_objects(tenancy, claims, profiles, suspects);
-    sweep_surroundings(tenancy, profiles);
-    map_free(claims);
-    map_free(profiles);
-    cJSON_Delete(tenancy->suspects);
-    tenancy->suspects = suspects;
-    return TENANCY_SWEEP_MS;
+    int64_t began_ms = clock_monotonic_ms();
+    struct sweep sweep = {.tenancy = tenancy,
+                          .policy = policy_take(tenancy->auth),
+                          .objects = map_new(),
+                          .suspects = json_object(),
+                          .orphans = json_array()};
+    int r = sweep_all(&sweep, &error);
+    policy_release(sweep.policy);
+    map_free(sweep.objects);
+    cJSON_Delete(sweep.suspects);
+    cJSON_Delete(sweep.orphans);
+    int64_t pause_ms = (clock_monotonic_ms() - began_ms) * TENANCY_SWEEP_SHARE;
+    return r < 0 ? r : pause_ms > TENANCY_SWEEP_MS ? pause_ms : TENANCY_SWEEP_MS;
 }

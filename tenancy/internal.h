@@ -34,6 +34,7 @@
 #define TENANCY_NAME_MAX 40          /* leaves room in "<kind>-<name>--<profile>", a DNS label of 63 */
 #define TENANCY_POLL_MS 1000         /* while something that has no event of its own is awaited */
 #define TENANCY_SWEEP_MS 30000       /* claims against objects, which only a crash makes differ; surroundings */
+#define TENANCY_SWEEP_SHARE 200      /* and no more than this part of the time */
 #define TENANCY_SWEEP_GRACE_MS 60000 /* a creation in progress has a claim and no object yet */
 #define TENANCY_ORPHANS_MAX 16       /* more claims without an object than a crash leaves: the objects were lost */
 #define TENANCY_TOKEN_BYTES 32       /* 256 bits, like KubeRay's own */

@@ -147,6 +147,7 @@ static const struct engine_operations operations = {
     .update = object_update,
     .patch = object_patch,
     .apply = object_apply,
+    .each = object_each,
     .remove = object_remove,
     .remove_unchanged = object_remove_unchanged,
     .watch = object_watch,

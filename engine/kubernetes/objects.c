@@ -74,29 +74,46 @@ static cJSON *new_list(enum engine_kind kind, uint64_t version)
     return list;
 }
 
-/* Everything at once: <limit> bounds what a server must prepare, and here it is prepared. */
-static int list_kept(struct cache *cache, enum engine_kind kind, const char *namespace,
-                     const struct engine_list_options *options, cJSON **ret, struct error *error)
+/* <take> gets each object that is selected, which is its own from then on. */
+static int each_kept(struct cache *cache, const char *namespace, const struct engine_list_options *options,
+                     void (*take)(void *context, cJSON *object), void *context, uint64_t *ret_version,
+                     struct error *error)
 {
     AUTO_SELECTOR struct selector *selector = NULL;
-    uint64_t version;
     size_t count;
     int r = selector_new(options ? options->label_selector : NULL, options ? options->field_selector : NULL, &selector,
                          error);
     if (r < 0)
         return r;
-    struct record **records = cache_select(cache, namespace, &count, &version);
-    cJSON *list = new_list(kind, version), *items = json_member(list, "items");
+    struct record **records = cache_select(cache, namespace, &count, ret_version);
     for (size_t i = 0; i < count; i++) {
         cJSON *object = cache_object(cache, records[i]);
         if (object && selector_matches(selector, object))
-            json_push(items, object);
+            take(context, object);
         else
             cJSON_Delete(object);
         record_unref(records[i]);
     }
     free(records);
-    *ret = list;
+    return 0;
+}
+
+static void take_item(void *context, cJSON *object)
+{
+    json_push(context, object);
+}
+
+/* Everything at once: <limit> bounds what a server must prepare, and here it is prepared. */
+static int list_kept(struct cache *cache, enum engine_kind kind, const char *namespace,
+                     const struct engine_list_options *options, cJSON **ret, struct error *error)
+{
+    AUTO_JSON cJSON *items = json_array();
+    uint64_t version;
+    int r = each_kept(cache, namespace, options, take_item, items, &version, error);
+    if (r < 0)
+        return r;
+    *ret = new_list(kind, version);
+    json_set(*ret, "items", TAKE_POINTER(items));
     return 0;
 }
 
@@ -111,6 +128,38 @@ int object_list(struct engine *engine, enum engine_kind kind, const char *namesp
         return list_live(kubernetes, kind, namespace, options, ret, error);
     int r = cache_of(kubernetes, kind, &cache, error);
     return r < 0 ? r : list_kept(cache, kind, engine_kinds[kind].namespaced ? namespace : NULL, options, ret, error);
+}
+
+struct visiting {
+    void (*visit)(void *context, const cJSON *object);
+    void *context;
+};
+
+static void visit_item(void *context, cJSON *object)
+{
+    const struct visiting *visiting = context;
+    visiting->visit(visiting->context, object);
+    cJSON_Delete(object);
+}
+
+int object_each(struct engine *engine, enum engine_kind kind, const char *namespace,
+                const struct engine_list_options *options, void (*visit)(void *context, const cJSON *object),
+                void *context, struct error *error)
+{
+    struct kubernetes *kubernetes = kubernetes_of(engine);
+    struct visiting visiting = {visit, context};
+    struct cache *cache = NULL;
+    AUTO_JSON cJSON *list = NULL;
+    const cJSON *item;
+    uint64_t version;
+    int r = keeping_of(kind) == KEPT_WHOLE && discovery_has(kubernetes, kind)
+                ? cache_of(kubernetes, kind, &cache, error)
+                : object_list(engine, kind, namespace, options, &list, error);
+    cJSON_ArrayForEach(item, json_member(list, "items")) visit(context, item);
+    if (r < 0 || !cache)
+        return r;
+    return each_kept(cache, engine_kinds[kind].namespaced ? namespace : NULL, options, visit_item, &visiting, &version,
+                     error);
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */

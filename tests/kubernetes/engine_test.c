@@ -467,10 +467,44 @@ static void memory_serves_while_the_api_server_is_away(void **state)
     engine_unwatch(watch);
 }
 
+static void add_visited(void *context, const cJSON *object)
+{
+    json_push_text(context, json_text_or("", object, "metadata", "name", NULL));
+}
+
+/* Of a kind that is kept in memory, and of one that is asked for each time. */
+static void each_visits_what_a_list_holds(void **state)
+{
+    static const enum engine_kind kinds[] = {KIND_SERVICE, KIND_CONFIGMAP};
+    static const char *const made[] = {"e1", "e2", "e3"};
+    const struct engine_list_options odd = {.label_selector = "number!=e2,number"};
+    (void)state;
+    make_namespace("each");
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        for (size_t k = 0; k < COUNT_OF(made); k++) {
+            AUTO_FREE char *text =
+                memory_format("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"number\":\"%s\"}}%s}", made[k], made[k],
+                              kinds[i] == KIND_SERVICE ? ",\"spec\":{\"ports\":[{\"port\":80}]}" : "");
+            AUTO_JSON cJSON *object = from_json(text);
+            DO(engine_create(engine, kinds[i], "each", object, NULL, &error));
+        }
+        AUTO_JSON cJSON *visited = json_array();
+        DO(engine_each(engine, kinds[i], "each", &odd, add_visited, visited, &error));
+        AUTO_FREE char *names = json_print(visited);
+        assert_string_equal(names, "[\"e1\",\"e3\"]");
+    }
+    struct error error = {0};
+    AUTO_JSON cJSON *visited = json_array();
+    assert_true(engine_each(engine, KIND_SERVICE, "each", &(struct engine_list_options){.label_selector = "a in b"},
+                            add_visited, visited, &error) < 0);
+    assert_null(visited->child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_writes_are_seen_at_once),
+        cmocka_unit_test(each_visits_what_a_list_holds),
         cmocka_unit_test(errors_name_the_field),
         cmocka_unit_test(what_a_definition_has_not_is_refused),
         cmocka_unit_test(what_is_there_costs_no_write_and_drift_is_undone),
