@@ -55,7 +55,7 @@ def own_writes(running, since):
 
 
 def main():
-    running = bench.service.Service("--kwok", "--audit", "--nodes", str(PROFILES // 900 + 1))
+    running = bench.service.Service("--kwok", "--no-volumes", "--audit", "--nodes", str(PROFILES // 900 + 1))
     try:
         api = bench.Api(running)
         running.person("alice")

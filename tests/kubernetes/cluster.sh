@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real Kubernetes control plane on one machine, for tests: how it is started, stopped and looked at.
-#   cluster.sh up DIR [--controllers] [--scheduler] [--kwok] [--nodes N] [--audit] [--aggregation] [--no-kuberay] [--no-istio] [--address IP]
+#   cluster.sh up DIR [--controllers] [--scheduler] [--kwok] [--nodes N] [--audit] [--aggregation] [--no-kuberay] [--no-istio] [--no-volumes] [--address IP]
 #   cluster.sh down DIR                 ends what runs and removes DIR
 #   cluster.sh stop|start|kill DIR NAME one program: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok
 #   cluster.sh pid DIR NAME             prints its pid
@@ -8,6 +8,7 @@
 # and Istio's installed; prints the path of an administrator's kubeconfig, DIR/admin.kubeconfig (its token alone is in
 # DIR/admin.token). --controllers adds kube-controller-manager; --kwok adds it, kube-scheduler and kwok with N (4) nodes
 # that run nothing but say that they do. --audit: DIR/audit.log names every request.
+# --no-volumes: claims stay unbound, in silence, and pods run all the same.
 # --aggregation: APIServices are asked. Several clusters live side by side.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -207,16 +208,21 @@ api_ready() {
 
 start_controllers() {
     launch kube-controller-manager "$tools/kube-controller-manager" --kubeconfig "$dir/admin.kubeconfig" \
+        ${no_volumes:+--controllers '*,-persistentvolume-binder-controller'} \
         --secure-port 0 --leader-elect=false --use-service-account-credentials=true --root-ca-file "$keys/ca.crt" \
         --service-account-private-key-file "$keys/service-accounts.key" --kube-api-qps 500 --kube-api-burst 1000
 }
 
 start_scheduler() {
+    local profiles=''
+    [ -z "$no_volumes" ] ||
+        profiles='profiles: [{schedulerName: default-scheduler, plugins: {multiPoint: {disabled: [{name: VolumeBinding}]}}}]'
     cat >"$dir/scheduler.yaml" <<CONFIG
 apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
 leaderElection: {leaderElect: false}
 clientConnection: {kubeconfig: $dir/admin.kubeconfig, qps: 500, burst: 1000}
+$profiles
 CONFIG
     launch kube-scheduler "$tools/kube-scheduler" --config "$dir/scheduler.yaml" --secure-port 0
 }
@@ -263,7 +269,7 @@ kubectl() { "$tools/kubectl" --kubeconfig "$dir/admin.kubeconfig" "$@"; }
 # --- commands -----------------------------------------------------------------------------------------------------------
 command_up() {
     local controllers='' kwok='' scheduler='' wanted='kube-apiserver kubectl'
-    nodes=4 audit='' aggregation='' no_kuberay='' no_istio='' address=127.0.0.1 kubelet_flags=()
+    nodes=4 audit='' aggregation='' no_kuberay='' no_istio='' no_volumes='' address=127.0.0.1 kubelet_flags=()
     while [ $# -gt 0 ]; do
         case $1 in
         --controllers) controllers=yes ;;
@@ -274,8 +280,9 @@ command_up() {
         --aggregation) aggregation=yes ;;
         --no-kuberay) no_kuberay=yes ;;
         --no-istio) no_istio=yes ;;
+        --no-volumes) no_volumes=yes ;;
         --address) address=$2; shift ;;
-        *) fail "$1: expected --controllers, --scheduler, --kwok, --nodes N, --audit, --aggregation, --no-kuberay, --no-istio or --address IP" ;;
+        *) fail "$1: expected --controllers, --scheduler, --kwok, --nodes N, --audit, --aggregation, --no-kuberay, --no-istio, --no-volumes or --address IP" ;;
         esac
         shift
     done
