@@ -77,7 +77,7 @@ bool memory_give_back(void)
     struct mallinfo2 heap = mallinfo2();
     struct memory_size size = {0};
     size_t used = heap.uordblks + heap.hblkhd;
-    if (!memory_measure(&size) || size.resident_bytes <= used + used / 4 + MEMORY_SPARE_BYTES)
+    if (!memory_measure(&size) || size.resident_bytes <= used + used / 8 + MEMORY_SPARE_BYTES)
         return false;
     malloc_trim(0);
     return true;

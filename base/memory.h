@@ -32,11 +32,11 @@ struct memory_size {
 bool memory_measure(struct memory_size *ret);
 
 /*
- * Gives back to the system what was freed and is still kept, if that is much: more than what is in use by a quarter and
+ * Gives back to the system what was freed and is still kept, if that is much: more than what is in use by an eighth and
  * MEMORY_SPARE_BYTES. After a burst glibc keeps the most that each of its arenas ever held. Takes milliseconds a
  * hundred MiB, with the arena's lock held; meant to be called once a minute, from any thread. True if it was much.
  */
-#define MEMORY_SPARE_BYTES (32u << 20)
+#define MEMORY_SPARE_BYTES (16u << 20) /* the program and its libraries are most of that */
 bool memory_give_back(void);
 
 /* Clears a secret so that the compiler cannot remove it. */
