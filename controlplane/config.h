@@ -22,11 +22,11 @@
       "certificate chain in PEM, read again when it changes; empty: certificates of Atelier's own authority")          \
     X(tls_key, "ATELIER_TLS_KEY", PATH, "", 0, 4000, false, "its private key in PEM")                                  \
     X(https_redirect, "ATELIER_HTTPS_REDIRECT", INTEGER, "0", 0, 1, false,                                             \
-      "1: http answers with a redirect to https, but for /healthz and /readyz")                                        \
+      "1: http answers with a redirect to https, but for /healthz, /livez and /readyz")                                \
     X(tls_outside, "ATELIER_TLS_OUTSIDE", INTEGER, "0", 0, 1, false,                                                   \
       "1: http is reached only through a proxy that ends TLS; browsers are then taken to be on https")                 \
     X(metrics_listen, "ATELIER_METRICS_LISTEN", ADDRESS, "127.0.0.1:9464", 0, 64, false,                               \
-      "address and port of /metrics, and of /healthz and /readyz for probes by address; empty to disable")             \
+      "address and port of /metrics, and of /healthz, /livez and /readyz for probes by address; empty to disable")     \
     X(base_domain, "ATELIER_BASE_DOMAIN", DOMAIN, "localhost", 1, 189, false,                                          \
       "domain below which every resource has a host of its own (notebook-nb1--alice.localhost)")                       \
     X(admin_email, "ATELIER_ADMIN_EMAIL", TEXT, "admin@localhost", 3, 254, false,                                      \

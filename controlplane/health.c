@@ -2,26 +2,38 @@
 #include "controlplane/handlers.h"
 
 #include "auth/auth.h"
+#include "controlplane/router.h"
 #include "store/store.h"
+
+/* <wrong>: NULL if nothing is. With ?verbose by check, in the words of kube-apiserver: `kubectl get --raw
+ * '/readyz?verbose'` and who reads that know them. */
+static int answer_probe(struct call *call, const char *check, const char *wrong)
+{
+    AUTO_BUFFER struct buffer text = {0};
+    if (request_query(call->request, "verbose"))
+        buffer_add_format(&text, "[%c]%s %s%s\n%s check %s\n", wrong ? '-' : '+', check, wrong ? "failed: " : "ok",
+                          wrong ? wrong : "", call->entry->pattern + 1, wrong ? "failed" : "passed");
+    else
+        buffer_add_format(&text, "%s\n", wrong ? wrong : "ok");
+    response_status(call->response, wrong ? 503 : 200);
+    response_header(call->response, "Cache-Control", "no-store");
+    response_body(call->response, "text/plain; charset=utf-8", buffer_slice(&text));
+    return 0;
+}
 
 int health_alive(struct call *call, struct error *error)
 {
     (void)error;
-    response_body(call->response, "text/plain; charset=utf-8", SLICE("ok\n"));
-    return 0;
+    return answer_probe(call, "ping", NULL);
 }
 
 /* Ready means that decisions can be made: the first policy snapshot is in and not past max_stale. PostgreSQL may be
  * away for a while meanwhile; reads go on, writes answer 503 on their own. */
 int health_ready(struct call *call, struct error *error)
 {
-    bool ready = auth_ready(call->server->auth);
     (void)error;
-    response_status(call->response, ready ? 200 : 503);
-    response_header(call->response, "Cache-Control", "no-store");
-    response_body(call->response, "text/plain; charset=utf-8",
-                  ready ? SLICE("ok\n") : SLICE("the policy snapshot is missing or too old\n"));
-    return 0;
+    return answer_probe(call, "policy",
+                        auth_ready(call->server->auth) ? NULL : "the policy snapshot is missing or too old");
 }
 
 /* --- for platform admins: which part is not in order, and why ----------------------------------------------------- */

@@ -177,7 +177,7 @@ static struct decision decide_resource(const struct call *call, const struct que
 
 static struct decision decide_path(const struct question *question)
 {
-    static const char *const open[] = {"/version", "/api", "/apis", "/openapi", "/healthz", "/readyz"};
+    static const char *const open[] = {"/version", "/api", "/apis", "/openapi", "/healthz", "/livez", "/readyz"};
     for (size_t i = 0; i < COUNT_OF(open) && strcmp(question->verb, "get") == 0; i++) {
         size_t length = strlen(open[i]);
         if (strncmp(question->path, open[i], length) == 0 &&

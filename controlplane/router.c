@@ -26,6 +26,7 @@
 
 const struct route_entry route_entries[] = {
     {"GET", "/healthz", health_alive, WHO_ANYONE, NULL},
+    {"GET", "/livez", health_alive, WHO_ANYONE, NULL},
     {"GET", "/readyz", health_ready, WHO_ANYONE, NULL},
     {"GET", "/version", discovery_version, WHO_ANYONE, NULL},
     {"POST", "/auth/login", signin_login, WHO_ANYONE, "sign-in"},

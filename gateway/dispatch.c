@@ -435,13 +435,18 @@ static enum step with_policy(struct connection *connection, const struct policy 
     return connection->listener == LISTENER_CHECK ? check_pass(connection) : api_begin(connection);
 }
 
+static bool is_probe(struct slice path)
+{
+    return slice_is(path, "/healthz") || slice_is(path, "/livez") || slice_is(path, "/readyz");
+}
+
 static enum step metrics_request(struct connection *connection)
 {
     const struct http_request *request = &connection->exchange->request;
     connection->exchange->body_done = request->framing == HTTP_BODY_NONE;
-    bool probe = slice_is(request->path, "/healthz") || slice_is(request->path, "/readyz");
+    bool probe = is_probe(request->path);
     if (!probe && !slice_is(request->path, "/metrics"))
-        return fault(connection, 404, "only /metrics, /healthz and /readyz are served here");
+        return fault(connection, 404, "only /metrics, /healthz, /livez and /readyz are served here");
     if (!request->get && !request->head)
         return fault(connection, 405, "only GET is allowed here");
     /* A kubelet and load balancers ask by address, which is no host of the main listener. */
@@ -451,9 +456,8 @@ static enum step metrics_request(struct connection *connection)
 /* Probes stay where they are: a kubelet follows redirects, but has no reason to trust what it finds there. */
 static bool goes_to_https(const struct connection *connection)
 {
-    struct slice path = connection->exchange->request.path;
     return connection->listener == LISTENER_MAIN && connection->io.loop->gateway->https_redirect &&
-           !connection_is_secure(connection) && !slice_is(path, "/healthz") && !slice_is(path, "/readyz");
+           !connection_is_secure(connection) && !is_probe(connection->exchange->request.path);
 }
 
 /* Whoever asks is nobody: what is answered holds for every caller. */

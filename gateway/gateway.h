@@ -161,14 +161,14 @@ struct gateway_tls {
     const char *certificate_file,
         *key_file;         /* PEM; both "" or NULL: certificates of the installation's own authority */
     const char *directory; /* where that authority is kept: ca.crt and ca.key, made when they are not there */
-    bool redirect;         /* http answers 308 to https, but for /healthz and /readyz */
+    bool redirect;         /* http answers 308 to https, but for probes */
     bool outside;          /* http comes from a proxy that ended TLS: cookies, links and origins are those of https */
 };
 struct gateway_options {
     struct auth *auth;
     struct engine *engine;
     const char *listen;         /* "127.0.0.1:8080"; one listening socket shared by the loops */
-    const char *metrics_listen; /* "127.0.0.1:9464": GET /metrics, and /healthz and /readyz by any name; "" */
+    const char *metrics_listen; /* "127.0.0.1:9464": GET /metrics, and the probes by any name; "" */
     struct gateway_tls tls;
     const char *check_listen;   /* "0.0.0.0:9466": what a request would be answered, for a proxy in front that asks
                                    before it hands it on (Envoy's ext_authz over HTTP or by gRPC); "" to disable */

@@ -218,6 +218,13 @@ def test_what_there_is_and_what_one_may(place, alice):
     assert "notebooks.kubeflow.org" in looking and not looking & {"pods/exec", "pods/attach", "pods/portforward", "secrets"}
 
 
+def test_probes_answer_as_a_clusters_do(place, alice):
+    for path, check in (("healthz", "ping"), ("livez", "ping"), ("readyz", "policy")):
+        assert alice.out("get", "--raw", f"/{path}") == "ok\n" and place.get(f"/{path}").status == 200
+        assert alice.out("get", "--raw", f"/{path}?verbose") == f"[+]{check} ok\n{path} check passed\n"
+        assert alice.out("auth", "can-i", "get", f"/{path}").strip() == "yes"
+
+
 def test_cluster_info_names_the_service(place, alice):
     for kubectl in (alice, Kubectl(place, DAVE, "alice")):
         assert f"https://localhost:{place.tls_port}" in kubectl.out("cluster-info")

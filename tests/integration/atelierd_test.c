@@ -239,7 +239,9 @@ static void goes_on_without_the_database_for_a_while(void **state)
     assert_int_equal(get("/readyz"), 200);
     assert_int_equal(get("/auth/link/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), 503);
     assert_true(becomes(503)); /* past max_stale it decides nothing any more */
+    assert_int_equal(get("/readyz?verbose"), 503);
     assert_int_equal(get("/healthz"), 200);
+    assert_int_equal(get("/livez"), 200);
     postgres_start();
     assert_true(becomes(200));
     assert_int_equal(get("/auth/link/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), 410);
@@ -289,6 +291,7 @@ static void answers_probes_by_address(void **state)
     expect_ready(&run, PATIENCE_MS);
     assert_int_equal(get_from(port, "10.1.2.3", "/healthz"), 421);
     assert_int_equal(get_from(probes, "10.1.2.3", "/healthz"), 200);
+    assert_int_equal(get_from(probes, "10.1.2.3", "/livez"), 200);
     assert_int_equal(get_from(probes, "10.1.2.3", "/readyz"), 200);
     assert_int_equal(get_from(probes, "10.1.2.3", "/metrics"), 200);
     assert_int_equal(get_from(probes, "localhost", "/api/v1/namespaces"), 404);
