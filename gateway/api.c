@@ -87,11 +87,12 @@ enum step api_body_timeout(struct connection *connection)
 enum step api_begin(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
+    struct http_fault fault;
     body_begin(exchange);
     if (exchange->body_done)
         return hand_over(connection);
-    if (exchange->request.framing == HTTP_BODY_LENGTH && exchange->request.length > body_limit(exchange))
-        return reply_fault(connection, &(struct http_fault){413, "the body is too large"});
+    if (!body_fits(exchange, body_limit(exchange), &fault))
+        return reply_fault(connection, &fault);
     connection_set_state(connection, CONNECTION_BODY);
     connection->came_mark = connection->came;
     timer_set(connection->io.loop, &connection->timer, gateway_limits.body_window_ms);

@@ -49,10 +49,19 @@ static void put_back(struct connection *connection, const char *bytes, size_t co
     memcpy(in->bytes + in->start, bytes, count);
 }
 
-static enum body refuse(struct http_fault *fault, int status, const char *what)
+bool body_fits(struct exchange *exchange, uint64_t limit, struct http_fault *fault)
 {
-    *fault = (struct http_fault){status, what};
-    return BODY_REFUSED;
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB"};
+    bool told = exchange->request.framing == HTTP_BODY_LENGTH;
+    if ((told ? exchange->request.length : exchange->body_seen) <= limit)
+        return true;
+    size_t unit = 0;
+    for (; unit + 1 < COUNT_OF(units) && limit && limit % 1024 == 0; unit++)
+        limit /= 1024;
+    snprintf(exchange->too_large, sizeof(exchange->too_large),
+             "the body is larger than %llu %s, the most that is taken here", (unsigned long long)limit, units[unit]);
+    *fault = (struct http_fault){413, exchange->too_large};
+    return false;
 }
 
 static enum body judge(ssize_t got)
@@ -102,11 +111,9 @@ enum body body_read(struct exchange *exchange, struct chunk *into, uint64_t limi
 {
     if (exchange->body_done)
         return BODY_END;
-    if (exchange->request.framing == HTTP_BODY_LENGTH && exchange->request.length > limit)
-        return refuse(fault, 413, "the body is too large");
+    if (!body_fits(exchange, limit, fault))
+        return BODY_REFUSED;
     enum body result = exchange->request.framing == HTTP_BODY_LENGTH ? read_length(exchange, into)
                                                                      : read_chunked(exchange, into, fault);
-    if (result == BODY_MORE && exchange->body_seen > limit)
-        return refuse(fault, 413, "the body is too large");
-    return result;
+    return result == BODY_MORE && !body_fits(exchange, limit, fault) ? BODY_REFUSED : result;
 }

@@ -11,6 +11,8 @@ void body_begin(struct exchange *exchange);
  * END: there is no more; REFUSED: malformed or larger than <limit>; GONE: the client has closed.
  */
 enum body body_read(struct exchange *exchange, struct chunk *into, uint64_t limit, struct http_fault *fault);
+/* False with 413, which names <limit>, for a body that is to be larger, or has become it; good while <exchange> is. */
+bool body_fits(struct exchange *exchange, uint64_t limit, struct http_fault *fault);
 /* Queues "100 Continue" if the client waits for it and has not begun to send. */
 void body_continue(struct exchange *exchange);
 

@@ -35,7 +35,8 @@ struct exchange {
     struct http_chunked chunked;
     uint64_t body_left, body_seen;
     bool body_done;
-    bool continue_due; /* the client waits for 100 Continue */
+    bool continue_due;  /* the client waits for 100 Continue */
+    char too_large[96]; /* what body_fits says of one that does not */
 
     /* An API request. */
     struct api_job *job;

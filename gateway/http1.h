@@ -17,7 +17,7 @@
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
 
-/* Why something was refused: the status a client gets, and a static sentence for it. */
+/* Why something was refused: the status a client gets, and a sentence for it: static, or of its exchange. */
 struct http_fault {
     int status;
     const char *what;

@@ -86,10 +86,7 @@ enum step proxy_begin(struct connection *connection)
     struct exchange *exchange = connection->exchange;
     struct http_fault fault;
     body_begin(exchange);
-    if (exchange->request.framing == HTTP_BODY_LENGTH &&
-        exchange->request.length > (uint64_t)gateway_limits.proxy_body_bytes)
-        return reply_fault(connection, &(struct http_fault){413, "the body is larger than 1 GiB"});
-    if (!write_head(connection, &fault))
+    if (!body_fits(exchange, (uint64_t)gateway_limits.proxy_body_bytes, &fault) || !write_head(connection, &fault))
         return reply_fault(connection, &fault);
     metric_add(&requests, 1);
     if (!exchange->request.safe || exchange->route.kind == ROUTE_SERVE)
