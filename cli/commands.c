@@ -64,8 +64,12 @@ static const struct option get_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+#define WATCH_OPTION                                                                                                   \
+    {                                                                                                                  \
+        "watch", 'w', NULL, "go on with every change, looked for every two seconds"                                    \
+    }
 static const struct option watch_options[] = {
-    {"watch", 'w', NULL, "go on with every change, looked for every two seconds"},
+    WATCH_OPTION,
     {NULL, 0, NULL, NULL},
 };
 
@@ -111,8 +115,8 @@ const struct command commands[] = {
      EXEC_OPTIONS, 1, 1, true,
      "  atelier exec raycluster/example-cluster -n alice -- ray status\n  atelier exec -it nb1-0 -n alice -- bash\n",
      verb_exec},
-    {"top", "", "Show what the workloads of a profile use now", NULL, 0, 0, false, "  atelier top -n alice\n",
-     verb_top},
+    {"top", "", "Show what the workloads of a profile use now", watch_options, 0, 0, false,
+     "  atelier top -n alice\n  atelier top -n alice --watch\n", verb_top},
     {"can-i", "VERB KIND[/NAME]", "Tell whether you may do something; the exit code is 0 for yes and 1 for no",
      OPTIONS({"list", 0, NULL, "show everything that you may do"},
              {"subresource", 0, "PART", "of the kind, such as log or exec"}, ALL_OPTION),
@@ -172,7 +176,7 @@ const struct command commands[] = {
     {"volume create", "NAME", "Make a volume that notebooks and clusters can mount",
      OPTIONS({"size", 0, "SIZE", "how much it holds (default 10Gi)"}, DRY_RUN_OPTION, WAIT_OPTIONS), 1, 1, false,
      "  atelier volume create data -n alice --size 50Gi\n", verb_volume_create},
-    {"volume list", "", "Show volumes, and who mounts them", OPTIONS(ALL_OPTION), 0, 0, false,
+    {"volume list", "", "Show volumes, and who mounts them", OPTIONS(ALL_OPTION, WATCH_OPTION), 0, 0, false,
      "  atelier volume list -n alice\n  atelier volume list -A\n", verb_volume_list},
     {"volume delete", "NAME...", "Delete volumes with everything on them",
      OPTIONS({"ignore-not-found", 0, NULL, "absent objects are no error"},

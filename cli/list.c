@@ -1,4 +1,4 @@
-/* How is a list of the people API shown, and watched, which it cannot be by itself? */
+/* How is a list shown that no server watches for us, and what has changed in it found? */
 #include "base/clock.h"
 #include "base/json_mend.h"
 #include "base/map.h"
@@ -65,7 +65,8 @@ int print_items(const struct call *call, const cJSON *document, const struct lis
 
 struct watched {
     struct call *call;
-    const char *path;
+    list_source source;
+    void *of;
     const struct listing *listing;
     enum output output;
     struct table *table;
@@ -80,6 +81,18 @@ static int read_list(struct call *call, const char *path, const struct listing *
     if (!failed && listing->bare)
         json_mend_escapes(raw);
     return failed ? failed : json_parse(buffer_slice(raw), &output_limits, ret, error);
+}
+
+struct answer {
+    const char *path;
+    const struct listing *listing;
+};
+
+static int read_answer(struct call *call, void *of, cJSON **ret, struct error *error)
+{
+    const struct answer *answer = of;
+    AUTO_BUFFER struct buffer raw = {0};
+    return read_list(call, answer->path, answer->listing, &raw, ret, error);
 }
 
 static int show_changed(struct watched *watched, const cJSON *item, struct error *error)
@@ -101,11 +114,10 @@ static int show_changed(struct watched *watched, const cJSON *item, struct error
 /* An item is shown when it was not there, so written, at the last look. */
 static int look(struct watched *watched, struct error *error)
 {
-    AUTO_BUFFER struct buffer raw = {0};
     AUTO_JSON cJSON *document = NULL;
     struct map *now = map_new();
     const cJSON *item;
-    int failed = read_list(watched->call, watched->path, watched->listing, &raw, &document, error);
+    int failed = watched->source(watched->call, watched->of, &document, error);
     cJSON_ArrayForEach(item, items_of(document, watched->listing))
     {
         AUTO_FREE char *text = json_print(item);
@@ -124,12 +136,32 @@ static int look(struct watched *watched, struct error *error)
 
 static int watch(struct watched *watched, struct error *error)
 {
+    watched->table = output_table(watched->output, watched->listing->headers);
+    watched->shown = map_new();
     int failed = look(watched, error);
     while (!failed) {
         clock_sleep_ms(LOOK_AGAIN_MS);
         failed = look(watched, error);
     }
+    map_free(watched->shown);
+    table_free(watched->table);
     return failed;
+}
+
+int list_made(struct call *call, list_source source, void *of, const struct listing *listing, struct error *error)
+{
+    enum output output;
+    AUTO_JSON cJSON *document = NULL;
+    int failed = output_of(call, &output, error);
+    if (failed)
+        return failed;
+    if (call_flag(call, "watch"))
+        return watch(
+            &(struct watched){
+                .call = call, .source = source, .of = of, .listing = listing, .output = output, .header = true},
+            error);
+    failed = source(call, of, &document, error);
+    return failed ? failed : print_items(call, document, listing, error);
 }
 
 int list_items(struct call *call, const char *path, const struct listing *listing, struct error *error)
@@ -137,22 +169,12 @@ int list_items(struct call *call, const char *path, const struct listing *listin
     enum output output;
     AUTO_BUFFER struct buffer raw = {0};
     AUTO_JSON cJSON *document = NULL;
+    struct answer answer = {path, listing};
     int failed = output_of(call, &output, error);
     if (failed)
         return failed;
-    if (call_flag(call, "watch")) {
-        struct watched watched = {.call = call, .path = path, .listing = listing, .output = output, .header = true};
-        watched.table = output_table(output, listing->headers);
-        watched.shown = map_new();
-        failed = watch(&watched, error);
-        map_free(watched.shown);
-        table_free(watched.table);
-        return failed;
-    }
+    if (output != OUTPUT_JSON || call_flag(call, "watch"))
+        return list_made(call, read_answer, &answer, listing, error);
     failed = read_list(call, path, listing, &raw, &document, error);
-    if (failed)
-        return failed;
-    if (output == OUTPUT_JSON)
-        return print_document(call, output, buffer_slice(&raw), error);
-    return print_items(call, document, listing, error);
+    return failed ? failed : print_document(call, output, buffer_slice(&raw), error);
 }

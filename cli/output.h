@@ -49,6 +49,9 @@ struct listing {
 };
 /* Gets <path> and shows its items; with --watch, what has changed every two seconds, until Ctrl-C. */
 int list_items(struct call *call, const char *path, const struct listing *listing, struct error *error);
+/* The same of what a command makes of one or several answers. */
+typedef int (*list_source)(struct call *call, void *of, cJSON **ret, struct error *error);
+int list_made(struct call *call, list_source source, void *of, const struct listing *listing, struct error *error);
 /* Shows what was read already. */
 int print_items(const struct call *call, const cJSON *document, const struct listing *listing, struct error *error);
 

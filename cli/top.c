@@ -65,25 +65,34 @@ static void keep_last(cJSON *items)
     }
 }
 
+struct asked {
+    const char *namespace;
+    bool troubled; /* it has been said why nothing is measured */
+};
+
+static int read_samples(struct call *call, void *of, cJSON **ret, struct error *error)
+{
+    struct asked *asked = of;
+    char since[CLOCK_TEXT_SIZE];
+    clock_format(clock_wall_ms() - LOOK_BACK_MS, since);
+    AUTO_FREE char *base = client_path("/api/atelier/v1/profiles", asked->namespace, "samples", NULL);
+    AUTO_FREE char *path = memory_format("%s?since=%s&step=60", base, since);
+    int failed = client_json(call, "GET", path, NULL, ret, error);
+    if (failed)
+        return failed;
+    const char *trouble = json_text(*ret, "trouble", NULL);
+    if (trouble && !asked->troubled)
+        say("nothing is measured now: %s", trouble);
+    asked->troubled = trouble != NULL;
+    keep_last(json_member(*ret, "items"));
+    return 0;
+}
+
 int verb_top(struct call *call, struct error *error)
 {
     static const char *const headers[] = {"WORKLOAD", "CPU", "MEMORY", "NODES", "MEASURED", NULL};
     static const struct listing listing = {headers, use_row, "name", false};
-    AUTO_JSON cJSON *answer = NULL;
-    const char *namespace = NULL;
-    char since[CLOCK_TEXT_SIZE];
-    int failed = call_namespace(call, &namespace, error);
-    if (failed)
-        return failed;
-    clock_format(clock_wall_ms() - LOOK_BACK_MS, since);
-    AUTO_FREE char *base = client_path("/api/atelier/v1/profiles", namespace, "samples", NULL);
-    AUTO_FREE char *path = memory_format("%s?since=%s&step=60", base, since);
-    failed = client_json(call, "GET", path, NULL, &answer, error);
-    if (failed)
-        return failed;
-    const char *trouble = json_text(answer, "trouble", NULL);
-    if (trouble)
-        say("nothing is measured now: %s", trouble);
-    keep_last(json_member(answer, "items"));
-    return print_items(call, answer, &listing, error);
+    struct asked asked = {0};
+    int failed = call_namespace(call, &asked.namespace, error);
+    return failed ? failed : list_made(call, read_samples, &asked, &listing, error);
 }

@@ -113,23 +113,29 @@ static int read_all(struct call *call, const char *word, cJSON **ret, struct err
     return client_json(call, "GET", path, NULL, ret, error);
 }
 
+static int read_volumes(struct call *call, void *of, cJSON **ret, struct error *error)
+{
+    AUTO_JSON cJSON *claims = NULL;
+    AUTO_JSON cJSON *pods = NULL;
+    const cJSON *claim;
+    (void)of;
+    int failed = read_all(call, "pvc", &claims, error);
+    if (!failed)
+        failed = read_all(call, "pods", &pods, error);
+    if (failed)
+        return failed;
+    *ret = json_object();
+    cJSON *items = json_set(*ret, "items", json_array());
+    cJSON_ArrayForEach(claim, json_member(claims, "items"))
+        json_push(items, volume_of(claim, json_member(pods, "items")));
+    return 0;
+}
+
 int verb_volume_list(struct call *call, struct error *error)
 {
     static const char *const headers[] = {"NAMESPACE", "NAME", "STATUS", "SIZE", "USED BY", NULL};
     static const struct listing everywhere = {headers, placed_row, "name", false};
     static const struct listing one_profile = {headers + 1, volume_row, "name", false};
     const struct listing *listing = call_flag(call, "all-namespaces") ? &everywhere : &one_profile;
-    AUTO_JSON cJSON *claims = NULL;
-    AUTO_JSON cJSON *pods = NULL;
-    AUTO_JSON cJSON *document = json_object();
-    const cJSON *claim;
-    int failed = read_all(call, "pvc", &claims, error);
-    if (!failed)
-        failed = read_all(call, "pods", &pods, error);
-    if (failed)
-        return failed;
-    cJSON *items = json_set(document, "items", json_array());
-    cJSON_ArrayForEach(claim, json_member(claims, "items"))
-        json_push(items, volume_of(claim, json_member(pods, "items")));
-    return print_items(call, document, listing, error);
+    return list_made(call, read_volumes, NULL, listing, error);
 }

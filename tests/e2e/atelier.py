@@ -73,6 +73,17 @@ class Client:
             assert done.returncode == 0, f"atelier {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
+    @contextlib.contextmanager
+    def cli_beside(self, *args, user):
+        """The same as that user, running on while the test does; what it prints is read from what this yields."""
+        process = subprocess.Popen([*self.command, *args], env=dict(self.env, ATELIER_URL=self.url, ATELIER_TOKEN=self.tokens[user]),
+                                   text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        try:
+            yield process.stdout
+        finally:
+            process.kill()
+            process.wait()
+
     def http(self, method, path, user=None, token=None, body=None, headers=None, host=None, timeout=30):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
         try:

@@ -232,6 +232,16 @@ def test_what_no_server_watches_is_looked_at_again(own):
         watch.wait()
 
 
+def test_what_is_made_of_several_answers_is_looked_at_again(own):
+    with own.cli_beside("volume", "list", "--watch", "-o", "name", user=ALICE) as seen:
+        assert seen.readline() == "home\n"
+        own.cli("volume", "create", "later", user=ALICE)
+        while (name := seen.readline()) == "home\n":  # it was bound meanwhile
+            pass
+        assert name == "later\n"
+        own.cli("volume", "delete", "later", user=ALICE)
+
+
 def test_events_of_one_object_are_followed(own):
     env = dict(own.env, ATELIER_URL=own.url, ATELIER_TOKEN=own.tokens[ALICE])
     watch = subprocess.Popen([BUILD / "atelier", "events", "notebook/nb1", "--watch", "-o", "jsonpath={.involvedObject.name}:"],

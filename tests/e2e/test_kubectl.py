@@ -267,6 +267,13 @@ def test_top_shows_what_pods_use(place, alice):
     assert {row["NAME"] for row in table(alice.out("get", "podmetrics"))} == {"nb1-0", "nb2-0"}
 
 
+def test_top_of_workloads_goes_on(place):
+    wait_for("both are measured", lambda: len(place.cli("top", "-n", "alice", user=ALICE).stdout.splitlines()) == 3, 60, 1)
+    with place.cli_beside("top", "-n", "alice", "--watch", user=ALICE) as seen:
+        assert seen.readline().split() == ["WORKLOAD", "CPU", "MEMORY", "NODES", "MEASURED"]
+        assert {seen.readline().split()[0] for _ in range(6)} == {"notebook/nb1", "notebook/nb2"}
+
+
 def test_top_shows_what_one_may_see(place, alice):
     """A grant on one notebook shows its pod; the machine is the administrators'."""
     for user, pods in ((CAROL, ["nb1-0", "nb2-0"]), (DAVE, ["nb2-0"])):
