@@ -340,9 +340,10 @@ const struct command commands[] = {
     {"profile owner", "NAME E-MAIL", "Give a profile to another account", NULL, 2, 2, false,
      "  atelier profile owner alice bob@example.com\n", verb_profile_owner},
     {"share", "PROFILE E-MAIL", "Let someone else in",
-     OPTIONS({"role", 0, "ROLE", "viewer, editor (default) or admin"}, {"notebook", 0, "NAME", "only this notebook"},
-             {"ray", 0, "NAME", "only this Ray cluster"},
-             {"until", 0, "TIME", "a date, a time or a duration, such as 2w (default: for good)"}),
+     OPTIONS(
+         {"role", 0, "ROLE", "viewer, editor (default) or admin"}, {"notebook", 0, "NAME", "only this notebook"},
+         {"ray", 0, "NAME", "only this Ray cluster"},
+         {"until", 0, "TIME", "a date, a time, a duration such as 2w, or never (default: as it was; at first never)"}),
      2, 2, false,
      "  atelier share alice bob@example.com\n  atelier share alice carol@example.com --role viewer --notebook nb1 "
      "--until 2w\n",

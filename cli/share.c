@@ -21,15 +21,60 @@ static char *members_path(const struct call *call)
     return client_path("/api/atelier/v1/profiles", call->arguments[0], "members", NULL);
 }
 
+static bool is_meant(const cJSON *member, const char *email, const char *kind, const char *name)
+{
+    const char *has_kind = json_text_or("", member, "resource", "kind", NULL);
+    const char *has_name = json_text_or("", member, "resource", "name", NULL);
+    return slice_is_nocase(slice_of(json_text_or("", member, "subject", "name", NULL)), email) &&
+           strcmp(has_kind, kind ? kind : "") == 0 && strcmp(has_name, name ? name : "") == 0;
+}
+
+static const cJSON *find_member(const struct call *call, const cJSON *list, const char *kind, const char *name)
+{
+    const cJSON *member, *found = NULL;
+    cJSON_ArrayForEach(member, json_member(list, "items")) if (is_meant(member, call->arguments[1], kind, name)) found =
+        member;
+    return found;
+}
+
+/* What is shared again keeps the end that it has: nobody is let in for good by leaving an option out. */
+static int keep_end(struct call *call, const char *path, const char *kind, const char *name, cJSON *body,
+                    struct error *error)
+{
+    AUTO_JSON cJSON *list = NULL;
+    int failed = client_json(call, "GET", path, NULL, &list, error);
+    const char *ends = json_text(find_member(call, list, kind, name), "expiresAt", NULL);
+    if (failed || !ends)
+        return failed;
+    json_set_text(body, "expiresAt", ends);
+    say("note: it ends when it did before; --until never makes it for good");
+    return 0;
+}
+
+static int add_end(struct call *call, const char *path, const char *kind, const char *name, cJSON *body,
+                   struct error *error)
+{
+    const char *until = call_option(call, "until");
+    char time[CLOCK_TEXT_SIZE];
+    int64_t until_ms;
+    if (!until)
+        return keep_end(call, path, kind, name, body, error);
+    if (strcmp(until, "never") == 0)
+        return 0;
+    if (!duration_parse_until(slice_of(until), clock_wall_ms(), &until_ms))
+        return call_usage(error, DURATION_UNTIL_EXPECTED ", or never");
+    clock_format(until_ms, time);
+    json_set_text(body, "expiresAt", time);
+    return 0;
+}
+
 int verb_share(struct call *call, struct error *error)
 {
-    const char *kind, *name, *until = call_option(call, "until");
+    const char *kind, *name;
     AUTO_FREE char *path = members_path(call);
     AUTO_JSON cJSON *body = json_object();
     AUTO_BUFFER struct buffer raw = {0};
     AUTO_JSON cJSON *answer = NULL;
-    char time[CLOCK_TEXT_SIZE];
-    int64_t until_ms;
     int failed = resource_of(call, &kind, &name, error);
     if (failed)
         return failed;
@@ -41,12 +86,9 @@ int verb_share(struct call *call, struct error *error)
         json_set_text(json_object_in(body, "resource"), "kind", kind);
         json_set_text(json_object_in(body, "resource"), "name", name);
     }
-    if (until && !duration_parse_until(slice_of(until), clock_wall_ms(), &until_ms))
-        return call_usage(error, DURATION_UNTIL_EXPECTED);
-    if (until) {
-        clock_format(until_ms, time);
-        json_set_text(body, "expiresAt", time);
-    }
+    failed = add_end(call, path, kind, name, body, error);
+    if (failed)
+        return failed;
     AUTO_FREE char *text = json_print(body);
     failed = client_send(
         call,
@@ -66,14 +108,6 @@ int verb_share(struct call *call, struct error *error)
     return print_answer(call, &raw, line, error);
 }
 
-static bool is_meant(const cJSON *member, const char *email, const char *kind, const char *name)
-{
-    const char *has_kind = json_text_or("", member, "resource", "kind", NULL);
-    const char *has_name = json_text_or("", member, "resource", "name", NULL);
-    return slice_is_nocase(slice_of(json_text_or("", member, "subject", "name", NULL)), email) &&
-           strcmp(has_kind, kind ? kind : "") == 0 && strcmp(has_name, name ? name : "") == 0;
-}
-
 static char *id_of(const cJSON *member)
 {
     int64_t number;
@@ -87,14 +121,12 @@ int verb_unshare(struct call *call, struct error *error)
     const char *kind, *name;
     AUTO_FREE char *path = members_path(call);
     AUTO_JSON cJSON *list = NULL;
-    const cJSON *member, *found = NULL;
     int failed = resource_of(call, &kind, &name, error);
     if (!failed)
         failed = client_json(call, "GET", path, NULL, &list, error);
     if (failed)
         return failed;
-    cJSON_ArrayForEach(member, json_member(list, "items")) if (is_meant(member, call->arguments[1], kind, name)) found =
-        member;
+    const cJSON *found = find_member(call, list, kind, name);
     AUTO_FREE char *id = found ? id_of(found) : memory_text("");
     if (!id[0])
         return error_set(error, ERROR_NOT_FOUND, NULL, "%s has no such part in %s: `atelier members %s` lists them",

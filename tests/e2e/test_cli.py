@@ -262,7 +262,10 @@ def test_sharing(own):
     assert own.cli("get", "nb", "-n", "alice", user=BOB, check=False).returncode == 1
     told = own.cli("share", "alice", BOB, "--role", "viewer", "--until", "30d", user=ALICE).stdout
     assert re.fullmatch(r"bob@example\.com is viewer of alice until 20\d\d-\S+Z\n", told)
-    assert own.cli("share", "alice", BOB, "--role", "editor", user=ALICE).stdout == "bob@example.com is editor of alice for good\n"
+    kept = own.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
+    assert kept.stdout == told.replace("viewer", "editor") and "--until never" in kept.stderr
+    lifted = own.cli("share", "alice", BOB.title(), "--role", "editor", "--until", "never", user=ALICE)
+    assert lifted.stdout == "Bob@Example.Com is editor of alice for good\n" and lifted.stderr == ""
     own.cli("share", "alice", BOB, "--role", "viewer", "--until", "2w", user=ALICE)
     assert "nb1" in own.cli("get", "nb", "-n", "alice", user=BOB).stdout
     row = next(line for line in lines(own.cli("members", "alice", user=ALICE)) if line.startswith(BOB))
@@ -313,7 +316,7 @@ def test_sharing(own):
     (["profile", "delete", "alice"], 2, "--confirm"),
     (["profile", "delete", "alice", "--confirm", "alicf"], 1, "nothing was deleted"),
     (["token", "create", "--ttl", "soon"], 2, "--ttl"),
-    (["share", "alice", BOB, "--until", "soon"], 2, "--until"),
+    (["share", "alice", BOB, "--until", "soon"], 2, "or a duration (30d), or never"),
     (["ray", "submit", "c", "--working-dir", "/nonexistent", "--", "true"], 1, "/nonexistent"),
 ])
 def test_wrong_ones_say_why_in_one_line(own, words, code, part):
