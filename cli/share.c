@@ -44,8 +44,9 @@ static int keep_end(struct call *call, const char *path, const char *kind, const
     AUTO_JSON cJSON *list = NULL;
     int failed = client_json(call, "GET", path, NULL, &list, error);
     const char *ends = json_text(find_member(call, list, kind, name), "expiresAt", NULL);
-    if (failed || !ends)
-        return failed;
+    int64_t ends_ms;
+    if (failed || !ends || !clock_parse(slice_of(ends), &ends_ms) || ends_ms <= clock_wall_ms())
+        return failed; /* one that has ended is no end to keep */
     json_set_text(body, "expiresAt", ends);
     say("note: it ends when it did before; --until never makes it for good");
     return 0;

@@ -1,4 +1,5 @@
 """The command line against a running service, without workloads: what it prints, where, and with which exit code."""
+import datetime
 import json
 import os
 import pty
@@ -6,6 +7,7 @@ import re
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 from atelier import BUILD, private, ROOT
@@ -266,6 +268,9 @@ def test_sharing(own):
     assert kept.stdout == told.replace("viewer", "editor") and "--until never" in kept.stderr
     lifted = own.cli("share", "alice", BOB.title(), "--role", "editor", "--until", "never", user=ALICE)
     assert lifted.stdout == "Bob@Example.Com is editor of alice for good\n" and lifted.stderr == ""
+    own.cli("share", "alice", BOB, "--until", (datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=3)).strftime("%FT%TZ"), user=ALICE)
+    time.sleep(4)
+    assert own.cli("share", "alice", BOB, user=ALICE).stdout == "bob@example.com is editor of alice for good\n"  # what has ended is past
     own.cli("share", "alice", BOB, "--role", "viewer", "--until", "2w", user=ALICE)
     assert "nb1" in own.cli("get", "nb", "-n", "alice", user=BOB).stdout
     row = next(line for line in lines(own.cli("members", "alice", user=ALICE)) if line.startswith(BOB))
