@@ -37,7 +37,9 @@
         {"group-name", 0, "NAME", "of the worker group (default workers)"},                                            \
         {"autoscale", 0, NULL, "workers come and go with the load, between --min and --max"},                          \
         {"idle-timeout", 0, "SECONDS", "autoscale, and an idle worker goes after this long"},                          \
-        {"worker-group", 0, "GROUP", "another: name=gpu,replicas=1,min=0,max=4,cpu=8,memory=32Gi,gpus=1,spot"},        \
+        {"worker-group", 0, "GROUP",                                                                                   \
+         "another: "                                                                                                   \
+         "name=gpu,replicas=1,min=0,max=4,cpu=8,memory=32Gi,gpus=1,spot,node-selector=A=B,toleration=gpu:NoSchedule"}, \
         {"fault-tolerance", 0, "[=REDIS]",                                                                             \
          "the head comes back with what it knew; =off; =HOST:PORT; default: " MEMORY},                                 \
         {"env", 'e', "NAME=VALUE", "for every container; may be repeated"},                                            \

@@ -25,7 +25,12 @@ struct ray_size {
     const char *gpu_key;      /* "nvidia.com/gpu"; unused without <gpus> */
     int64_t gpus;
     bool spot;
+    const cJSON *place; /* {nodeSelector, tolerations} of its own, beside those of the options; NULL: none */
 };
+/* Into <place>, which may be a pod's spec: "NAME=VALUE", and "KEY[=VALUE][:EFFECT]" as kubectl writes a taint.
+ * EXIT_USAGE names <option>. */
+int ray_add_selector(cJSON *place, const char *option, const char *text, struct error *error);
+int ray_add_toleration(cJSON *place, const char *option, const char *text, struct error *error);
 /* The template's one container, with what --env, --volume, --node-selector and --toleration say. */
 int ray_add_container(const struct call *call, cJSON *group, const char *name, const char *image,
                       const struct ray_size *size, cJSON **ret, struct error *error);

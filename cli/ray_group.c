@@ -13,9 +13,11 @@ struct worker_group {
 
 /* --- what is asked for that could not start ----------------------------------------------------------------------- */
 
-static bool selects(const struct call *call, const char *label)
+static bool selects(const struct call *call, const struct worker_group *group, const char *label)
 {
     const char *text;
+    if (json_at(group->size.place, "nodeSelector", label, NULL))
+        return true;
     for (unsigned i = 0; (text = call_option_at(call, "node-selector", i)); i++)
         if (strncmp(text, label, strlen(label)) == 0 && text[strlen(label)] == '=')
             return true;
@@ -32,10 +34,13 @@ static int check_group(const struct call *call, const struct worker_group *group
     int failed = container_check_gpu_key(group->size.gpu_key, error);
     if (failed)
         return failed;
-    if (group->size.gpus && strcmp(group->size.gpu_key, TPU) == 0 && !selects(call, "cloud.google.com/compute-class") &&
-        !(selects(call, "cloud.google.com/gke-tpu-accelerator") && selects(call, "cloud.google.com/gke-tpu-topology")))
+    if (group->size.gpus && strcmp(group->size.gpu_key, TPU) == 0 &&
+        !selects(call, group, "cloud.google.com/compute-class") &&
+        !(selects(call, group, "cloud.google.com/gke-tpu-accelerator") &&
+          selects(call, group, "cloud.google.com/gke-tpu-topology")))
         return call_usage(error, TPU " needs both --node-selector cloud.google.com/gke-tpu-accelerator=TYPE and "
-                                     "--node-selector cloud.google.com/gke-tpu-topology=TOPOLOGY");
+                                     "--node-selector cloud.google.com/gke-tpu-topology=TOPOLOGY, or those in its "
+                                     "--worker-group");
     return 0;
 }
 
@@ -77,9 +82,9 @@ static int read_options(const struct call *call, int64_t usual, struct worker_gr
     return failed;
 }
 
-/* --- one written as "name=gpu,replicas=1,max=4,gpus=1,spot" ------------------------------------------------------- */
+/* --- one written as "name=gpu,replicas=1,max=4,gpus=1,spot,node-selector=pool=gpu" -------------------------------- */
 
-static int read_word(char *word, struct worker_group *ret, bool *ret_most, struct error *error)
+static int read_word(char *word, struct worker_group *ret, cJSON *place, bool *ret_most, struct error *error)
 {
     char *equals = strchr(word, '=');
     const char *value = equals ? equals + 1 : "";
@@ -97,6 +102,10 @@ static int read_word(char *word, struct worker_group *ret, bool *ret_most, struc
     }
     if (equals)
         *equals = '\0';
+    if (equals && strcmp(word, "node-selector") == 0)
+        return ray_add_selector(place, "--worker-group: node-selector", value, error);
+    if (equals && strcmp(word, "toleration") == 0)
+        return ray_add_toleration(place, "--worker-group: toleration", value, error);
     for (size_t i = 0; equals && i < COUNT_OF(keys); i++) {
         if (strcmp(keys[i].key, word) != 0)
             continue;
@@ -110,18 +119,19 @@ static int read_word(char *word, struct worker_group *ret, bool *ret_most, struc
             return 0;
     }
     return call_usage(error, "--worker-group: expected name=NAME and any of cpu=, memory=, gpus=, gpu-key=, replicas=, "
-                             "min=, max= and spot, with commas between");
+                             "min=, max=, node-selector=, toleration= and spot, with commas between");
 }
 
 static int add_written(const struct call *call, cJSON *spec, const char *image, const char *text, struct error *error)
 {
     AUTO_FREE char *copy = memory_text(text);
+    AUTO_JSON cJSON *place = json_object();
     struct worker_group group = {
-        .replicas = 1, .most = 10, .size = {.cpu = "4", .memory = "8Gi", .gpu_key = CONTAINER_GPU_KEY}};
+        .replicas = 1, .most = 10, .size = {.cpu = "4", .memory = "8Gi", .gpu_key = CONTAINER_GPU_KEY, .place = place}};
     bool most = false;
     char *rest = copy, *word;
     while ((word = strsep(&rest, ","))) {
-        int failed = read_word(word, &group, &most, error);
+        int failed = read_word(word, &group, place, &most, error);
         if (failed)
             return failed;
     }

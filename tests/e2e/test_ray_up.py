@@ -148,11 +148,36 @@ def test_options_describe_several_groups_gpus_and_spot_nodes(own):
     assert "nodeSelector" not in gpu["template"]["spec"] and "nodeSelector" not in cluster["spec"]["headGroupSpec"]["template"]["spec"]
 
 
+PLACED = ["--node-selector", "pool=ray", "--node-selector", "zone=b", "--toleration", "ray:NoSchedule", "--worker-group",
+          "name=gpu,gpus=1,spot,node-selector=pool=gpu,node-selector=example.com/a.b=c=d,toleration=gpu=a100:NoExecute,toleration=old"]
+
+
+def test_a_group_has_nodes_of_its_own(own):
+    """As the command line would send it, and as the service takes it."""
+    ray = {"key": "ray", "operator": "Exists", "effect": "NoSchedule"}
+    spot = "cloud.google.com/gke-spot"
+    for dry_run in ("client", "server"):
+        spec = json.loads(own.cli("ray", "create", "placed", "-n", "alice", f"--dry-run={dry_run}" if dry_run == "server" else "--dry-run",
+                                  "-o", "json", *PLACED, user=ALICE).stdout)["spec"]
+        head, plain, gpu = (group["template"]["spec"] for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]))
+        for shared in (head, plain):
+            assert shared["nodeSelector"] == {"pool": "ray", "zone": "b"} and shared["tolerations"] == [ray]
+        assert gpu["nodeSelector"] == {"pool": "gpu", "zone": "b", "example.com/a.b": "c=d", spot: "true"}
+        assert gpu["tolerations"] == [ray, {"key": "gpu", "operator": "Equal", "value": "a100", "effect": "NoExecute"},
+                                      {"key": "old", "operator": "Exists"},
+                                      {"key": spot, "operator": "Equal", "value": "true", "effect": "NoSchedule"}]
+    tpu = "name=tpu,gpus=4,gpu-key=google.com/tpu,node-selector=cloud.google.com/compute-class=tpu"
+    assert created(own, "--worker-group", tpu).returncode == 0
+
+
 @pytest.mark.parametrize("options,code,says", [
     (["--worker-gpus", "1", "--gpu-key", "nvidia"], 2, '"nvidia" is no GPU of a vendor'),
     (["--worker-gpus", "1", "--gpu-key", "google.com/tpu"], 2, "needs both --node-selector cloud.google.com/gke-tpu-accelerator"),
     (["--worker-group", "replicas=1"], 2, "a group needs name=NAME"),
     (["--worker-group", "name=a,gpu=1"], 2, "expected name=NAME and any of"),
+    (["--worker-group", "name=a,node-selector=pool"], 2, "--worker-group: node-selector: expected NAME=VALUE"),
+    (["--worker-group", "name=a,toleration=gpu:Never"], 2, "--worker-group: toleration: expected KEY[=VALUE][:EFFECT]"),
+    (["--worker-group", "name=a,toleration"], 2, "expected name=NAME and any of"),
     (["--max-workers", "1", "--replicas", "2"], 1, "together are 2, and atelier.dev/max-workers is 1"),
     (["--runtime-env", "{pipp: [emoji]}"], 1, "pipp"),
     (["--runtime-env", "no-such-file"], 1, "--runtime-env")])
