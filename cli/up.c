@@ -71,9 +71,11 @@ static int add_memory(struct call *call, const cJSON *there, cJSON *cluster, str
     return 0;
 }
 
-/* What the autoscaler has made of a group is not undone, as far as the file allows it. */
+/* What the autoscaler has made of a group is not undone; where the file has other bounds, the service moves it there.
+ */
 static void keep_workers(const cJSON *there, cJSON *cluster)
 {
+    static const char *const kept[] = {"replicas", "scaleStrategy"};
     const cJSON *group;
     cJSON *wanted;
     cJSON_ArrayForEach(wanted, json_at(cluster, "spec", "workerGroupSpecs", NULL))
@@ -81,15 +83,11 @@ static void keep_workers(const cJSON *there, cJSON *cluster)
         const char *name = json_text_or("", wanted, "groupName", NULL);
         cJSON_ArrayForEach(group, json_at(there, "spec", "workerGroupSpecs", NULL))
         {
-            int64_t replicas, least, most;
-            if (strcmp(json_text_or("", group, "groupName", NULL), name) != 0 ||
-                !json_i64(json_member(group, "replicas"), &replicas) ||
-                !json_i64(json_member(wanted, "minReplicas"), &least) ||
-                !json_i64(json_member(wanted, "maxReplicas"), &most))
+            if (strcmp(json_text_or("", group, "groupName", NULL), name) != 0)
                 continue;
-            json_set_i64(wanted, "replicas", replicas < least ? least : replicas > most ? most : replicas);
-            if (json_member(group, "scaleStrategy"))
-                json_set(wanted, "scaleStrategy", json_copy(json_member(group, "scaleStrategy")));
+            for (size_t i = 0; i < COUNT_OF(kept); i++)
+                if (json_member(group, kept[i]))
+                    json_set(wanted, kept[i], json_copy(json_member(group, kept[i])));
         }
     }
 }

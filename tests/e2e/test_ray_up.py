@@ -42,6 +42,20 @@ def test_a_file_of_another_tenant_is_refused(own, tmp_path):
     assert refused.returncode == 1 and "provider.namespace" in refused.stderr
 
 
+def test_other_bounds_of_a_file_move_what_the_autoscaler_made(own, tmp_path):
+    def up(least, most, dry_run):
+        path = write(tmp_path, "gcp", min_workers=least, max_workers=most)
+        return json.loads(own.cli("ray", "up", path, "-n", "alice", dry_run, "-o", "json", *SIZES, user=ALICE).stdout)
+    there = up(0, 3, "--dry-run")
+    there["spec"]["suspend"] = True
+    there["spec"]["workerGroupSpecs"][0]["replicas"] = 2
+    own.cli("apply", "-n", "alice", "-f", "-", user=ALICE, input=json.dumps(there))
+    for least, replicas, most in ((0, 2, 3), (3, 3, 4), (0, 1, 1)):
+        group, = up(least, most, "--dry-run=server")["spec"]["workerGroupSpecs"]
+        assert (group["minReplicas"], group["replicas"], group["maxReplicas"]) == (least, replicas, most)
+    own.cli("ray", "delete", "up-gcp", "-n", "alice", "--wait", user=ALICE)
+
+
 BUSY = """
 import ray, time
 ray.init(log_to_driver=False)
