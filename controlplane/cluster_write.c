@@ -32,12 +32,6 @@ static unsigned writes_of(const struct call *call, const struct place *place)
     return kind_rules[place->kind].writes;
 }
 
-/* Only a cluster knows the kind; what its jobs are to be is checked all the same. */
-static bool is_cron_job(const struct place *place)
-{
-    return strcmp(place->info->group, "ray.io") == 0 && strcmp(place->info->plural, "raycronjobs") == 0;
-}
-
 static bool is_known(const struct place *place)
 {
     return place->kind != KIND_COUNT && place->kind != KIND_STATEFULSET && place->kind != KIND_POD;
@@ -69,7 +63,7 @@ static int begin(struct call *call, const struct place *place, enum verb verb, u
                            .role = cluster_role(call, place->namespace, ROLE_EDITOR),
                            .content_type = cluster_header(call, "Content-Type"),
                            .known = is_known(place),
-                           .checked = is_known(place) || is_cron_job(place),
+                           .checked = is_known(place) || ray_is_cron_job(place->info->group, place->info->plural),
                            .dry_run = call->silent};
     return 0;
 }

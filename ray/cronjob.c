@@ -7,6 +7,11 @@
 #define TEMPLATE "spec.jobTemplate"
 #define CRON_NAME_MAX 36 /* its RayJobs are "<name>-xxxxxxxxxx" (KubeRay's own limit) */
 
+bool ray_is_cron_job(const char *group, const char *name)
+{
+    return strcmp(group, "ray.io") == 0 && (strcmp(name, "raycronjobs") == 0 || strcmp(name, "RayCronJob") == 0);
+}
+
 /* The name of one that is there cannot change. */
 static int check_name(const cJSON *old, const cJSON *cron, struct error *error)
 {

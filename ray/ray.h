@@ -18,6 +18,7 @@ int ray_service_admit(struct engine *engine, const cJSON *old, cJSON *service, s
 /* RayCronJob, which only KubeRay knows (1.6 and later, behind a feature gate): its jobTemplate as the RayJobs that are
  * made of it. A template that stays as it was is let through. */
 int ray_cron_job_admit(struct engine *engine, const cJSON *old, cJSON *cron, struct error *error);
+bool ray_is_cron_job(const char *group, const char *name); /* raycronjobs as in a URL, RayCronJob as in a manifest */
 /* Adds a sentence to the array <warnings> for each pod of one of these four that asks for a TPU and says not which
  * (tenancy/tpu.h). Pure. */
 void ray_warn(const cJSON *object, cJSON *warnings);

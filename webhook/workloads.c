@@ -3,11 +3,6 @@
 #include "ray/ray.h"
 #include "webhook/internal.h"
 
-static bool is_cron_job(const struct review *review)
-{
-    return strcmp(review->group, "ray.io") == 0 && strcmp(review->kind, "RayCronJob") == 0;
-}
-
 static int admit(struct webhook *webhook, enum engine_kind kind, const cJSON *old, cJSON *object, struct error *error)
 {
     switch (kind) {
@@ -46,7 +41,7 @@ static int admit_copy(struct webhook *webhook, const struct review *review, cJSO
 {
     enum engine_kind kind = KIND_COUNT;
     *ret = NULL;
-    bool cron_job = is_cron_job(review);
+    bool cron_job = ray_is_cron_job(review->group, review->kind);
     if (is_let_through(webhook, review) ||
         (!cron_job && !engine_kind_by_name(slice_of(review->group), slice_of(review->kind), &kind)))
         return 0;

@@ -141,6 +141,15 @@ static void each_pod_is_warned_of_where_it_stands(void **state)
     }
 }
 
+static void it_is_known_by_both_its_names(void **state)
+{
+    (void)state;
+    assert_true(ray_is_cron_job("ray.io", "raycronjobs"));
+    assert_true(ray_is_cron_job("ray.io", "RayCronJob"));
+    assert_false(ray_is_cron_job("ray.io", "rayjobs"));
+    assert_false(ray_is_cron_job("batch", "RayCronJob"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +158,7 @@ int main(void)
         cmocka_unit_test(its_name_has_room_for_its_jobs),
         cmocka_unit_test(what_is_there_can_be_stopped),
         cmocka_unit_test(each_pod_is_warned_of_where_it_stands),
+        cmocka_unit_test(it_is_known_by_both_its_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
