@@ -1,4 +1,4 @@
-"""A Ray cluster's form, with what few people say; Ray jobs in the console: made, followed, stopped, run again, and what is kept of them when cluster and job are gone."""
+"""A Ray cluster's form, with what few people say; a cluster stopped and started again, and Ray's own dashboard used; Ray jobs in the console: made, followed, stopped, run again, and what is kept of them when cluster and job are gone."""
 import json
 import pathlib
 import re
@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from atelier import wait_for
-from console import EDDA, OTTO, RITA, VERA, browser, button, check_view, ms, ritas, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
+from console import EDDA, OTTO, RITA, SHOTS, VERA, browser, button, check_view, ms, ritas, settled, shot, visit  # noqa: F401 (browser and visit are fixtures)
 
 REDIS = pathlib.Path("/usr/bin/redis-server")  # where the local engine looks for it
 JOBS = "/apis/ray.io/v1/namespaces/rita/rayjobs"
@@ -253,6 +253,64 @@ def test_a_job_names_the_packages_it_needs(house, visit):
     spec = house.get(f"{JOBS}/packed", EDDA).json["spec"]
     assert spec["runtimeEnvYAML"] == 'pip:\n  - "emoji==2.0"\n  - "numpy>=2; python_version < \'4\'"\n'
     house.cli("delete", "rayjob", "packed", "-n", "rita", user=EDDA)
+
+
+def test_a_stopped_cluster_is_started_again(house, visit):
+    house.cli("-n", "rita", "ray", "create", "mini", "--replicas", "0", "--head-cpu", "1", "--head-memory", "3Gi", user=RITA)
+    page = visit(EDDA, "/p/rita/ray")
+    row = row_of(page, "mini", "Ray clusters")
+    expect(row).to_contain_text("Running", timeout=ms(180))
+    button(page, "^stop mini$").click()
+    expect(row).to_contain_text("Stopped", timeout=ms(60))
+    assert row.get_by_role("link", name=re.compile("dashboard", re.I)).count() == 0
+    button(page, "^start mini$").click()
+    expect(row).to_contain_text("Starting", timeout=ms(30))
+    expect(row).to_contain_text("Running", timeout=ms(180))
+    house.wait_raycluster("rita", "mini", RITA, workers=0)
+    with page.context.expect_page() as opened:
+        row.get_by_role("link", name=re.compile("dashboard", re.I)).click()
+    expect(opened.value.get_by_text("Recent jobs")).to_be_visible(timeout=ms(60))
+
+
+STOP = """async (url) => {
+  const answer = await fetch(url, { method: "POST", credentials: "include", mode: new URL(url, location).origin === location.origin ? "cors" : "no-cors" });
+  return [answer.status, await answer.text()];
+}"""
+# Every request of the dashboard's script that is no GET, by its path.
+WRITES = r"\.(?:post|put|patch|delete)\(\(0,\w+\.\w+\)\(\"([^\"]+)\""
+
+
+def test_the_page_of_rays_dashboard_may_do_what_its_viewer_may(house, visit):
+    """Ray's server refuses what a browser asks to change, and here the gateway judges that: the page's own host, and the role."""
+    def dashboard(email):
+        page = visit(email, "/p/rita/ray").context.new_page()
+        page.goto(f"http://localhost:{house.port}/ray/rita/mini/")
+        page.wait_for_url(re.compile(rf"^http://ray-mini--rita\.localhost:{house.port}/ray/rita/mini/"), timeout=ms(30))
+        page.evaluate("location.hash = '#/jobs'")
+        expect(page.get_by_role("row", name=re.compile(r"\blong\b"))).to_contain_text("RUNNING", timeout=ms(60))
+        return page
+    house.cli("-n", "rita", "ray", "submit", "mini", "--no-wait", "--submission-id", "long", "--", "python", "-c",
+              "import time; time.sleep(900)", user=RITA)
+    wait_for("it runs", lambda: "RUNNING" in house.cli("-n", "rita", "ray", "jobs", "mini", user=RITA).stdout, 120, 1)
+    vera = dashboard(VERA)
+    status, text = vera.evaluate(STOP, "api/jobs/long/stop")
+    assert status == 403 and "your role" in text, text
+    edda = dashboard(EDDA)
+    edda.screenshot(path=SHOTS / "53-ray-dashboard-jobs.png")
+    other = edda.context.new_page()  # another host's page, in the same browser
+    other.goto(f"http://localhost:{house.port}/livez")
+    with other.expect_response("**/api/jobs/long/stop") as answered:
+        other.evaluate(STOP, f"{edda.url.split('#')[0]}api/jobs/long/stop")
+    assert answered.value.status == 403
+    # The dashboard of this Ray has no button that changes anything; a script in its page may, as one with buttons would.
+    scripts = edda.evaluate("""async () => (await Promise.all([...document.scripts].filter((one) => one.src)
+        .map(async (one) => (await fetch(one.src)).text()))).join("\\n")""")
+    assert set(re.findall(WRITES, scripts)) == {"/api/authenticate"}  # of its own form for a token, which nobody sees here
+    expect(edda.get_by_role("row", name=re.compile(r"\blong\b"))).to_contain_text("RUNNING")
+    status, text = edda.evaluate(STOP, "api/jobs/long/stop")
+    assert (status, json.loads(text)) == (200, {"stopped": True}), text
+    expect(edda.get_by_role("row", name=re.compile(r"\blong\b"))).to_contain_text("STOPPED", timeout=ms(60))
+    house.cli("delete", "raycluster", "mini", "-n", "rita", user=RITA)
 
 
 def test_where_the_platform_opens_nothing_the_owner_is_told_so(house, visit):
