@@ -88,7 +88,7 @@ static int redeem(struct auth *auth, struct slice code, struct slice verifier, c
         return gone(error);
     }
     failed = token_add(c, store_text(rows, 0, "email"), store_text(rows, 0, "name"), store_number(rows, 0, "ttl_s"),
-                       ret_token, ret, error);
+                       NULL, ret_token, ret, error);
     return failed ? failed : policy_commit(auth, &c, COMMIT_GRANTS, error);
 }
 

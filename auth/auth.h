@@ -88,10 +88,24 @@ int auth_user_disable(struct auth *auth, const char *email, bool disabled, struc
 int auth_user_delete(struct auth *auth, const char *email, struct error *error);
 int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
                       cJSON **ret, struct error *error);
+/* What a token alone opens: below <prefix> (base/prefix.h) of what Serve answers in a "RayCluster" or "RayService". */
+struct token_application {
+    const char *namespace, *kind, *name, *prefix;
+    const char *uid; /* of that object: another one of its name is not opened */
+};
+/* INVALID, naming "application.…", unless each of these is such a text; the uid is not looked at. */
+int auth_token_check_application(const struct token_application *application, struct error *error);
+/* One that opens an application and does nothing else, for as long as <email> may use that. INVALID names the field. */
+int auth_token_create_for(struct auth *auth, const char *email, const char *name, int64_t ttl_s,
+                          const struct token_application *application, char ret_token[96], cJSON **ret,
+                          struct error *error);
 /* The same token as a name and a secret, "token-ID:SECRET", for clients that know only that form. */
 void auth_token_named(int64_t id, const char *token, char ret[96]);
 int auth_token_list(struct auth *auth, int64_t user_id /* 0: all */, cJSON **ret_array, struct error *error);
 int auth_token_delete(struct auth *auth, int64_t user_id /* 0: any */, int64_t id, struct error *error);
+/* Those of applications in one profile, whoever made them. */
+int auth_token_list_of(struct auth *auth, const char *profile, cJSON **ret_array, struct error *error);
+int auth_token_delete_of(struct auth *auth, const char *profile, int64_t id, struct error *error);
 int auth_session_list(struct auth *auth, int64_t user_id, cJSON **ret_array, struct error *error);
 int auth_session_delete(struct auth *auth, int64_t user_id, int64_t id, struct error *error);
 
@@ -114,7 +128,7 @@ int auth_grant_list(struct auth *auth, const char *profile, cJSON **ret_array, s
 int auth_grant_update(struct auth *auth, const char *profile, int64_t id, enum role role, int64_t expires_ms,
                       cJSON **ret, struct error *error);
 int auth_grant_remove(struct auth *auth, const char *profile, int64_t id, struct error *error);
-/* Drops the grants on one resource when it is deleted. */
+/* Drops the grants on one resource when it is deleted, with the cookies and the tokens that open it. */
 int auth_grant_forget(struct auth *auth, const char *profile, const char *kind, const char *name, struct error *error);
 /* Profiles the caller can see, with role: [{"name","role","owner"}]; resource-only grants as
  * {"name","role":"","resources":[…]}. */

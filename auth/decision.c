@@ -117,9 +117,10 @@ const struct policy_user *policy_user_of(const struct policy *policy, const stru
                      (session->parent != NULL) == (identity->kind == IDENTITY_RESOURCE);
         return right && session_alive(policy, session, now_ms) ? session->user : NULL;
     }
-    if (identity->kind == IDENTITY_TOKEN) {
+    if (identity->kind == IDENTITY_TOKEN || identity->kind == IDENTITY_APPLICATION) {
         const struct policy_token *token = snapshot_token_by_id(policy, identity->credential_id);
-        bool right = token && token->user->id == identity->user_id;
+        bool right = token && token->user->id == identity->user_id &&
+                     (token->application != NULL) == (identity->kind == IDENTITY_APPLICATION);
         return right && token_alive(token, now_ms) ? token->user : NULL;
     }
     return NULL;
@@ -260,6 +261,52 @@ static struct decision decide_workload(const struct policy *policy, const struct
     return decide_namespace(&standing, access);
 }
 
+static bool is_text(const char *text, const char *wanted)
+{
+    return text && *wanted && strcmp(text, wanted) == 0;
+}
+
+/* A token of one application opens the paths of that, on whatever cluster its RayService stands. */
+static bool within_application(const struct identity *identity, const struct access *access)
+{
+    if ((access->verb != VERB_CONNECT_READ && access->verb != VERB_CONNECT) || !access->path || !access->name ||
+        !is_ray(access->kind) || !is_text(access->namespace, identity->scope_namespace))
+        return false;
+    bool cluster = is_ray(identity->scope_kind) && is_text(access->name, identity->scope_name) &&
+                   is_text(access->uid, identity->scope_uid);
+    bool service = is_kind(identity->scope_kind, "RayService") && is_text(access->service_uid, identity->scope_uid);
+    struct slice prefix = slice_of(identity->scope_prefix);
+    return (cluster || service) && prefix_is_good(prefix) && prefix_covers(prefix, slice_of(access->path));
+}
+
+static struct decision decide_user(const struct policy *policy, const struct policy_user *user,
+                                   const struct access *access)
+{
+    if (user->platform_admin)
+        return allow("a platform admin");
+    if (!access->namespace)
+        return decide_cluster(access);
+    const struct policy_profile *profile = snapshot_profile(policy, access->namespace);
+    if (!profile)
+        return hide("no such profile");
+    if (is_kind(access->kind, "Profile") && access->name && strcmp(access->name, access->namespace) != 0)
+        return hide("a profile's namespace bears its name");
+    const struct standing standing = standing_of(policy, user, profile, access);
+    return decide_namespace(&standing, access);
+}
+
+/* No more than whoever made it may do now: it ends with their role. */
+static struct decision decide_application(const struct policy *policy, const struct identity *identity,
+                                          const struct policy_user *user, const struct access *access)
+{
+    if (!within_application(identity, access))
+        return hide("this token opens one application only");
+    if (!snapshot_profile(policy, access->namespace))
+        return hide("no such profile");
+    return decide_user(policy, user, access).allowed ? allow("a token of this application")
+                                                     : hide("whoever made this token may not use the application");
+}
+
 struct decision policy_decide(const struct policy *policy, const struct identity *identity, const struct access *access)
 {
     if (identity->kind == IDENTITY_ANONYMOUS)
@@ -275,23 +322,15 @@ struct decision policy_decide(const struct policy *policy, const struct identity
         return hide("the session or token has ended");
     if (identity->kind == IDENTITY_RESOURCE && !within_scope(identity, access))
         return hide("this cookie opens one resource only");
-    if (user->platform_admin)
-        return allow("a platform admin");
-    if (!access->namespace)
-        return decide_cluster(access);
-    const struct policy_profile *profile = snapshot_profile(policy, access->namespace);
-    if (!profile)
-        return hide("no such profile");
-    if (is_kind(access->kind, "Profile") && access->name && strcmp(access->name, access->namespace) != 0)
-        return hide("a profile's namespace bears its name");
-    const struct standing standing = standing_of(policy, user, profile, access);
-    return decide_namespace(&standing, access);
+    if (identity->kind == IDENTITY_APPLICATION)
+        return decide_application(policy, identity, user, access);
+    return decide_user(policy, user, access);
 }
 
 enum role policy_role(const struct policy *policy, const struct identity *identity, const char *namespace)
 {
     const struct access whole = {.namespace = namespace, .verb = VERB_GET};
-    if (identity->kind == IDENTITY_RESOURCE || !snapshot_fresh(policy))
+    if (identity->kind == IDENTITY_RESOURCE || identity->kind == IDENTITY_APPLICATION || !snapshot_fresh(policy))
         return ROLE_NONE;
     if (identity->kind == IDENTITY_LOCAL)
         return ROLE_OWNER;

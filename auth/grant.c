@@ -239,5 +239,10 @@ int auth_grant_forget(struct auth *auth, const char *profile, const char *kind, 
         failed = store_run_v(c, "grant_forget_sessions",
                              "DELETE FROM sessions WHERE scope_namespace = $1 AND scope_kind = $2 AND scope_name = $3",
                              NULL, error, STORE_TEXT(profile), STORE_TEXT(kind), STORE_TEXT(name));
+    if (!failed)
+        failed = store_run_v(c, "grant_forget_tokens",
+                             "DELETE FROM tokens WHERE application_namespace = $1 AND application_kind = $2"
+                             " AND application_name = $3",
+                             NULL, error, STORE_TEXT(profile), STORE_TEXT(kind), STORE_TEXT(name));
     return failed ? failed : policy_commit(auth, &c, COMMIT_REVOKES, error);
 }

@@ -68,6 +68,7 @@ struct policy_session {
 struct policy_token {
     int64_t id, expires_ms; /* INT64_MAX: never */
     const struct policy_user *user;
+    const struct token_application *application; /* NULL: it may do what its user may */
     int64_t loaded_used_ms;
     _Atomic int64_t used_ms;
 };
@@ -140,8 +141,10 @@ struct snapshot_session {
 };
 struct policy_session *snapshot_add_session(struct policy *policy,
                                             const struct snapshot_session *row); /* parents first */
+/* <application>, copied: NULL, or what alone it opens. */
 struct policy_token *snapshot_add_token(struct policy *policy, int64_t id, int64_t user_id, const char *sha256_hex,
-                                        int64_t expires_ms, int64_t last_used_ms);
+                                        int64_t expires_ms, int64_t last_used_ms,
+                                        const struct token_application *application);
 void snapshot_add_profile(struct policy *policy, const char *name, int64_t owner_id);
 void snapshot_add_grant(struct policy *policy, const char *profile, const char *subject_kind, const char *subject_name,
                         enum role role, const char *kind, const char *name, int64_t expires_ms);
@@ -266,8 +269,8 @@ int link_insert(struct store_connection *c, int64_t user_id, const char *purpose
 /* token.c: what a token's name and life may be (ttl_s 0: for ever), and one more token within the caller's transaction;
  * on failure <ret_token> and <ret> (may be NULL) say nothing. */
 int token_check(const char *name, int64_t ttl_s, struct error *error);
-int token_add(struct store_connection *c, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
-              cJSON **ret, struct error *error);
+int token_add(struct store_connection *c, const char *email, const char *name, int64_t ttl_s,
+              const struct token_application *application, char ret_token[96], cJSON **ret, struct error *error);
 
 /* json helpers (user.c): times as RFC 3339 or null */
 void json_set_time(cJSON *object, const char *key, int64_t wall_ms);

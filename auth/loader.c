@@ -82,13 +82,20 @@ static int load_tokens(struct store_connection *c, struct policy *policy, struct
 {
     AUTO_RESULT PGresult *rows = NULL;
     int failed = store_run_v(c, "policy_tokens",
-                             "SELECT id, user_id, secret_sha256, expires_ms, last_used_ms FROM tokens"
+                             "SELECT id, user_id, secret_sha256, expires_ms, last_used_ms, application_namespace,"
+                             " application_kind, application_name, application_uid, application_prefix FROM tokens"
                              " WHERE expires_ms IS NULL OR expires_ms > $1::bigint",
                              &rows, error, STORE_I64(policy->now_ms));
-    for (int i = 0; !failed && i < PQntuples(rows); i++)
+    for (int i = 0; !failed && i < PQntuples(rows); i++) {
+        const struct token_application application = {.namespace = store_text(rows, i, "application_namespace"),
+                                                      .kind = store_text(rows, i, "application_kind"),
+                                                      .name = store_text(rows, i, "application_name"),
+                                                      .prefix = store_text(rows, i, "application_prefix"),
+                                                      .uid = store_text(rows, i, "application_uid")};
         snapshot_add_token(policy, store_number(rows, i, "id"), store_number(rows, i, "user_id"),
-                           store_text(rows, i, "secret_sha256"), expiry(rows, i),
-                           store_number(rows, i, "last_used_ms"));
+                           store_text(rows, i, "secret_sha256"), expiry(rows, i), store_number(rows, i, "last_used_ms"),
+                           application.namespace ? &application : NULL);
+    }
     return failed;
 }
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/text.h"
+#include "base/prefix.h"
 
 enum role { ROLE_NONE, ROLE_VIEWER, ROLE_EDITOR, ROLE_ADMIN, ROLE_OWNER };
 const char *role_name(enum role role);              /* "viewer", …; "" for none */
@@ -23,7 +23,8 @@ enum identity_kind {
     IDENTITY_RESOURCE, /* cookie of a resource's host: may reach that resource only */
     IDENTITY_TOKEN,    /* API token */
     IDENTITY_LOCAL,    /* the admin Unix socket: platform admin */
-    IDENTITY_WORKLOAD  /* a workload, inside its own profile: may read and change itself, and read what belongs to it */
+    IDENTITY_WORKLOAD, /* a workload, inside its own profile: may read and change itself, and read what belongs to it */
+    IDENTITY_APPLICATION /* API token of one application of Ray Serve: may use that, and do nothing else */
 };
 struct identity {
     enum identity_kind kind;
@@ -32,10 +33,13 @@ struct identity {
     bool platform_admin;
     bool must_set_password; /* signed in by link and has none yet */
     int64_t expires_ms;     /* wall clock; 0 never */
-    char email[255];        /* lower-case; "" for anonymous; "local" for the socket */
+    char email[255];        /* lower-case; "" for anonymous; "local" for the socket; "token-7" for APPLICATION, which is
+                               not the person who made it */
     char csrf[44];          /* what X-Atelier-CSRF must equal on unsafe methods of a cookie session; "" otherwise */
     char scope_namespace[64], scope_kind[32],
-        scope_name[64]; /* RESOURCE: the one thing it opens; WORKLOAD: what it is */
+        scope_name[64]; /* RESOURCE, APPLICATION: the one thing it opens; WORKLOAD: what it is */
+    char scope_uid[64],
+        scope_prefix[PREFIX_MAX + 1]; /* APPLICATION: which of that name, and the paths below its Serve */
 };
 
 enum verb {
@@ -60,6 +64,9 @@ struct access {
     const char *kind; /* "Notebook", "RayCluster", "Secret", "Profile", "Pod" …; NULL: the namespace as a whole */
     const char *name; /* NULL: no particular one (list, create) */
     enum verb verb;
+    /* Of a RayCluster, where an application of Ray Serve is asked; else NULL. */
+    const char *uid, *service_uid; /* its own, and that of the RayService that it was made for */
+    const char *path;              /* below Serve; NULL where that is not known */
 };
 struct decision {
     bool allowed;

@@ -189,7 +189,8 @@ int auth_profiles_of(const struct policy *policy, const struct identity *identit
         sorted[n++] = value;
     qsort(sorted, n, sizeof(*sorted), by_name);
     cJSON *list = json_array();
-    for (size_t i = 0; i < n && identity->kind != IDENTITY_RESOURCE; i++)
+    bool narrow = identity->kind == IDENTITY_RESOURCE || identity->kind == IDENTITY_APPLICATION;
+    for (size_t i = 0; i < n && !narrow; i++)
         add_profile(policy, identity, user, sorted[i], list);
     *ret_array = list;
     return 0;

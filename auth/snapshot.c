@@ -136,8 +136,20 @@ struct policy_session *snapshot_add_session(struct policy *policy, const struct 
     return session;
 }
 
+static const struct token_application *keep_application(struct arena *arena, const struct token_application *given)
+{
+    struct token_application *kept = arena_get(arena, sizeof(*kept));
+    *kept = (struct token_application){.namespace = arena_text(arena, given->namespace),
+                                       .kind = arena_text(arena, given->kind),
+                                       .name = arena_text(arena, given->name),
+                                       .prefix = arena_text(arena, given->prefix),
+                                       .uid = arena_text(arena, given->uid)};
+    return kept;
+}
+
 struct policy_token *snapshot_add_token(struct policy *policy, int64_t id, int64_t user_id, const char *sha256_hex,
-                                        int64_t expires_ms, int64_t last_used_ms)
+                                        int64_t expires_ms, int64_t last_used_ms,
+                                        const struct token_application *application)
 {
     uint8_t digest[DIGEST_SIZE];
     const struct policy_user *user = map_get(policy->users, id_key(&user_id));
@@ -147,6 +159,7 @@ struct policy_token *snapshot_add_token(struct policy *policy, int64_t id, int64
     token->id = id;
     token->user = user;
     token->expires_ms = expires_ms;
+    token->application = application ? keep_application(policy->arena, application) : NULL;
     token->loaded_used_ms = last_used_ms;
     atomic_init(&token->used_ms, last_used_ms);
     map_put(policy->tokens, (struct slice){(const char *)digest, sizeof(digest)}, token);

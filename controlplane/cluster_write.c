@@ -442,7 +442,7 @@ static void forget_grants(const struct change *change)
 {
     const struct place *place = change->place;
     struct error fault = {0};
-    if (place->kind != KIND_NOTEBOOK && place->kind != KIND_RAYCLUSTER)
+    if (!kind_rules[place->kind].entered)
         return;
     if (auth_grant_forget(change->call->server->auth, place->namespace, place->info->kind, place->name, &fault) < 0)
         log_line(LOG_WARN, "grants on a deleted resource stay until it is deleted again",

@@ -26,6 +26,8 @@ int users_reset_link(struct call *call, struct error *error);
 int tokens_list(struct call *call, struct error *error);
 int tokens_create(struct call *call, struct error *error);
 int tokens_delete(struct call *call, struct error *error);
+int tokens_list_of(struct call *call, struct error *error);
+int tokens_delete_of(struct call *call, struct error *error);
 int sessions_list(struct call *call, struct error *error);
 int sessions_delete(struct call *call, struct error *error);
 int members_list(struct call *call, struct error *error);

@@ -130,7 +130,7 @@ int handoff_tenant_path(struct call *call, const struct route *route, struct err
     bool anonymous = request->identity->kind == IDENTITY_ANONYMOUS;
     if (anonymous && reading && lead_to_open(call, route, &resource))
         return 0;
-    if (anonymous || request->identity->kind == IDENTITY_RESOURCE)
+    if (anonymous || request->identity->kind == IDENTITY_RESOURCE || request->identity->kind == IDENTITY_APPLICATION)
         return error_set(error, ERROR_UNAUTHENTICATED, NULL, "%s", error_text(ERROR_UNAUTHENTICATED));
     find_access(call, route, &resource, &target, &kind, &name);
     call->namespace = arena_text(request->arena, route->namespace);

@@ -13,6 +13,7 @@ struct kind_rule {
     unsigned writes; /* KIND_… flags */
     bool has_status; /* its status subresource can be read */
     bool in_all;     /* listed by `kubectl get all` */
+    bool entered;    /* grants, cookies and tokens may be for one alone: they go with it */
 };
 extern const struct kind_rule kind_rules[KIND_COUNT];
 

@@ -365,7 +365,7 @@ int place_delete(struct call *call, const struct place *place, struct error *err
         status = engine_delete(call->server->engine, place->kind, place->namespace, place->name, &last, error);
     if (status < 0)
         return status;
-    if (!dry_run && (place->kind == KIND_NOTEBOOK || place->kind == KIND_RAYCLUSTER)) {
+    if (!dry_run && kind_rules[place->kind].entered) {
         /* The next one of this name is another thing: nobody keeps a grant on it. */
         struct error fault = {0};
         if (auth_grant_forget(call->server->auth, place->namespace, place->info->kind, place->name, &fault) < 0)

@@ -54,6 +54,8 @@ const struct route_entry route_entries[] = {
     {"PATCH", PEOPLE "/profiles/{p}/members/{id}", members_change, WHO_MEMBERS_WRITE, "member change"},
     {"DELETE", PEOPLE "/profiles/{p}/members/{id}", members_remove, WHO_MEMBERS_WRITE, "member remove"},
     {"PUT", PEOPLE "/profiles/{p}/owner", owner_change, WHO_TRANSFER, "owner change"},
+    {"GET", PEOPLE "/profiles/{p}/tokens", tokens_list_of, WHO_MEMBERS_READ, NULL},
+    {"DELETE", PEOPLE "/profiles/{p}/tokens/{id}", tokens_delete_of, WHO_MEMBERS_WRITE, "token delete"},
     {"GET", PEOPLE "/profiles/{p}/audit", audit_profile, WHO_MEMBERS_WRITE, NULL},
     {"GET", PEOPLE "/profiles/{p}/samples", usage_samples, WHO_PARTS, NULL},
     {"GET", PEOPLE "/profiles/{p}/jobs", jobs_list, WHO_JOBS_READ, NULL},
@@ -217,6 +219,9 @@ static int check_who(struct call *call, struct error *error)
         call->silent = true; /* strangers cannot fill the audit log */
         return error_set(error, ERROR_UNAUTHENTICATED, NULL, "%s", error_text(ERROR_UNAUTHENTICATED));
     }
+    if (identity->kind == IDENTITY_APPLICATION)
+        return error_set(error, ERROR_FORBIDDEN, NULL,
+                         "this token opens one application of Ray Serve, and nothing else");
     if (identity->kind == IDENTITY_WORKLOAD && who != WHO_OBJECT)
         return error_set(error, ERROR_FORBIDDEN, NULL, "this is for people; workloads use the Kubernetes-shaped API");
     switch (who) {

@@ -19,7 +19,6 @@
 #define RETRY_MS 1000 /* after a list or watch that failed */
 #define FIRST_TRIES 10
 #define ABSENT_S 15 /* until a kind that the engine has not is looked for again */
-_Static_assert((size_t)TARGET_OPEN_SIZE > (size_t)RAY_PUBLIC_MAX, "every prefix that may be listed fits");
 
 struct port {
     char name[64];
@@ -35,16 +34,17 @@ struct service {
 };
 struct cluster {
     char secret[RAY_TOKEN_SECRET_SIZE]; /* with its token */
-    char ray_service[64];               /* that made it, or "" */
-    bool own;                           /* KubeRay makes that Secret, and nobody follows it: token_search.h */
-    char *public;                       /* what its own annotation opens; owned */
+    char uid[64];
+    char ray_service[64], service_uid[64]; /* of what made it, or "" */
+    bool own;                              /* KubeRay makes that Secret, and nobody follows it: token_search.h */
+    char *public;                          /* what its own annotation opens; owned */
     bool starting;
     bool resumes[IDLE_RESUME_ALWAYS + 1]; /* by a request, by what its profile says */
 };
-/* What a RayService opens to anybody. */
-struct opened {
-    char *prefixes;     /* its annotation's */
-    char *applications; /* and of those running, by their names (ray_public_applications) */
+/* What a RayService serves, and what of it it opens to anybody. */
+struct serving {
+    char *prefixes;     /* open: its annotation's */
+    char *applications; /* that run, with their paths (ray_serve_applications) */
     char cluster[64];   /* where they run */
 };
 /* Whose label of gRPC ends in a hash, because the names are long. */
@@ -67,7 +67,7 @@ struct routes {
     struct map *heads;     /* "ns/cluster" -> name of its head service */
     struct map *tokens;    /* "ns/secret" -> token */
     struct map *clusters;  /* "ns/cluster" -> struct cluster */
-    struct map *opened;    /* "ns/RayService" -> struct opened */
+    struct map *serving;   /* "ns/RayService" -> struct serving */
     struct map *labels[2]; /* label -> struct long_name: of clusters, of RayServices */
     struct map *profiles;  /* name -> enum idle_resume, of those that say something */
     struct token_search *search;
@@ -84,14 +84,14 @@ static void copy_text(char *ret, size_t size, const char *text)
     snprintf(ret, size, "%.*s", (int)size - 1, text ? text : "");
 }
 
-/* The name of the controller of that kind, in <object>; NULL if it has none. */
-static const char *controller_name(const cJSON *object, const char *kind)
+/* Of the controller of that kind, in <object>, its "name" or "uid"; NULL if it has none. */
+static const char *controller_of(const cJSON *object, const char *kind, const char *member)
 {
     const cJSON *item;
     cJSON_ArrayForEach(item, json_at(object, "metadata", "ownerReferences", NULL))
     {
         if (json_true(item, "controller", NULL) && strcmp(json_text_or("", item, "kind", NULL), kind) == 0)
-            return json_text(item, "name", NULL);
+            return json_text(item, member, NULL);
     }
     return NULL;
 }
@@ -107,8 +107,8 @@ static struct service *read_service(const cJSON *object)
     copy_text(service->owner_name, sizeof(service->owner_name), name);
     service->head = strcmp(json_text_or("", object, "metadata", "labels", "ray.io/node-type", NULL), "head") == 0 ||
                     strcmp(json_text_or("", object, "spec", "selector", "ray.io/node-type", NULL), "head") == 0;
-    service->ray_service = controller_name(object, "RayService") != NULL;
-    service->clusters = service->head && controller_name(object, "RayCluster") != NULL;
+    service->ray_service = controller_of(object, "RayService", "name") != NULL;
+    service->clusters = service->head && controller_of(object, "RayCluster", "name") != NULL;
     cJSON_ArrayForEach(item, json_at(object, "spec", "ports", NULL))
     {
         if (service->port_count == PORTS_MAX)
@@ -170,7 +170,9 @@ static struct cluster *read_cluster(const cJSON *object)
 {
     struct cluster *cluster = memory_get(sizeof(*cluster));
     ray_token_secret(object, cluster->secret, &cluster->own);
-    copy_text(cluster->ray_service, sizeof(cluster->ray_service), controller_name(object, "RayService"));
+    copy_text(cluster->uid, sizeof(cluster->uid), json_text(object, "metadata", "uid", NULL));
+    copy_text(cluster->ray_service, sizeof(cluster->ray_service), controller_of(object, "RayService", "name"));
+    copy_text(cluster->service_uid, sizeof(cluster->service_uid), controller_of(object, "RayService", "uid"));
     cluster->public = memory_text(ray_public(object));
     cluster->starting = ray_is_starting(object);
     for (enum idle_resume profile = IDLE_RESUME_UNSAID; profile <= IDLE_RESUME_ALWAYS; profile++)
@@ -211,33 +213,33 @@ static void put_cluster(struct routes *routes, const char *namespace, const char
     put_labels(routes->labels[0], namespace, name, !object);
 }
 
-static void release_opened(void *value)
+static void release_serving(void *value)
 {
-    struct opened *opened = value;
-    if (!opened)
+    struct serving *serving = value;
+    if (!serving)
         return;
-    free(opened->prefixes);
-    free(opened->applications);
-    free(opened);
+    free(serving->prefixes);
+    free(serving->applications);
+    free(serving);
 }
 
-static struct opened *read_opened(const cJSON *service)
+static struct serving *read_serving(const cJSON *service)
 {
-    struct opened *opened = memory_get(sizeof(*opened));
+    struct serving *serving = memory_get(sizeof(*serving));
     AUTO_BUFFER struct buffer applications = {0};
-    ray_public_applications(service, &applications);
-    opened->prefixes = memory_text(ray_public(service));
-    opened->applications = memory_text(applications.p ? applications.p : "");
-    copy_text(opened->cluster, sizeof(opened->cluster),
+    ray_serve_applications(service, &applications);
+    serving->prefixes = memory_text(ray_public(service));
+    serving->applications = memory_text(applications.p ? applications.p : "");
+    copy_text(serving->cluster, sizeof(serving->cluster),
               json_text(service, "status", "activeServiceStatus", "rayClusterName", NULL));
-    return opened;
+    return serving;
 }
 
 static void put_ray_service(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
 {
     char key[OBJECT_KEY_SIZE];
     struct slice at = object_key(key, namespace, name);
-    release_opened(object ? map_put(routes->opened, at, read_opened(object)) : map_remove(routes->opened, at));
+    release_serving(object ? map_put(routes->serving, at, read_serving(object)) : map_remove(routes->serving, at));
     put_labels(routes->labels[1], namespace, name, !object);
 }
 
@@ -312,9 +314,9 @@ static void clear_kind(struct routes *routes, enum engine_kind kind)
         clear_map(&routes->profiles, free);
         routes->profiles = map_new();
     } else {
-        clear_map(&routes->opened, release_opened);
+        clear_map(&routes->serving, release_serving);
         clear_map(&routes->labels[1], free);
-        routes->opened = map_new();
+        routes->serving = map_new();
         routes->labels[1] = map_new();
     }
 }
@@ -483,7 +485,7 @@ void routes_free(struct routes *routes)
     clear_map(&routes->heads, free);
     clear_map(&routes->tokens, release_token);
     clear_map(&routes->clusters, release_cluster);
-    clear_map(&routes->opened, release_opened);
+    clear_map(&routes->serving, release_serving);
     for (size_t i = 0; i < COUNT_OF(routes->labels); i++)
         clear_map(&routes->labels[i], free);
     clear_map(&routes->profiles, free);
@@ -602,33 +604,56 @@ static const char *wanted_port(const struct route *route)
     return route->port;
 }
 
+static void note_uids(const struct cluster *cluster, struct target *ret)
+{
+    memcpy(ret->uid, cluster->uid, sizeof(ret->uid));
+    memcpy(ret->service_uid, cluster->service_uid, sizeof(ret->service_uid));
+}
+
 /* A cluster that is suspended, or has just been made, has no head service yet: it is there, and nothing answers. */
 static bool resolve_waiting(struct routes *routes, const struct route *route, struct target *ret)
 {
     char key[OBJECT_KEY_SIZE];
-    if (!is_of_cluster(route->kind) || !map_get(routes->clusters, object_key(key, route->namespace, route->name)))
+    const struct cluster *cluster =
+        is_of_cluster(route->kind) ? map_get(routes->clusters, object_key(key, route->namespace, route->name)) : NULL;
+    if (!cluster)
         return false;
     *ret = (struct target){.strip_prefix = true};
     copy_text(ret->owner_kind, sizeof(ret->owner_kind), "RayCluster");
     copy_text(ret->owner_name, sizeof(ret->owner_name), route->name);
+    note_uids(cluster, ret);
     return true;
 }
 
-/* A cluster of a RayService opens what that opens: what KubeRay copied from it, once, says nothing. */
-static void note_public(struct routes *routes, const struct route *route, struct target *ret)
+/* By gRPC an application is asked by its name, of the cluster where those of that RayService run. */
+static void note_called(const struct serving *serving, const struct route *route, struct target *ret)
+{
+    if (!serving || strcmp(serving->cluster, ret->owner_name) != 0)
+        return;
+    struct slice prefix = ray_serve_prefix(serving->applications, route->tail);
+    if (prefix.n == 0)
+        return;
+    snprintf(ret->path, sizeof(ret->path), "%.*s", (int)prefix.n, prefix.p);
+    if (ray_public_prefix(serving->prefixes, prefix).n > 0 && route->tail.n < sizeof(ret->open))
+        snprintf(ret->open, sizeof(ret->open), "%.*s", (int)route->tail.n, route->tail.p);
+}
+
+/* Whose applications are asked, and whether they are open to anybody. A cluster of a RayService opens what that opens:
+ * what KubeRay copied from it, once, says nothing. */
+static void note_serving(struct routes *routes, const struct route *route, struct target *ret)
 {
     char key[OBJECT_KEY_SIZE];
     const struct cluster *cluster = map_get(routes->clusters, object_key(key, route->namespace, ret->owner_name));
     const char *prefixes = cluster ? cluster->public : NULL;
-    const struct opened *opened = NULL;
+    const struct serving *serving = NULL;
+    if (cluster)
+        note_uids(cluster, ret);
     if (cluster && *cluster->ray_service) {
-        opened = map_get(routes->opened, object_key(key, route->namespace, cluster->ray_service));
-        prefixes = opened ? opened->prefixes : NULL;
+        serving = map_get(routes->serving, object_key(key, route->namespace, cluster->ray_service));
+        prefixes = serving ? serving->prefixes : NULL;
     }
     if (route->kind == ROUTE_SERVE_GRPC) {
-        if (opened && strcmp(opened->cluster, ret->owner_name) == 0 && route->tail.n < sizeof(ret->open) &&
-            ray_public_names(opened->applications, route->tail))
-            snprintf(ret->open, sizeof(ret->open), "%.*s", (int)route->tail.n, route->tail.p);
+        note_called(serving, route, ret);
         return;
     }
     if (!prefixes)
@@ -653,7 +678,7 @@ static bool find_target(struct routes *routes, const struct route *route, struct
     copy_text(target.owner_kind, sizeof(target.owner_kind), service->owner_kind);
     copy_text(target.owner_name, sizeof(target.owner_name), service->owner_name);
     if (route->kind == ROUTE_SERVE || route->kind == ROUTE_SERVE_GRPC)
-        note_public(routes, route, &target);
+        note_serving(routes, route, &target);
     bool carries_http =
         port && route->kind != ROUTE_TUNNEL && route->kind != ROUTE_SERVE && route->kind != ROUTE_SERVE_GRPC;
     if (route->kind == ROUTE_RAY_CLIENT)

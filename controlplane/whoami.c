@@ -15,6 +15,8 @@ static const char *kind_name(enum identity_kind kind)
         return "resource";
     case IDENTITY_WORKLOAD:
         return "workload";
+    case IDENTITY_APPLICATION:
+        return "application";
     case IDENTITY_ANONYMOUS:
         break;
     }

@@ -16,7 +16,8 @@ static uint64_t body_limit(const struct exchange *exchange)
 {
     if (exchange->connection->listener == LISTENER_WEBHOOK)
         return (uint64_t)gateway_limits.webhook_body_bytes;
-    if (exchange->permit.identity.kind == IDENTITY_ANONYMOUS)
+    enum identity_kind kind = exchange->permit.identity.kind;
+    if (kind == IDENTITY_ANONYMOUS || kind == IDENTITY_APPLICATION) /* which the API takes nothing of */
         return (uint64_t)gateway_limits.api_anonymous_bytes;
     const struct header *type = http_fields_find(&exchange->request.fields, "Content-Type");
     bool apply =

@@ -157,16 +157,35 @@ static enum verb needed_verb(const struct exchange *exchange)
     return VERB_CONNECT_READ;
 }
 
+/* Which application of Ray Serve, for whoever may use one alone. */
+static void note_asking(struct exchange *exchange)
+{
+    const struct target *target = &exchange->target;
+    const struct route *route = &exchange->route;
+    struct asking *asking = &exchange->permit.asking;
+    struct slice path = route->kind == ROUTE_SERVE ? route->tail : slice_of(target->path);
+    size_t n = path.n < sizeof(asking->path) ? path.n : sizeof(asking->path) - 1;
+    *asking = (struct asking){.serve = route->kind == ROUTE_SERVE || (route->kind == ROUTE_SERVE_GRPC && path.n > 0)};
+    if (!asking->serve)
+        return;
+    memcpy(asking->uid, target->uid, sizeof(asking->uid));
+    memcpy(asking->service_uid, target->service_uid, sizeof(asking->service_uid));
+    if (n > 0)
+        memcpy(asking->path, path.p, n);
+}
+
 static struct decision decide(struct exchange *exchange, const struct policy *policy)
 {
     exchange->permit.decide = true;
+    note_asking(exchange);
     exchange->permit.access = (struct access){.namespace = exchange->resource->namespace,
                                               .kind = exchange->resource->kind,
                                               .name = *exchange->resource->name ? exchange->resource->name : NULL,
                                               .verb = needed_verb(exchange)};
-    struct decision decision = policy_decide(policy, &exchange->permit.identity, &exchange->permit.access);
-    if (decision.allowed && exchange->permit.access.verb == VERB_CONNECT_READ) {
-        struct access more = exchange->permit.access;
+    const struct access access = permit_access(&exchange->permit);
+    struct decision decision = policy_decide(policy, &exchange->permit.identity, &access);
+    if (decision.allowed && access.verb == VERB_CONNECT_READ) {
+        struct access more = access;
         more.verb = VERB_CONNECT;
         exchange->read_only = !policy_decide(policy, &exchange->permit.identity, &more).allowed;
     }

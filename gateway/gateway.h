@@ -101,7 +101,7 @@ bool route_parse_pod(struct slice path, struct route *ret);
 bool route_parse_grpc(struct slice label, struct route *ret);
 
 /* Where a route leads. Filled by the resolver, which runs on a loop: it must not block. */
-enum { TARGET_OPEN_SIZE = 129 };
+enum { TARGET_OPEN_SIZE = PREFIX_MAX + 1 };
 enum target_state {
     TARGET_AS_IT_IS, /* what answers there is the answer */
     TARGET_STARTING, /* where nothing answers, it will */
@@ -113,7 +113,11 @@ struct target {
     bool strip_prefix;                   /* the upstream sees only the tail */
     char open[TARGET_OPEN_SIZE];         /* ROUTE_SERVE: the prefix of <tail> that anybody may use; ROUTE_SERVE_GRPC:
                                           * the application; "" for none */
-    char header_name[32]; /* credential to inject ("Authorization", "X-Ray-Authorization"), "" for none */
+    char uid[64], service_uid[64]; /* ROUTE_SERVE, ROUTE_SERVE_GRPC: of the RayCluster, and of the RayService that it
+                                      was made for; "" for none */
+    char path[PREFIX_PATH_SIZE];   /* ROUTE_SERVE_GRPC: where the application that is asked answers to HTTP, cut; "" if
+                                      that is not known */
+    char header_name[32];          /* credential to inject ("Authorization", "X-Ray-Authorization"), "" for none */
     char header_value[256];
     enum target_state state;
 };

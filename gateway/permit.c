@@ -9,6 +9,15 @@ void permit_open(struct loop *loop, struct permit *permit)
     link_append(&loop->permits, &permit->link);
 }
 
+struct access permit_access(const struct permit *permit)
+{
+    struct access access = permit->access;
+    access.uid = permit->asking.uid[0] ? permit->asking.uid : NULL;
+    access.service_uid = permit->asking.service_uid[0] ? permit->asking.service_uid : NULL;
+    access.path = permit->asking.serve ? permit->asking.path : NULL;
+    return access;
+}
+
 void permit_close(struct permit *permit)
 {
     link_remove(&permit->link);
@@ -35,7 +44,8 @@ static bool still_allowed(const struct gateway_options *options, const struct po
     if (!permit->decide)
         return true;
     /* Who saw everything and now may see one thing in it would go on seeing everything. */
-    struct decision decision = policy_decide(policy, &permit->identity, &permit->access);
+    const struct access access = permit_access(permit);
+    struct decision decision = policy_decide(policy, &permit->identity, &access);
     return decision.allowed && (!decision.partial || permit->in_part);
 }
 

@@ -23,7 +23,7 @@ bool resume_is_meant(const struct http_request *request, bool by_cookie)
 }
 
 /* A resource's cookie may connect and nothing else; what it takes to connect to a cluster is what it takes to change
- * it: an editor. */
+ * it: an editor. A token of one application starts nothing. */
 bool resume_may(const struct exchange *exchange, const struct policy *policy)
 {
     if (!exchange->connection->io.loop->gateway->options.resume)

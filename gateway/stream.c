@@ -284,7 +284,8 @@ struct stream *response_stream(struct response *response, const char *type, cons
         stream->namespace = text_or_null(access->namespace);
         stream->kind = text_or_null(access->kind);
         stream->name = text_or_null(access->name);
-        stream->access = (struct access){stream->namespace, stream->kind, stream->name, access->verb};
+        stream->access = (struct access){
+            .namespace = stream->namespace, .kind = stream->kind, .name = stream->name, .verb = access->verb};
     }
     if (type)
         snprintf(response->type, sizeof(response->type), "%s", type);

@@ -1,7 +1,7 @@
 /*
  * Applications of Ray Serve that anybody may use, without signing in: the annotation atelier.dev/public-apps of a
- * RayCluster, RayJob or RayService, a list such as "/mnist, /iris". Each is a prefix of paths below /serve/{ns}/{name},
- * taken by whole segments: /mnist is /mnist and all below it, not /mnistx; "/" is everything.
+ * RayCluster, RayJob or RayService, a list such as "/mnist, /iris". Each is a prefix (base/prefix.h) of paths below
+ * /serve/{ns}/{name}.
  *
  * Whether any of it counts is the platform's setting public_apps. Functions are pure: any thread.
  */
@@ -12,20 +12,20 @@
 
 #define RAY_PUBLIC "atelier.dev/public-apps"
 
-enum { RAY_PUBLIC_MAX = 128 };               /* bytes of a prefix */
 const char *ray_public(const cJSON *object); /* the annotation's text, in <object>; "" if there is none */
 /* INVALID unless the annotation, if any, is such a list. */
 int ray_public_check(const cJSON *object, struct error *error);
 /* The prefix in <text> that opens a path, of which <tail> begins with '/'; empty if none does. */
 struct slice ray_public_prefix(const char *text, struct slice tail);
 /*
- * The applications of a RayService that this opens to gRPC, where they are asked by name: those whose route_prefix, in
- * the configuration that it has now, lies in an open prefix, and which run. Serve answers a call for a name that it
- * does not know with the only application that there is, so no other name may pass, and none to a cluster of which this
- * is not known. Appends lines.
+ * The applications of a RayService that run, in the configuration that it has now: how gRPC, where they are asked by
+ * name, is told which paths a call belongs to. Serve answers a call for a name that it does not know with the only
+ * application that there is, so no other name may pass, and none to a cluster of which this is not known. Appends
+ * lines.
  */
-void ray_public_applications(const cJSON *service, struct buffer *ret);
-bool ray_public_names(const char *applications, struct slice name); /* is it one of these lines? */
+void ray_serve_applications(const cJSON *service, struct buffer *ret);
+/* The route_prefix, in these lines, of the application of that name; empty if there is none. */
+struct slice ray_serve_prefix(const char *applications, struct slice name);
 /* Does <now> open anything that <before> does not? */
 bool ray_public_widens(const char *before, const char *now);
 

@@ -2,8 +2,9 @@
  * A running gateway without the rest of the house: people and policy, the engine and the API handler are small fakes
  * that tests steer; the workload is a thread on a loopback port that records what reaches it and answers as it is told.
  *
- * alice: editor of namespace alice. victor: its viewer. bob: a stranger. Each has a token "token-NAME", a session
- * cookie "session-NAME" and a resource cookie "resource-NAME".
+ * alice: editor of namespace alice. victor: its viewer. bob: a stranger. dora is a token of one application: /app of
+ * the RayService shop. Each has a token "token-NAME", a session cookie "session-NAME" and a resource cookie
+ * "resource-NAME".
  */
 #ifndef ATELIER_TESTS_GATEWAY_HARNESS_H
 #define ATELIER_TESTS_GATEWAY_HARNESS_H
@@ -25,9 +26,9 @@
 
 /* --- people and policy -------------------------------------------------------------------------------------------- */
 
-/* alice owns, victor looks, bob is nobody, to carol one notebook is shared: nb1. */
-static const char *const people[] = {"", "alice", "victor", "bob", "carol"};
-enum { PERSON_CAROL = 4 };
+/* alice owns, victor looks, bob is nobody, to carol one notebook is shared: nb1; dora may use one application. */
+static const char *const people[] = {"", "alice", "victor", "bob", "carol", "dora"};
+enum { PERSON_CAROL = 4, PERSON_DORA };
 static _Atomic bool person_revoked[COUNT_OF(people)];
 static _Atomic bool grant_revoked[COUNT_OF(people)];
 static _Atomic uint64_t fake_generation = 1;
@@ -61,6 +62,14 @@ static struct decision decide_for_carol(const struct access *access)
     bool hers = access->name && strcmp(access->kind, "Notebook") == 0 && strcmp(access->name, "nb1") == 0;
     return (struct decision){.allowed = list || hers, .visible = list || hers, .partial = list, .reason = "no grant"};
 }
+static struct decision decide_for_dora(const struct access *access)
+{
+    bool connects = access->verb == VERB_CONNECT || access->verb == VERB_CONNECT_READ;
+    bool hers = connects && strcmp(access->kind, "RayCluster") == 0 && access->service_uid &&
+                strcmp(access->service_uid, "shop") == 0 && access->path &&
+                prefix_covers(SLICE("/app"), slice_of(access->path));
+    return (struct decision){.allowed = hers, .visible = hers, .reason = "another application"};
+}
 struct decision policy_decide(const struct policy *policy, const struct identity *identity, const struct access *access)
 {
     (void)policy;
@@ -71,6 +80,8 @@ struct decision policy_decide(const struct policy *policy, const struct identity
         return (struct decision){.reason = "no grant"};
     if (identity->user_id == PERSON_CAROL)
         return decide_for_carol(access);
+    if (identity->user_id == PERSON_DORA)
+        return decide_for_dora(access);
     bool read = access->verb == VERB_CONNECT_READ || access->verb == VERB_GET || access->verb == VERB_WATCH;
     bool allowed = identity->user_id == 1 || (read && strcmp(access->kind, "Notebook") != 0);
     return (struct decision){.allowed = allowed, .visible = true, .reason = "a viewer may only look"};
@@ -102,6 +113,10 @@ bool auth_identify(const struct policy *policy, const struct credentials *creden
         ret->user_id = (int64_t)i;
         ret->credential_id = 1;
         snprintf(ret->email, sizeof(ret->email), "%s@example.com", people[i]);
+        if (i == PERSON_DORA) {
+            ret->kind = IDENTITY_APPLICATION;
+            snprintf(ret->email, sizeof(ret->email), "token-5");
+        }
         snprintf(ret->csrf, sizeof(ret->csrf), "csrf-of-%s", people[i]);
         return true;
     }
@@ -475,6 +490,10 @@ static bool resolve(void *context, const struct route *route, struct target *ret
     snprintf(ret->owner_kind, sizeof(ret->owner_kind), ray ? "RayCluster" : "Notebook");
     snprintf(ret->owner_name, sizeof(ret->owner_name), "%.63s", route->name);
     ret->strip_prefix = route->kind != ROUTE_NOTEBOOK;
+    if (strstr(route->name, "shop"))
+        snprintf(ret->service_uid, sizeof(ret->service_uid), "shop");
+    if (route->kind == ROUTE_SERVE_GRPC && route->tail.n > 0 && !slice_is(route->tail, "unknown"))
+        snprintf(ret->path, sizeof(ret->path), "/%.*s", (int)route->tail.n, route->tail.p);
     if (strncmp(route->name, "asleep", 6) == 0)
         ret->state = TARGET_RESUMES;
     if (strncmp(route->name, "asleep-late", 11) == 0)

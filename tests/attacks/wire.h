@@ -24,6 +24,7 @@ static const struct {
     {"{host}", "Host: localhost\r\n"},
     {"{alice}", "Authorization: Bearer token-alice\r\n"},
     {"{bob}", "Authorization: Bearer token-bob\r\n"},
+    {"{dora}", "Authorization: Bearer token-dora\r\n"},
     {"{victor}", "Authorization: Bearer token-victor\r\n"},
     {"{session}", "Cookie: atelier_session=session-alice\r\n"},
     {"{resource}", "Host: notebook-nb1--alice.localhost\r\nCookie: atelier_resource=resource-alice\r\n"},

@@ -267,6 +267,18 @@ static inline void api_stop(void)
 #define NOTEBOOKS "/apis/kubeflow.org/v1/namespaces/alice/notebooks"
 #define MEMBERS "/api/atelier/v1/profiles/alice/members"
 
+/* Suspended, so that nothing of them runs. */
+#define RAY_HEAD                                                                                                       \
+    "\"headGroupSpec\":{\"rayStartParams\":{},\"template\":{\"spec\":{\"containers\":[{\"name\":\"ray-head\","         \
+    "\"image\":\"ray-2.60\"}]}}}"
+#define RAY_CLUSTER "{\"metadata\":{\"name\":\"rc\"},\"spec\":{\"suspend\":true," RAY_HEAD "}}"
+#define RAY_SERVICE                                                                                                    \
+    "{\"metadata\":{\"name\":\"shop\"},\"spec\":{\"suspend\":true,\"serveConfigV2\":\"applications: [{import_path: "   \
+    "a:b}]\","                                                                                                         \
+    "\"rayClusterConfig\":{" RAY_HEAD "}}}"
+#define RAY_CLUSTERS "/apis/ray.io/v1/namespaces/alice/rayclusters"
+#define RAY_SERVICES "/apis/ray.io/v1/namespaces/alice/rayservices"
+
 /* The profile with its notebook nb1, and everybody's role. */
 static inline void api_populate(void)
 {

@@ -22,6 +22,9 @@ static int stop(void **state)
     return 0;
 }
 
+#define TOKEN_OF_RC                                                                                                    \
+    "{\"application\":{\"namespace\":\"alice\",\"kind\":\"RayCluster\",\"name\":\"rc\",\"prefix\":\"/\"}}"
+
 /* --- strangers learn nothing -------------------------------------------------------------------------------------- */
 static const struct {
     const char *method, *path, *body;
@@ -72,6 +75,9 @@ static const struct {
     {"DELETE", MEMBERS "/1", NULL},
     {"PUT", "/api/atelier/v1/profiles/alice/owner", "{\"email\":\"bob@example.com\"}"},
     {"GET", "/api/atelier/v1/profiles/alice/audit", NULL},
+    {"GET", "/api/atelier/v1/profiles/alice/tokens", NULL},
+    {"DELETE", "/api/atelier/v1/profiles/alice/tokens/1", NULL},
+    {"POST", "/api/atelier/v1/tokens", TOKEN_OF_RC},
     {"GET", "/api/atelier/v1/profiles/alice/jobs", NULL},
     {"GET", "/api/atelier/v1/profiles/alice/jobs/j1", NULL},
     {"GET", "/api/atelier/v1/profiles/alice/jobs/j1/log", NULL},
@@ -206,6 +212,39 @@ static void everyone_on_every_row(void **state)
                 fail_msg("%s: %s %s: %s", person_names[person], row->method, path, answer.raw.p);
         }
     }
+}
+
+/* Of an admin of the platform, for everything that one cluster serves: no row takes it but those that take anybody. */
+static void a_token_of_an_application_is_refused_on_every_row(void **state)
+{
+    (void)state;
+    static const char *const forms[][2] = {{"token", "Bearer "}, {"named", "Bearer "}};
+    DO(201, ALICE, "POST", RAY_CLUSTERS, RAY_CLUSTER);
+    AUTO_JSON cJSON *made = EXPECT(201, ADMIN, "POST", "/api/atelier/v1/tokens", TOKEN_OF_RC);
+    for (size_t f = 0; f < COUNT_OF(forms); f++) {
+        AUTO_FREE char *header =
+            memory_format("Authorization: %s%s\r\n", forms[f][1], json_text(made, forms[f][0], NULL));
+        for (size_t i = 0; i < route_entry_count; i++) {
+            const struct route_entry *row = &route_entries[i];
+            AUTO_FREE char *path = fill(row->pattern);
+            if (row->who == WHO_ANYONE)
+                continue;
+            AUTO_ANSWER struct answer answer =
+                ask_with(ANONYMOUS, row->method, path, header, strcmp(row->method, "GET") != 0 ? "{}" : NULL);
+            if (answer.status != 403 || !strstr(answer.body, "opens one application of Ray Serve"))
+                fail_msg("%s %s: %s", row->method, path, answer.raw.p);
+        }
+        static const char *const paths[] = {"/notebook/alice/nb1/api", "/ray/alice/rc/", "/serve/alice/none/",
+                                            "/api/v1/namespaces/alice/services/http:nb1:80/proxy/"};
+        for (size_t i = 0; i < COUNT_OF(paths); i++) {
+            AUTO_ANSWER struct answer answer = ask_with(ANONYMOUS, "GET", paths[i], header, NULL);
+            if (answer.status != 404)
+                fail_msg("%s: %s", paths[i], answer.raw.p);
+        }
+        AUTO_ANSWER struct answer opened = ask_with(ANONYMOUS, "GET", "/serve/alice/rc/x", header, NULL);
+        assert_int_equal(opened.status, 503); /* it may, and the cluster sleeps */
+    }
+    DO(200, ALICE, "DELETE", RAY_CLUSTERS "/rc", NULL);
 }
 
 static void unlisted_is_refused(void **state)
@@ -407,8 +446,11 @@ static void lists_are_what_reading_gives(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strangers_learn_nothing),      cmocka_unit_test(everyone_on_every_row),
-        cmocka_unit_test(unlisted_is_refused),          cmocka_unit_test(everyone_on_every_kind),
+        cmocka_unit_test(strangers_learn_nothing),
+        cmocka_unit_test(everyone_on_every_row),
+        cmocka_unit_test(a_token_of_an_application_is_refused_on_every_row),
+        cmocka_unit_test(unlisted_is_refused),
+        cmocka_unit_test(everyone_on_every_kind),
         cmocka_unit_test(lists_are_what_reading_gives),
     };
     return cmocka_run_group_tests(tests, start, stop);

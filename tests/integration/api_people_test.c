@@ -334,6 +334,88 @@ static void tokens_have_a_name(void **state)
     assert_null(strstr(list.body, secret));
 }
 
+#define TOKEN_FOR(kind, name, prefix)                                                                                  \
+    "{\"name\":\"billing\",\"application\":{\"namespace\":\"alice\",\"kind\":\"" kind "\",\"name\":\"" name            \
+    "\",\"prefix\":\"" prefix "\"}}"
+
+static int64_t id_of(const cJSON *made)
+{
+    int64_t id = -1;
+    assert_true(json_i64(json_member(made, "id"), &id));
+    return id;
+}
+
+/* Who lets people in makes one, for what is there. */
+static void tokens_of_applications_are_the_admins(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        enum person person;
+        const char *body, *says;
+    } refused[] = {
+        {403, ED, TOKEN_FOR("RayService", "shop", "/app"), "only the profile's owner and its admins"},
+        {403, VI, TOKEN_FOR("RayService", "shop", "/app"), "only the profile's owner and its admins"},
+        {404, ONE, TOKEN_FOR("RayService", "shop", "/app"), ""},
+        {404, BOB, TOKEN_FOR("RayService", "shop", "/app"), ""},
+        {401, ANONYMOUS, TOKEN_FOR("RayService", "shop", "/app"), ""},
+        {404, ALICE, TOKEN_FOR("RayService", "rc", "/app"), "application.name"},
+        {404, ALICE, TOKEN_FOR("RayCluster", "shop", "/app"), "application.name"},
+        {422, ALICE, TOKEN_FOR("RayService", "shop", "/app/"), "application.prefix"},
+        {422, ALICE, TOKEN_FOR("Notebook", "nb1", "/"), "application.kind"},
+        {422, ALICE, "{\"application\":\"shop\"}", "\"application\""},
+        {422, ALICE, "{\"application\":null}", "\"application\""},
+        {422, ALICE, "{\"application\":{}}", "application.namespace"},
+        {422, ALICE, "{\"application\":{\"namespace\":\"alice\",\"kind\":\"RayService\",\"name\":\"shop\"}}",
+         "application.prefix"},
+        {422, ALICE,
+         "{\"application\":{\"namespace\":\"alice\",\"kind\":\"RayService\",\"name\":\"shop\",\"prefix\":\"/"
+         "\",\"x\":1}}",
+         "application.x"},
+    };
+    DO(201, ALICE, "POST", RAY_CLUSTERS, RAY_CLUSTER);
+    DO(201, ALICE, "POST", RAY_SERVICES, RAY_SERVICE);
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        AUTO_ANSWER struct answer answer = ask(refused[i].person, "POST", PEOPLE "/tokens", refused[i].body);
+        if (answer.status != refused[i].status || !strstr(answer.body, refused[i].says))
+            fail_msg("row %zu: %s", i, answer.raw.p);
+    }
+    AUTO_JSON cJSON *made = EXPECT(201, MAX, "POST", PEOPLE "/tokens", TOKEN_FOR("RayService", "shop", "/app"));
+    AUTO_JSON cJSON *second = EXPECT(201, ALICE, "POST", PEOPLE "/tokens", TOKEN_FOR("RayCluster", "rc", "/"));
+    assert_string_equal(json_text(made, "application", "prefix", NULL), "/app");
+    assert_string_equal(json_text(made, "email", NULL), "max@example.com");
+    /* Members see it, and admins take it back, whoever made it. */
+    AUTO_FREE char *path = memory_format(PEOPLE "/profiles/alice/tokens/%lld", (long long)id_of(made));
+    AUTO_FREE char *own = memory_format(PEOPLE "/tokens/%lld", (long long)id_of(made));
+    AUTO_ANSWER struct answer list = ask(VI, "GET", PEOPLE "/profiles/alice/tokens", NULL);
+    assert_int_equal(list.status, 200);
+    assert_non_null(strstr(list.body, "\"prefix\":\"/app\""));
+    assert_non_null(strstr(list.body, "\"name\":\"rc\""));
+    assert_null(strstr(list.body, json_text(made, "token", NULL)));
+    AUTO_ANSWER struct answer others = ask(ALICE, "GET", PEOPLE "/tokens", NULL);
+    assert_null(strstr(others.body, "\"prefix\":\"/app\""));
+    DO(403, ED, "DELETE", path, NULL);
+    DO(404, BOB, "DELETE", path, NULL);
+    DO(404, ALICE, "DELETE", own, NULL); /* not one of hers */
+    AUTO_JSON cJSON *whole = EXPECT(201, MAX, "POST", PEOPLE "/tokens", "{\"name\":\"laptop\"}");
+    AUTO_FREE char *whole_path = memory_format(PEOPLE "/profiles/alice/tokens/%lld", (long long)id_of(whole));
+    DO(404, ALICE, "DELETE", whole_path, NULL); /* it is not the profile's */
+    DO(204, ALICE, "DELETE", path, NULL);
+    DO(404, ALICE, "DELETE", path, NULL);
+    /* With what it opens it goes. */
+    AUTO_JSON cJSON *third = EXPECT(201, ALICE, "POST", PEOPLE "/tokens", TOKEN_FOR("RayService", "shop", "/"));
+    DO(200, ALICE, "DELETE", RAY_SERVICES "/shop", NULL);
+    AUTO_ANSWER struct answer left = ask(ALICE, "GET", PEOPLE "/profiles/alice/tokens", NULL);
+    assert_null(strstr(left.body, "RayService"));
+    assert_non_null(strstr(left.body, "RayCluster"));
+    DO(200, ALICE, "DELETE", RAY_CLUSTERS "/rc", NULL);
+    AUTO_ANSWER struct answer none = ask(ALICE, "GET", PEOPLE "/profiles/alice/tokens", NULL);
+    assert_non_null(strstr(none.body, "\"items\":[]"));
+    AUTO_FREE char *header = memory_format("Authorization: Bearer %s\r\n", json_text(third, "token", NULL));
+    AUTO_ANSWER struct answer dead = ask_with(ANONYMOUS, "GET", PEOPLE "/whoami", header, NULL);
+    assert_int_equal(dead.status, 401);
+}
+
 /* The browser of a signed-in person approves, with Origin and CSRF value; nothing else can. */
 static void a_command_line_is_let_in_by_a_browser(void **state)
 {
@@ -639,6 +721,7 @@ int main(void)
         cmocka_unit_test(accounts_come_and_go),
         cmocka_unit_test(tokens_are_shown_once),
         cmocka_unit_test(tokens_have_a_name),
+        cmocka_unit_test(tokens_of_applications_are_the_admins),
         cmocka_unit_test(a_command_line_is_let_in_by_a_browser),
         cmocka_unit_test(the_admin_socket_is_an_admin),
         cmocka_unit_test(members_come_and_go),

@@ -329,6 +329,119 @@ static void tokens_speak_until_they_end(void **state)
                      -ERROR_INVALID);
 }
 
+static bool opens(struct auth *auth, const char *token, const char *service, const char *path)
+{
+    struct identity identity;
+    const struct access access = {.namespace = "served",
+                                  .kind = "RayCluster",
+                                  .name = "rc1",
+                                  .verb = VERB_CONNECT,
+                                  .uid = "uid-rc1",
+                                  .service_uid = service,
+                                  .path = path};
+    if (!people_identify(auth, "", token, "", &identity))
+        return false;
+    assert_int_equal(identity.kind, IDENTITY_APPLICATION);
+    const struct policy *policy = policy_take(auth);
+    bool allowed = policy_decide(policy, &identity, &access).allowed;
+    policy_release(policy);
+    return allowed;
+}
+
+static void make_for(const char *kind, const char *name, char ret_token[96])
+{
+    struct error error = {0};
+    AUTO_FREE char *uid = memory_format("uid-%s", name);
+    const struct token_application application = {"served", kind, name, "/app", uid};
+    if (auth_token_create_for(people.auth, "maker@example.com", name, 0, &application, ret_token, NULL, &error) != 0)
+        fail_msg("%s: %s", name, error.message);
+}
+
+static void a_token_of_an_application_goes_with_what_it_opens(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct auth *auth = people.auth;
+    char service[96], cluster[96], other[96];
+    AUTO_JSON cJSON *grant = NULL, *list = NULL, *none = NULL;
+    struct auth_session keeper = people_join(auth, "keeper@example.com"),
+                        maker = people_join(auth, "maker@example.com");
+    assert_int_equal(auth_profile_claim(auth, "served", "keeper@example.com", false, &error), 0);
+    assert_int_equal(auth_grant_add(auth, "served", "User", "maker@example.com", ROLE_ADMIN, NULL, NULL, 0,
+                                    &keeper.identity, &grant, &error),
+                     0);
+    make_for("RayService", "shop", service);
+    make_for("RayCluster", "rc1", cluster);
+    make_for("RayService", "other", other);
+    assert_true(opens(auth, service, "uid-shop", "/app/x"));
+    assert_false(opens(auth, service, "uid-shop", "/x"));
+    assert_false(opens(auth, service, "uid-other", "/app"));
+    assert_true(opens(auth, cluster, NULL, "/app"));
+    assert_false(opens(auth, service, "shop", "/app")); /* another one of that name */
+    assert_int_equal(auth_token_list_of(auth, "served", &list, &error), 0);
+    assert_int_equal(cJSON_GetArraySize(list), 3);
+    const cJSON *last = cJSON_GetArrayItem(list, 2);
+    assert_string_equal(json_text(last, "application", "namespace", NULL), "served");
+    assert_string_equal(json_text(last, "application", "kind", NULL), "RayService");
+    assert_string_equal(json_text(last, "application", "name", NULL), "shop");
+    assert_string_equal(json_text(last, "application", "prefix", NULL), "/app");
+    assert_int_equal(auth_token_list_of(auth, "shared", &none, &error), 0);
+    assert_int_equal(cJSON_GetArraySize(none), 0);
+    int64_t id = -1;
+    assert_true(json_i64(json_member(cJSON_GetArrayItem(list, 0), "id"), &id));
+    assert_int_equal(auth_token_delete_of(auth, "shared", id, &error), -ERROR_NOT_FOUND);
+    assert_int_equal(auth_token_delete_of(auth, "served", id, &error), 0);
+    assert_false(opens(auth, other, "uid-other", "/app"));
+    /* As long as its maker may: a viewer does not change anything, and a stranger sees nothing. */
+    assert_true(json_i64(json_member(grant, "id"), &id));
+    assert_int_equal(auth_grant_update(auth, "served", id, ROLE_VIEWER, 0, NULL, &error), 0);
+    assert_false(opens(auth, service, "uid-shop", "/app"));
+    assert_int_equal(auth_grant_update(auth, "served", id, ROLE_EDITOR, 0, NULL, &error), 0);
+    assert_true(opens(auth, service, "uid-shop", "/app"));
+    /* What is made anew by that name is another thing. */
+    assert_int_equal(auth_grant_forget(auth, "served", "RayCluster", "shop", &error), 0);
+    assert_true(opens(auth, service, "uid-shop", "/app"));
+    assert_int_equal(auth_grant_forget(auth, "served", "RayService", "shop", &error), 0);
+    assert_false(opens(auth, service, "uid-shop", "/app"));
+    assert_true(opens(auth, cluster, NULL, "/app"));
+    assert_int_equal(auth_profile_release(auth, "served", &error), 0);
+    assert_int_equal(auth_profile_claim(auth, "served", "maker@example.com", true, &error), 0);
+    assert_false(opens(auth, cluster, NULL, "/app"));
+    assert_int_equal(people_number(&people, "SELECT count(*) AS n FROM tokens WHERE application_kind IS NOT NULL"), 0);
+    assert_int_equal(auth_profile_release(auth, "served", &error), 0);
+    (void)maker;
+}
+
+static void bad_applications_name_the_field(void **state)
+{
+    (void)state;
+    static const struct {
+        struct token_application application;
+        const char *field;
+    } rows[] = {
+        {{"Served", "RayCluster", "rc", "/", "u"}, "application.namespace"},
+        {{"", "RayCluster", "rc", "/", "u"}, "application.namespace"},
+        {{"served", "Notebook", "nb1", "/", "u"}, "application.kind"},
+        {{"served", "rayservice", "rc", "/", "u"}, "application.kind"},
+        {{"served", "RayService", "../rc", "/", "u"}, "application.name"},
+        {{"served", "RayService", "rc", "", "u"}, "application.prefix"},
+        {{"served", "RayService", "rc", "app", "u"}, "application.prefix"},
+        {{"served", "RayService", "rc", "/app/", "u"}, "application.prefix"},
+        {{"served", "RayService", "rc", "/a/../b", "u"}, "application.prefix"},
+        {{"served", "RayService", "rc", "/a%2fb", "u"}, "application.prefix"},
+        {{"served", "RayService", "rc", "/a, /b", "u"}, "application.prefix"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct error error = {0};
+        char token[96];
+        assert_int_equal(auth_token_create_for(people.auth, "scripts@example.com", "x", 0, &rows[i].application, token,
+                                               NULL, &error),
+                         -ERROR_INVALID);
+        if (strcmp(error.field, rows[i].field) != 0)
+            fail_msg("row %zu names %s", i, error.field);
+    }
+}
+
 static void disabling_and_deleting_revoke(void **state)
 {
     (void)state;
@@ -645,6 +758,8 @@ int main(void)
         cmocka_unit_test(a_handoff_opens_one_host_once),
         cmocka_unit_test(a_browser_lets_a_command_line_in_once),
         cmocka_unit_test(tokens_speak_until_they_end),
+        cmocka_unit_test(a_token_of_an_application_goes_with_what_it_opens),
+        cmocka_unit_test(bad_applications_name_the_field),
         cmocka_unit_test(disabling_and_deleting_revoke),
         cmocka_unit_test(profiles_have_one_owner),
         cmocka_unit_test(sharing_comes_and_goes),

@@ -266,6 +266,11 @@ static const char *const questions[] = {
     "GET /serve/alice/open/app/x" TO,
     "GET /serve/alice/open/app/x" TO AS("bob"),
     "GET /serve/alice/open/other" TO,
+    "GET /serve/alice/shop/app/x" TO AS("dora"),
+    "GET /serve/alice/shop/app/x" TO AS("dora") UPGRADE,
+    "GET /serve/alice/shop/other" TO AS("dora"),
+    "GET /serve/alice/rc1/app/x" TO AS("dora"),
+    "GET /ray/alice/shop/app/x" TO AS("dora"),
     "GET /tunnel/alice/svc/80" TO AS("alice"),
     "GET /notebook/alice/nb1/lab" OWN "cookie: a=b; atelier_resource=resource-alice\n",
     "GET /notebook/alice/nb1/lab" OWN

@@ -204,6 +204,59 @@ static void anybody_asks_an_open_application(void **state)
     buffer_free(&member.head);
 }
 
+/* dora's is a token of /app of the RayService shop. */
+static void a_token_of_an_application_calls_that_alone(void **state)
+{
+    (void)state;
+#define SHOP "grpc-shop--alice.localhost"
+    static const struct {
+        const char *host, *path, *first, *second, *status;
+    } cases[] = {
+        {SHOP, "/t/Echo", "other", NULL, "grpc-status: 7\n"},
+        {SHOP, "/t/Echo", "unknown", NULL, "grpc-status: 7\n"}, /* Serve would choose */
+        {SHOP, "/t/Echo", NULL, NULL, "grpc-status: 7\n"},
+        {SHOP, "/t/Echo", "app", "other", "grpc-status: 7\n"},
+        {SHOP, "/ray.serve.RayServeAPIService/ListApplications", "app", NULL, "grpc-status: 7\n"},
+        {GRPC_HOST, "/t/Echo", "app", NULL, "grpc-status: 7\n"},
+        {"rayclient-shop--alice.localhost", "/t/Echo", "app", NULL, "grpc-status: 7\n"},
+        {"grpc-shop--bob.localhost", "/t/Echo", "app", NULL, "grpc-status: 7\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct h2_answer answer =
+            ask_application(cases[i].host, cases[i].path, "token-dora", cases[i].first, cases[i].second);
+        if (!says(&answer, cases[i].status))
+            fail_msg("case %zu: %s", i, answer.head.p);
+        buffer_free(&answer.head);
+    }
+    assert_int_equal(h2_workload.calls, 0);
+    struct h2_answer answer = ask_application(SHOP, "/t/Echo", "token-dora", "app", NULL);
+    assert_true(says(&answer, "grpc-status: 0\n"));
+    assert_true(h2_workload_saw("x-atelier-user: token-5\n"));
+    buffer_free(&answer.head);
+}
+
+static void a_tokens_call_ends_with_the_token(void **state)
+{
+    (void)state;
+    struct h2_client client = h2_client_open(SHOP);
+    struct h2_answer answer = {.half = true};
+    h2_client_begin(&client);
+    h2_call_to(&client, SHOP, "/t/Hang", "token-dora", (const char *const[2]){"app", NULL}, &answer);
+    h2_client_run(&client, &answer.has_head, PATIENCE_MS);
+    assert_true(says(&answer, ":status: 200\n"));
+    policy_changed(); /* of somebody else */
+    clock_sleep_ms(300);
+    assert_false(none_open());
+    grant_revoked[PERSON_DORA] = true;
+    policy_changed();
+    h2_client_run(&client, &answer.closed, PATIENCE_MS);
+    grant_revoked[PERSON_DORA] = false;
+    assert_int_equal(answer.code, NGHTTP2_INADEQUATE_SECURITY);
+    assert_true(eventually(none_open));
+    h2_client_close(&client);
+    buffer_free(&answer.head);
+}
+
 static void nothing_else_is_open_with_it(void **state)
 {
     (void)state;
@@ -704,6 +757,8 @@ int main(int argc, char **argv)
         T(others_are_refused),
         T(anybody_asks_an_open_application),
         T(nothing_else_is_open_with_it),
+        T(a_token_of_an_application_calls_that_alone),
+        T(a_tokens_call_ends_with_the_token),
         T(closing_an_application_ends_its_calls),
         T(what_is_not_grpc_is_said_so),
         T(only_hosts_of_grpc_speak_http2),

@@ -85,6 +85,7 @@ CORPUS(identity)
 CORPUS(guard)
 CORPUS(upstream)
 CORPUS(open)
+CORPUS(application)
 CORPUS(resume)
 
 #include "tests/integration/gateway_bodies.h"
@@ -226,26 +227,7 @@ static void revocation_closes_answers_under_way(void **state)
     close(fd);
 }
 
-/* Nobody's identity is behind these: only the owner's word, which may be taken back. */
-static void what_is_closed_again_ends(void **state)
-{
-    (void)state;
-    AUTO_BUFFER struct buffer answer = {0};
-    int fd = client_connect();
-    static const char head[] = "GET /serve/alice/open1/app HTTP/1.1\r\n" HOST WS "\r\n";
-    send_all(fd, head, sizeof(head) - 1);
-    client_read(fd, &answer, "\r\n\r\n", PATIENCE_MS);
-    assert_non_null(answer.p);
-    assert_non_null(strstr(answer.p, "101 Switching"));
-    policy_changed(); /* of somebody else: it goes on */
-    assert_echoes(fd);
-    apps_open = false;
-    policy_changed();
-    assert_closes(fd);
-    close(fd);
-    buffer_clear(&answer);
-    assert_int_equal(ask("GET /serve/alice/open1/app HTTP/1.1\r\n" HOST "\r\n", &answer), 401);
-}
+#include "tests/integration/gateway_open.h"
 
 static int open_api_stream(void)
 {
@@ -840,6 +822,8 @@ int main(int argc, char **argv)
         TEST(wire_guard),
         TEST(wire_upstream),
         TEST(wire_open),
+        TEST(wire_application),
+        TEST(a_tokens_websocket_ends_with_the_token),
         TEST(wire_resume),
         TEST(a_request_waits_for_its_cluster),
         TEST(it_waits_only_so_long),

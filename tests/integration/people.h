@@ -117,7 +117,8 @@ static inline struct decision people_decide(struct auth *auth, const struct iden
                                             const char *kind, const char *name, enum verb verb)
 {
     const struct policy *policy = policy_take(auth);
-    struct decision decision = policy_decide(policy, identity, &(struct access){namespace, kind, name, verb});
+    struct decision decision = policy_decide(
+        policy, identity, &(struct access){.namespace = namespace, .kind = kind, .name = name, .verb = verb});
     policy_release(policy);
     return decision;
 }

@@ -185,7 +185,7 @@ static void a_held_snapshot_does_not_change(void **state)
     struct error error = {0};
     struct auth_session guest = people_join(people.auth, "held@example.com");
     int64_t id = share("shared", "held@example.com", ROLE_EDITOR, 0);
-    const struct access access = {"shared", "Notebook", "nb1", VERB_CONNECT};
+    const struct access access = {.namespace = "shared", .kind = "Notebook", .name = "nb1", .verb = VERB_CONNECT};
     const struct policy *before = policy_take(people.auth);
     assert_true(policy_decide(before, &guest.identity, &access).allowed);
     assert_int_equal(auth_grant_remove(people.auth, "shared", id, &error), 0);
@@ -211,7 +211,8 @@ static void *reader(void *argument)
             return "generations went backwards";
         last = generation;
         /* The owner never loses the profile, in no snapshot. */
-        if (!policy_decide(policy, &q->identity, &(struct access){q->namespace, NULL, NULL, VERB_TRANSFER}).allowed)
+        if (!policy_decide(policy, &q->identity, &(struct access){.namespace = q->namespace, .verb = VERB_TRANSFER})
+                 .allowed)
             return "the owner was refused";
         policy_release(policy);
         reads++;

@@ -55,6 +55,27 @@ static void add_session(struct policy *policy, int64_t id, int64_t user_id, int6
                                                             .scope_name = parent_id ? "nb1" : NULL});
 }
 
+enum { TOKEN_WHOLE = 200 };
+/* What tokens of one application open, in actors' names. Uids are names here. */
+static const struct {
+    const char *suffix;
+    int64_t id; /* more than the person's */
+    struct token_application application;
+} applications[] = {
+    {"-opens-rc1", 300, {"team-a", "RayCluster", "rc1", "/app", "rc1"}},
+    {"-opens-rs1", 400, {"team-a", "RayService", "rs1", "/app", "rs1"}},
+    {"-opens-all", 500, {"team-a", "RayService", "rs1", "/", "rs1"}},
+};
+
+static void add_application_tokens(struct policy *policy, int64_t id)
+{
+    for (size_t i = 0; i < COUNT_OF(applications); i++) {
+        char hash[SHA256_HEX_SIZE];
+        hash_of(applications[i].suffix, id, hash);
+        snapshot_add_token(policy, id + applications[i].id, id, hash, INT64_MAX, 0, &applications[i].application);
+    }
+}
+
 /* Sessions are numbered as their person; a resource's session has 100 more, a token 200. */
 static void add_people(struct policy *policy, int64_t now_ms)
 {
@@ -67,7 +88,8 @@ static void add_people(struct policy *policy, int64_t now_ms)
         add_session(policy, id + 100, id, id, now_ms + HOUR);
         char hash[SHA256_HEX_SIZE];
         hash_of("token", id, hash);
-        snapshot_add_token(policy, id + 200, id, hash, INT64_MAX, 0);
+        snapshot_add_token(policy, id + TOKEN_WHOLE, id, hash, INT64_MAX, 0, NULL);
+        add_application_tokens(policy, id);
     }
     snapshot_add_group(policy, 70, "readers");
     snapshot_add_group(policy, 80, "writers");
@@ -128,6 +150,28 @@ static void build(struct policy *policy, int64_t built_ms)
     snapshot_finish(policy, NULL);
 }
 
+/* True if <actor> is somebody's token of one application; cuts <person> down to whose. */
+static bool is_application(const char *actor, char *person, struct identity *identity)
+{
+    for (size_t i = 0; i < COUNT_OF(applications); i++) {
+        const char *suffix = strstr(actor, applications[i].suffix);
+        const struct token_application *application = &applications[i].application;
+        if (!suffix)
+            continue;
+        person[suffix - actor] = '\0';
+        identity->kind = IDENTITY_APPLICATION;
+        identity->user_id = id_of(person);
+        identity->credential_id = identity->user_id + applications[i].id;
+        snprintf(identity->scope_namespace, sizeof(identity->scope_namespace), "%s", application->namespace);
+        snprintf(identity->scope_kind, sizeof(identity->scope_kind), "%s", application->kind);
+        snprintf(identity->scope_name, sizeof(identity->scope_name), "%s", application->name);
+        snprintf(identity->scope_uid, sizeof(identity->scope_uid), "%s", application->uid);
+        snprintf(identity->scope_prefix, sizeof(identity->scope_prefix), "%s", application->prefix);
+        return true;
+    }
+    return false;
+}
+
 static struct identity identity_of(const char *actor)
 {
     struct identity identity = {.kind = IDENTITY_SESSION};
@@ -140,6 +184,8 @@ static struct identity identity_of(const char *actor)
     if (strcmp(actor, "rc1-itself") == 0)
         return (struct identity){
             .kind = IDENTITY_WORKLOAD, .scope_namespace = "team-a", .scope_kind = "RayCluster", .scope_name = "rc1"};
+    if (is_application(actor, person, &identity))
+        return identity;
     char *suffix = strstr(person, "-token");
     if (!suffix)
         suffix = strstr(person, "-at-nb1");
@@ -150,7 +196,7 @@ static struct identity identity_of(const char *actor)
     identity.user_id = identity.credential_id = id_of(person);
     if (strstr(actor, "-token")) {
         identity.kind = IDENTITY_TOKEN;
-        identity.credential_id += 200;
+        identity.credential_id += TOKEN_WHOLE;
     } else if (strstr(actor, "at-nb1")) {
         identity.kind = IDENTITY_RESOURCE;
         identity.credential_id += 100;
@@ -190,13 +236,21 @@ static const char *null_if_dash(const char *text)
 
 static int check_row(const struct policy *policy, const char *line)
 {
-    char actor[32], namespace[32], kind[32], name[32], verb[32], expected[32];
+    char actor[32], namespace[32], kind[32], name[32], verb[32], expected[32], service[32] = "-", path[160] = "-";
     if (line[0] == '#' || line[0] == '\0')
         return 0;
-    if (sscanf(line, "%31s %31s %31s %31s %31s %31s", actor, namespace, kind, name, verb, expected) != 6)
-        fail_msg("six columns expected: %s", line);
+    int columns = sscanf(line, "%31s %31s %31s %31s %31s %31s %31s %159s", actor, namespace, kind, name, verb, expected,
+                         service, path);
+    if (columns != 6 && columns != 8)
+        fail_msg("six columns expected, or eight: %s", line);
     const struct identity identity = identity_of(actor);
-    const struct access access = {null_if_dash(namespace), null_if_dash(kind), null_if_dash(name), verb_of(verb)};
+    const struct access access = {.namespace = null_if_dash(namespace),
+                                  .kind = null_if_dash(kind),
+                                  .name = null_if_dash(name),
+                                  .verb = verb_of(verb),
+                                  .uid = null_if_dash(name),
+                                  .service_uid = null_if_dash(service),
+                                  .path = null_if_dash(path)};
     const char *got = outcome(policy_decide(policy, &identity, &access));
     if (strcmp(got, expected) != 0)
         fail_msg("%s: got %s", line, got);
@@ -229,13 +283,14 @@ static void decides_as_the_table_says(void **state)
 static void a_stale_snapshot_denies_everybody(void **state)
 {
     (void)state;
-    static const char *const actors[] = {"root", "local", "carol", "viewer-token", "at-nb1", "rc1-itself"};
+    static const char *const actors[] = {"root",   "local",      "carol",         "viewer-token",
+                                         "at-nb1", "rc1-itself", "root-opens-all"};
     struct policy policy, empty = {.fresh_until_ms = &fresh_until_ms};
     build(&policy, clock_wall_ms());
     atomic_store(&fresh_until_ms, clock_monotonic_ms());
     for (size_t i = 0; i < COUNT_OF(actors); i++) {
         const struct identity identity = identity_of(actors[i]);
-        const struct access access = {"team-a", "Notebook", "nb1", VERB_GET};
+        const struct access access = {.namespace = "team-a", .kind = "Notebook", .name = "nb1", .verb = VERB_GET};
         assert_string_equal(outcome(policy_decide(&policy, &identity, &access)), "invisible");
         assert_string_equal(outcome(policy_decide(&empty, &identity, &access)), "invisible");
         assert_false(policy_still_valid(&policy, &identity));
@@ -249,7 +304,7 @@ static void a_credential_is_checked_anew(void **state)
     (void)state;
     struct policy policy;
     build(&policy, clock_wall_ms());
-    const struct access access = {"team-a", "Notebook", "nb1", VERB_GET};
+    const struct access access = {.namespace = "team-a", .kind = "Notebook", .name = "nb1", .verb = VERB_GET};
     struct identity identity = identity_of("carol");
     assert_true(policy_still_valid(&policy, &identity));
     assert_int_equal(policy_role(&policy, &identity, "team-a"), ROLE_OWNER);
@@ -273,6 +328,65 @@ static void a_credential_is_checked_anew(void **state)
     identity.platform_admin = true; /* what an identity claims does not count, the snapshot does */
     identity.user_id = identity.credential_id = id_of("outsider");
     assert_false(policy_decide(&policy, &identity, &access).allowed);
+    snapshot_clear(&policy);
+}
+
+/* Neither kind of token passes for the other, and one of an application is no member of anything. */
+static void a_token_of_an_application_is_nothing_else(void **state)
+{
+    (void)state;
+    struct policy policy;
+    build(&policy, clock_wall_ms());
+    const struct access access = {.namespace = "team-a",
+                                  .kind = "RayCluster",
+                                  .name = "rc1",
+                                  .verb = VERB_CONNECT,
+                                  .uid = "rc1",
+                                  .service_uid = "rs1",
+                                  .path = "/app"};
+    struct identity identity = identity_of("root-opens-rs1");
+    AUTO_JSON cJSON *profiles = NULL;
+    assert_true(policy_still_valid(&policy, &identity));
+    assert_true(policy_decide(&policy, &identity, &access).allowed);
+    assert_int_equal(policy_role(&policy, &identity, "team-a"), ROLE_NONE);
+    auth_profiles_of(&policy, &identity, &profiles);
+    assert_null(profiles->child);
+    identity.kind = IDENTITY_TOKEN;
+    assert_false(policy_still_valid(&policy, &identity));
+    assert_false(policy_decide(&policy, &identity, &access).allowed);
+    identity = identity_of("root-opens-rs1");
+    identity.credential_id = id_of("root") + TOKEN_WHOLE;
+    assert_false(policy_still_valid(&policy, &identity));
+    assert_false(policy_decide(&policy, &identity, &access).allowed);
+    identity = identity_of("root-opens-rs1");
+    identity.user_id = id_of("alice");
+    assert_false(policy_decide(&policy, &identity, &access).allowed);
+    static const char *const emptied[] = {"scope_namespace", "scope_kind", "scope_uid", "scope_prefix"};
+    for (size_t i = 0; i < COUNT_OF(emptied); i++) { /* whatever is not said opens nothing */
+        identity = identity_of("root-opens-rs1");
+        char *const fields[] = {identity.scope_namespace, identity.scope_kind, identity.scope_uid,
+                                identity.scope_prefix};
+        fields[i][0] = '\0';
+        if (policy_decide(&policy, &identity, &access).allowed)
+            fail_msg("without %s it opens", emptied[i]);
+    }
+    struct access anew = access; /* another cluster, and another service, of those names */
+    anew.uid = anew.service_uid = "another";
+    identity = identity_of("root-opens-rs1");
+    assert_false(policy_decide(&policy, &identity, &anew).allowed);
+    identity = identity_of("root-opens-rc1");
+    assert_true(policy_decide(&policy, &identity, &access).allowed);
+    assert_false(policy_decide(&policy, &identity, &anew).allowed);
+    anew.uid = anew.service_uid = "";
+    identity.scope_uid[0] = '\0';
+    assert_false(policy_decide(&policy, &identity, &anew).allowed);
+    for (int verb = VERB_GET; verb <= VERB_TRANSFER; verb++) {
+        struct access other = access;
+        identity = identity_of("root-opens-all");
+        other.verb = (enum verb)verb;
+        assert_int_equal(policy_decide(&policy, &identity, &other).allowed,
+                         verb == VERB_CONNECT || verb == VERB_CONNECT_READ);
+    }
     snapshot_clear(&policy);
 }
 
@@ -309,8 +423,9 @@ static void idle_sessions_end(void **state)
 static void identifies_by_host_and_credential(void **state)
 {
     (void)state;
-    char main_secret[SECRET_SIZE], resource_secret[SECRET_SIZE], token[64], token_secret[SECRET_SIZE];
-    char hash[SHA256_HEX_SIZE], csrf[SECRET_SIZE], named[96], misnamed[96], nameless[96];
+    char main_secret[SECRET_SIZE], resource_secret[SECRET_SIZE], token[64], token_secret[SECRET_SIZE],
+        narrow_secret[SECRET_SIZE];
+    char hash[SHA256_HEX_SIZE], csrf[SECRET_SIZE], named[96], misnamed[96], nameless[96], narrow[64], narrow_named[96];
     struct policy policy = {.fresh_until_ms = &fresh_until_ms};
     struct identity identity;
     int64_t now_ms = clock_wall_ms();
@@ -320,11 +435,14 @@ static void identifies_by_host_and_credential(void **state)
     snprintf(token, sizeof(token), "atl_%s", token_secret);
     auth_token_named(3, token, named);
     auth_token_named(4, token, misnamed);
+    secret_new(narrow_secret);
+    snprintf(narrow, sizeof(narrow), "atl_%s", narrow_secret);
+    auth_token_named(5, narrow, narrow_named);
     snprintf(nameless, sizeof(nameless), "token-:%s", token_secret);
     atomic_store(&fresh_until_ms, clock_monotonic_ms() + HOUR);
     assert_false(auth_identify(&policy, &(struct credentials){.cookie = slice_of(main_secret)}, &identity));
     snapshot_start(&policy, now_ms, SESSION_IDLE_MS);
-    snapshot_add_user(&policy, 7, "alice@example.com", false, false, false);
+    snapshot_add_user(&policy, 7, "alice@example.com", true, false, false);
     digest_sha256_hex(slice_of(main_secret), hash);
     struct policy_session *session =
         snapshot_add_session(&policy, &(struct snapshot_session){.id = 1,
@@ -345,7 +463,9 @@ static void identifies_by_host_and_credential(void **state)
                                                              .scope_kind = "Notebook",
                                                              .scope_name = "nb1"});
     digest_sha256_hex(slice_of(token), hash);
-    snapshot_add_token(&policy, 3, 7, hash, INT64_MAX, 0);
+    snapshot_add_token(&policy, 3, 7, hash, INT64_MAX, 0, NULL);
+    digest_sha256_hex(slice_of(narrow), hash);
+    snapshot_add_token(&policy, 5, 7, hash, now_ms + HOUR, 0, &applications[1].application);
     snapshot_finish(&policy, NULL);
 
     const struct slice host = SLICE("notebook-nb1--team-a"), other = SLICE("notebook-nb2--team-a"), none = {0};
@@ -363,6 +483,9 @@ static void identifies_by_host_and_credential(void **state)
         {{none, slice_of(token), host}, IDENTITY_TOKEN},
         {{none, slice_of(token_secret), none}, IDENTITY_ANONYMOUS},
         {{none, slice_of(named), none}, IDENTITY_TOKEN},
+        {{none, slice_of(narrow), none}, IDENTITY_APPLICATION},
+        {{none, slice_of(narrow_named), none}, IDENTITY_APPLICATION},
+        {{slice_of(narrow_secret), none, none}, IDENTITY_ANONYMOUS},
         {{none, slice_of(misnamed), none}, IDENTITY_ANONYMOUS}, /* the right secret of another name */
         {{none, slice_of(nameless), none}, IDENTITY_ANONYMOUS},
         {{none, slice_skip(slice_of(named), 8), none}, IDENTITY_ANONYMOUS},
@@ -380,10 +503,19 @@ static void identifies_by_host_and_credential(void **state)
         bool known = auth_identify(&policy, &rows[i].credentials, &identity);
         assert_int_equal(identity.kind, rows[i].expected);
         assert_int_equal(known, rows[i].expected != IDENTITY_ANONYMOUS);
-        assert_string_equal(identity.email, known ? "alice@example.com" : "");
+        bool application = identity.kind == IDENTITY_APPLICATION;
+        assert_string_equal(identity.email, application ? "token-5" : known ? "alice@example.com" : "");
         if (known)
             assert_true(policy_still_valid(&policy, &identity));
     }
+    auth_identify(&policy, &(struct credentials){.bearer = slice_of(narrow)}, &identity);
+    assert_false(identity.platform_admin);
+    assert_string_equal(identity.scope_namespace, "team-a");
+    assert_string_equal(identity.scope_kind, "RayService");
+    assert_string_equal(identity.scope_name, "rs1");
+    assert_string_equal(identity.scope_uid, "rs1");
+    assert_string_equal(identity.scope_prefix, "/app");
+    assert_true(identity.expires_ms == now_ms + HOUR);
     assert_true(atomic_load(&session->seen_ms) >= now_ms);
     auth_identify(&policy, &rows[0].credentials, &identity);
     secret_csrf(main_cookie, csrf);
@@ -506,14 +638,15 @@ static void listing_is_getting(void **state)
                     char profile[32], name[32];
                     const struct identity who = {.kind = IDENTITY_SESSION, .user_id = user, .credential_id = user};
                     snprintf(profile, sizeof(profile), "p%u", p);
-                    const struct decision list =
-                        policy_decide(&policy, &who, &(struct access){profile, kinds[k], NULL, VERB_LIST});
+                    const struct decision list = policy_decide(
+                        &policy, &who, &(struct access){.namespace = profile, .kind = kinds[k], .verb = VERB_LIST});
                     const struct decision all =
-                        policy_decide(&policy, &who, &(struct access){NULL, kinds[k], NULL, VERB_LIST});
+                        policy_decide(&policy, &who, &(struct access){.kind = kinds[k], .verb = VERB_LIST});
                     for (unsigned n = 0; n < NAMES; n++) {
                         snprintf(name, sizeof(name), "n%u", n);
-                        const struct decision get =
-                            policy_decide(&policy, &who, &(struct access){profile, kinds[k], name, VERB_GET});
+                        const struct decision get = policy_decide(
+                            &policy, &who,
+                            &(struct access){.namespace = profile, .kind = kinds[k], .name = name, .verb = VERB_GET});
                         assert_true(!get.allowed || get.visible);
                         if (list.allowed && !list.partial)
                             assert_true(get.allowed);
@@ -523,10 +656,12 @@ static void listing_is_getting(void **state)
                             assert_true(all.allowed);
                         seen[(list.allowed ? 2 : 0) + (get.allowed ? 1 : 0)]++;
                     }
-                    const struct decision write =
-                        policy_decide(&policy, &who, &(struct access){profile, kinds[k], "n0", VERB_UPDATE});
-                    const struct decision read =
-                        policy_decide(&policy, &who, &(struct access){profile, kinds[k], "n0", VERB_GET});
+                    const struct decision write = policy_decide(
+                        &policy, &who,
+                        &(struct access){.namespace = profile, .kind = kinds[k], .name = "n0", .verb = VERB_UPDATE});
+                    const struct decision read = policy_decide(
+                        &policy, &who,
+                        &(struct access){.namespace = profile, .kind = kinds[k], .name = "n0", .verb = VERB_GET});
                     assert_true(!write.allowed || read.allowed); /* who may change may look */
                 }
         snapshot_clear(&policy);
@@ -559,7 +694,8 @@ static void keys_do_not_collide(void **state)
                 for (size_t u = 0; u < COUNT_OF(emails); u++) {
                     const struct identity who = {
                         .kind = IDENTITY_SESSION, .user_id = (int64_t)u + 1, .credential_id = (int64_t)u + 1};
-                    const struct access access = {names[p], "Notebook", "nb1", VERB_GET};
+                    const struct access access = {
+                        .namespace = names[p], .kind = "Notebook", .name = "nb1", .verb = VERB_GET};
                     assert_int_equal(policy_decide(&policy, &who, &access).allowed, p == profile && u == subject);
                 }
             snapshot_clear(&policy);
@@ -653,7 +789,10 @@ static void decides_within_a_microsecond(void **state)
         for (unsigned i = 0; i < calls; i++) {
             who.user_id = who.credential_id = 1 + i % 5000;
             allowed +=
-                policy_decide(&policy, &who, &(struct access){names[i % 1000], "Notebook", "nb1", VERB_GET}).allowed;
+                policy_decide(
+                    &policy, &who,
+                    &(struct access){.namespace = names[i % 1000], .kind = "Notebook", .name = "nb1", .verb = VERB_GET})
+                    .allowed;
         }
         int64_t took_ns = now_ns() - before_ns;
         best_ns = took_ns < best_ns ? took_ns : best_ns;
@@ -672,6 +811,7 @@ int main(void)
         cmocka_unit_test(decides_as_the_table_says),
         cmocka_unit_test(a_stale_snapshot_denies_everybody),
         cmocka_unit_test(a_credential_is_checked_anew),
+        cmocka_unit_test(a_token_of_an_application_is_nothing_else),
         cmocka_unit_test(idle_sessions_end),
         cmocka_unit_test(identifies_by_host_and_credential),
         cmocka_unit_test(listing_is_getting),

@@ -119,7 +119,8 @@ static void tell(enum engine_kind kind, enum engine_event event, const char *tex
     }
 }
 
-#define OWNED(kind, name) "\"ownerReferences\":[{\"kind\":\"" kind "\",\"name\":\"" name "\",\"controller\":true}]"
+#define OWNED(kind, name)                                                                                              \
+    "\"ownerReferences\":[{\"kind\":\"" kind "\",\"name\":\"" name "\",\"uid\":\"uid-" name "\",\"controller\":true}]"
 #define NB_SERVICE                                                                                                     \
     "{\"metadata\":{\"name\":\"nb1\",\"namespace\":\"alice\"," OWNED(                                                  \
         "Notebook", "nb1") "},\"spec\":{\"ports\":[{\"name\":\"http-nb1\",\"port\":80}]}}"
@@ -387,7 +388,7 @@ static void missing_secrets_are_read_at_a_bounded_rate(void **state)
 }
 
 #define ANNOTATED(name, prefixes, more)                                                                                \
-    "{\"metadata\":{\"name\":\"" name                                                                                  \
+    "{\"metadata\":{\"uid\":\"uid-" name "\",\"name\":\"" name                                                         \
     "\",\"namespace\":\"alice\",\"annotations\":{\"atelier.dev/public-apps\":\"" prefixes "\"}" more "}}"
 
 /* Of a cluster by its own word, or by that of the RayService which made it; never more than Serve's paths. */
@@ -467,6 +468,44 @@ static void applications_are_opened_to_grpc(void **state)
     tell(KIND_RAYSERVICE, ENGINE_DELETED, TELLING("/", TWO, "rc", RUNNING("a")));
     assert_false(opens("a", ROUTE_SERVE_GRPC));
     tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, CLUSTER);
+}
+
+/* Whose applications these are, and where one answers: for whoever may use one alone. */
+static void it_is_said_whose_application_is_asked(void **state)
+{
+    (void)state;
+    struct target target;
+    tell(KIND_SERVICE, ENGINE_ADDED, RAY_SERVICE("s1-serve-svc", "{\"name\":\"serve\",\"port\":8000}"));
+    assert_true(resolve("/serve/alice/rc/mnist", &target));
+    assert_string_equal(target.service_uid, "");
+    tell(KIND_RAYCLUSTER, ENGINE_MODIFIED, ANNOTATED("rc", "", "," OWNED("RayService", "s1")));
+    static const char *const paths[] = {"/serve/alice/rc/mnist", "/serve/alice/s1/mnist"};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        assert_true(resolve(paths[i], &target));
+        assert_string_equal(target.uid, "uid-rc");
+        assert_string_equal(target.service_uid, "uid-s1");
+        assert_string_equal(target.owner_name, "rc");
+        assert_string_equal(target.path, ""); /* the request says it */
+    }
+    tell(KIND_RAYSERVICE, ENGINE_ADDED, TELLING("", TWO, "rc", RUNNING("a") "," RUNNING("c")));
+    static const struct {
+        const char *name, *path;
+    } calls[] = {{"a", "/mnist"}, {"b", ""}, {"c", ""}, {"", ""}, {"/mnist\ta", ""}, {"/mnist", ""}, {"A", ""}};
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        const struct route route = {
+            .kind = ROUTE_SERVE_GRPC, .namespace = "alice", .name = "rc", .tail = slice_of(calls[i].name)};
+        assert_true(routes_resolve(routes, &route, &target));
+        assert_string_equal(target.path, calls[i].path);
+        assert_string_equal(target.service_uid, "uid-s1");
+        assert_string_equal(target.open, ""); /* to nobody */
+    }
+    tell(KIND_RAYSERVICE, ENGINE_MODIFIED, TELLING("", TWO, "rc2", RUNNING("a")));
+    const struct route elsewhere = {.kind = ROUTE_SERVE_GRPC, .namespace = "alice", .name = "rc", .tail = SLICE("a")};
+    assert_true(routes_resolve(routes, &elsewhere, &target));
+    assert_string_equal(target.path, "");
+    tell(KIND_SERVICE, ENGINE_DELETED, HEAD_SERVICE); /* it sleeps */
+    assert_true(resolve("/serve/alice/rc/mnist", &target));
+    assert_string_equal(target.service_uid, "uid-s1");
 }
 
 #define FORTY "abcdefghijabcdefghijabcdefghijabcdefghij"
@@ -574,6 +613,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(missing_secrets_are_read_at_a_bounded_rate, start, stop),
         cmocka_unit_test_setup_teardown(applications_are_opened_and_closed, start, stop),
         cmocka_unit_test_setup_teardown(applications_are_opened_to_grpc, start, stop),
+        cmocka_unit_test_setup_teardown(it_is_said_whose_application_is_asked, start, stop),
         cmocka_unit_test_setup_teardown(long_names_are_found_by_their_labels, start, stop),
         cmocka_unit_test_setup_teardown(a_suspended_cluster_may_be_started_by_a_request, start, stop),
         cmocka_unit_test_setup_teardown(notebooks_lead_somewhere_without_ray, start, stop),

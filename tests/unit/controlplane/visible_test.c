@@ -34,7 +34,8 @@ static void build_policy(struct policy *policy)
     snapshot_start(policy, clock_wall_ms(), HOUR);
     snapshot_add_user(policy, 1, "owner@example.com", false, false, true);
     snapshot_add_user(policy, 2, "carol@example.com", false, false, true);
-    snapshot_add_token(policy, 7, 2, "000000000000000000000000000000000000000000000000000000000000000f", INT64_MAX, 0);
+    snapshot_add_token(policy, 7, 2, "000000000000000000000000000000000000000000000000000000000000000f", INT64_MAX, 0,
+                       NULL);
     for (size_t i = 0; i < COUNT_OF(namespaces); i++)
         snapshot_add_profile(policy, namespaces[i], 1);
     for (size_t i = pick(4); i > 0; i--) {

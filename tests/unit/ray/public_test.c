@@ -78,6 +78,21 @@ static void prefixes_open_whole_segments(void **state)
     }
 }
 
+static void applications_are_found_by_name(void **state)
+{
+    (void)state;
+    static const char lines[] = "/mnist\ta\n/\tdefault\n/b/c\ta\tb\n";
+    static const struct {
+        const char *name, *prefix;
+    } cases[] = {{"a", "/mnist"}, {"default", "/"}, {"a\tb", "/b/c"}, {"b", ""}, {"", ""}, {"/mnist", ""}, {"a\n", ""}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct slice prefix = ray_serve_prefix(lines, slice_of(cases[i].name));
+        if (!slice_is(prefix, cases[i].prefix))
+            fail_msg("\"%s\" is at \"%.*s\"", cases[i].name, (int)prefix.n, prefix.p);
+    }
+    assert_int_equal(ray_serve_prefix("", SLICE("a")).n, 0);
+}
+
 static void only_more_is_wider(void **state)
 {
     (void)state;
@@ -97,6 +112,7 @@ int main(void)
         cmocka_unit_test(lists_are_checked),
         cmocka_unit_test(there_are_not_too_many_nor_too_long_ones),
         cmocka_unit_test(prefixes_open_whole_segments),
+        cmocka_unit_test(applications_are_found_by_name),
         cmocka_unit_test(only_more_is_wider),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
