@@ -55,6 +55,11 @@
     OPTIONS({"stdin", 'i', NULL, "pass on what is typed or piped in"}, {"tty", 't', NULL, "on a terminal; with -i"},   \
             {"container", 'c', "NAME", "of a pod with several"})
 
+#define TOKEN_OPTIONS                                                                                                  \
+    OPTIONS({"user", 'u', "E-MAIL", "whose (platform admins; default: yours)"},                                        \
+            {"name", 0, "NAME", "to tell it from others"}, {"ttl", 0, "TIME", "how long it is good, such as 90d"},     \
+            {"named", 0, NULL, "print it in the form name:secret (token-7:...), for clients that know that one"})
+
 #define SELECT_OPTIONS                                                                                                 \
     {"selector", 'l', "LABELS", "only those with these labels (a=b,c!=d)"},                                            \
     {                                                                                                                  \
@@ -266,6 +271,12 @@ const struct command commands[] = {
      verb_ray_publish},
     {"ray unpublish", "CLUSTER|RAYSERVICE", "Close them again; what is open of them ends at once",
      OPTIONS(DRY_RUN_OPTION), 1, 1, false, "  atelier ray unpublish hello -n alice\n", verb_ray_unpublish},
+    {"ray token", "CLUSTER|RAYSERVICE PREFIX",
+     "Make an API token that opens the applications below this path and does nothing else; prints it once",
+     TOKEN_OPTIONS, 2, 2, false,
+     "  atelier ray token hello -n alice /hello --name billing --ttl 90d\n"
+     "  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/serve/alice/hello/hello\n",
+     verb_ray_token},
     {"ray open", "CLUSTER", "Print where a browser opens the dashboard", NULL, 1, 1, false,
      "  atelier ray open example-cluster -n alice\n", verb_ray_open},
     {"ray dashboard", "CLUSTER", "Open the dashboard in the browser, and print its address", NULL, 1, 1, false,
@@ -368,13 +379,12 @@ const struct command commands[] = {
      verb_user_enable},
     {"user delete", "E-MAIL", "Delete an account", NULL, 1, 1, false, "  atelier user delete bob@example.com\n",
      verb_user_delete},
-    {"token create", "", "Make an API token; prints it once",
-     OPTIONS({"user", 'u', "E-MAIL", "whose (platform admins; default: yours)"},
-             {"name", 0, "NAME", "to tell it from others"}, {"ttl", 0, "TIME", "how long it is good, such as 90d"},
-             {"named", 0, NULL, "print it in the form name:secret (token-7:...), for clients that know that one"}),
-     0, 0, false, "  atelier token create --user alice@example.com --name laptop --ttl 90d\n", verb_token_create},
-    {"token list", "", "Show your API tokens", watch_options, 0, 0, false, "  atelier token list\n", verb_token_list},
-    {"token delete", "ID", "Make a token useless", NULL, 1, 1, false, "  atelier token delete 7\n", verb_token_delete},
+    {"token create", "", "Make an API token; prints it once", TOKEN_OPTIONS, 0, 0, false,
+     "  atelier token create --user alice@example.com --name laptop --ttl 90d\n", verb_token_create},
+    {"token list", "", "Show your API tokens; with -n, those of that profile's applications, whoever made them",
+     watch_options, 0, 0, false, "  atelier token list\n  atelier token list -n alice\n", verb_token_list},
+    {"token delete", "ID", "Make a token useless; with -n, one of that profile's applications, whoever made it", NULL,
+     1, 1, false, "  atelier token delete 7\n  atelier token delete 7 -n alice\n", verb_token_delete},
 
     {"password", "", "Change your password: the present one and the new one are asked for, or read from stdin", NULL, 0,
      0, false, "  atelier password\n", verb_password},

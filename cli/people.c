@@ -3,6 +3,7 @@
 #include "cli/client.h"
 #include "cli/duration.h"
 #include "cli/object.h"
+#include "cli/ray.h"
 #include "cli/verbs.h"
 
 #define API "/api/atelier/v1"
@@ -100,16 +101,40 @@ int verb_user_delete(struct call *call, struct error *error)
 
 /* --- tokens ------------------------------------------------------------------------------------------------------- */
 
-int verb_token_create(struct call *call, struct error *error)
+/* <body>, which says what alone it opens, or nothing. */
+static int create_token(struct call *call, cJSON *body, struct error *error)
 {
     const char *ttl = call_option(call, "ttl");
     int64_t seconds;
-    AUTO_JSON cJSON *body = json_object();
     json_set_text(body, "user", call_option(call, "user"));
     json_set_text(body, "name", call_option(call, "name"));
     if (ttl && duration_parse(slice_of(ttl), &seconds))
         json_set_i64(body, "ttlSeconds", seconds);
     return send_and_print(call, "POST", API "/tokens", body, call_flag(call, "named") ? "named" : "token", error);
+}
+
+int verb_token_create(struct call *call, struct error *error)
+{
+    AUTO_JSON cJSON *body = json_object();
+    return create_token(call, body, error);
+}
+
+int verb_ray_token(struct call *call, struct error *error)
+{
+    const struct resource *resource = NULL;
+    const char *namespace = NULL;
+    AUTO_JSON cJSON *body = json_object();
+    int failed = ray_find_served(call, call->arguments[0], &resource, error);
+    if (!failed)
+        failed = call_namespace(call, &namespace, error);
+    if (failed)
+        return failed;
+    cJSON *application = json_object_in(body, "application");
+    json_set_text(application, "namespace", namespace);
+    json_set_text(application, "kind", resource->kind);
+    json_set_text(application, "name", call->arguments[0]);
+    json_set_text(application, "prefix", call->arguments[1]);
+    return create_token(call, body, error);
 }
 
 /* An id is a number or a text, as the service likes. */
@@ -123,28 +148,56 @@ static void add_id(const cJSON *item, struct table *table)
     table_add(table, text[0] ? text : json_text_or("", item, "id", NULL));
 }
 
+/* The paths of one application, or all that its person may do. */
+static void add_opened(const cJSON *item, struct table *table)
+{
+    const cJSON *application = json_member(item, "application");
+    AUTO_FREE char *paths =
+        memory_format("/serve/%s/%s%s", json_text_or("", application, "namespace", NULL),
+                      json_text_or("", application, "name", NULL), json_text_or("", application, "prefix", NULL));
+    table_add(table, application ? paths : "everything");
+}
+
 static void token_row(const cJSON *item, struct table *table)
 {
     add_id(item, table);
     table_add(table, json_text_or("", item, "name", NULL));
     table_add(table, json_text_or("", item, "email", NULL));
+    add_opened(item, table);
     add_time(item, "expiresAt", table);
     add_time(item, "lastUsedAt", table);
     add_time(item, "createdAt", table);
 }
 
+/* One's own; with -n, those of that profile's applications. */
+static int tokens_path(struct call *call, const char *id, char **ret, struct error *error)
+{
+    const char *namespace = NULL;
+    if (!call_option(call, "namespace")) {
+        *ret = client_path(API "/tokens", id, NULL);
+        return 0;
+    }
+    int failed = call_namespace(call, &namespace, error);
+    if (!failed)
+        *ret = client_path(API "/profiles", namespace, "tokens", id, NULL);
+    return failed;
+}
+
 int verb_token_list(struct call *call, struct error *error)
 {
-    static const char *const headers[] = {"ID", "NAME", "E-MAIL", "EXPIRES", "LAST USED", "+CREATED", NULL};
+    static const char *const headers[] = {"ID", "NAME", "E-MAIL", "OPENS", "EXPIRES", "LAST USED", "+CREATED", NULL};
     static const struct listing listing = {headers, token_row, "id", false};
-    return list_items(call, API "/tokens", &listing, error);
+    AUTO_FREE char *path = NULL;
+    int failed = tokens_path(call, NULL, &path, error);
+    return failed ? failed : list_items(call, path, &listing, error);
 }
 
 int verb_token_delete(struct call *call, struct error *error)
 {
-    AUTO_FREE char *path = client_path(API "/tokens", call->arguments[0], NULL);
+    AUTO_FREE char *path = NULL;
     AUTO_FREE char *line = memory_format("token %s deleted", call->arguments[0]);
-    return send_and_say(call, "DELETE", path, NULL, line, error);
+    int failed = tokens_path(call, call->arguments[0], &path, error);
+    return failed ? failed : send_and_say(call, "DELETE", path, NULL, line, error);
 }
 
 /* --- the caller, the machine -------------------------------------------------------------------------------------- */

@@ -1,11 +1,11 @@
 /* How are applications of Ray Serve opened to everybody, and closed again? */
 #include "cli/object.h"
+#include "cli/ray.h"
 #include "cli/verbs.h"
 
 #define ANNOTATION "atelier.dev/public-apps" /* ray/public.h */
 
-/* The RayCluster of that name; else the RayService. */
-static int find(struct call *call, const char *name, const struct resource **ret, struct error *error)
+int ray_find_served(struct call *call, const char *name, const struct resource **ret, struct error *error)
 {
     AUTO_JSON cJSON *object = NULL;
     *ret = resource_by_word("rayclusters");
@@ -26,7 +26,7 @@ static int find(struct call *call, const char *name, const struct resource **ret
 static int annotate(struct call *call, const char *prefixes, const char *done, struct error *error)
 {
     const struct resource *resource = NULL;
-    int failed = find(call, call->arguments[0], &resource, error);
+    int failed = ray_find_served(call, call->arguments[0], &resource, error);
     if (failed)
         return failed;
     AUTO_JSON cJSON *patch = json_object();

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/resource.h"
 
 #define RAY_IMAGE_SIZE 256
 #define RAY_VERSION_SIZE 64
@@ -45,6 +46,9 @@ int ray_fill_runtime(struct call *call, const char *cluster, bool variables, cJS
 
 /* What stands after "--" as one shell line, every word quoted; malloc'ed. */
 char *ray_entrypoint(const struct call *call);
+
+/* What can serve applications by that name: the RayCluster; else the RayService. */
+int ray_find_served(struct call *call, const char *name, const struct resource **ret, struct error *error);
 
 /* A shell on a cluster's head, on this terminal. */
 int ray_attach(struct call *call, const char *cluster, struct error *error);

@@ -62,6 +62,7 @@ int verb_ray_resume(struct call *call, struct error *error);
 int verb_ray_keep(struct call *call, struct error *error);
 int verb_ray_publish(struct call *call, struct error *error);
 int verb_ray_unpublish(struct call *call, struct error *error);
+int verb_ray_token(struct call *call, struct error *error);
 int verb_ray_open(struct call *call, struct error *error);
 int verb_ray_forward(struct call *call, struct error *error);
 int verb_ray_env(struct call *call, struct error *error);

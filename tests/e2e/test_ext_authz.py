@@ -161,6 +161,20 @@ def test_access_that_is_taken_back_is_gone(house, front, past, echo):
 
 # --- what passes ----------------------------------------------------------------------------------------------------------
 
+def test_a_token_for_one_application_passes_to_that_alone(house, past, echo):
+    """By the check alone, as the number of the token."""
+    made = json.loads(house.cli("ray", "token", "rc", "/app", "-n", "alice", "-o", "json", user=ALICE).stdout)
+    token = made["token"]
+    assert past.get("/serve/alice/rc/app/x", token=token).status == 200
+    assert dict(echo.seen[-1]["headers"])["x-atelier-user"] == f"token-{made['id']}"
+    before = len(echo.seen)
+    for path in ("/serve/alice/rc/apple", "/serve/alice/rc/", "/ray/alice/rc/", f"{NB}/lab", "/serve/bob/rc/app"):
+        assert past.get(path, token=token).status == 404, path
+    assert len(echo.seen) == before
+    house.cli("token", "delete", str(made["id"]), user=ALICE)
+    wait_for("it is refused", lambda: past.get("/serve/alice/rc/app/x", token=token).status == 401, 20)
+
+
 def test_a_kernel_answers_by_websocket(front):
     kernel = front.kernel("alice", "nb", ALICE)
     assert kernel.run("print(6 * 7)").strip() == "42"

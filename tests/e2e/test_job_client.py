@@ -119,8 +119,8 @@ def test_the_state_of_its_nodes(own, credentials, path):
 
 SERVED = """
 import asyncio
-from fastapi import FastAPI, WebSocket
-from fastapi.responses import StreamingResponse
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from ray import serve
 app = FastAPI()
 @app.get("/count")
@@ -130,6 +130,9 @@ async def count():
             yield f"{number}\\n"
             await asyncio.sleep(2)
     return StreamingResponse(lines(), media_type="text/plain")
+@app.get("/who")
+async def who(request: Request):
+    return PlainTextResponse(request.headers.get("x-atelier-user", ""))
 @app.websocket("/echo")
 async def echo(socket: WebSocket):
     await socket.accept()
@@ -161,3 +164,25 @@ def test_serve_answers_bit_by_bit_and_by_websocket(own):
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         own.websocket(f"{at}/echo")
     assert refused.value.status_code == 401
+
+
+def test_a_token_for_the_application_streams_and_its_websocket_ends_with_it(own):
+    """Of a RayCluster; the application hears of a number, not of alice."""
+    at = "/serve/alice/ml-cluster1/speaks"
+    made = json.loads(own.cli("ray", "token", "ml-cluster1", "/speaks", "-n", "alice", "-o", "json", user=ALICE).stdout)
+    mine = {"Authorization": f"Bearer {made['token']}"}
+    assert made["application"] == {"namespace": "alice", "kind": "RayCluster", "name": "ml-cluster1", "prefix": "/speaks"}
+    connection = http.client.HTTPConnection("127.0.0.1", own.port, timeout=60 * PATIENCE)
+    connection.request("GET", f"{at}/count", headers=mine)
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.read() == b"0\n1\n2\n"
+    connection.close()
+    assert own.get(f"{at}/who", headers=mine).text == f"token-{made['id']}"
+    assert own.get(f"{at}/who", ALICE).text == ALICE
+    socket = own.websocket(f"{at}/echo", headers=[f"Authorization: Bearer {made['token']}"], timeout=60)
+    socket.send("one")
+    assert socket.recv() == "heard one"
+    own.cli("token", "delete", str(made["id"]), user=ALICE)
+    with pytest.raises((websocket.WebSocketConnectionClosedException, ConnectionError)):
+        socket.recv()
+    assert own.get(f"{at}/count", headers=mine).status == 401

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+import websocket
 from atelier import IMAGES, PATIENCE, running, wait_for
 
 ALICE = "alice@example.com"
@@ -161,17 +162,18 @@ ca = grpc.ssl_channel_credentials(open(os.environ["CA"], "rb").read())
 for host, *names in (("grpc-hello", "hello"), ("grpc-hello", "other"), ("grpc-hello",), ("grpc-" + os.environ["CLUSTER"], "hello"), ("rayclient-hello", "hello")):
     channel = grpc.secure_channel(f"{host}--alice.localhost:{os.environ['PORT']}", ca)
     try:
+        own = [("authorization", "Bearer " + os.environ["TOKEN"])] if os.environ["TOKEN"] else []
         print(serve_pb2_grpc.UserDefinedServiceStub(channel).__call__(serve_pb2.UserDefinedMessage(name="you"), timeout=60,
-              metadata=[("application", name) for name in names]).greeting)
+              metadata=own + [("application", name) for name in names]).greeting)
     except grpc.RpcError as refused:
         print(refused.code())
 """
 
 
-def nobody_asks_by_grpc(own):
+def asked_by_grpc(own, token=""):
     """The application by its name, another name, none; then by the cluster's host, and by that of Ray Client."""
     done = subprocess.run([IMAGES / "ray-2.60" / "venv" / "bin" / "python", "-c", ASK], capture_output=True, text=True, timeout=120 * PATIENCE, check=True,
-                          env={"PATH": "/usr/bin:/bin", "CLUSTER": active(own), "CA": str(own.data / "tls" / "ca.crt"), "PORT": str(own.tls_port)})
+                          env={"PATH": "/usr/bin:/bin", "TOKEN": token, "CLUSTER": active(own), "CA": str(own.data / "tls" / "ca.crt"), "PORT": str(own.tls_port)})
     return [line.removeprefix("StatusCode.") for line in done.stdout.splitlines()]
 
 
@@ -194,13 +196,87 @@ def test_the_owner_opens_an_application_to_anybody_and_closes_it_again(own):
     assert led.status in (302, 303)
     assert led.headers["location"] == f"http://serve-hello--alice.localhost:{own.port}/serve/alice/hello/hello?x=1"
     no = "UNAUTHENTICATED"
-    assert nobody_asks_by_grpc(own) == ["one you", no, no, "one you", no]
+    assert asked_by_grpc(own) == ["one you", no, no, "one you", no]
     wrong = own.cli("ray", "publish", "hello", "hello/", "-n", "alice", user=ALICE, check=False)
     assert wrong.returncode != 0 and "atelier.dev/public-apps must list prefixes" in wrong.stderr, wrong
     own.cli("ray", "unpublish", "hello", "-n", "alice", user=BOB)
     wait_for("it is closed", lambda: own.get("/serve/alice/hello/hello").status == 401, 10)
-    assert nobody_asks_by_grpc(own) == [no] * 5
+    assert asked_by_grpc(own) == [no] * 5
     own.cli("unshare", "alice", BOB, user=ALICE)
+
+
+def token_for(own, prefix, *more, user=ALICE):
+    return own.cli("ray", "token", "hello", prefix, "-n", "alice", *more, user=user).stdout.strip()
+
+
+def test_a_token_for_one_application_opens_that_alone(own):
+    """In either form, by HTTP and by gRPC, at the service's name and at its cluster's; and nothing else of anything."""
+    token = token_for(own, "/hello", "--name", "billing", "--ttl", "1d")
+    named = token_for(own, "/hello", "--name", "named", "--named")
+    for one in (token, named):
+        for path in ("/serve/alice/hello/hello", f"/serve/alice/{active(own)}/hello"):
+            assert own.get(path, token=one).json == {"greeting": "one", "version": "1"}, path
+    closed = ["/serve/alice/hello/hellos", "/serve/alice/hello/-/routes", "/serve/alice/hello/", "/serve/alice/hello/HELLO",
+              "/serve/bob/hello/hello", "/ray/alice/hello/", "/ray/alice/hello/api/serve/applications/", f"/ray/alice/{active(own)}/api/jobs/",
+              PROXY, "/notebook/alice/nb/lab"]
+    for path in closed:
+        assert own.get(path, token=token).status == 404, path
+    assert own.http("POST", "/ray/alice/hello/api/jobs/", token=token, body={"entrypoint": "id"}).status == 404
+    with pytest.raises(websocket.WebSocketBadStatusException) as tunnel:
+        own.websocket(f"/tunnel/alice/{active(own)}-head-svc/8265", headers=[f"Authorization: Bearer {token}"])
+    assert tunnel.value.status_code == 404
+    for method, path in (("GET", "/api/atelier/v1/whoami"), ("GET", "/api/atelier/v1/tokens"), ("POST", "/api/atelier/v1/tokens"),
+                         ("DELETE", "/api/atelier/v1/tokens/1"), ("GET", f"{SERVICES}/hello"), ("GET", "/apis/kubeflow.org/v1/profiles"),
+                         ("GET", "/api/v1/namespaces/alice/secrets"), ("GET", "/api/atelier/v1/open?kind=RayService&namespace=alice&name=hello")):
+        assert own.http(method, path, token=token, body={} if method == "POST" else None).status == 403, path
+    no = "PERMISSION_DENIED"
+    assert asked_by_grpc(own, token) == ["one you", no, no, "one you", no]
+    assert asked_by_grpc(own, token_for(own, "/other")) == [no] * 5
+    listed = own.cli("token", "list", "-n", "alice", user=ALICE).stdout
+    assert "/serve/alice/hello/hello" in listed and "billing" in listed and token not in listed, listed
+    refused = own.cli("ray", "token", "hello", "/hello/", "-n", "alice", user=ALICE, check=False)
+    assert refused.returncode != 0 and "with no '/' at the end" in refused.stderr, refused
+
+
+def test_what_a_token_opened_ends_with_it_and_with_its_makers_role(own):
+    ended = []
+
+    def wait_long(token):
+        begun = time.monotonic()
+        try:
+            ended.append((own.get("/serve/alice/hello/hello?s=100", token=token, timeout=200).status, time.monotonic() - begun))
+        except (OSError, http.client.HTTPException) as error:
+            ended.append((repr(error), time.monotonic() - begun))
+
+    def open_then(token, action):
+        thread = threading.Thread(target=wait_long, args=(token,), daemon=True)
+        thread.start()
+        time.sleep(3)
+        assert not ended, ended
+        action()
+        thread.join(60 * PATIENCE)
+        what, lasted = ended.pop()
+        assert what != 200 and lasted < 60 * PATIENCE, (what, lasted)
+
+    own.cli("share", "alice", BOB, "--role", "editor", user=ALICE)
+    refused = own.cli("ray", "token", "hello", "/hello", "-n", "alice", user=BOB, check=False)
+    assert refused.returncode != 0 and "only the profile's owner and its admins" in refused.stderr, refused
+    own.cli("share", "alice", BOB, "--role", "admin", user=ALICE)
+    token = token_for(own, "/hello", "--name", "bobs", user=BOB)
+    open_then(token, lambda: own.cli("unshare", "alice", BOB, user=ALICE))
+    assert own.get("/serve/alice/hello/hello", token=token).status == 404
+    own.cli("share", "alice", BOB, "--role", "viewer", user=ALICE)
+    assert own.get("/serve/alice/hello/hello", token=token).status == 200
+    assert own.http("POST", "/serve/alice/hello/hello", token=token, body={}).status == 404, "a viewer does not write"
+    own.cli("unshare", "alice", BOB, user=ALICE)
+    found = json.loads(own.cli("token", "list", "-n", "alice", "-o", "json", user=ALICE).stdout)["items"]
+    ids = {one["name"]: str(one["id"]) for one in found}
+    assert own.cli("token", "delete", ids["bobs"], user=ALICE, check=False).returncode != 0  # not hers, but her profile's
+    own.cli("token", "delete", ids["bobs"], "-n", "alice", user=ALICE)
+    assert own.get("/serve/alice/hello/hello", token=token).status == 401
+    token = token_for(own, "/")
+    newest = max(json.loads(own.cli("token", "list", "-o", "json", user=ALICE).stdout)["items"], key=lambda one: one["id"])
+    open_then(token, lambda: own.cli("token", "delete", str(newest["id"]), user=ALICE))
 
 
 def test_nobody_notices_a_change_in_place_nor_a_switch_to_another_cluster(own):
@@ -261,7 +337,10 @@ def test_suspended_it_has_no_cluster_and_deleted_it_is_gone(own):
     wait_for("suspended", lambda: condition(own, "Suspended").get("status") == "True", 60)
     assert own.get("/apis/ray.io/v1/namespaces/alice/rayclusters", ALICE).json["items"] == []
     assert status(own)["serviceStatus"] == "" and condition(own, "Ready")["status"] == "False"
+    token = token_for(own, "/hello")
+    assert own.get("/api/atelier/v1/whoami", token=token).status == 403
     own.cli("delete", "rayservice", "hello", "-n", "alice", "--wait", user=ALICE)
+    assert own.get("/api/atelier/v1/whoami", token=token).status == 401, "a new service of this name is another one"
     for name in ("hello-serve-svc", "hello-head-svc"):
         wait_for(f"{name} gone", lambda name=name: own.get(f"/api/v1/namespaces/alice/services/{name}",
                                                            ALICE).status == 404, 30)
