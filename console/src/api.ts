@@ -138,6 +138,7 @@ export interface Token {
   createdAt: string;
   expiresAt?: string | null;
   lastUsedAt?: string | null;
+  application?: { namespace: string; kind: string; name: string; prefix: string }; // all that it opens
   token?: string;
   named?: string;
 }

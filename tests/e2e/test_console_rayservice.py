@@ -92,6 +92,37 @@ def test_its_owner_opens_a_route_to_everybody_and_anybody_who_edits_closes_it(ho
     wait_for("strangers stay out", lambda: house.get("/serve/rita/hello/hello").status == 401, 10)
 
 
+def test_its_owner_makes_a_token_for_a_route_and_revokes_it(house, visit):
+    """Shown once, with a line that tries it; who may only look sees that there is one."""
+    page = visit(RITA, "/p/rita/rayservices/hello")
+    page.get_by_role("button", name="New token for /hello").click()
+    dialog = page.get_by_role("dialog", name="New token for /hello")
+    expect(dialog).to_contain_text("/serve/rita/hello/hello, and everything below it, without an account")
+    dialog.get_by_label("What for").fill("billing")
+    check_view(page, "rayservice-token", whole=False)
+    dialog.get_by_role("button", name="Create token").click()
+    token = dialog.get_by_label("Your new token. It is shown only now.").input_value()
+    line = dialog.get_by_label("A line that tries it").input_value()
+    assert line.startswith(f"curl -H 'Authorization: Bearer {token}' http") and line.endswith("/serve/rita/hello/hello"), line
+    assert house.get("/serve/rita/hello/hello", token=token).status == 200
+    assert house.get("/serve/rita/hello/other", token=token).status == 404
+    check_view(page, "rayservice-token-made", whole=False)
+    page.keyboard.press("Escape")
+    row = page.get_by_role("table", name="Tokens").get_by_role("row", name="billing")
+    expect(row).to_contain_text("/hello")
+    settled(page)
+    check_view(page, "rayservice-tokens", whole=True)
+    vera = visit(VERA, "/p/rita/rayservices/hello")
+    expect(vera.get_by_role("table", name="Tokens").get_by_role("row", name="billing")).to_contain_text(RITA)
+    assert button(vera, "^(revoke|new token)").count() == 0
+    own = visit(RITA, "/tokens")
+    expect(own.get_by_role("row", name="billing")).to_contain_text("/serve/rita/hello/hello")
+    page.get_by_role("button", name="Revoke billing").click()
+    page.get_by_role("dialog", name="Revoke token").get_by_role("button", name="Revoke token").click()
+    expect(page.get_by_role("table", name="Tokens")).to_have_count(0)
+    wait_for("it is refused", lambda: house.get("/serve/rita/hello/hello", token=token).status == 401, 10)
+
+
 def test_it_is_configured_and_its_deletion_taken_back(house, visit):
     page = visit(EDDA, "/p/rita/rayservices/hello")
     button(page, "^configure hello$").click()

@@ -128,6 +128,8 @@ export const en = {
     title: "Tokens", lead: (email: string) => `A token lets a script or a command line act as ${email}. It can do all that you can: keep it like a password.`, what: "What for", noName: "(no name)", whose: "Whose", made: "Made", until: "Valid until", used: "Last used", valid: "Valid for",
     week: "a week", month: "a month", quarter: "90 days", year: "a year", create: "Create token", fresh: "Your new token. It is shown only now.", named: "The same for clients that want name:secret", none: "No tokens yet.", revoke: "Revoke", revokeOf: (name: string) => `Revoke ${name}`, noNameToken: "the token without a name",
     revokeTitle: "Revoke token", revokeText: (name: string) => `Whatever uses "${name}" is refused at once. This cannot be undone; a new token can be made.`, form: "New token",
+    opens: "Opens", everything: "everything", ofService: "Tokens", forIt: "New token", forOf: (route: string) => `New token for ${route}`, tryIt: "A line that tries it",
+    forText: (address: string) => `Whoever holds it uses ${address}, and everything below it, without an account, for as long as you may use it. It does nothing else.`,
   },
   themes: { system: "as the system has them", light: "light", dark: "dark" },
   account: {

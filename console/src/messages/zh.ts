@@ -128,6 +128,8 @@ export const zh: Messages = {
     title: "令牌", lead: (email) => `脚本或命令行可以用令牌以 ${email} 的身份操作，权限与您相同：请像密码一样保管。`, what: "用途", noName: "（未命名）", whose: "所属", made: "创建于", until: "有效至", used: "上次使用", valid: "有效期",
     week: "一周", month: "一个月", quarter: "90 天", year: "一年", create: "创建令牌", fresh: "您的新令牌，只在此时显示。", named: "同一令牌，供要求 name:secret 形式的客户端使用", none: "还没有令牌。", revoke: "吊销", revokeOf: (name) => `吊销 ${name}`, noNameToken: "未命名的令牌",
     revokeTitle: "吊销令牌", revokeText: (name) => `使用“${name}”的一切立即被拒绝，无法撤销；可以另建新令牌。`, form: "新令牌",
+    opens: "可访问", everything: "全部", ofService: "令牌", forIt: "新建令牌", forOf: (route) => `为 ${route} 新建令牌`, tryIt: "试用命令",
+    forText: (address) => `持有者无需账号即可使用 ${address} 及其下级路径，只要您仍有权使用该应用；除此之外不能做任何事。`,
   },
   themes: { system: "跟随系统", light: "浅色", dark: "深色" },
   account: {

@@ -1,4 +1,4 @@
-// Which routes of a Ray service may anybody use without signing in? Shown route by route; the profile's admins change it.
+// Who may use which route of a Ray service: members, whoever holds a token for it, anybody? The profile's admins change it.
 import { useState } from "preact/hooks";
 import { type KubeObject, mergePatch, paths, type ProfileEntry } from "../api";
 import { Sure } from "../parts/dialog";
@@ -6,6 +6,7 @@ import { type Row, Table } from "../parts/table";
 import { may } from "../rights";
 import { t } from "../text";
 import { routesOf } from "./rayservice_parts";
+import { ApplicationTokens } from "./token_parts";
 
 const annotation = "atelier.dev/public-apps";
 const openOf = (item: KubeObject) => (item.metadata.annotations?.[annotation] ?? "").split(",").map((one) => one.trim()).filter(Boolean);
@@ -18,6 +19,8 @@ type Ask = { route: string; close?: string[] } | null;
 // <allowed>: the platform lets applications be opened at all. Who may change the service may always close one.
 export function OpenToAll({ item, entry, allowed }: { item: KubeObject; entry: ProfileEntry; allowed: boolean }) {
   const [ask, setAsk] = useState<Ask>(null);
+  const [wanted, setWanted] = useState<string | null>(null); // a token for this route
+  const manages = may("manage", entry);
   const { name } = item.metadata;
   const prefixes = openOf(item);
   const routes = [...new Set([...routesOf(item), ...prefixes])];
@@ -27,15 +30,19 @@ export function OpenToAll({ item, entry, allowed }: { item: KubeObject; entry: P
     return {
       key: route,
       cells: [route, by.length === 0 ? t.rayServices.members : by.includes(route) ? t.rayServices.everybody : t.rayServices.everybodyBy(by.join(", "))],
-      actions: by.length ? (may("change", entry, "RayService", name) ? <button aria-label={t.rayServices.closeOf(route)} onClick={() => setAsk({ route, close: by })}>{t.rayServices.closeIt}</button> : null)
-        : allowed && may("manage", entry) ? <button aria-label={t.rayServices.openOf(route)} onClick={() => setAsk({ route })}>{t.rayServices.openIt}</button> : null,
+      actions: <>
+        {manages ? <button aria-label={t.tokens.forOf(route)} onClick={() => setWanted(route)}>{t.tokens.forIt}</button> : null}
+        {by.length ? (may("change", entry, "RayService", name) ? <button aria-label={t.rayServices.closeOf(route)} onClick={() => setAsk({ route, close: by })}>{t.rayServices.closeIt}</button> : null)
+        : allowed && manages ? <button aria-label={t.rayServices.openOf(route)} onClick={() => setAsk({ route })}>{t.rayServices.openIt}</button> : null}
+      </>,
     };
   };
   return (
     <>
       <h2>{t.rayServices.who}</h2>
       <Table label={t.rayServices.who} heads={[t.rayServices.route, t.rayServices.who]} rows={routes.map(row)} />
-      {may("manage", entry) && !allowed ? <p class="hint">{t.rayServices.openNever}</p> : null}
+      {manages && !allowed ? <p class="hint">{t.rayServices.openNever}</p> : null}
+      {entry.role ? <ApplicationTokens entry={entry} name={name} route={wanted} made={() => setWanted(null)} /> : null}
       {ask ? (
         <Sure title={ask.close ? t.rayServices.closeOf(ask.close.join(", ")) : t.rayServices.openOf(ask.route)} text={ask.close ? t.rayServices.closeText : ask.route === "/" ? t.rayServices.openTextAll : t.rayServices.openText(`${location.origin}/serve/${entry.name}/${name}${ask.route}`)}
           action={() => write(ask.close ? prefixes.filter((prefix) => !ask.close?.includes(prefix)) : [...prefixes, ask.route])} close={() => setAsk(null)} />

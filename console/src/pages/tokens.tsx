@@ -8,9 +8,9 @@ import { Choice, Field, Rest, useForm } from "../parts/form";
 import { Alert, Empty, Loading, Page } from "../parts/page";
 import { type Row, Table } from "../parts/table";
 import { t } from "../text";
+import { lifetimes, opens, tokensPath as path } from "./token_parts";
 
 export function Tokens({ me }: { me: Me }) {
-  const path = "/api/atelier/v1/tokens";
   const tokens = useList<{ items: Token[] }>(path);
   const [name, setName] = useState("");
   const [days, setDays] = useState("90");
@@ -23,16 +23,16 @@ export function Tokens({ me }: { me: Me }) {
   });
   const row = (token: Token): Row => ({
     key: String(token.id),
-    cells: [token.name || t.tokens.noName, ...(me.platformAdmin ? [token.email] : []), day(token.createdAt), day(token.expiresAt, t.time.noEnd), day(token.lastUsedAt)],
+    cells: [token.name || t.tokens.noName, ...(me.platformAdmin ? [token.email] : []), opens(token), day(token.createdAt), day(token.expiresAt, t.time.noEnd), day(token.lastUsedAt)],
     actions: <button class="danger" aria-label={t.tokens.revokeOf(token.name || t.tokens.noNameToken)} onClick={() => setAsk(token)}>{t.tokens.revoke}</button>,
   });
-  const heads = [t.tokens.what, ...(me.platformAdmin ? [t.tokens.whose] : []), t.tokens.made, t.tokens.until, t.tokens.used];
+  const heads = [t.tokens.what, ...(me.platformAdmin ? [t.tokens.whose] : []), t.tokens.opens, t.tokens.made, t.tokens.until, t.tokens.used];
   return (
     <Page title={t.tokens.title} lead={t.tokens.lead(me.email)}>
       <section>
         <form class="inline" onSubmit={form.onSubmit} aria-label={t.tokens.form}>
           <Field label={t.tokens.what} required maxLength={64} value={name} autocomplete="off" problem={form.problem} field="name" onInput={(event) => setName(event.currentTarget.value)} />
-          <Choice label={t.tokens.valid} options={[["7", t.tokens.week], ["30", t.tokens.month], ["90", t.tokens.quarter], ["365", t.tokens.year]]} value={days} problem={form.problem} field="ttlSeconds" onChange={(event) => setDays(event.currentTarget.value)} />
+          <Choice label={t.tokens.valid} options={lifetimes} value={days} problem={form.problem} field="ttlSeconds" onChange={(event) => setDays(event.currentTarget.value)} />
           <button class="primary" disabled={form.busy}>{t.tokens.create}</button>
         </form>
         <Rest problem={form.problem} fields={["name", "ttlSeconds"]} />
