@@ -103,7 +103,7 @@ int auth_token_create_for(struct auth *auth, const char *email, const char *name
 void auth_token_named(int64_t id, const char *token, char ret[96]);
 int auth_token_list(struct auth *auth, int64_t user_id /* 0: all */, cJSON **ret_array, struct error *error);
 int auth_token_delete(struct auth *auth, int64_t user_id /* 0: any */, int64_t id, struct error *error);
-/* Those of applications in one profile, whoever made them. */
+/* Those of applications in one profile, whoever made them. NOT_FOUND: nobody owns such a profile. */
 int auth_token_list_of(struct auth *auth, const char *profile, cJSON **ret_array, struct error *error);
 int auth_token_delete_of(struct auth *auth, const char *profile, int64_t id, struct error *error);
 int auth_session_list(struct auth *auth, int64_t user_id, cJSON **ret_array, struct error *error);

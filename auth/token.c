@@ -179,9 +179,22 @@ int auth_token_list(struct auth *auth, int64_t user_id, cJSON **ret_array, struc
     return list_tokens(auth, user_id, NULL, ret_array, error);
 }
 
+/* As its members are listed: there is none of a profile that nobody owns. */
+static int check_profile(struct auth *auth, const char *profile, struct error *error)
+{
+    AUTO_CONNECTION struct store_connection *c = NULL;
+    AUTO_RESULT PGresult *rows = NULL;
+    int failed = store_take(auth->options.store, &c, error);
+    if (!failed)
+        failed = store_run_v(c, "token_profile", "SELECT 1 FROM profiles_owners WHERE profile = $1", &rows, error,
+                             STORE_TEXT(profile));
+    return failed || PQntuples(rows) == 1 ? failed : error_set(error, ERROR_NOT_FOUND, NULL, "no such profile");
+}
+
 int auth_token_list_of(struct auth *auth, const char *profile, cJSON **ret_array, struct error *error)
 {
-    return list_tokens(auth, 0, profile, ret_array, error);
+    int failed = check_profile(auth, profile, error);
+    return failed ? failed : list_tokens(auth, 0, profile, ret_array, error);
 }
 
 static int delete_token(struct auth *auth, int64_t user_id, const char *profile, int64_t id, struct error *error)
