@@ -435,6 +435,51 @@ CAN = [  # question, alice, bob, carol, dave
 ]
 
 
+def test_a_token_for_an_application_is_for_that_object_and_none_of_its_name(world):
+    """Also where it was deleted past Atelier. Nothing runs: what is opened answers that nothing answers yet."""
+    cluster = json.loads(json.dumps(RAYCLUSTER).replace('"rc"', '"asked"'))
+    shop = {"apiVersion": "ray.io/v1", "kind": "RayService", "metadata": {"name": "shop"}, "spec": {
+        "serveConfigV2": "applications: [{import_path: a:b}]", "rayClusterConfig": RAYCLUSTER["spec"]}}
+
+    def make(body, **metadata):
+        body = {**body, "metadata": {**body["metadata"], **metadata}}
+        world.admin.kubectl("create", "-n", "alice", "-f", "-", text_in=json.dumps(body))
+        return json.loads(world.admin.kubectl("get", body["kind"], body["metadata"]["name"], "-n", "alice", "-o", "json"))["metadata"]
+
+    def remake(body, **metadata):
+        world.admin.kubectl("delete", body["kind"], body["metadata"]["name"], "-n", "alice", "--ignore-not-found", "--wait")
+        return make(body, **metadata)
+
+    def token(kind, name):
+        said = world.alice.ask("POST", "/api/atelier/v1/tokens", json.dumps({"application": {
+            "namespace": "alice", "kind": kind, "name": name, "prefix": "/app"}}).encode())
+        return said[0], said[0] == 201 and json.loads(said[1].split("\r\n\r\n", 1)[1])["token"]
+
+    def status(secret, path):
+        said = world.first.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\nConnection: close\r\n\r\n".encode())
+        return int(said.split()[1])
+
+    make(cluster)
+    code, old = service.eventually("a token", lambda: (lambda made: made if made[0] == 201 else None)(token("RayCluster", "asked")))
+    service.eventually("it opens", lambda: status(old, "/serve/alice/asked/app") == 503)
+    for path in ("/serve/alice/asked/apple", "/ray/alice/asked/", "/serve/alice/rc/app", "/api/v1/namespaces/alice/services/http:x:80/proxy/"):
+        assert status(old, path) == 404, path
+    assert status(old, "/api/v1/namespaces/alice/pods") == status(old, "/api/atelier/v1/tokens") == 403
+    remake(cluster)
+    service.eventually("another one", lambda: status(old, "/serve/alice/asked/app") == 404)
+    assert status(token("RayCluster", "asked")[1], "/serve/alice/asked/app") == 503
+    owner = {"apiVersion": "ray.io/v1", "kind": "RayService", "name": "shop", "controller": True, "uid": make(shop)["uid"]}
+    remake(cluster, ownerReferences=[owner])
+    mine = token("RayService", "shop")[1]
+    service.eventually("its cluster", lambda: status(mine, "/serve/alice/asked/app") == 503)
+    owner["uid"] = remake(shop)["uid"]
+    remake(cluster, ownerReferences=[owner])
+    service.eventually("another service's", lambda: status(mine, "/serve/alice/asked/app") == 404)
+    assert status(token("RayService", "shop")[1], "/serve/alice/asked/app") == 503
+    for kind, name in (("rayservice", "shop"), ("raycluster", "asked")):
+        world.admin.kubectl("delete", kind, name, "-n", "alice", "--ignore-not-found", "--wait")
+
+
 def test_questions_are_answered_as_requests_are(world):
     people = (world.alice, world.bob, world.carol, world.dave)
     for question, *expected in CAN:
