@@ -255,7 +255,7 @@ void list_watches_free(struct list_watches *watches)
 }
 
 /* --- beginning ---------------------------------------------------------------------------------------------------- */
-/* The watch's place; the thread frees it, once it has begun and ended. */
+/* The watch's place: then the thread frees it, once it has begun and ended. */
 static int add(struct list_watches *watches, struct list_watch *watch, struct error *error)
 {
     size_t all = 0, own = 0;
@@ -273,7 +273,6 @@ static int add(struct list_watches *watches, struct list_watch *watch, struct er
     pthread_mutex_unlock(&watches->mutex);
     if (room)
         return 0;
-    free(watch);
     if (stopping)
         return error_set(error, ERROR_UNAVAILABLE, NULL, "atelierd is stopping");
     error_set(error, ERROR_LIMITED, NULL, "too many lists are watched (at most %d by one person)", LIMIT_WATCHES_USER);
@@ -325,7 +324,10 @@ static int watch_list(struct call *call, const struct people_list *list, int64_t
                                  .deadline_ms = clock_monotonic_ms() + 1000 * timeout_s};
     snprintf(watch->namespace, sizeof(watch->namespace), "%s", call->namespace ? call->namespace : "");
     status = add(watches, watch, error);
-    return status < 0 ? status : begin(call, watch, error);
+    if (status == 0)
+        return begin(call, watch, error);
+    free(watch);
+    return status;
 }
 
 int list_answer(struct call *call, const struct people_list *list, int64_t limit, struct error *error)
