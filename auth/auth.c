@@ -246,13 +246,9 @@ void auth_off_change(struct auth *auth, const void *context)
 
 static void start_locks(struct auth *auth)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&auth->lock, NULL);
-    pthread_cond_init(&auth->work, &monotonic);
-    pthread_cond_init(&auth->done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition(&auth->work);
+    clock_condition(&auth->done);
     limiter_start(&auth->by_email, SIGN_IN_EMAIL_BURST, SIGN_IN_EMAIL_REFILL_MS);
     limiter_start(&auth->by_peer, SIGN_IN_PEER_BURST, SIGN_IN_PEER_REFILL_MS);
 }

@@ -31,6 +31,15 @@ void clock_sleep_ms(int64_t ms)
         ;
 }
 
+void clock_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 /* Years 0000 to 9999: what RFC 3339 can write. */
 #define SECONDS_MIN (-INT64_C(62167219200))
 #define SECONDS_MAX INT64_C(253402300799)

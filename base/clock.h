@@ -2,6 +2,7 @@
 #ifndef ATELIER_BASE_CLOCK_H
 #define ATELIER_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,8 +11,9 @@
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_ms(void);
 void clock_sleep_ms(int64_t ms);
-struct timespec;
-/* That many ms from now on the monotonic clock, as a condition variable set to that clock waits for. */
+/* Begins a condition variable whose timed waits are by the monotonic clock. */
+void clock_condition(pthread_cond_t *condition);
+/* That many ms from now, as such a one waits for. */
 void clock_after(int64_t ms, struct timespec *ret);
 #define CLOCK_TEXT_SIZE 32
 /* RFC 3339 in UTC, whole seconds ("2026-11-23T03:00:00Z"), as Kubernetes metav1.Time; micro: metav1.MicroTime. */

@@ -318,7 +318,6 @@ static void start_metrics(struct queue *queue)
 struct queue *queue_new(const char *name, unsigned workers, queue_handler handler, void *context)
 {
     struct queue *queue = memory_get(sizeof(*queue));
-    pthread_condattr_t attributes;
     queue->name = memory_text(name);
     queue->handler = handler;
     queue->context = context;
@@ -327,10 +326,7 @@ struct queue *queue_new(const char *name, unsigned workers, queue_handler handle
     queue->items = map_new();
     queue->tenants = map_new();
     pthread_mutex_init(&queue->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_condition(&queue->changed);
     start_metrics(queue);
     start_workers(queue);
     return queue;

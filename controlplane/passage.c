@@ -36,15 +36,6 @@ struct passages {
     bool stopping;
 };
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 /* False once <until_ms> (monotonic) has passed. */
 static bool wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ms)
 {
@@ -127,7 +118,7 @@ struct passages *passages_new(void)
 {
     struct passages *passages = memory_get(sizeof(*passages));
     pthread_mutex_init(&passages->mutex, NULL);
-    init_condition(&passages->changed);
+    clock_condition(&passages->changed);
     return passages;
 }
 
@@ -224,7 +215,7 @@ static int start(struct call *call, const struct engine_request *request, bool e
     passage->warnings.max = LIMIT_PASSAGE_WARNINGS;
     passage->references = 2;
     pthread_mutex_init(&passage->mutex, NULL);
-    init_condition(&passage->changed);
+    clock_condition(&passage->changed);
     int status = enter(passage->passages, passage, error);
     if (status == 0) {
         status = engine_forward(call->server->engine, request, &sink, &engine_call, error);

@@ -281,14 +281,10 @@ static void release(struct token_search *search)
 int token_search_new(struct engine *engine, struct token_search **ret, struct error *error)
 {
     struct token_search *search = memory_get(sizeof(*search));
-    pthread_condattr_t monotonic;
     search->engine = engine;
     search->clusters = map_new();
     pthread_mutex_init(&search->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&search->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition(&search->changed);
     if (pthread_create(&search->thread, NULL, run, search) != 0) {
         release(search);
         return error_set(error, ERROR_INTERNAL, NULL, "no more threads can be started");

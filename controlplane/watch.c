@@ -221,12 +221,8 @@ static void *run(void *context)
 struct watches *watches_new(struct server *server)
 {
     struct watches *watches = memory_get(sizeof(*watches));
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&watches->mutex, NULL);
-    pthread_cond_init(&watches->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_condition(&watches->changed);
     watches->server = server;
     if (pthread_create(&watches->thread, NULL, run, watches) != 0)
         memory_oom(sizeof(*watches));

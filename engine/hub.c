@@ -392,15 +392,11 @@ static void *notifier(void *context)
 struct hub *hub_new(const struct hub_states *states, void *context)
 {
     struct hub *hub = memory_get(sizeof(*hub));
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     hub->states = states;
     hub->context = context;
     pthread_mutex_init(&hub->lock, NULL);
-    pthread_cond_init(&hub->changed, &attributes);
+    clock_condition(&hub->changed);
     pthread_cond_init(&hub->idle, NULL);
-    pthread_condattr_destroy(&attributes);
     if (pthread_create(&hub->thread, NULL, notifier, hub) != 0)
         memory_oom(sizeof(*hub));
     return hub;

@@ -63,11 +63,7 @@ int store_new(const struct store_options *options, struct store **ret, struct er
     store->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&store->lock, NULL);
     pthread_mutex_init(&store->calling, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&store->given, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition(&store->given);
     for (unsigned i = options->connections; i-- > 0;) {
         struct store_connection *c = &store->connections[i];
         *c = (struct store_connection){.magic = CONNECTION_MAGIC, .store = store, .next_idle = store->idle};

@@ -48,14 +48,10 @@ struct cache {
 struct cache *cache_new(const struct cache_options *options)
 {
     struct cache *cache = memory_get(sizeof(*cache));
-    pthread_condattr_t attributes;
     cache->options = *options;
     pthread_rwlock_init(&cache->lock, NULL);
     pthread_mutex_init(&cache->sync_lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&cache->sync_changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_condition(&cache->sync_changed);
     cache_table_init(&cache->table);
     cache->pending = map_new();
     trees_kind(options->trees, options->kind, options->metadata_only ? NULL : &cache->dictionary);

@@ -250,12 +250,8 @@ struct credential *credential_new(const struct kube_config *config, void (*chang
     credential->changed = changed;
     credential->context = context;
     credential->renewable = config->exec_command || config->token_file || config->ca_file || config->certificate_file;
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&credential->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&credential->asked, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition(&credential->asked);
     if (!config->exec_command)
         renew(credential); /* files are quick; a program is left to the thread */
     if (credential->renewable && pthread_create(&credential->thread, NULL, run, credential) != 0)

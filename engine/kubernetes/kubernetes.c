@@ -182,7 +182,6 @@ static const struct engine_operations operations = {
 static struct kubernetes *make(const struct kubernetes_options *options)
 {
     struct kubernetes *kubernetes = memory_get(sizeof(*kubernetes));
-    pthread_condattr_t attributes;
     kubernetes->base.operations = &operations;
     kubernetes->namespace = memory_text(options->namespace);
     kubernetes->tenant_namespace = memory_text(options->tenant_namespace);
@@ -208,10 +207,7 @@ static struct kubernetes *make(const struct kubernetes_options *options)
     pthread_mutex_init(&kubernetes->lock, NULL);
     pthread_mutex_init(&kubernetes->asking, NULL);
     pthread_mutex_init(&kubernetes->addressing, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&kubernetes->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_condition(&kubernetes->changed);
     kubernetes->shapes = map_new();
     kubernetes->made = map_new();
     kubernetes->names = names_new();

@@ -215,7 +215,6 @@ static void *run(void *context)
 struct lease *lease_new(struct kube_client *client, const char *namespace, const char *identity)
 {
     struct lease *lease = memory_get(sizeof(*lease));
-    pthread_condattr_t attributes;
     lease->client = client;
     lease->collection = memory_format(LEASES "%s/leases", namespace);
     lease->target = memory_format(LEASES "%s/leases/" LEASE_NAME, namespace);
@@ -223,10 +222,7 @@ struct lease *lease_new(struct kube_client *client, const char *namespace, const
     lease->identity = memory_text(identity);
     pthread_mutex_init(&lease->lock, NULL);
     pthread_mutex_init(&lease->telling, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&lease->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_condition(&lease->changed);
     lease->started = pthread_create(&lease->thread, NULL, run, lease) == 0;
     if (!lease->started)
         log_line(LOG_ERROR, "leader election cannot be started: this replica never leads");

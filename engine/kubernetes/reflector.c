@@ -391,17 +391,13 @@ static void *run(void *context)
 struct reflector *reflector_new(const struct reflector_options *options)
 {
     struct reflector *reflector = memory_get(sizeof(*reflector));
-    pthread_condattr_t clock;
     pthread_attr_t attributes;
     reflector->options = *options;
     if (!reflector->options.times)
         reflector->options.times = &reflector_times_default;
     reflector->backoff_ms = reflector->options.times->backoff_min_ms;
     pthread_mutex_init(&reflector->lock, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&reflector->changed, &clock);
-    pthread_condattr_destroy(&clock);
+    clock_condition(&reflector->changed);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, 256 << 10); /* one a kind: small, as what it does is flat */
     if (pthread_create(&reflector->thread, &attributes, run, reflector) != 0)

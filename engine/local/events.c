@@ -243,12 +243,8 @@ struct event_sink *event_sink_new(struct local *local)
 {
     struct event_sink *sink = memory_get(sizeof(*sink));
     sink->local = local;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&sink->lock, NULL);
-    pthread_cond_init(&sink->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_condition(&sink->changed);
     if (pthread_create(&sink->thread, NULL, write_events, sink) != 0)
         memory_oom(sizeof(*sink));
     return sink;

@@ -32,15 +32,11 @@ struct sandbox_client {
 struct sandbox_client *sandbox_client_new(const char *socket_path)
 {
     struct sandbox_client *client = memory_get(sizeof(*client));
-    pthread_condattr_t monotonic;
     client->address.sun_family = AF_UNIX;
     snprintf(client->address.sun_path, sizeof(client->address.sun_path), "%s", socket_path);
     client->events = -1;
     pthread_mutex_init(&client->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&client->stopped, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition(&client->stopped);
     return client;
 }
 
