@@ -1,8 +1,8 @@
 // Tokens that open one application and do nothing else: which there are, and how one is made. Shown once, with a line that tries it.
 import { useState } from "preact/hooks";
-import { get, post, type ProfileEntry, remove, type Token } from "../api";
+import { post, type ProfileEntry, remove, type Token } from "../api";
 import { day } from "../format";
-import { useData } from "../live";
+import { useList } from "../live";
 import { Dialog, Once, Sure } from "../parts/dialog";
 import { Choice, Field, Rest, useForm } from "../parts/form";
 import { Alert } from "../parts/page";
@@ -12,7 +12,6 @@ import { t } from "../text";
 
 export const tokensPath = "/api/atelier/v1/tokens";
 export const lifetimes: [string, string][] = [["7", t.tokens.week], ["30", t.tokens.month], ["90", t.tokens.quarter], ["365", t.tokens.year]];
-const again_ms = 15_000;
 
 // "/serve/alice/hello/hello"; without an application a token does what its person may.
 export const opens = ({ application }: Token) => (application ? `/serve/${application.namespace}/${application.name}${application.prefix}` : t.tokens.everything);
@@ -51,7 +50,7 @@ function NewToken({ profile, name, route, close }: { profile: string; name: stri
 // Those of the Ray service <name>. <route>: one is to be made for it; <made>: that is over.
 export function ApplicationTokens({ entry, name, route, made }: { entry: ProfileEntry; name: string; route: string | null; made: () => void }) {
   const base = `/api/atelier/v1/profiles/${encodeURIComponent(entry.name)}/tokens`;
-  const tokens = useData(() => get<{ items: Token[] }>(base), base, { every_ms: again_ms });
+  const tokens = useList<{ items: Token[] }>(base);
   const [ask, setAsk] = useState<Token | null>(null);
   const manages = may("manage", entry);
   const found = (tokens.data?.items ?? []).filter(({ application }) => application?.kind === "RayService" && application.name === name);
@@ -64,10 +63,10 @@ export function ApplicationTokens({ entry, name, route, made }: { entry: Profile
     <>
       <Alert problem={tokens.problem} />
       {found.length > 0 ? <Table label={t.tokens.ofService} heads={[t.tokens.what, t.rayServices.route, t.tokens.whose, t.tokens.until, t.tokens.used]} rows={found.map(row)} actions={manages} /> : null}
-      {route ? <NewToken profile={entry.name} name={name} route={route} close={() => { made(); tokens.again(); }} /> : null}
+      {route ? <NewToken profile={entry.name} name={name} route={route} close={made} /> : null}
       {ask ? (
         <Sure title={t.tokens.revokeTitle} text={t.tokens.revokeText(ask.name)}
-          action={async () => { await remove(`${base}/${ask.id}`); tokens.again(); }} close={() => setAsk(null)} />
+          action={async () => { await remove(`${base}/${ask.id}`); }} close={() => setAsk(null)} />
       ) : null}
     </>
   );
