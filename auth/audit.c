@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+#define CHANNEL "atelier_audit" /* notified with every batch */
 #define FIELDS 9
 #define RETRY_AFTER_MS 500
 #define GATHER_MS 20  /* an entry waits so long for company: a commit costs far more than a row */
@@ -122,7 +123,7 @@ static int write_batch(struct audit_log *log, const struct waiting *first, unsig
                                 " detail, peer, request_id FROM json_to_recordset($1) AS entry(uid text, at_ms bigint,"
                                 " actor text, action text, namespace text, kind text, name text, outcome text,"
                                 " detail text, peer text, request_id text) ON CONFLICT (uid) DO NOTHING)"
-                                " SELECT pg_notify('" AUDIT_CHANNEL "', '')",
+                                " SELECT pg_notify('" CHANNEL "', '')",
                                 NULL, error, STORE_TEXT(entries.p));
 }
 
@@ -206,14 +207,10 @@ static void *writer_run(void *argument)
 struct audit_log *audit_new(struct store *store)
 {
     struct audit_log *log = memory_get(sizeof(*log));
-    pthread_condattr_t monotonic;
     log->store = store;
     log->last = &log->first;
     pthread_mutex_init(&log->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&log->work, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition(&log->work);
     if (pthread_create(&log->writer, NULL, writer_run, log) != 0)
         memory_oom(0);
     return log;
@@ -266,6 +263,17 @@ int audit_list(struct auth *auth, const char *namespace, int64_t before_id, int6
                 json_set_text(entry, columns[k][1], store_text(rows, i, columns[k][0]));
     }
     return 0;
+}
+
+int audit_on_written(struct auth *auth, void (*told)(void *context, const char *channel, const char *payload),
+                     void *context, struct error *error)
+{
+    return store_listen(auth->options.store, CHANNEL, told, context, error);
+}
+
+void audit_off_written(struct auth *auth, void *context)
+{
+    store_unlisten(auth->options.store, context);
 }
 
 int audit_expire(struct auth *auth, int64_t kept_s, int64_t limit, int64_t *ret_count, struct error *error)

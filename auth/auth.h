@@ -86,8 +86,6 @@ int auth_user_reset_link(struct auth *auth, const char *email, char ret_link_cod
 int auth_user_list(struct auth *auth, cJSON **ret_array, struct error *error);
 int auth_user_disable(struct auth *auth, const char *email, bool disabled, struct error *error);
 int auth_user_delete(struct auth *auth, const char *email, struct error *error);
-int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
-                      cJSON **ret, struct error *error);
 /* What a token alone opens: below <prefix> (base/prefix.h) of what Serve answers in a "RayCluster" or "RayService". */
 struct token_application {
     const char *namespace, *kind, *name, *prefix;
@@ -95,10 +93,11 @@ struct token_application {
 };
 /* INVALID, naming "application.…", unless each of these is such a text; the uid is not looked at. */
 int auth_token_check_application(const struct token_application *application, struct error *error);
-/* One that opens an application and does nothing else, for as long as <email> may use that. INVALID names the field. */
-int auth_token_create_for(struct auth *auth, const char *email, const char *name, int64_t ttl_s,
-                          const struct token_application *application, char ret_token[96], cJSON **ret,
-                          struct error *error);
+/* With <application> it opens that and does nothing else, for as long as <email> may use that; NULL: all that <email>
+ * may do. INVALID names the field. */
+int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s,
+                      const struct token_application *application, char ret_token[96], cJSON **ret,
+                      struct error *error);
 /* The same token as a name and a secret, "token-ID:SECRET", for clients that know only that form. */
 void auth_token_named(int64_t id, const char *token, char ret[96]);
 int auth_token_list(struct auth *auth, int64_t user_id /* 0: all */, cJSON **ret_array, struct error *error);
@@ -139,10 +138,14 @@ int auth_profiles_of(const struct policy *policy, const struct identity *identit
 struct audit_entry {
     const char *actor, *action, *namespace, *kind, *name, *outcome, *detail, *peer, *request_id; /* NULL: none */
 };
-#define AUDIT_CHANNEL "atelier_audit" /* is notified (store_listen) when entries have been written */
 void audit_add(struct auth *auth, const struct audit_entry *entry);
 int audit_list(struct auth *auth, const char *namespace /* NULL: all */, int64_t before_id, int64_t limit,
                cJSON **ret_array, struct error *error);
+/* Calls <told> when entries have been written, by whichever replica, and when some may have been; from the thread
+ * that listens, so it must not block. The two texts say nothing. */
+int audit_on_written(struct auth *auth, void (*told)(void *context, const char *channel, const char *payload),
+                     void *context, struct error *error);
+void audit_off_written(struct auth *auth, void *context); /* it is not called any more once this returns */
 /* Removes at most <limit> of the entries that are older than <kept_s>, the oldest first. */
 int audit_expire(struct auth *auth, int64_t kept_s, int64_t limit, int64_t *ret_count, struct error *error);
 

@@ -116,15 +116,8 @@ int token_add(struct store_connection *c, const char *email, const char *name, i
     return failed;
 }
 
-int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s, char ret_token[96],
-                      cJSON **ret, struct error *error)
-{
-    return auth_token_create_for(auth, email, name, ttl_s, NULL, ret_token, ret, error);
-}
-
-int auth_token_create_for(struct auth *auth, const char *email, const char *name, int64_t ttl_s,
-                          const struct token_application *application, char ret_token[96], cJSON **ret,
-                          struct error *error)
+int auth_token_create(struct auth *auth, const char *email, const char *name, int64_t ttl_s,
+                      const struct token_application *application, char ret_token[96], cJSON **ret, struct error *error)
 {
     AUTO_CONNECTION struct store_connection *c = NULL;
     AUTO_JSON cJSON *made = NULL;

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/random.h"
-#include "store/store.h"
 
 #define PAUSE_MS 200      /* between two looks: changes in a burst share one */
 #define RETRY_MS 1000     /* after one that failed */
@@ -220,24 +219,20 @@ static void *run(void *context)
 int list_watches_new(struct server *server, struct list_watches **ret, struct error *error)
 {
     struct list_watches *watches = memory_get(sizeof(*watches));
-    pthread_condattr_t monotonic;
     watches->server = server;
     pthread_mutex_init(&watches->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&watches->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_condition(&watches->changed);
     if (pthread_create(&watches->thread, NULL, run, watches) != 0)
         memory_oom(0);
     *ret = watches;
-    return store_listen(server->store, AUDIT_CHANNEL, on_audit, watches, error);
+    return audit_on_written(server->auth, on_audit, watches, error);
 }
 
 void list_watches_stop(struct list_watches *watches)
 {
     if (!watches)
         return;
-    store_unlisten(watches->server->store, watches);
+    audit_off_written(watches->server->auth, watches);
     pthread_mutex_lock(&watches->mutex);
     watches->stopping = watches->dirty = true;
     pthread_cond_signal(&watches->changed);

@@ -135,8 +135,8 @@ static int create(struct call *call, const struct wish *wish, char ret_token[96]
 {
     const struct token_application *application = wish->application.namespace ? &wish->application : NULL;
     int64_t id = 0;
-    int status = auth_token_create_for(call->server->auth, wish->email, wish->name, wish->ttl_s, application, ret_token,
-                                       ret, error);
+    int status =
+        auth_token_create(call->server->auth, wish->email, wish->name, wish->ttl_s, application, ret_token, ret, error);
     if (status < 0)
         return status;
     json_i64(json_member(*ret, "id"), &id);

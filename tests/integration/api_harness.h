@@ -212,7 +212,7 @@ static inline void make_person(enum person person)
     struct error error = {0};
     int status = person == ADMIN ? 0 : auth_user_create(api.server.auth, email, false, link, &user, &error);
     if (status == 0)
-        status = auth_token_create(api.server.auth, email, "test", 0, token, &row, &error);
+        status = auth_token_create(api.server.auth, email, "test", 0, NULL, token, &row, &error);
     if (status < 0)
         fail_msg("%s: %s", email, error.message);
 }

@@ -287,7 +287,7 @@ static void tokens_speak_until_they_end(void **state)
     int tokens = 1;
     AUTO_JSON cJSON *made = NULL;
     AUTO_JSON cJSON *list = NULL;
-    assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "laptop", 0, token, &made, &error), 0);
+    assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "laptop", 0, NULL, token, &made, &error), 0);
     assert_true(slice_starts(slice_of(token), "atl_"));
     assert_true(people_identify(people.auth, "", token, "", &identity));
     assert_int_equal(identity.kind, IDENTITY_TOKEN);
@@ -297,8 +297,8 @@ static void tokens_speak_until_they_end(void **state)
     for (int lasts_s = 1; !ends_ms;
          lasts_s *= 2, tokens++) { /* longer, where one second has gone by before it is used */
         int64_t begun_ms = clock_wall_ms();
-        assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "brief", lasts_s, brief, NULL, &error),
-                         0);
+        assert_int_equal(
+            auth_token_create(people.auth, "scripts@example.com", "brief", lasts_s, NULL, brief, NULL, &error), 0);
         int64_t made_ms = clock_wall_ms();
         if (people_identify(people.auth, "", brief, "", &identity))
             ends_ms = made_ms + lasts_s * 1000;
@@ -320,12 +320,13 @@ static void tokens_speak_until_they_end(void **state)
     assert_true(people_identify(people.auth, "", token, "", &identity));
     assert_int_equal(auth_token_delete(people.auth, owner.identity.user_id, id, &error), 0);
     assert_false(people_identify(people.auth, "", token, "", &identity));
-    assert_int_equal(auth_token_create(people.auth, "nobody@example.com", "x", 0, token, NULL, &error),
+    assert_int_equal(auth_token_create(people.auth, "nobody@example.com", "x", 0, NULL, token, NULL, &error),
                      -ERROR_NOT_FOUND);
-    assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "", 0, token, NULL, &error), -ERROR_INVALID);
-    assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "a\nb", 0, token, NULL, &error),
+    assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "", 0, NULL, token, NULL, &error),
                      -ERROR_INVALID);
-    assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "x", -5, token, NULL, &error),
+    assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "a\nb", 0, NULL, token, NULL, &error),
+                     -ERROR_INVALID);
+    assert_int_equal(auth_token_create(people.auth, "scripts@example.com", "x", -5, NULL, token, NULL, &error),
                      -ERROR_INVALID);
 }
 
@@ -353,7 +354,7 @@ static void make_for(const char *kind, const char *name, char ret_token[96])
     struct error error = {0};
     AUTO_FREE char *uid = memory_format("uid-%s", name);
     const struct token_application application = {"served", kind, name, "/app", uid};
-    if (auth_token_create_for(people.auth, "maker@example.com", name, 0, &application, ret_token, NULL, &error) != 0)
+    if (auth_token_create(people.auth, "maker@example.com", name, 0, &application, ret_token, NULL, &error) != 0)
         fail_msg("%s: %s", name, error.message);
 }
 
@@ -433,9 +434,9 @@ static void bad_applications_name_the_field(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct error error = {0};
         char token[96];
-        assert_int_equal(auth_token_create_for(people.auth, "scripts@example.com", "x", 0, &rows[i].application, token,
-                                               NULL, &error),
-                         -ERROR_INVALID);
+        assert_int_equal(
+            auth_token_create(people.auth, "scripts@example.com", "x", 0, &rows[i].application, token, NULL, &error),
+            -ERROR_INVALID);
         if (strcmp(error.field, rows[i].field) != 0)
             fail_msg("row %zu names %s", i, error.field);
     }
@@ -449,7 +450,7 @@ static void disabling_and_deleting_revoke(void **state)
     struct identity identity;
     char token[96], code[64];
     assert_int_equal(auth_user_create(people.auth, "Goes@Example.com", false, code, NULL, &error), -ERROR_EXISTS);
-    assert_int_equal(auth_token_create(people.auth, "goes@example.com", "t", 0, token, NULL, &error), 0);
+    assert_int_equal(auth_token_create(people.auth, "goes@example.com", "t", 0, NULL, token, NULL, &error), 0);
     assert_int_equal(auth_user_disable(people.auth, "goes@example.com", true, &error), 0);
     assert_false(people_cookie(people.auth, session.secret));
     assert_false(people_identify(people.auth, "", token, "", &identity));
@@ -672,7 +673,7 @@ static void no_secret_is_stored(void **state)
     struct error error = {0};
     struct auth_session session = people_join(people.auth, "secrets@example.com");
     char token[96], link[64], handoff[64], approval[64], sql[512];
-    assert_int_equal(auth_token_create(people.auth, "secrets@example.com", "t", 0, token, NULL, &error), 0);
+    assert_int_equal(auth_token_create(people.auth, "secrets@example.com", "t", 0, NULL, token, NULL, &error), 0);
     assert_int_equal(auth_user_reset_link(people.auth, "secrets@example.com", link, &error), 0);
     assert_int_equal(
         auth_handoff_new(people.auth, &session.identity, "notebook-a--b", "b", "Notebook", "a", handoff, &error), 0);
