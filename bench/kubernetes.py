@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The figures of the Kubernetes engine, beside the API server's own speed in the same run; prints a table."""
+"""The figures of the Kubernetes engine, beside the API server's own speed in the same run; prints a table. BENCH_PEER names the
+program of Kubeflow's profile-controller, which then makes BENCH_PEER_PROFILES profiles on the same API server, alone, first."""
 import concurrent.futures
 import http.client
 import json
@@ -17,6 +18,8 @@ sys.path[:0] = [str(root / "tests" / name) for name in ("kubernetes", "e2e")]
 import service  # noqa: E402
 
 PROFILES = int(os.environ.get("BENCH_PROFILES", "500"))
+PEER = os.environ.get("BENCH_PEER")
+PEER_PROFILES = int(os.environ.get("BENCH_PEER_PROFILES", "60"))
 ROUNDS = 4
 QUIET_S = 30
 rows = []
@@ -189,6 +192,39 @@ def rates(running, api):
         "<= 48 MiB at 2,000")
 
 
+def peer(running, api):
+    """Kubeflow's profile-controller makes some profiles, and takes them away again, while no atelierd runs. It says of a
+    profile that it made nothing: it is done when it has the last right."""
+    running.first.end()
+    labels = running.folder / "namespace-labels.yaml"
+    labels.write_text("{}\n")
+    with open(running.folder / "peer.log", "w") as log:
+        process = subprocess.Popen(
+            [PEER, f"--metrics-bind-address=127.0.0.1:{service.free_port()}", f"--namespace-labels-path={labels}",
+             f"--health-probe-bind-address=127.0.0.1:{service.free_port()}"],
+            env={**os.environ, "KUBECONFIG": str(running.cluster.kubeconfig)}, stdout=log, stderr=subprocess.STDOUT, cwd="/")
+    rights = "/apis/rbac.authorization.k8s.io/v1/rolebindings?fieldSelector=metadata.name%3DnamespaceAdmin"
+    try:
+        before, _ = writes(running.cluster)
+        began = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda i: api.ask("POST", "/apis/kubeflow.org/v1/profiles", profile(f"peer-{i}")), range(PEER_PROFILES)))
+        service.eventually("the peer's profiles are made", lambda: len(api.ask("GET", rights)[1]["items"]) >= PEER_PROFILES,
+                           60 + 2 * PEER_PROFILES)
+        took = time.monotonic() - began
+        after, _ = writes(running.cluster)
+        row(f"Kubeflow's profile-controller: {PEER_PROFILES} profiles made, a second", f"{PEER_PROFILES / took:.1f}")
+        row("Kubeflow's profile-controller: writes a profile", f"{(after - before) / PEER_PROFILES:.1f}")
+        row("Kubeflow's profile-controller: its memory", f"{resident_mib(process.pid):.1f} MiB")
+        running.cluster.kubectl("delete", "profiles", "--all", "--timeout=300s")
+        service.eventually("the peer's namespaces are gone", lambda: not any(
+            item["metadata"]["name"].startswith("peer-") for item in api.ask("GET", "/api/v1/namespaces")[1]["items"]), 300)
+    finally:
+        process.terminate()
+        process.wait(60)
+    running.first.start()
+
+
 def steady(running):
     pid = running.first.process.pid
     time.sleep(5)
@@ -246,6 +282,8 @@ def main():
     try:
         api = Api(running)
         running.person("alice")
+        if PEER:
+            peer(running, api)
         rates(running, api)
         steady(running)
         member(running, api)

@@ -7,50 +7,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "controlplane/object_key.h"
-#include "controlplane/token_search.h"
+#include "controlplane/route_tables.h"
 #include "ray/public.h"
-#include "ray/resume.h"
-#include "ray/token.h"
-#include "tenancy/tenancy.h"
 
-#define PORTS_MAX 16  /* more ports of one service are not reachable by path */
 #define RETRY_MS 1000 /* after a list or watch that failed */
 #define FIRST_TRIES 10
 #define ABSENT_S 15 /* until a kind that the engine has not is looked for again */
 
-struct port {
-    char name[64];
-    int64_t number;
-};
-struct service {
-    char name[64], owner_kind[32], owner_name[64];
-    bool head;        /* of a Ray cluster: its dashboard takes the cluster's token */
-    bool ray_service; /* made by KubeRay for a RayService */
-    bool clusters;    /* made by KubeRay for the cluster itself, not for a RayService that stands on it */
-    struct port ports[PORTS_MAX];
-    size_t port_count;
-};
-struct cluster {
-    char secret[RAY_TOKEN_SECRET_SIZE]; /* with its token */
-    char uid[64];
-    char ray_service[64], service_uid[64]; /* of what made it, or "" */
-    bool own;                              /* KubeRay makes that Secret, and nobody follows it: token_search.h */
-    char *public;                          /* what its own annotation opens; owned */
-    bool starting;
-    bool resumes[IDLE_RESUME_ALWAYS + 1]; /* by a request, by what its profile says */
-};
-/* What a RayService serves, and what of it it opens to anybody. */
-struct serving {
-    char *prefixes;     /* open: its annotation's */
-    char *applications; /* that run, with their paths (ray_serve_applications) */
-    char cluster[64];   /* where they run */
-};
-/* Whose label of gRPC ends in a hash, because the names are long. */
-struct long_name {
-    char namespace[64], name[64];
-};
 static const enum engine_kind followed[] = {KIND_SERVICE, KIND_SECRET, KIND_RAYCLUSTER, KIND_RAYSERVICE, KIND_PROFILE};
 enum { FOLLOW_COUNT = COUNT_OF(followed) };
 
@@ -62,271 +26,14 @@ struct source { /* one watched kind */
 };
 struct routes {
     struct engine *engine;
-    pthread_rwlock_t lock; /* guards the maps */
-    struct map *services;  /* "ns/service" -> struct service */
-    struct map *heads;     /* "ns/cluster" -> name of its head service */
-    struct map *tokens;    /* "ns/secret" -> token */
-    struct map *clusters;  /* "ns/cluster" -> struct cluster */
-    struct map *serving;   /* "ns/RayService" -> struct serving */
-    struct map *labels[2]; /* label -> struct long_name: of clusters, of RayServices */
-    struct map *profiles;  /* name -> enum idle_resume, of those that say something */
-    struct token_search *search;
+    pthread_rwlock_t lock; /* guards the tables */
+    struct route_tables tables;
     struct source sources[FOLLOW_COUNT];
     pthread_t thread;
     pthread_mutex_t mutex; /* guards lost and stopping */
     pthread_cond_t changed;
     bool stopping, threaded;
 };
-
-/* --- the tables --------------------------------------------------------------------------------------------------- */
-static void copy_text(char *ret, size_t size, const char *text)
-{
-    snprintf(ret, size, "%.*s", (int)size - 1, text ? text : "");
-}
-
-/* Of the controller of that kind, in <object>, its "name" or "uid"; NULL if it has none. */
-static const char *controller_of(const cJSON *object, const char *kind, const char *member)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, json_at(object, "metadata", "ownerReferences", NULL))
-    {
-        if (json_true(item, "controller", NULL) && strcmp(json_text_or("", item, "kind", NULL), kind) == 0)
-            return json_text(item, member, NULL);
-    }
-    return NULL;
-}
-
-static struct service *read_service(const cJSON *object)
-{
-    struct service *service = memory_get(sizeof(*service));
-    const char *kind = NULL, *name = NULL;
-    const cJSON *item;
-    tenancy_scope(KIND_SERVICE, object, &kind, &name);
-    copy_text(service->name, sizeof(service->name), json_text(object, "metadata", "name", NULL));
-    copy_text(service->owner_kind, sizeof(service->owner_kind), kind);
-    copy_text(service->owner_name, sizeof(service->owner_name), name);
-    service->head = strcmp(json_text_or("", object, "metadata", "labels", "ray.io/node-type", NULL), "head") == 0 ||
-                    strcmp(json_text_or("", object, "spec", "selector", "ray.io/node-type", NULL), "head") == 0;
-    service->ray_service = controller_of(object, "RayService", "name") != NULL;
-    service->clusters = service->head && controller_of(object, "RayCluster", "name") != NULL;
-    cJSON_ArrayForEach(item, json_at(object, "spec", "ports", NULL))
-    {
-        if (service->port_count == PORTS_MAX)
-            break;
-        struct port *port = &service->ports[service->port_count++];
-        copy_text(port->name, sizeof(port->name), json_text(item, "name", NULL));
-        json_i64(json_member(item, "port"), &port->number);
-    }
-    return service;
-}
-
-static void put_service(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
-{
-    char key[OBJECT_KEY_SIZE];
-    struct service *service = object ? read_service(object) : NULL;
-    struct service *old = service ? map_put(routes->services, object_key(key, namespace, name), service)
-                                  : map_remove(routes->services, object_key(key, namespace, name));
-    if (old && old->clusters) {
-        char *head = map_get(routes->heads, object_key(key, namespace, old->owner_name));
-        if (head && strcmp(head, name) == 0)
-            free(map_remove(routes->heads, object_key(key, namespace, old->owner_name)));
-    }
-    if (service && service->clusters)
-        free(map_put(routes->heads, object_key(key, namespace, service->owner_name), memory_text(name)));
-    free(old);
-}
-
-/* Only what is a workload's credential is kept; other Secrets never enter this table. */
-static char *read_token(const cJSON *secret)
-{
-    AUTO_BUFFER struct buffer token = {0};
-    if (json_text(secret, "data", "auth_token", NULL))
-        return ray_token_read(secret);
-    const char *encoded = json_text(secret, "metadata", "labels", "atelier.dev/notebook", NULL)
-                              ? json_text(secret, "data", "token", NULL)
-                              : NULL;
-    if (!encoded || !text_unbase64(slice_of(encoded), &token) || token.n == 0)
-        return NULL;
-    return buffer_take(&token);
-}
-
-static void put_token(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
-{
-    char key[OBJECT_KEY_SIZE];
-    struct slice at = object_key(key, namespace, name);
-    char *token = object ? read_token(object) : NULL;
-    ray_token_free(token ? map_put(routes->tokens, at, token) : map_remove(routes->tokens, at));
-}
-
-static void free_cluster(struct cluster *cluster)
-{
-    if (!cluster)
-        return;
-    free(cluster->public);
-    free(cluster);
-}
-
-static struct cluster *read_cluster(const cJSON *object)
-{
-    struct cluster *cluster = memory_get(sizeof(*cluster));
-    ray_token_secret(object, cluster->secret, &cluster->own);
-    copy_text(cluster->uid, sizeof(cluster->uid), json_text(object, "metadata", "uid", NULL));
-    copy_text(cluster->ray_service, sizeof(cluster->ray_service), controller_of(object, "RayService", "name"));
-    copy_text(cluster->service_uid, sizeof(cluster->service_uid), controller_of(object, "RayService", "uid"));
-    cluster->public = memory_text(ray_public(object));
-    cluster->starting = ray_is_starting(object);
-    for (enum idle_resume profile = IDLE_RESUME_UNSAID; profile <= IDLE_RESUME_ALWAYS; profile++)
-        cluster->resumes[profile] = ray_resumes(object, profile);
-    return cluster;
-}
-
-/* <labels>: of the one kind or the other. */
-static void put_labels(struct map *labels, const char *namespace, const char *name, bool gone)
-{
-    static const char *const kinds[] = {"rayclient", "grpc"};
-    if (strlen(namespace) > 63 || strlen(name) > 63)
-        return; /* no host's, then */
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        char label[64];
-        resource_label(kinds[i], namespace, name, label);
-        if (!strstr(label, "---"))
-            continue;
-        struct long_name *names = gone ? NULL : memory_get(sizeof(*names));
-        if (names) {
-            copy_text(names->namespace, sizeof(names->namespace), namespace);
-            copy_text(names->name, sizeof(names->name), name);
-        }
-        free(names ? map_put(labels, slice_of(label), names) : map_remove(labels, slice_of(label)));
-    }
-}
-
-static void put_cluster(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
-{
-    char key[OBJECT_KEY_SIZE];
-    struct slice at = object_key(key, namespace, name);
-    struct cluster *cluster = object ? read_cluster(object) : NULL;
-    free_cluster(cluster ? map_put(routes->clusters, at, cluster) : map_remove(routes->clusters, at));
-    if (object)
-        token_search_follow(routes->search, object);
-    else
-        token_search_forget(routes->search, namespace, name);
-    put_labels(routes->labels[0], namespace, name, !object);
-}
-
-static void release_serving(void *value)
-{
-    struct serving *serving = value;
-    if (!serving)
-        return;
-    free(serving->prefixes);
-    free(serving->applications);
-    free(serving);
-}
-
-static struct serving *read_serving(const cJSON *service)
-{
-    struct serving *serving = memory_get(sizeof(*serving));
-    AUTO_BUFFER struct buffer applications = {0};
-    ray_serve_applications(service, &applications);
-    serving->prefixes = memory_text(ray_public(service));
-    serving->applications = memory_text(applications.p ? applications.p : "");
-    copy_text(serving->cluster, sizeof(serving->cluster),
-              json_text(service, "status", "activeServiceStatus", "rayClusterName", NULL));
-    return serving;
-}
-
-static void put_ray_service(struct routes *routes, const char *namespace, const char *name, const cJSON *object)
-{
-    char key[OBJECT_KEY_SIZE];
-    struct slice at = object_key(key, namespace, name);
-    release_serving(object ? map_put(routes->serving, at, read_serving(object)) : map_remove(routes->serving, at));
-    put_labels(routes->labels[1], namespace, name, !object);
-}
-
-static void put_profile(struct routes *routes, const char *name, const cJSON *object)
-{
-    enum idle_resume said = object ? idle_resume_said(object) : IDLE_RESUME_UNSAID;
-    enum idle_resume *kept = NULL;
-    if (said != IDLE_RESUME_UNSAID) {
-        kept = memory_get(sizeof(*kept));
-        *kept = said;
-    }
-    free(kept ? map_put(routes->profiles, slice_of(name), kept) : map_remove(routes->profiles, slice_of(name)));
-}
-
-/* <gone>: the object has been removed. The caller holds the lock for writing. */
-static void put(struct routes *routes, enum engine_kind kind, const cJSON *object, bool gone)
-{
-    const char *namespace = json_text(object, "metadata", "namespace", NULL);
-    const char *name = json_text(object, "metadata", "name", NULL);
-    if (kind == KIND_PROFILE && name)
-        put_profile(routes, name, gone ? NULL : object);
-    if (!namespace || !name)
-        return;
-    if (kind == KIND_SERVICE)
-        put_service(routes, namespace, name, gone ? NULL : object);
-    else if (kind == KIND_SECRET)
-        put_token(routes, namespace, name, gone ? NULL : object);
-    else if (kind == KIND_RAYCLUSTER)
-        put_cluster(routes, namespace, name, gone ? NULL : object);
-    else if (kind == KIND_RAYSERVICE)
-        put_ray_service(routes, namespace, name, gone ? NULL : object);
-}
-
-static void clear_map(struct map **map, void (*release)(void *value))
-{
-    size_t at = 0;
-    struct slice key;
-    void *value;
-    while (*map && map_next(*map, &at, &key, &value))
-        release(value);
-    map_free(*map);
-    *map = NULL;
-}
-
-static void release_token(void *value)
-{
-    ray_token_free(value);
-}
-
-static void release_cluster(void *value)
-{
-    free_cluster(value);
-}
-
-static void clear_kind(struct routes *routes, enum engine_kind kind)
-{
-    if (kind == KIND_SERVICE) {
-        clear_map(&routes->services, free);
-        clear_map(&routes->heads, free);
-        routes->services = map_new();
-        routes->heads = map_new();
-    } else if (kind == KIND_SECRET) {
-        clear_map(&routes->tokens, release_token);
-        routes->tokens = map_new();
-    } else if (kind == KIND_RAYCLUSTER) {
-        clear_map(&routes->clusters, release_cluster);
-        clear_map(&routes->labels[0], free);
-        token_search_list(routes->search);
-        routes->clusters = map_new();
-        routes->labels[0] = map_new();
-    } else if (kind == KIND_PROFILE) {
-        clear_map(&routes->profiles, free);
-        routes->profiles = map_new();
-    } else {
-        clear_map(&routes->serving, release_serving);
-        clear_map(&routes->labels[1], free);
-        routes->serving = map_new();
-        routes->labels[1] = map_new();
-    }
-}
-
-/* All of that kind have been put since clear_kind. */
-static void end_kind(struct routes *routes, enum engine_kind kind)
-{
-    if (kind == KIND_RAYCLUSTER)
-        token_search_listed(routes->search);
-}
 
 /* --- following the engine ----------------------------------------------------------------------------------------- */
 static void on_event(void *context, enum engine_event event, const cJSON *object)
@@ -343,39 +50,45 @@ static void on_event(void *context, enum engine_event event, const cJSON *object
         return;
     }
     pthread_rwlock_wrlock(&routes->lock);
-    put(routes, source->kind, object, event == ENGINE_DELETED);
+    route_tables_put(&routes->tables, source->kind, object, event == ENGINE_DELETED);
     pthread_rwlock_unlock(&routes->lock);
 }
 
-/* Lists, replaces the table, and watches from there on. */
+struct reading {
+    enum engine_kind kind;
+    struct route_tables fresh;
+};
+
+static void put_read(void *context, const cJSON *object)
+{
+    struct reading *reading = context;
+    route_tables_put(&reading->fresh, reading->kind, object, false);
+}
+
+/* Reads all of a kind, one after the other, replaces what is known of it, and watches from there on. Of Secrets those
+ * that Atelier makes for its workloads: whatever else a Ray cluster names, token_search reads. */
 static int load(struct source *source, struct error *error)
 {
     struct routes *routes = source->routes;
-    AUTO_JSON cJSON *list = NULL;
-    const cJSON *item;
+    const struct engine_list_options options = {.label_selector = source->kind == KIND_SECRET ? ENGINE_OURS : NULL};
+    struct reading reading = {.kind = source->kind, .fresh = {.search = routes->tables.search}};
+    AUTO_FREE char *version = NULL;
+    int status = 0;
     engine_unwatch(source->watch);
     source->watch = NULL;
     source->absent = !engine_has(routes->engine, source->kind);
-    if (source->absent) {
+    route_tables_begin(&reading.fresh, source->kind);
+    if (!source->absent)
+        status = engine_each(routes->engine, source->kind, NULL, &options, put_read, &reading, &version, error);
+    if (status == 0) {
         pthread_rwlock_wrlock(&routes->lock);
-        clear_kind(routes, source->kind);
-        end_kind(routes, source->kind);
+        route_tables_replace(&routes->tables, &reading.fresh, source->kind);
         pthread_rwlock_unlock(&routes->lock);
-        return 0;
     }
-    int status = engine_list(routes->engine, source->kind, NULL, NULL, &list, error);
-    if (status < 0)
-        return status;
-    pthread_rwlock_wrlock(&routes->lock);
-    clear_kind(routes, source->kind);
-    cJSON_ArrayForEach(item, json_member(list, "items"))
-    {
-        put(routes, source->kind, item, false);
-    }
-    end_kind(routes, source->kind);
-    pthread_rwlock_unlock(&routes->lock);
-    return engine_watch(routes->engine, source->kind, NULL, NULL, json_text(list, "metadata", "resourceVersion", NULL),
-                        on_event, source, &source->watch, error);
+    route_tables_free(&reading.fresh);
+    return status < 0 || source->absent ? status
+                                        : engine_watch(routes->engine, source->kind, NULL, &options, version, on_event,
+                                                       source, &source->watch, error);
 }
 
 /* What was listed may be forgotten again before it can be watched from there, most of all while an engine starts. */
@@ -452,7 +165,7 @@ int routes_new(struct engine *engine, struct routes **ret, struct error *error)
     pthread_rwlock_init(&routes->lock, NULL);
     pthread_mutex_init(&routes->mutex, NULL);
     pthread_cond_init(&routes->changed, NULL);
-    int status = token_search_new(engine, &routes->search, error);
+    int status = token_search_new(engine, &routes->tables.search, error);
     for (size_t i = 0; i < FOLLOW_COUNT && status == 0; i++) {
         routes->sources[i] = (struct source){.routes = routes, .kind = followed[i]};
         status = load_first(&routes->sources[i], error);
@@ -480,15 +193,8 @@ void routes_free(struct routes *routes)
         pthread_join(routes->thread, NULL);
     for (size_t i = 0; i < FOLLOW_COUNT; i++)
         engine_unwatch(routes->sources[i].watch);
-    token_search_free(routes->search);
-    clear_map(&routes->services, free);
-    clear_map(&routes->heads, free);
-    clear_map(&routes->tokens, release_token);
-    clear_map(&routes->clusters, release_cluster);
-    clear_map(&routes->serving, release_serving);
-    for (size_t i = 0; i < COUNT_OF(routes->labels); i++)
-        clear_map(&routes->labels[i], free);
-    clear_map(&routes->profiles, free);
+    token_search_free(routes->tables.search);
+    route_tables_free(&routes->tables);
     pthread_cond_destroy(&routes->changed);
     pthread_mutex_destroy(&routes->mutex);
     pthread_rwlock_destroy(&routes->lock);
@@ -496,7 +202,7 @@ void routes_free(struct routes *routes)
 }
 
 /* --- resolving ---------------------------------------------------------------------------------------------------- */
-static const struct port *find_port(const struct service *service, const char *wanted)
+static const struct route_port *find_port(const struct route_service *service, const char *wanted)
 {
     int64_t number = 0;
     if (!*wanted)
@@ -509,7 +215,7 @@ static const struct port *find_port(const struct service *service, const char *w
     return NULL;
 }
 
-static bool is_dashboard(const struct port *port)
+static bool is_dashboard(const struct route_port *port)
 {
     return strcmp(port->name, "dashboard") == 0 || port->number == 8265;
 }
@@ -518,7 +224,7 @@ static void put_header(const char *token, const char *header, const char *scheme
 {
     if (!token || strlen(token) + strlen(scheme) + 2 > sizeof(ret->header_value))
         return; /* the workload then answers for itself that the credential is missing */
-    copy_text(ret->header_name, sizeof(ret->header_name), header);
+    route_text(ret->header_name, sizeof(ret->header_name), header);
     snprintf(ret->header_value, sizeof(ret->header_value), "%s %s", scheme, token);
 }
 
@@ -526,7 +232,7 @@ static void add_token(struct routes *routes, const char *namespace, const char *
                       const char *scheme, struct target *ret)
 {
     char key[OBJECT_KEY_SIZE];
-    put_header(map_get(routes->tokens, object_key(key, namespace, secret)), header, scheme, ret);
+    put_header(map_get(routes->tables.tokens, object_key(key, namespace, secret)), header, scheme, ret);
 }
 
 static void add_ray_token(struct routes *routes, const char *namespace, const char *cluster, const char *header,
@@ -534,9 +240,9 @@ static void add_ray_token(struct routes *routes, const char *namespace, const ch
 {
     char key[OBJECT_KEY_SIZE];
     char own[sizeof(ret->header_value)];
-    const struct cluster *known = map_get(routes->clusters, object_key(key, namespace, cluster));
+    const struct route_cluster *known = map_get(routes->tables.clusters, object_key(key, namespace, cluster));
     if (known && known->own) {
-        bool found = token_search_find(routes->search, namespace, cluster, own, sizeof(own));
+        bool found = token_search_find(routes->tables.search, namespace, cluster, own, sizeof(own));
         put_header(found ? own : NULL, header, "Bearer", ret);
         memory_wipe(own, sizeof(own));
     } else {
@@ -557,23 +263,24 @@ static bool is_of_cluster(enum route_kind kind)
 }
 
 /* A RayService's own services lead to the cluster that it stands on now, and are authorized as that. */
-static const struct service *find_ray_service(struct routes *routes, const struct route *route)
+static const struct route_service *find_ray_service(struct routes *routes, const struct route *route)
 {
     char key[OBJECT_KEY_SIZE];
     char name[OBJECT_KEY_SIZE];
     snprintf(name, sizeof(name), "%s-%s", route->name, route->kind == ROUTE_SERVE ? "serve-svc" : "head-svc");
-    const struct service *service = map_get(routes->services, object_key(key, route->namespace, name));
+    const struct route_service *service = map_get(routes->tables.services, object_key(key, route->namespace, name));
     return service && service->ray_service && strcmp(service->owner_kind, "RayCluster") == 0 ? service : NULL;
 }
 
 /* The service that a path means; NULL if there is none, or if it does not belong to what the path names. */
-static const struct service *find_service(struct routes *routes, const struct route *route)
+static const struct route_service *find_service(struct routes *routes, const struct route *route)
 {
     char key[OBJECT_KEY_SIZE];
     const char *name = route->name;
     if (is_of_cluster(route->kind))
-        name = map_get(routes->heads, object_key(key, route->namespace, route->name));
-    const struct service *service = name ? map_get(routes->services, object_key(key, route->namespace, name)) : NULL;
+        name = map_get(routes->tables.heads, object_key(key, route->namespace, route->name));
+    const struct route_service *service =
+        name ? map_get(routes->tables.services, object_key(key, route->namespace, name)) : NULL;
     if (!service && is_of_cluster(route->kind))
         service = find_ray_service(routes, route);
     if (service && route->kind == ROUTE_NOTEBOOK &&
@@ -604,7 +311,7 @@ static const char *wanted_port(const struct route *route)
     return route->port;
 }
 
-static void note_uids(const struct cluster *cluster, struct target *ret)
+static void note_uids(const struct route_cluster *cluster, struct target *ret)
 {
     memcpy(ret->uid, cluster->uid, sizeof(ret->uid));
     memcpy(ret->service_uid, cluster->service_uid, sizeof(ret->service_uid));
@@ -614,19 +321,20 @@ static void note_uids(const struct cluster *cluster, struct target *ret)
 static bool resolve_waiting(struct routes *routes, const struct route *route, struct target *ret)
 {
     char key[OBJECT_KEY_SIZE];
-    const struct cluster *cluster =
-        is_of_cluster(route->kind) ? map_get(routes->clusters, object_key(key, route->namespace, route->name)) : NULL;
+    const struct route_cluster *cluster =
+        is_of_cluster(route->kind) ? map_get(routes->tables.clusters, object_key(key, route->namespace, route->name))
+                                   : NULL;
     if (!cluster)
         return false;
     *ret = (struct target){.strip_prefix = true};
-    copy_text(ret->owner_kind, sizeof(ret->owner_kind), "RayCluster");
-    copy_text(ret->owner_name, sizeof(ret->owner_name), route->name);
+    route_text(ret->owner_kind, sizeof(ret->owner_kind), "RayCluster");
+    route_text(ret->owner_name, sizeof(ret->owner_name), route->name);
     note_uids(cluster, ret);
     return true;
 }
 
 /* By gRPC an application is asked by its name, of the cluster where those of that RayService run. */
-static void note_called(const struct serving *serving, const struct route *route, struct target *ret)
+static void note_called(const struct route_serving *serving, const struct route *route, struct target *ret)
 {
     if (!serving || strcmp(serving->cluster, ret->owner_name) != 0)
         return;
@@ -643,13 +351,14 @@ static void note_called(const struct serving *serving, const struct route *route
 static void note_serving(struct routes *routes, const struct route *route, struct target *ret)
 {
     char key[OBJECT_KEY_SIZE];
-    const struct cluster *cluster = map_get(routes->clusters, object_key(key, route->namespace, ret->owner_name));
+    const struct route_cluster *cluster =
+        map_get(routes->tables.clusters, object_key(key, route->namespace, ret->owner_name));
     const char *prefixes = cluster ? cluster->public : NULL;
-    const struct serving *serving = NULL;
+    const struct route_serving *serving = NULL;
     if (cluster)
         note_uids(cluster, ret);
     if (cluster && *cluster->ray_service) {
-        serving = map_get(routes->serving, object_key(key, route->namespace, cluster->ray_service));
+        serving = map_get(routes->tables.serving, object_key(key, route->namespace, cluster->ray_service));
         prefixes = serving ? serving->prefixes : NULL;
     }
     if (route->kind == ROUTE_SERVE_GRPC) {
@@ -664,8 +373,8 @@ static void note_serving(struct routes *routes, const struct route *route, struc
 
 static bool find_target(struct routes *routes, const struct route *route, struct target *ret)
 {
-    const struct service *service = find_service(routes, route);
-    const struct port *port = service ? find_port(service, wanted_port(route)) : NULL;
+    const struct route_service *service = find_service(routes, route);
+    const struct route_port *port = service ? find_port(service, wanted_port(route)) : NULL;
     int64_t number = port ? port->number : 0;
     if (!service)
         return resolve_waiting(routes, route, ret);
@@ -673,10 +382,10 @@ static bool find_target(struct routes *routes, const struct route *route, struct
     if (!port && !(route->kind == ROUTE_TUNNEL && text_parse_i64(slice_of(route->port), 1, UINT16_MAX, &number)))
         return false;
     struct target target = {.strip_prefix = route->kind != ROUTE_NOTEBOOK};
-    copy_text(target.service, sizeof(target.service), service->name);
+    route_text(target.service, sizeof(target.service), service->name);
     snprintf(target.port, sizeof(target.port), "%lld", (long long)number);
-    copy_text(target.owner_kind, sizeof(target.owner_kind), service->owner_kind);
-    copy_text(target.owner_name, sizeof(target.owner_name), service->owner_name);
+    route_text(target.owner_kind, sizeof(target.owner_kind), service->owner_kind);
+    route_text(target.owner_name, sizeof(target.owner_name), service->owner_name);
     if (route->kind == ROUTE_SERVE || route->kind == ROUTE_SERVE_GRPC)
         note_serving(routes, route, &target);
     bool carries_http =
@@ -697,8 +406,9 @@ static void note_state(struct routes *routes, const struct route *route, struct 
     char key[OBJECT_KEY_SIZE];
     if (strcmp(ret->owner_kind, "RayCluster") != 0)
         return;
-    const struct cluster *cluster = map_get(routes->clusters, object_key(key, route->namespace, ret->owner_name));
-    const enum idle_resume *said = map_get(routes->profiles, slice_of(route->namespace));
+    const struct route_cluster *cluster =
+        map_get(routes->tables.clusters, object_key(key, route->namespace, ret->owner_name));
+    const enum idle_resume *said = map_get(routes->tables.profiles, slice_of(route->namespace));
     if (cluster && cluster->resumes[said ? *said : IDLE_RESUME_UNSAID])
         ret->state = TARGET_RESUMES;
     else if (cluster && cluster->starting)
@@ -724,16 +434,16 @@ bool routes_resolve(struct routes *routes, const struct route *route, struct tar
 bool routes_find_label(struct routes *routes, struct slice label, struct route *ret)
 {
     bool client = slice_starts(label, "rayclient-");
-    const struct long_name *found = NULL;
+    const struct route_label *found = NULL;
     if (!client && !slice_starts(label, "grpc-"))
         return false;
     pthread_rwlock_rdlock(&routes->lock);
-    for (size_t i = 0; i < COUNT_OF(routes->labels) && !found; i++)
-        found = map_get(routes->labels[i], label);
+    for (size_t i = 0; i < COUNT_OF(routes->tables.labels) && !found; i++)
+        found = map_get(routes->tables.labels[i], label);
     if (found) {
         *ret = (struct route){.kind = client ? ROUTE_RAY_CLIENT : ROUTE_SERVE_GRPC};
-        copy_text(ret->namespace, sizeof(ret->namespace), found->namespace);
-        copy_text(ret->name, sizeof(ret->name), found->name);
+        route_text(ret->namespace, sizeof(ret->namespace), found->namespace);
+        route_text(ret->name, sizeof(ret->name), found->name);
     }
     pthread_rwlock_unlock(&routes->lock);
     return found != NULL;

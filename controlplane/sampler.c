@@ -210,7 +210,7 @@ static int read_once(struct sampler *sampler, struct error *error)
     if (r < 0)
         return r;
     struct summing summing = {.readings = index_readings(measured), .workloads = map_new()};
-    r = engine_each(sampler->engine, KIND_POD, NULL, NULL, sum_up, &summing, error);
+    r = engine_each(sampler->engine, KIND_POD, NULL, NULL, sum_up, &summing, NULL, error);
     map_free(summing.readings);
     if (r == 0) {
         keep_last(sampler, TAKE_POINTER(measured));

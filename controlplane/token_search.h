@@ -1,6 +1,6 @@
 /*
- * The tokens of Ray clusters for each of which KubeRay makes a Secret of its own (ray/token.h), a little after the
- * cluster. Nobody follows those Secrets: a thread reads each until it is there.
+ * The tokens of Ray clusters that do not take their profile's (ray/token.h): for most of them KubeRay makes a Secret of
+ * their own, a little after the cluster. Nobody follows those Secrets: a thread reads each until it is there.
  *
  * How often is bounded whatever comes in: one read in LIMIT_TOKEN_READ_EVERY_MS, those missing before those known, who
  * is due longest before others. Each cluster has its own time to wait, doubled by each read that finds nothing; that it

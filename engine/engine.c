@@ -155,15 +155,19 @@ int engine_list(struct engine *engine, enum engine_kind kind, const char *namesp
 
 int engine_each(struct engine *engine, enum engine_kind kind, const char *namespace,
                 const struct engine_list_options *options, void (*visit)(void *context, const cJSON *object),
-                void *context, struct error *error)
+                void *context, char **ret_version, struct error *error)
 {
     AUTO_JSON cJSON *list = NULL;
     const cJSON *item;
     if (engine->operations->each)
-        return engine->operations->each(engine, kind, namespace, options, visit, context, error);
+        return engine->operations->each(engine, kind, namespace, options, visit, context, ret_version, error);
     int r = engine_list(engine, kind, namespace, options, &list, error);
+    if (r < 0)
+        return r;
     cJSON_ArrayForEach(item, json_member(list, "items")) visit(context, item);
-    return r;
+    if (ret_version)
+        *ret_version = memory_text(json_text_or("", list, "metadata", "resourceVersion", NULL));
+    return 0;
 }
 
 int engine_update(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,

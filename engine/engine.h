@@ -140,6 +140,10 @@ int engine_view(struct engine *engine, enum engine_kind kind, const char *namesp
 void engine_view_end(struct engine_view *view); /* one of zeroes is fine, and is what it leaves */
 #define AUTO_VIEW __attribute__((cleanup(engine_view_end)))
 
+/* The label selector of what Atelier has made. An engine that follows of a kind only these (Secrets, ResourceQuotas)
+ * has them in memory, and asks its cluster about any other selector. */
+#define ENGINE_OURS "app.kubernetes.io/managed-by=atelier"
+
 struct engine_list_options {
     const char *label_selector; /* Kubernetes equality/set selectors, or NULL: "a=b,c!=d,e in (x,y),f,!g" */
     const char *field_selector; /* metadata.name=, metadata.namespace=, involvedObject.*=, or NULL */
@@ -153,10 +157,11 @@ struct engine_list_options {
 int engine_list(struct engine *engine, enum engine_kind kind, const char *namespace,
                 const struct engine_list_options *options, cJSON **ret, struct error *error);
 /* Calls <visit> with each object that such a list would hold, one after the other: for whoever looks at all that there
- * are of a kind, which may be more than should be in memory at once. */
+ * are of a kind, which may be more than should be in memory at once. *ret_version (may be NULL) is what the list's
+ * metadata.resourceVersion would be, from where a watch goes on; the caller's to free. */
 int engine_each(struct engine *engine, enum engine_kind kind, const char *namespace,
                 const struct engine_list_options *options, void (*visit)(void *context, const cJSON *object),
-                void *context, struct error *error);
+                void *context, char **ret_version, struct error *error);
 /* Replaces. If <object> carries metadata.resourceVersion it must match (CONFLICT). Writes nothing if nothing changed.
  */
 int engine_update(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,

@@ -81,7 +81,7 @@ struct engine_operations {
     int (*dial_api)(struct engine *, const struct engine_request *, int *ret_fd, char **ret_headers, struct error *);
     /* NULL: <list> is asked for all of them. */
     int (*each)(struct engine *, enum engine_kind, const char *namespace, const struct engine_list_options *,
-                void (*visit)(void *context, const cJSON *object), void *context, struct error *);
+                void (*visit)(void *context, const cJSON *object), void *context, char **ret_version, struct error *);
     /* NULL: METHOD. */
     int (*trust_webhooks)(struct engine *, struct slice ca_pem, bool *ret_written, struct error *);
 };

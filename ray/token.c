@@ -14,7 +14,7 @@ const char *ray_token_secret(const cJSON *cluster, char ret[RAY_TOKEN_SECRET_SIZ
     /* Without authOptions its containers were told of the profile's (auth.c). */
     bool own = !*named && length > 0 && strcmp(json_text_or("", options, "mode", NULL), "token") == 0;
     if (ret_own)
-        *ret_own = own;
+        *ret_own = own || (*named && strcmp(named, RAY_TOKEN_SECRET) != 0);
     if (!own)
         named = *named ? named : RAY_TOKEN_SECRET;
     else

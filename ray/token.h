@@ -10,8 +10,8 @@
 #define RAY_TOKEN_SECRET "ray-auth" /* the profile's: a process can carry only one token */
 #define RAY_TOKEN_SECRET_SIZE 254   /* a name of Kubernetes, and its end */
 
-/* Its name in <ret>, which is returned; its key is "auth_token". *ret_own (may be NULL): true if it is one that KubeRay
- * makes for this cluster alone, a little after the cluster. */
+/* Its name in <ret>, which is returned; its key is "auth_token". *ret_own (may be NULL): true if it is not the
+ * profile's: KubeRay makes it for this cluster alone, a little after the cluster, or a person has. */
 const char *ray_token_secret(const cJSON *cluster, char ret[RAY_TOKEN_SECRET_SIZE], bool *ret_own);
 
 /* What a Secret says, as an API server gives it; NULL if nothing. Released, and wiped, by ray_token_free. */

@@ -98,7 +98,7 @@ static void sweep_surroundings(struct tenancy *tenancy, const struct map *profil
 /* Claims first: an object that is found without being among them was claimed meanwhile, and is only a suspect. */
 static int sweep_all(struct sweep *sweep, struct error *error)
 {
-    int r = engine_each(sweep->tenancy->engine, KIND_PROFILE, NULL, NULL, sweep_object, sweep, error);
+    int r = engine_each(sweep->tenancy->engine, KIND_PROFILE, NULL, NULL, sweep_object, sweep, NULL, error);
     if (r < 0)
         return r;
     policy_profiles(sweep->policy, sweep_claim, sweep);

@@ -84,7 +84,7 @@ int object_get(struct engine *engine, enum engine_kind kind, const char *namespa
                struct error *error);
 int object_each(struct engine *engine, enum engine_kind kind, const char *namespace,
                 const struct engine_list_options *options, void (*visit)(void *context, const cJSON *object),
-                void *context, struct error *error);
+                void *context, char **ret_version, struct error *error);
 int object_list(struct engine *engine, enum engine_kind kind, const char *namespace,
                 const struct engine_list_options *options, cJSON **ret, struct error *error);
 int object_update(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name,

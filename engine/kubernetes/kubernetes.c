@@ -66,7 +66,7 @@ static void open_cache(struct kubernetes *kubernetes, enum engine_kind kind)
                                                   .cache = kubernetes->caches[kind],
                                                   .kind = kind,
                                                   .metadata_only = keeping == KEPT_DRIFT,
-                                                  .label_selector = ours ? LABEL_MANAGED_BY "=" MANAGED_BY_US : NULL,
+                                                  .label_selector = ours ? ENGINE_OURS : NULL,
                                                   .has = discovery_has,
                                                   .context = kubernetes});
 }

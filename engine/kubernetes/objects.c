@@ -62,6 +62,14 @@ static int list_live(struct kubernetes *kubernetes, enum engine_kind kind, const
     return kube_call(kubernetes->client, &(struct kube_request){.method = "GET", .target = target.p}, ret, error);
 }
 
+/* Whether all that such a list would hold is in memory. */
+static bool is_kept(enum engine_kind kind, const struct engine_list_options *options)
+{
+    const char *labels = options ? options->label_selector : NULL;
+    enum keeping keeping = keeping_of(kind);
+    return keeping == KEPT_WHOLE || (keeping == KEPT_OURS && labels && strcmp(labels, ENGINE_OURS) == 0);
+}
+
 static cJSON *new_list(enum engine_kind kind, uint64_t version)
 {
     cJSON *list = json_object();
@@ -124,7 +132,7 @@ int object_list(struct engine *engine, enum engine_kind kind, const char *namesp
     struct cache *cache = NULL;
     if (!discovery_has(kubernetes, kind))
         return error_set(error, ERROR_NOT_FOUND, NULL, "this cluster has no %s", engine_kinds[kind].plural);
-    if (keeping_of(kind) != KEPT_WHOLE)
+    if (!is_kept(kind, options))
         return list_live(kubernetes, kind, namespace, options, ret, error);
     int r = cache_of(kubernetes, kind, &cache, error);
     return r < 0 ? r : list_kept(cache, kind, engine_kinds[kind].namespaced ? namespace : NULL, options, ret, error);
@@ -144,22 +152,27 @@ static void visit_item(void *context, cJSON *object)
 
 int object_each(struct engine *engine, enum engine_kind kind, const char *namespace,
                 const struct engine_list_options *options, void (*visit)(void *context, const cJSON *object),
-                void *context, struct error *error)
+                void *context, char **ret_version, struct error *error)
 {
     struct kubernetes *kubernetes = kubernetes_of(engine);
     struct visiting visiting = {visit, context};
     struct cache *cache = NULL;
     AUTO_JSON cJSON *list = NULL;
     const cJSON *item;
-    uint64_t version;
-    int r = keeping_of(kind) == KEPT_WHOLE && discovery_has(kubernetes, kind)
+    uint64_t version = 0;
+    int r = is_kept(kind, options) && discovery_has(kubernetes, kind)
                 ? cache_of(kubernetes, kind, &cache, error)
                 : object_list(engine, kind, namespace, options, &list, error);
-    cJSON_ArrayForEach(item, json_member(list, "items")) visit(context, item);
-    if (r < 0 || !cache)
+    if (r == 0 && cache)
+        r = each_kept(cache, engine_kinds[kind].namespaced ? namespace : NULL, options, visit_item, &visiting, &version,
+                      error);
+    if (r < 0)
         return r;
-    return each_kept(cache, engine_kinds[kind].namespaced ? namespace : NULL, options, visit_item, &visiting, &version,
-                     error);
+    cJSON_ArrayForEach(item, json_member(list, "items")) visit(context, item);
+    if (ret_version)
+        *ret_version = list ? memory_text(json_text_or("", list, "metadata", "resourceVersion", NULL))
+                            : memory_format("%" PRIu64, version);
+    return 0;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */

@@ -290,6 +290,15 @@ static bool saw_all(void *context)
     return all;
 }
 
+static bool saw_deletion(void *context)
+{
+    struct seen *seen = context;
+    pthread_mutex_lock(&seen->lock);
+    bool deleted = seen->deleted == 1;
+    pthread_mutex_unlock(&seen->lock);
+    return deleted;
+}
+
 static void a_watch_tells_what_happens(void **state)
 {
     (void)state;
@@ -423,6 +432,11 @@ static void pods_are_told_every_address_of_the_api_server(void **state)
     ask_cluster("DELETE", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes", "");
 }
 
+static void add_visited(void *context, const cJSON *object)
+{
+    json_push_text(context, json_text_or("", object, "metadata", "name", NULL));
+}
+
 /* --- the API server goes ------------------------------------------------------------------------------------------ */
 
 static void cluster(const char *verb)
@@ -452,24 +466,29 @@ static void memory_serves_while_the_api_server_is_away(void **state)
     AUTO_JSON cJSON *service = from_json("{\"metadata\":{\"name\":\"early\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
     AUTO_JSON cJSON *late = from_json("{\"metadata\":{\"name\":\"late\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
     AUTO_JSON cJSON *got = NULL;
+    AUTO_JSON cJSON *ours = from_json("{\"metadata\":{\"name\":\"ours\"},\"stringData\":{\"a\":\"b\"}}");
+    AUTO_JSON cJSON *theirs = from_json("{\"metadata\":{\"name\":\"theirs\"},\"stringData\":{\"a\":\"b\"}}");
+    AUTO_JSON cJSON *names = json_array();
+    const struct engine_list_options made_here = {.label_selector = ENGINE_OURS};
     struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "early"};
     struct engine_watch *watch = NULL;
     make_namespace("away");
+    DO(engine_apply(engine, KIND_SECRET, "away", ours, NULL, &error));
+    DO(engine_create(engine, KIND_SECRET, "away", theirs, NULL, &error));
     DO(engine_create(engine, KIND_SERVICE, "away", service, NULL, &error));
     DO(engine_watch(engine, KIND_SERVICE, "away", NULL, NULL, on_event, &seen, &watch, &error));
     cluster("kill");
     DO(engine_get(engine, KIND_SERVICE, "away", "early", &got, &error));
+    DO(engine_each(engine, KIND_SECRET, "away", &made_here, add_visited, names, NULL, &error));
+    AUTO_FREE char *visited = json_print(names);
+    assert_string_equal(visited, "[\"ours\"]");
+    assert_true(engine_each(engine, KIND_SECRET, "away", NULL, add_visited, names, NULL, NULL) < 0);
     assert_true(engine_ready(engine, NULL));
     cluster("start");
     assert_true(eventually(creates_late, late));
     assert_true(eventually(finds_late, NULL));
     assert_int_equal(seen.deleted, 0);
     engine_unwatch(watch);
-}
-
-static void add_visited(void *context, const cJSON *object)
-{
-    json_push_text(context, json_text_or("", object, "metadata", "name", NULL));
 }
 
 /* Of a kind that is kept in memory, and of one that is asked for each time. */
@@ -489,14 +508,23 @@ static void each_visits_what_a_list_holds(void **state)
             DO(engine_create(engine, kinds[i], "each", object, NULL, &error));
         }
         AUTO_JSON cJSON *visited = json_array();
-        DO(engine_each(engine, kinds[i], "each", &odd, add_visited, visited, &error));
+        AUTO_FREE char *version = NULL;
+        struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "e1"};
+        struct engine_watch *watch = NULL;
+        DO(engine_each(engine, kinds[i], "each", &odd, add_visited, visited, &version, &error));
+        if (engine_watches(engine, kinds[i])) {
+            DO(engine_watch(engine, kinds[i], "each", NULL, version, on_event, &seen, &watch, &error));
+            DO(engine_delete(engine, kinds[i], "each", "e1", NULL, &error));
+            assert_true(eventually(saw_deletion, &seen));
+            engine_unwatch(watch);
+        }
         AUTO_FREE char *names = json_print(visited);
         assert_string_equal(names, "[\"e1\",\"e3\"]");
     }
     struct error error = {0};
     AUTO_JSON cJSON *visited = json_array();
     assert_true(engine_each(engine, KIND_SERVICE, "each", &(struct engine_list_options){.label_selector = "a in b"},
-                            add_visited, visited, &error) < 0);
+                            add_visited, visited, NULL, &error) < 0);
     assert_null(visited->child);
 }
 

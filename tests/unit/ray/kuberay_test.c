@@ -313,7 +313,7 @@ static void finds_the_secret_of_a_cluster(void **state)
         bool own;
     } cases[] = {
         {"{metadata: {name: rc}, spec: {authOptions: {mode: token, secretName: ray-auth}}}", "ray-auth", false},
-        {"{metadata: {name: rc}, spec: {authOptions: {mode: token, secretName: mine}}}", "mine", false},
+        {"{metadata: {name: rc}, spec: {authOptions: {mode: token, secretName: mine}}}", "mine", true},
         {"{metadata: {name: rc}, spec: {authOptions: {mode: token}}}", "rc", true},
         {"{metadata: {name: rc}, spec: {}}", "ray-auth", false},
         {"{metadata: {name: rc}, spec: {authOptions: {}}}", "ray-auth", false},
