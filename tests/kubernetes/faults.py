@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import http.server
 import pathlib
+import signal
 import socket
 import ssl
 import threading
@@ -138,6 +139,40 @@ class Desk:
     def close(self):
         self.http.shutdown()
         self.http.server_close()
+
+
+@contextlib.contextmanager
+def killed(desk, atelierd, wanted):
+    """kill -9 as soon as the API server has done a write that wanted(request) picks, and before its answer; started again
+    each time. Yields the list of what it was killed after."""
+    after, over, killing = [], threading.Event(), threading.Lock()
+
+    def kill(request):
+        with killing:
+            if is_write(request) and not over.is_set() and wanted(request):
+                after.append(f"{request.method} {request.path}")
+                atelierd.end(signal.SIGKILL)
+                raise Cut
+
+    def keep_alive():
+        last = False
+        while not last:
+            last = over.is_set()  # nobody kills from here on: whoever was killed before is started below
+            with killing:
+                if atelierd.process.poll() is not None:
+                    atelierd.launch()
+            time.sleep(0.05)
+    keeper = threading.Thread(target=keep_alive)
+    keeper.start()
+    desk.after = kill
+    try:
+        yield after
+    finally:
+        desk.after = lambda request: None
+        with killing:
+            over.set()
+        keeper.join()
+        print(f"killed {len(after)} times after:", *after, sep="\n  ")
 
 
 class Clerk(http.server.BaseHTTPRequestHandler):

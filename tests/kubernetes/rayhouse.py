@@ -16,9 +16,9 @@ SPEC = {"rayVersion": "2.60.0", "authOptions": {"mode": "token", "secretName": "
 
 
 class House(service.Service):
-    def __init__(self):
+    def __init__(self, between=None):
         self.operator = None
-        super().__init__("--kwok", "--nodes", "1", ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1", ATELIER_IDLE_WARN_S="2")
+        super().__init__("--kwok", "--nodes", "1", between=between, ATELIER_IDLE_CHECK_S="1", ATELIER_SAMPLE_S="1", ATELIER_IDLE_WARN_S="2")
         self.operator = rayoperator.Operator(self.cluster.kubeconfig, program=None)
 
     def close(self):
@@ -79,9 +79,9 @@ class House(service.Service):
 
 
 @contextlib.contextmanager
-def running():
+def running(between=None):
     """With alice, who has a profile, and bob."""
-    made = House()
+    made = House(between)
     try:
         made.alice, made.bob = made.person("alice"), made.person("bob")
         made.profile("alice", made.alice.email)

@@ -234,35 +234,9 @@ def test_in_peace(desk, seen):
 @pytest.mark.parametrize("first", range(PLAYS))
 def test_killed_after_many_a_write(desk, seen, first):
     """kill -9 as soon as the API server has done a write and before its answer: every so many writes, from another one on."""
-    count, killed, over = itertools.count(KILLED_EVERY - first * KILLED_EVERY // PLAYS), [], threading.Event()
-    killing = threading.Lock()
-
-    def kill(request):
-        with killing:
-            if faults.is_write(request) and not over.is_set() and next(count) % KILLED_EVERY == 0:
-                killed.append(f"{request.method} {request.path}")
-                desk.first.end(signal.SIGKILL)
-                raise faults.Cut
-
-    def keep_alive():
-        last = False
-        while not last:
-            last = over.is_set()  # nobody kills from here on: whoever was killed before is started below
-            with killing:
-                if desk.first.process.poll() is not None:
-                    desk.first.launch()
-            time.sleep(0.05)
-    keeper = threading.Thread(target=keep_alive)
-    keeper.start()
-    name = next(names)
-    try:
-        with desk.disturbed(after=kill):
-            desk.play(name)
-    finally:
-        with killing:
-            over.set()
-        keeper.join()
-    print(f"killed {len(killed)} times after:", *killed, sep="\n  ")
+    count, name = itertools.count(KILLED_EVERY - first * KILLED_EVERY // PLAYS), next(names)
+    with faults.killed(desk.between, desk.first, lambda request: next(count) % KILLED_EVERY == 0) as killed:
+        desk.play(name)
     assert len(killed) >= 3
     same_as_in_peace(desk, seen, name)
 

@@ -3,6 +3,7 @@ import json
 import subprocess
 import time
 
+import faults
 import live
 import pytest
 import rayhouse
@@ -76,6 +77,23 @@ def test_a_head_that_ends_is_told_of_once(house):
     assert len(told) == 1 and told[0].get("count", 1) == 1 and told[0]["involvedObject"]["kind"] == "RayCluster"
     assert "OOMKilled, exit code 137" in told[0]["message"] and "begin anew" in told[0]["message"]
     assert house.events("rc", "HeadEnded") == told
+
+
+def test_killed_after_each_of_its_writes():
+    """kill -9 once the API server has done what it was asked: one is warned of and deleted all the same, and the other one stays."""
+    with rayhouse.running(faults.Desk) as house:
+        house.make("old", **{DELETE_AFTER: f"{AFTER_S}s"})
+        house.make("kept")
+        for name in ("old", "kept"):
+            house.ready(name)
+        with house.followed("old") as seen, faults.killed(house.between, house.first, lambda request: True) as killed:
+            house.suspend("old")
+            house.suspended("old")
+            service.eventually("it is gone", lambda: not house.get("raycluster", "old"), 120)
+        assert any(DELETE_AT in annotations for annotations in seen)
+        asked = {line.split()[0] for line in killed if "/rayclusters/old" in line}
+        assert asked == {"PATCH", "DELETE"}, killed
+        assert house.ready("kept") and not house.note("kept", DELETE_AT)
 
 
 def test_one_whose_head_does_not_answer_is_not_suspended(house):
