@@ -31,10 +31,10 @@ struct cache {
     pthread_rwlock_t lock; /* guards everything below but the dictionary, which the packer does */
     struct cache_table table;
     struct map *pending;
-    uint64_t sequence;      /* of own writes */
-    uint64_t list_sequence; /* when the list now read, or the last one, began */
-    bool listing;
-    uint32_t mark; /* of that list */
+    uint64_t sequence;       /* of own writes */
+    uint64_t list_sequence;  /* when the list now read, or the last one, began */
+    bool listing, relisting; /* relisting: the reflector's own, which alone lists; something was known before */
+    uint32_t mark;           /* of that list */
     bool synced;
     uint64_t version;
     struct delta *deltas;
@@ -281,6 +281,7 @@ void cache_list_begin(struct cache *cache)
 {
     pthread_rwlock_wrlock(&cache->lock);
     cache->listing = true;
+    cache->relisting = cache->table.count > 0;
     cache->mark++;
     cache->list_sequence = cache->sequence;
     pthread_rwlock_unlock(&cache->lock);
@@ -330,7 +331,7 @@ static void put_listed(struct cache *cache, struct record *now)
 
 bool cache_list_item(struct cache *cache, struct slice object)
 {
-    if (is_known(cache, object))
+    if (cache->relisting && is_known(cache, object))
         return true;
     struct record *record = make_record(cache, object);
     if (!record)
