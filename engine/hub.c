@@ -33,6 +33,7 @@ struct hub_watch {
     engine_watcher watcher;
     void *context;
     bool (*concerns)(const cJSON *before, const cJSON *now);
+    bool changes_only;
     void **initial; /* not yet delivered: from initial_at on */
     size_t initial_count, initial_at;
     uint64_t cursor;   /* number of the next change to look at */
@@ -143,6 +144,8 @@ static void ring_grow(struct ring *ring)
 
 static void watch_take(const struct hub *hub, struct hub_watch *watch, void *const *states, size_t count)
 {
+    if (watch->changes_only)
+        count = 0;
     watch->initial = memory_get((count + 1) * sizeof(*watch->initial));
     for (size_t i = 0; i < count; i++)
         watch->initial[i] = reference(hub, states[i]);
@@ -488,7 +491,8 @@ struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const
                                 .fields = options ? options->field_selector : NULL,
                                 .watcher = watcher,
                                 .context = context,
-                                .concerns = options ? options->concerns : NULL};
+                                .concerns = options ? options->concerns : NULL,
+                                .changes_only = options && options->changes_only};
 }
 
 int hub_open(struct hub *hub, const struct hub_request *request, struct engine_watch **ret, struct error *error)
@@ -499,7 +503,8 @@ int hub_open(struct hub *hub, const struct hub_request *request, struct engine_w
                                 .namespace = memory_text(request->namespace),
                                 .watcher = request->watcher,
                                 .context = request->context,
-                                .concerns = request->concerns};
+                                .concerns = request->concerns,
+                                .changes_only = request->changes_only};
     int r = selector_new(request->labels, request->fields, &watch->selector, error);
     if (r == 0) {
         pthread_mutex_lock(&hub->lock);

@@ -500,6 +500,7 @@ int notebooks_new(const struct notebooks_options *options, struct notebooks **re
     notebooks->follow =
         follow_new(options->engine, notebooks->queue, kinds, COUNT_OF(kinds), notebooks_seen, notebooks);
     follow_only(notebooks->follow, notebook_concerns);
+    follow_owners(notebooks->follow);
     follow_start(notebooks->follow);
     *ret = notebooks;
     return 0;

@@ -1,14 +1,19 @@
 /* How does a reconciler keep hearing about the kinds it follows? */
 #include "tenancy/follow.h"
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 
 #define FOLLOW_PREFIX "~follow/"
+#define FOLLOW_SOON_MS 5 /* until it is looked whether the other kinds are watched */
 
 struct follow_one {
     struct follow *follow;
     enum engine_kind kind;
-    struct engine_watch *watch; /* touched only by the handler of this one's key, and by follow_free */
+    struct engine_watch
+        *watch; /* this and <tried>: touched only by the handler of this one's key, and by follow_free */
+    bool tried;
     char key[32];
 };
 struct follow {
@@ -18,6 +23,9 @@ struct follow {
     void *context;
     bool (*concerns)(const cJSON *before, const cJSON *now); /* of the first kind */
     size_t count, standing_count;
+    bool owners;
+    atomic_size_t tried;   /* of the other kinds, since the start */
+    atomic_bool looked_at; /* the first kind is watched, or was */
     struct follow_one one[FOLLOW_KINDS];
     const char *standing[FOLLOW_STANDING];
 };
@@ -78,6 +86,11 @@ void follow_only(struct follow *follow, bool (*concerns)(const cJSON *before, co
     follow->concerns = concerns;
 }
 
+void follow_owners(struct follow *follow)
+{
+    follow->owners = true;
+}
+
 void follow_start(struct follow *follow)
 {
     engine_on_leading(follow->engine, follow_lead, follow); /* first: no key is dropped before it is known */
@@ -86,21 +99,45 @@ void follow_start(struct follow *follow)
     follow_lead(follow);
 }
 
+static void follow_tried(struct follow *follow, struct follow_one *one)
+{
+    if (!one->tried && one != &follow->one[0])
+        atomic_fetch_add(&follow->tried, 1);
+    one->tried = true;
+}
+
+/* Of what changes from now on nothing is missed: objects of the first kind are handed on after that, or once more. */
+static void follow_opened(struct follow *follow, const struct follow_one *one)
+{
+    if (one == &follow->one[0])
+        atomic_store(&follow->looked_at, true);
+    else if (follow->owners && atomic_load(&follow->looked_at))
+        queue_add(follow->queue, "", follow->one[0].key);
+}
+
 static int64_t follow_again(struct follow_one *one)
 {
     struct error error = {0};
     struct follow *follow = one->follow;
-    const struct engine_list_options options = {.concerns = one == &follow->one[0] ? follow->concerns : NULL};
-    if (!engine_has(follow->engine, one->kind))
+    bool first = one == &follow->one[0];
+    const struct engine_list_options options = {.concerns = first ? follow->concerns : NULL,
+                                                .changes_only = follow->owners && !first};
+    if (first && follow->owners && atomic_load(&follow->tried) < follow->count - 1)
+        return FOLLOW_SOON_MS;
+    if (!engine_has(follow->engine, one->kind)) {
+        follow_tried(follow, one);
         return FOLLOW_ABSENT_MS;
+    }
     engine_unwatch(one->watch);
     one->watch = NULL;
     int r = engine_watch(follow->engine, one->kind, NULL, &options, NULL, follow_event, one, &one->watch, &error);
+    follow_tried(follow, one);
     if (r < 0) {
         one->watch = NULL;
         log_line(LOG_WARN, "cannot watch", LOG_TEXT("kind", engine_kinds[one->kind].kind), LOG_FAULT(&error));
         return r;
     }
+    follow_opened(follow, one);
     return 0;
 }
 

@@ -96,6 +96,7 @@ int tenancy_new(const struct tenancy_options *options, struct tenancy **ret, str
     pthread_mutex_init(&tenancy->lock, NULL);
     tenancy->queue = queue_new("tenancy", engine_traits(tenancy->engine)->reconcilers, tenancy_handle, tenancy);
     tenancy->follow = follow_new(tenancy->engine, tenancy->queue, kinds, COUNT_OF(kinds), tenancy_seen, tenancy);
+    follow_owners(tenancy->follow);
     tenancy_note_members(tenancy);
     auth_on_change(tenancy->auth, tenancy_people_changed, tenancy);
     follow_standing(tenancy->follow, TENANCY_MEMBERS_KEY); /* whatever changed between the two lines above */

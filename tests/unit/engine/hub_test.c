@@ -252,11 +252,45 @@ static void test_only_what_concerns(void **state)
     cJSON_Delete(lent);
 }
 
+/* Whether what is there was known when it began, or came later. */
+static void test_changes_only(void **state)
+{
+    (void)state;
+    struct hub *hub = hub_new(&object_states, NULL);
+    struct log early = LOG, late = LOG, all = LOG;
+    struct engine_watch *watches[3] = {NULL};
+    AUTO_OBJECT struct object *there = make("s", 100, 10);
+    struct hub_request request = {.kind = KIND_SECRET, .watcher = note, .context = &early, .changes_only = true};
+    assert_int_equal(hub_open(hub, &request, &watches[0], NULL), 0);
+    hub_begin(hub, KIND_SECRET, 100, (void *[]){there}, 1);
+    request.known = true;
+    request.from = HUB_NOW;
+    request.states = (void *[]){there};
+    request.count = 1;
+    request.context = &late;
+    assert_int_equal(hub_open(hub, &request, &watches[1], NULL), 0);
+    request.changes_only = false;
+    request.context = &all;
+    assert_int_equal(hub_open(hub, &request, &watches[2], NULL), 0);
+    wait_for(&all, 1);
+    publish(hub, 101, 10);
+    wait_for(&all, 2);
+    wait_for(&early, 1);
+    wait_for(&late, 1);
+    assert_int_equal(early.last, 101);
+    assert_int_equal(late.last, 101);
+    for (size_t i = 0; i < COUNT_OF(watches); i++)
+        hub_close(hub, watches[i]);
+    hub_free(hub);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_resume), cmocka_unit_test(test_too_slow),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_resume),
+                                       cmocka_unit_test(test_too_slow),
                                        cmocka_unit_test(test_closing_waits_for_the_callback),
                                        cmocka_unit_test(test_others_changes_keep_no_bookmark_away),
-                                       cmocka_unit_test(test_only_what_concerns)};
+                                       cmocka_unit_test(test_only_what_concerns),
+                                       cmocka_unit_test(test_changes_only)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
