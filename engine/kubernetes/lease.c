@@ -25,7 +25,9 @@ struct lease {
         void (*begun)(void *context);
         void *context;
     } listeners[LEASE_LISTENERS_MAX];
-    /* The thread's: what was last seen of another holder, and until when that is in force. */
+    /* The thread's: the lease as this replica's last write left it, or NULL; what was last seen of another holder, and
+     * until when that is in force. */
+    cJSON *written;
     char seen[256];
     int64_t seen_until_ms;
 };
@@ -66,7 +68,7 @@ static cJSON *lease_of(const struct lease *lease, const cJSON *current, const ch
     return object;
 }
 
-static int write_lease(struct lease *lease, const cJSON *current, const char *holder, struct error *error)
+static int write_lease(struct lease *lease, const cJSON *current, const char *holder, cJSON **ret, struct error *error)
 {
     AUTO_JSON cJSON *object = lease_of(lease, current, holder);
     AUTO_FREE char *text = json_print(object);
@@ -77,7 +79,7 @@ static int write_lease(struct lease *lease, const cJSON *current, const char *ho
                                             .body = slice_of(text),
                                             .deadline_ms = CALL_MS,
                                             .once = true},
-                     NULL, error);
+                     ret, error);
 }
 
 /* --- rounds ------------------------------------------------------------------------------------------------------- */
@@ -142,16 +144,39 @@ static void note(struct lease *lease, bool leads)
                  LOG_TEXT("identity", lease->identity));
 }
 
-static void try_once(struct lease *lease)
+static int read_lease(struct lease *lease, cJSON **ret, struct error *error)
+{
+    const struct kube_request get = {.method = "GET", .target = lease->target, .deadline_ms = CALL_MS, .once = true};
+    return kube_call(lease->client, &get, ret, error);
+}
+
+/* Whoever holds it knows how it is, and the API server refuses the write (CONFLICT) if somebody else has written since.
+ */
+static int renew(struct lease *lease, struct error *error)
+{
+    AUTO_JSON cJSON *current = TAKE_POINTER(lease->written);
+    return current ? write_lease(lease, current, lease->identity, &lease->written, error)
+                   : error_set(error, ERROR_CONFLICT, NULL, "the lease is not known");
+}
+
+static int acquire(struct lease *lease, bool *ret_taken, struct error *error)
 {
     AUTO_JSON cJSON *current = NULL;
+    int r = read_lease(lease, &current, error);
+    *ret_taken = r == 0 && is_taken(lease, current);
+    return (r == 0 && !*ret_taken) || r == -ERROR_NOT_FOUND
+               ? write_lease(lease, current, lease->identity, &lease->written, error)
+               : r;
+}
+
+static void try_once(struct lease *lease)
+{
     struct error error = {0};
     int64_t began_ms = clock_monotonic_ms();
-    const struct kube_request get = {.method = "GET", .target = lease->target, .deadline_ms = CALL_MS, .once = true};
-    int r = kube_call(lease->client, &get, &current, &error);
-    bool taken = r == 0 && is_taken(lease, current);
-    if ((r == 0 && !taken) || r == -ERROR_NOT_FOUND)
-        r = write_lease(lease, current, lease->identity, &error);
+    bool taken = false;
+    int r = renew(lease, &error);
+    if (r == -ERROR_CONFLICT || r == -ERROR_NOT_FOUND)
+        r = acquire(lease, &taken, &error);
     if (r == 0 && !taken) {
         note(lease, true);
         int64_t led_until_ms = atomic_exchange(&lease->until_ms, began_ms + LEASE_HOLD_MS);
@@ -186,11 +211,10 @@ static void give_back(struct lease *lease)
     AUTO_JSON cJSON *current = NULL;
     struct error error = {0};
     bool held = lease_held(lease);
-    const struct kube_request get = {.method = "GET", .target = lease->target, .deadline_ms = CALL_MS, .once = true};
     atomic_store(&lease->until_ms, 0);
-    if (held && kube_call(lease->client, &get, &current, &error) == 0 &&
+    if (held && read_lease(lease, &current, &error) == 0 &&
         strcmp(json_text_or("", current, "spec", "holderIdentity", NULL), lease->identity) == 0)
-        (void)write_lease(lease, current, "", &error);
+        (void)write_lease(lease, current, "", NULL, &error);
 }
 
 /* Whoever waits for another's to end is there when it does. */
@@ -242,6 +266,7 @@ void lease_free(struct lease *lease)
     pthread_mutex_destroy(&lease->lock);
     pthread_mutex_destroy(&lease->telling);
     pthread_cond_destroy(&lease->changed);
+    cJSON_Delete(lease->written);
     free(lease->collection);
     free(lease->target);
     free(lease->namespace);
