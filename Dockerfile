@@ -21,7 +21,8 @@ RUN apt-get update && \
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         ca-certificates libcjson1 libcurl4 libnghttp2-14 libpq5 libssl3 libyaml-0-2 zlib1g && \
     rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/ldconfig /var/log/apt /var/log/dpkg.log && \
-    useradd --system --uid 10001 --user-group --home-dir /var/lib/atelier --create-home --shell /usr/sbin/nologin atelier
+    useradd --system --uid 10001 --user-group --home-dir /var/lib/atelier --no-create-home --shell /usr/sbin/nologin atelier && \
+    install -d -o atelier -g atelier -m 0700 /var/lib/atelier
 COPY --from=build /src/build/atelierd /src/build/atelier /usr/local/bin/
 # Numbers, so that Kubernetes can see that it is not root.
 USER 10001:10001

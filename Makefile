@@ -133,6 +133,11 @@ test-mesh: $(PROGRAMS) $(TEST_VENV)/.ready
 	tests/kubernetes/tools/build.sh kube-apiserver kube-controller-manager istio-crds kubectl helm
 	tests/kubernetes/tools/build.sh istiod
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/kubernetes/test_mesh.py)
+# The image, built by buildah and looked into. Root; some minutes of package downloads, not in CI.
+.PHONY: test-image
+test-image: $(TEST_VENV)/.ready
+	scripts/setup.sh --test --image
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/image)
 # Also containerd, kubelet, kube-proxy and CoreDNS in a network namespace: pods that run. Root; some minutes, not in CI.
 .PHONY: test-kubernetes-node
 test-kubernetes-node: $(PROGRAMS) images $(TEST_VENV)/.ready
@@ -253,6 +258,7 @@ help:
 	@echo 'make test-examples  the walks digits and breast_cancer of docs/examples, on the image ray-2.60-ml, which it makes'
 	@echo 'make test-examples-torch  the walks image_training and rllib, on ray-2.60-torch, which it makes: several GB'
 	@echo 'make test-kubernetes  the Kubernetes engine, the chart and the roles on a real control plane, built at first'
+	@echo 'make test-image the Dockerfile, built by buildah on Debian packages, and what is in the image (root)'
 	@echo 'make test-mesh  requests through an Envoy that a real istiod leads, built at first: some ten minutes'
 	@echo 'make test-kubernetes-node  real notebooks and Ray clusters as pods of a real node (root)'
 	@echo 'make check       format, layers, types of the console, static analysis, tests under sanitizers'

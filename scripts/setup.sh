@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that scripts/packages.txt names and this machine lacks; as root, makes the system user `atelier`.
-#   scripts/setup.sh [--test] [--kubelet] [--bench] [--check]
-# --test: also what tests need; --kubelet: also what a node of Kubernetes needs (make test-kubernetes-node); --bench: also what
-# bench/ measures with. --check: only say what is missing. As root, or through sudo; otherwise it prints the one
-# command to run. The daemons that packages bring are not started, and no PostgreSQL cluster is made.
+#   scripts/setup.sh [--test] [--kubelet] [--image] [--bench] [--check]
+# --test: also what tests need; --kubelet: also what a node of Kubernetes needs (make test-kubernetes-node); --image: also what
+# builds an image (make test-image); --bench: also what bench/ measures with. --check: only say what is missing. As root, or
+# through sudo; otherwise it prints the one command to run. The daemons that packages bring are not started, and no PostgreSQL cluster is made.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-with_tests= with_kubelet= with_bench= check_only=
+with_tests= with_kubelet= with_image= with_bench= check_only=
 for argument in "$@"; do
     case $argument in
     --test) with_tests=--test ;;
     --kubelet) with_kubelet=--kubelet ;;
+    --image) with_image=--image ;;
     --bench) with_bench=--bench ;;
     --check) check_only=yes ;;
-    *) printf 'setup: %s: expected --test, --kubelet, --bench or --check\n' "$argument" >&2; exit 2 ;;
+    *) printf 'setup: %s: expected --test, --kubelet, --image, --bench or --check\n' "$argument" >&2; exit 2 ;;
     esac
 done
 tell() { printf 'setup: %s\n' "$*" >&2; }
@@ -34,6 +35,7 @@ wanted() {
         test) [ -z "$with_tests" ] || echo "$package" ;;
         bench) [ -z "$with_bench" ] || echo "$package" ;;
         kubelet) [ -z "$with_kubelet" ] || echo "$package" ;;
+        image) [ -z "$with_image" ] || echo "$package" ;;
         esac
     done <"$here/packages.txt"
 }
@@ -63,11 +65,11 @@ fi
 if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
         tell "needs root for: ${packages//$'\n'/ }"
-        exec sudo "$here/setup.sh" $with_tests $with_kubelet $with_bench
+        exec sudo "$here/setup.sh" $with_tests $with_kubelet $with_image $with_bench
     fi
     tell "missing packages: ${packages//$'\n'/ }"
     tell "run this once as root, then try again:"
-    printf '    %s/setup.sh%s\n' "$here" "${with_tests:+ $with_tests}${with_kubelet:+ $with_kubelet}${with_bench:+ $with_bench}" >&2
+    printf '    %s/setup.sh%s\n' "$here" "${with_tests:+ $with_tests}${with_kubelet:+ $with_kubelet}${with_image:+ $with_image}${with_bench:+ $with_bench}" >&2
     exit 1
 fi
 
