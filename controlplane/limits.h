@@ -32,7 +32,8 @@
 #define LIMIT_IMAGES_FILE (256 << 10)      /* a list of images, some hundred bytes each */
 #define LIMIT_SAMPLES 20000                /* in one answer: 2 days of 7 workloads by the minute, some 3 MB */
 #define LIMIT_UPKEEP_MS 3600000            /* how often what is old is looked for */
-#define LIMIT_GIVE_BACK_MS 60000           /* how often memory that a burst took is given back */
+#define LIMIT_GIVE_BACK_MS 60000           /* how often memory that a burst took is given back; */
+#define LIMIT_GIVE_BACK_SHARE 1000         /* and no more than this part of the time, as all that is free is counted */
 #define LIMIT_AUDIT_EXPIRED 10000          /* entries that one statement deletes */
 #define LIMIT_PAGE 500                     /* rows of an audit page */
 #define LIMIT_TOKEN_TTL_S (3650LL * 86400) /* an API token lives at most ten years */

@@ -1,6 +1,7 @@
 /* What is thrown away because it is old or not used any more, and where is that said? */
 #include "controlplane/upkeep.h"
 
+#include "base/clock.h"
 #include "base/queue.h"
 #include "controlplane/limits.h"
 #include "controlplane/server.h"
@@ -63,8 +64,10 @@ static int64_t handle(void *context, const char *key)
     struct upkeep *upkeep = context;
     struct error error = {0};
     if (strcmp(key, KEY_MEMORY) == 0) {
+        int64_t began_ms = clock_monotonic_ms();
         memory_give_back();
-        return LIMIT_GIVE_BACK_MS;
+        int64_t pause_ms = (clock_monotonic_ms() - began_ms) * LIMIT_GIVE_BACK_SHARE;
+        return pause_ms > LIMIT_GIVE_BACK_MS ? pause_ms : LIMIT_GIVE_BACK_MS;
     }
     int64_t again_ms = strcmp(key, KEY_AUDIT) == 0 ? expire_audit(upkeep, &error) : prune_images(upkeep, &error);
     if (again_ms < 0 && again_ms != -ERROR_UNAVAILABLE)

@@ -1,5 +1,4 @@
-/* Do the names claimed in auth and the Profile objects still agree? Only a crash between the two makes them differ. And
- * is what surrounds all profiles as it was? */
+/* Do the names claimed in auth and the Profile objects still agree? Only a crash between the two makes them differ. */
 #include "tenancy/internal.h"
 
 #include "base/clock.h"
@@ -78,23 +77,6 @@ static void release_orphans(struct tenancy *tenancy, const cJSON *orphans)
         claim_orphaned(tenancy, one->valuestring);
 }
 
-/* Istio or KubeRay has come, or the API server is elsewhere: no event of a profile's tells. At the first look all are
- * reconciled anyhow. */
-static void sweep_surroundings(struct tenancy *tenancy, const struct map *profiles)
-{
-    struct slice key;
-    char *now = walls_surroundings(tenancy);
-    if (!now)
-        return;
-    bool same = !tenancy->surroundings || strcmp(tenancy->surroundings, now) == 0;
-    free(tenancy->surroundings);
-    tenancy->surroundings = now;
-    for (size_t at = 0; !same && map_next(profiles, &at, &key, NULL);) {
-        AUTO_FREE char *name = memory_format("%.*s", (int)key.n, key.p);
-        claim_look(tenancy, name);
-    }
-}
-
 /* Claims first: an object that is found without being among them was claimed meanwhile, and is only a suspect. */
 static int sweep_all(struct sweep *sweep, struct error *error)
 {
@@ -103,7 +85,6 @@ static int sweep_all(struct sweep *sweep, struct error *error)
         return r;
     policy_profiles(sweep->policy, sweep_claim, sweep);
     release_orphans(sweep->tenancy, sweep->orphans);
-    sweep_surroundings(sweep->tenancy, sweep->objects);
     cJSON_Delete(sweep->tenancy->suspects);
     sweep->tenancy->suspects = TAKE_POINTER(sweep->suspects);
     return 0;

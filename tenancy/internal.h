@@ -33,13 +33,15 @@
 /* Limits, and why. */
 #define TENANCY_NAME_MAX 40          /* leaves room in "<kind>-<name>--<profile>", a DNS label of 63 */
 #define TENANCY_POLL_MS 1000         /* while something that has no event of its own is awaited */
-#define TENANCY_SWEEP_MS 30000       /* claims against objects, which only a crash makes differ; surroundings */
-#define TENANCY_SWEEP_SHARE 200      /* and no more than this part of the time */
+#define TENANCY_SWEEP_MS 30000       /* claims against objects, which only a crash makes differ */
+#define TENANCY_SWEEP_SHARE 1000     /* and no more than this part of the time */
+#define TENANCY_AROUND_MS 30000      /* what surrounds all profiles */
 #define TENANCY_SWEEP_GRACE_MS 60000 /* a creation in progress has a claim and no object yet */
 #define TENANCY_ORPHANS_MAX 16       /* more claims without an object than a crash leaves: the objects were lost */
 #define TENANCY_TOKEN_BYTES 32       /* 256 bits, like KubeRay's own */
 
 #define TENANCY_SWEEP_KEY "~sweep"
+#define TENANCY_AROUND_KEY "~around"
 #define TENANCY_MEMBERS_KEY "~members"
 
 struct tenancy {
@@ -50,7 +52,7 @@ struct tenancy {
     struct queue *queue;
     struct follow *follow;
     cJSON *suspects;     /* profile name -> monotonic ms since when claim and object differ; the sweep's handler only */
-    char *surroundings;  /* what walls were last made for (walls_surroundings); the sweep's handler only */
+    char *surroundings;  /* what walls were last made for (walls_surroundings); its handler only */
     struct map *digests; /* profile name -> digest of its members; the handler of TENANCY_MEMBERS_KEY only */
     pthread_mutex_t lock; /* guards waiting */
     cJSON *waiting;       /* profile name -> e-mail of an owner who has no account yet */
@@ -120,6 +122,9 @@ int pass_network(struct pass *pass, struct error *error);  /* walls.c */
 int pass_mesh(struct pass *pass, struct error *error);     /* walls.c */
 /* walls.c: what of the cluster every profile's walls depend on, as text; the caller's. NULL: it cannot be told now. */
 char *walls_surroundings(struct tenancy *tenancy);
+/* Istio or KubeRay has come, or the API server is elsewhere, of which no event of a profile's tells: then all are
+ * looked at. Returns when to look again. */
+int64_t walls_look_around(struct tenancy *tenancy);
 int pass_home(struct pass *pass, struct error *error);     /* lasting.c */
 int pass_ray_auth(struct pass *pass, struct error *error); /* lasting.c */
 

@@ -11,6 +11,8 @@ static int64_t tenancy_handle(void *context, const char *key)
         return result;
     if (strcmp(key, TENANCY_SWEEP_KEY) == 0)
         return tenancy_sweep(tenancy);
+    if (strcmp(key, TENANCY_AROUND_KEY) == 0)
+        return walls_look_around(tenancy);
     if (strcmp(key, TENANCY_MEMBERS_KEY) == 0)
         return tenancy_compare_members(tenancy);
     return tenancy_reconcile(tenancy, key);
@@ -101,6 +103,7 @@ int tenancy_new(const struct tenancy_options *options, struct tenancy **ret, str
     auth_on_change(tenancy->auth, tenancy_people_changed, tenancy);
     follow_standing(tenancy->follow, TENANCY_MEMBERS_KEY); /* whatever changed between the two lines above */
     follow_standing(tenancy->follow, TENANCY_SWEEP_KEY);
+    follow_standing(tenancy->follow, TENANCY_AROUND_KEY);
     follow_start(tenancy->follow);
     *ret = tenancy;
     return 0;

@@ -168,6 +168,29 @@ char *walls_surroundings(struct tenancy *tenancy)
                          engine_has(tenancy->engine, KIND_RAYCLUSTER), text ? text : "");
 }
 
+static void look_again(void *context, const char *profile)
+{
+    const struct tenancy *tenancy = context;
+    queue_add(tenancy->queue, profile, profile);
+}
+
+/* At the first look all are reconciled anyhow. */
+int64_t walls_look_around(struct tenancy *tenancy)
+{
+    char *now = walls_surroundings(tenancy);
+    if (!now)
+        return TENANCY_AROUND_MS;
+    bool same = !tenancy->surroundings || strcmp(tenancy->surroundings, now) == 0;
+    free(tenancy->surroundings);
+    tenancy->surroundings = now;
+    if (!same) {
+        const struct policy *policy = policy_take(tenancy->auth);
+        policy_profiles(policy, look_again, tenancy);
+        policy_release(policy);
+    }
+    return TENANCY_AROUND_MS;
+}
+
 /* --- AuthorizationPolicy ----------------------------------------------------------------------------------------- */
 
 static cJSON *source_add(cJSON *rule, const char *key, cJSON *values)

@@ -311,6 +311,39 @@ static void a_profile_that_makes_no_sense_says_why(void **state)
 
 /* --- claims ------------------------------------------------------------------------------------------------------ */
 
+static _Atomic int looked_at;
+
+static int64_t count_around(void *context, const char *key)
+{
+    (void)context;
+    looked_at += strcmp(key, "around") == 0;
+    return 0;
+}
+
+static void another_surrounding_has_all_profiles_looked_at(void **state)
+{
+    (void)state;
+    struct tenancy aside = {.engine = engine, .auth = auth};
+    aside.queue = queue_new("aside", 1, count_around, NULL);
+    put_profile("around", bob.email, "{}");
+    wait_phase(KIND_PROFILE, NULL, "around", "Ready");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(walls_look_around(&aside), TENANCY_AROUND_MS);
+    clock_sleep_ms(100);
+    assert_int_equal(looked_at, 0);
+    free(aside.surroundings);
+    aside.surroundings = memory_text("elsewhere");
+    assert_int_equal(walls_look_around(&aside), TENANCY_AROUND_MS);
+    for (int i = 0; i < 500 && looked_at == 0; i++)
+        clock_sleep_ms(10);
+    assert_int_equal(looked_at, 1);
+    queue_stop(aside.queue);
+    queue_free(aside.queue);
+    free(aside.surroundings);
+    delete (KIND_PROFILE, NULL, "around");
+    wait_phase(KIND_PROFILE, NULL, "around", NULL);
+}
+
 static void claims_and_objects_are_put_right(void **state)
 {
     (void)state;
@@ -338,7 +371,6 @@ static void claims_and_objects_are_put_right(void **state)
     wait_text(KIND_PROFILE, NULL, "restored", "spec", "owner", "name", "alice@example.com");
     wait_text(KIND_NAMESPACE, NULL, "restored", "metadata", "annotations", "owner", "alice@example.com");
     cJSON_Delete(aside.suspects);
-    free(aside.surroundings);
     delete (KIND_PROFILE, NULL, "restored");
     wait_phase(KIND_PROFILE, NULL, "restored", NULL);
 }
@@ -457,6 +489,7 @@ int main(void)
                                        cmocka_unit_test(a_namespace_is_adopted_and_given_back),
                                        cmocka_unit_test(a_profile_put_there_is_claimed),
                                        cmocka_unit_test(a_profile_that_makes_no_sense_says_why),
+                                       cmocka_unit_test(another_surrounding_has_all_profiles_looked_at),
                                        cmocka_unit_test(claims_and_objects_are_put_right),
                                        cmocka_unit_test(a_notebook_runs_stops_starts_and_grows),
                                        cmocka_unit_test(names_are_per_profile),
