@@ -288,17 +288,16 @@ void cache_list_begin(struct cache *cache)
 }
 
 /* True if the item is what is held already. */
-static bool is_known(struct cache *cache, struct slice object)
+static bool is_known(struct cache *cache, const struct skimmed *skimmed)
 {
-    struct skimmed skimmed;
     int64_t version;
-    if (!skim_object(object, &skimmed) || !text_parse_i64(skimmed.version, 0, INT64_MAX, &version))
+    if (!text_parse_i64(skimmed->version, 0, INT64_MAX, &version))
         return false;
-    uint32_t namespace = names_id(cache->options.names, skimmed.namespace);
+    uint32_t namespace = names_id(cache->options.names, skimmed->namespace);
     uint8_t uid[UID_SIZE];
-    uid_read(skimmed.uid, uid);
+    uid_read(skimmed->uid, uid);
     pthread_rwlock_wrlock(&cache->lock);
-    struct record *current = cache_table_find(&cache->table, namespace, skimmed.name);
+    struct record *current = cache_table_find(&cache->table, namespace, skimmed->name);
     bool known = current && current->version == (uint64_t)version && memcmp(current->uid, uid, UID_SIZE) == 0 &&
                  !pending_find(cache, current);
     if (known)
@@ -329,17 +328,29 @@ static void put_listed(struct cache *cache, struct record *now)
     tell_listed(cache, before, now);
 }
 
-bool cache_list_item(struct cache *cache, struct slice object)
+static bool list_item(struct cache *cache, const struct skimmed *skimmed, struct slice object)
 {
-    if (cache->relisting && is_known(cache, object))
+    if (cache->relisting && is_known(cache, skimmed))
         return true;
-    struct record *record = make_record(cache, object);
+    struct record *record = record_of(cache->options.names, cache->options.packer,
+                                      cache->options.metadata_only ? NULL : &cache->dictionary, skimmed, object);
     if (!record)
         return false;
     pthread_rwlock_wrlock(&cache->lock);
     put_listed(cache, record);
     pthread_rwlock_unlock(&cache->lock);
     return true;
+}
+
+bool cache_list_item(struct cache *cache, struct slice object)
+{
+    struct skimmed skimmed;
+    return skim_object(object, &skimmed) && list_item(cache, &skimmed, object);
+}
+
+bool cache_list_metadata(struct cache *cache, const struct skimmed *item)
+{
+    return cache->options.metadata_only && list_item(cache, item, (struct slice){0});
 }
 
 /* Own writes that the list could have named and did not are history; newer ones stay, but what lies under them goes. */

@@ -26,8 +26,9 @@ void cache_free(struct cache *cache);
 
 /* --- the reflector's ---------------------------------------------------------------------------------------------- */
 
-void cache_list_begin(struct cache *cache);                     /* a list from its first page */
-bool cache_list_item(struct cache *cache, struct slice object); /* false: not an object */
+void cache_list_begin(struct cache *cache);                                /* a list from its first page */
+bool cache_list_item(struct cache *cache, struct slice object);            /* false: not an object */
+bool cache_list_metadata(struct cache *cache, const struct skimmed *item); /* of a cache that keeps no more of it */
 /* The list was complete, at <version>: what it did not name is gone. Without this call nothing is. */
 void cache_list_end(struct cache *cache, uint64_t version);
 enum cache_event { CACHE_PUT, CACHE_DELETE };

@@ -248,24 +248,30 @@ static struct record *record_packed(struct names *names, struct packer *packer, 
     return record;
 }
 
+struct record *record_of(struct names *names, struct packer *packer, struct dictionary *dictionary,
+                         const struct skimmed *skimmed, struct slice object)
+{
+    if (skimmed->name.n > UINT8_MAX || object.n > UINT32_MAX / 2)
+        return NULL;
+    if (!dictionary) {
+        struct record *record = memory_get(sizeof(*record) + skimmed->name.n);
+        fill(record, names, skimmed);
+        return record;
+    }
+    if (!skimmed->cut.n)
+        return record_packed(names, packer, dictionary, skimmed, object);
+    AUTO_BUFFER struct buffer text = {0};
+    buffer_add(&text, object.p, (size_t)(skimmed->cut.p - object.p));
+    const char *rest = skimmed->cut.p + skimmed->cut.n;
+    buffer_add(&text, rest, (size_t)(object.p + object.n - rest));
+    return record_packed(names, packer, dictionary, skimmed, buffer_slice(&text));
+}
+
 struct record *record_new(struct names *names, struct packer *packer, struct dictionary *dictionary,
                           struct slice object)
 {
     struct skimmed skimmed;
-    if (!skim_object(object, &skimmed) || skimmed.name.n > UINT8_MAX || object.n > UINT32_MAX / 2)
-        return NULL;
-    if (!dictionary) {
-        struct record *record = memory_get(sizeof(*record) + skimmed.name.n);
-        fill(record, names, &skimmed);
-        return record;
-    }
-    if (!skimmed.cut.n)
-        return record_packed(names, packer, dictionary, &skimmed, object);
-    AUTO_BUFFER struct buffer text = {0};
-    buffer_add(&text, object.p, (size_t)(skimmed.cut.p - object.p));
-    const char *rest = skimmed.cut.p + skimmed.cut.n;
-    buffer_add(&text, rest, (size_t)(object.p + object.n - rest));
-    return record_packed(names, packer, dictionary, &skimmed, buffer_slice(&text));
+    return skim_object(object, &skimmed) ? record_of(names, packer, dictionary, &skimmed, object) : NULL;
 }
 
 struct record *record_ref(struct record *record)

@@ -65,6 +65,9 @@ static inline struct slice record_name(const struct record *record)
 /* NULL: not an object. <dictionary> NULL: only metadata is kept. Any thread. */
 struct record *record_new(struct names *names, struct packer *packer, struct dictionary *dictionary,
                           struct slice object);
+/* The same of an object that has been skimmed; <object> is not looked at where only metadata is kept. */
+struct record *record_of(struct names *names, struct packer *packer, struct dictionary *dictionary,
+                         const struct skimmed *skimmed, struct slice object);
 struct record *record_ref(struct record *record);
 void record_unref(struct record *record);        /* NULL is fine */
 size_t record_size(const struct record *record); /* bytes of memory */

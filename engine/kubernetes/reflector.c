@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "engine/kubernetes/feed.h"
+#include "engine/kubernetes/metadata_split.h"
 #include "engine/kubernetes/paths.h"
 #include "engine/kubernetes/split.h"
 #include "engine/kubernetes/status.h"
@@ -36,7 +37,7 @@ struct reflector {
     bool begun; /* a list was tried */
     int64_t backoff_ms;
     _Atomic int64_t failing_since_ms;
-    _Atomic uint64_t lists, watches, events, failures;
+    _Atomic uint64_t lists, watches, events, failures, compact;
 };
 
 static struct metric relists = METRIC_COUNTER("atelier_kubernetes_lists_total", "Lists that caches were filled from.");
@@ -71,7 +72,7 @@ static const char *accept_of(const struct reflector *reflector, bool list)
 {
     if (!reflector->options.metadata_only)
         return NULL;
-    return list ? "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+    return list ? METADATA_LIST_TYPE ", application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
                 : "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 }
 
@@ -90,9 +91,13 @@ static uint64_t random_below(uint64_t limit)
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
+/* One page, as JSON or, where only metadata is asked for and the server can, as protobuf. */
 struct listing {
     struct reflector *reflector;
     bool broken;
+    bool begun, compact; /* something has come, and it is protobuf */
+    struct list_split json;
+    struct metadata_split metadata;
 };
 
 static void take_item(void *context, struct slice text)
@@ -102,31 +107,56 @@ static void take_item(void *context, struct slice text)
         listing->broken = true;
 }
 
+static void take_metadata(void *context, const struct skimmed *item)
+{
+    struct listing *listing = context;
+    if (!cache_list_metadata(listing->reflector->options.cache, item))
+        listing->broken = true;
+}
+
 /* *ret_next: the token of the next page, "" after the last one. */
-static int read_metadata(const struct list_split *split, uint64_t *ret_version, struct buffer *ret_next,
+static int read_metadata(const struct listing *listing, uint64_t *ret_version, struct buffer *ret_next,
                          struct error *error)
 {
-    struct slice value;
+    struct slice text = buffer_slice(listing->compact ? &listing->metadata.version : &listing->json.metadata);
+    struct slice next = buffer_slice(&listing->metadata.next), value;
     int64_t version;
     buffer_clear(ret_next);
-    if (!split->metadata.n || !skim_member(buffer_slice(&split->metadata), "resourceVersion", &value) ||
-        !text_parse_i64(skim_text(value), 0, INT64_MAX, &version))
+    if (!listing->compact) {
+        next = skim_member(text, "continue", &value) ? skim_text(value) : (struct slice){0};
+        text = skim_member(text, "resourceVersion", &value) ? skim_text(value) : (struct slice){0};
+    }
+    if (!text_parse_i64(text, 0, INT64_MAX, &version))
         return error_set(error, ERROR_UPSTREAM, NULL, "a list came without a version");
     *ret_version = (uint64_t)version;
-    if (skim_member(buffer_slice(&split->metadata), "continue", &value))
-        buffer_add_slice(ret_next, skim_text(value));
+    buffer_add_slice(ret_next, next);
     return 0;
 }
 
-static int read_page(struct reflector *reflector, struct list_split *split, struct error *error)
+static void take_bytes(struct listing *listing, struct slice bytes)
+{
+    if (!listing->begun) {
+        listing->compact = metadata_split_takes(bytes);
+        atomic_fetch_add(&listing->reflector->compact, listing->compact);
+    }
+    listing->begun = true;
+    if (listing->compact)
+        metadata_split_feed(&listing->metadata, bytes);
+    else
+        list_split_feed(&listing->json, bytes);
+}
+
+static int read_page(struct listing *listing, struct error *error)
 {
     AUTO_BUFFER struct buffer bytes = {0};
     int r;
-    while ((r = feed_read(reflector->feed, &bytes, error)) > 0) {
-        list_split_feed(split, buffer_slice(&bytes));
+    while ((r = feed_read(listing->reflector->feed, &bytes, error)) > 0) {
+        take_bytes(listing, buffer_slice(&bytes));
         buffer_clear(&bytes);
     }
-    if (r == 0 && (split->broken || !split->complete))
+    bool whole = listing->compact ? listing->metadata.complete && !listing->metadata.broken
+                                  : listing->json.complete && !listing->json.broken;
+    if (r == 0 && !whole)
         return error_set(error, ERROR_UPSTREAM, NULL, "a list was cut off");
     return r;
 }
@@ -140,7 +170,8 @@ static int list_page(struct reflector *reflector, bool any, struct buffer *token
 {
     AUTO_BUFFER struct buffer target = {0};
     struct listing listing = {.reflector = reflector};
-    struct list_split split = {.item = take_item, .context = &listing};
+    listing.json = (struct list_split){.item = take_item, .context = &listing};
+    listing.metadata = (struct metadata_split){.item = take_metadata, .context = &listing};
     char limit[16];
     (void)snprintf(limit, sizeof(limit), "%u", reflector->options.page ? reflector->options.page : REFLECTOR_PAGE);
     add_target(reflector, &target);
@@ -155,13 +186,14 @@ static int list_page(struct reflector *reflector, bool any, struct buffer *token
     int r = open_feed(reflector, &request, error);
     if (r < 0)
         return r;
-    r = read_page(reflector, &split, error);
+    r = read_page(&listing, error);
     close_feed(reflector);
     if (r == 0 && listing.broken)
         r = error_set(error, ERROR_UPSTREAM, NULL, "a list has items that are no objects");
     if (r == 0)
-        r = read_metadata(&split, ret_version, token, error);
-    list_split_free(&split);
+        r = read_metadata(&listing, ret_version, token, error);
+    list_split_free(&listing.json);
+    metadata_split_free(&listing.metadata);
     return r;
 }
 
@@ -432,5 +464,6 @@ void reflector_counts(const struct reflector *reflector, struct reflector_counts
     *ret = (struct reflector_counts){.lists = atomic_load(&reflector->lists),
                                      .watches = atomic_load(&reflector->watches),
                                      .events = atomic_load(&reflector->events),
-                                     .failures = atomic_load(&reflector->failures)};
+                                     .failures = atomic_load(&reflector->failures),
+                                     .compact = atomic_load(&reflector->compact)};
 }

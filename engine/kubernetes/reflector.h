@@ -43,6 +43,7 @@ int64_t reflector_failing_since(const struct reflector *reflector);
 
 struct reflector_counts {
     uint64_t lists, watches, events, failures;
+    uint64_t compact; /* pages that came as protobuf (metadata_split.h) */
 };
 void reflector_counts(const struct reflector *reflector, struct reflector_counts *ret);
 

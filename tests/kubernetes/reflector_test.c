@@ -248,6 +248,64 @@ static void a_list_that_breaks_off_takes_nothing_away(void **state)
 
 /* --- how it is asked ---------------------------------------------------------------------------------------------- */
 
+/* Where only metadata is kept it comes as protobuf, in pages, and says what JSON says: else each object would look as
+ * if somebody had changed it as soon as a watch tells of it. */
+static void metadata_says_the_same_in_protobuf(void **state)
+{
+    (void)state;
+    static const char applied[] =
+        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"applied\",\"labels\":{"
+        "\"test\":\"reflector\",\"app.kubernetes.io/managed-by\":\"atelier\"},\"annotations\":{"
+        "\"atelier.dev/applied\":\"00112233aabbccdd\"}},\"data\":{\"a\":\"<b> & c\"}}";
+    const struct kube_request apply = {.method = "PATCH",
+                                       .target = MAPS "/applied?fieldManager=atelier&force=true",
+                                       .content_type = "application/apply-patch+yaml",
+                                       .body = slice_of(applied)};
+    struct error error = {0};
+    struct reflector_counts told;
+    size_t count, others;
+    uint64_t version;
+    assert_int_equal(kube_call(house.direct, &apply, NULL, &error), 0);
+    EVENTUALLY(holds("applied"));
+    struct cache *cache = cache_new(&(struct cache_options){.kind = KIND_CONFIGMAP,
+                                                            .metadata_only = true,
+                                                            .names = house.names,
+                                                            .packer = house.packer,
+                                                            .hub = house.hub,
+                                                            .trees = house.trees});
+    struct reflector *reflector = reflector_new(&(struct reflector_options){.client = house.client,
+                                                                            .cache = cache,
+                                                                            .kind = KIND_CONFIGMAP,
+                                                                            .metadata_only = true,
+                                                                            .label_selector = LABEL,
+                                                                            .times = &short_times,
+                                                                            .page = PAGE});
+    EVENTUALLY(cache_synced(cache));
+    reflector_counts(reflector, &told);
+    assert_true(told.compact >= 1);
+    struct record **whole = cache_select(house.cache, "reflector", &count, &version);
+    struct record **metadata = cache_select(cache, "reflector", &others, &version);
+    assert_int_equal(others, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(slice_equal(record_name(metadata[i]), record_name(whole[i])));
+        assert_memory_equal(metadata[i]->uid, whole[i]->uid, UID_SIZE);
+        assert_int_equal(metadata[i]->version, whole[i]->version);
+        assert_int_equal(metadata[i]->applied, whole[i]->applied);
+        assert_int_equal(metadata[i]->ours, whole[i]->ours);
+        assert_int_equal(metadata[i]->flags & RECORD_OURS, whole[i]->flags & RECORD_OURS);
+        bool is_applied = slice_is(record_name(metadata[i]), "applied");
+        assert_int_equal(metadata[i]->ours != 0, is_applied);
+        assert_int_equal(metadata[i]->text_bytes, 0);
+        record_unref(whole[i]);
+        record_unref(metadata[i]);
+    }
+    free(whole);
+    free(metadata);
+    reflector_free(reflector);
+    cache_free(cache);
+    destroy("applied");
+}
+
 /* What is passed over by the selector brings no event: only a bookmark tells that the watch is as far as that, so that
  * the next one need not begin before it (and need not list anew once it is forgotten). */
 static void a_bookmark_says_how_far_a_quiet_watch_is(void **state)
@@ -340,6 +398,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_frozen_connection_is_left_for_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_forgotten_version_is_listed_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_list_that_breaks_off_takes_nothing_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(metadata_says_the_same_in_protobuf, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bookmark_says_how_far_a_quiet_watch_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_connection_carries_all_watches, set_up, tear_down),
     };
