@@ -2,7 +2,7 @@
 #include "controlplane/protobuf_object.h"
 
 #include "base/protobuf.h"
-#include "controlplane/envelope.h"
+#include "base/envelope.h"
 
 enum form { TEXT, FLAG, TEXT_MAP, BYTES_MAP, METADATA };
 struct member {

@@ -1,7 +1,7 @@
 /* Who am I? May I do this? What may I do here? (kubectl auth, on either engine) */
 #include "base/protobuf.h"
 #include "controlplane/computed.h"
-#include "controlplane/envelope.h"
+#include "base/envelope.h"
 #include "controlplane/handlers.h"
 #include "controlplane/kinds.h"
 #include "controlplane/wire.h"

@@ -1,6 +1,9 @@
 /* What does the API server's answer say, and which error is it? */
 #include "engine/kubernetes/status.h"
 
+#include "base/envelope.h"
+#include "base/protobuf.h"
+
 #define ERROR_BODY_SHOWN 200 /* of what is not a Status: a proxy's page */
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
@@ -130,9 +133,33 @@ int kube_status_object_error(const cJSON *status, struct error *error)
     return set_from_status(status, 0, 0, error);
 }
 
+static bool take_text(cJSON *status, const char *name, struct slice message, unsigned number)
+{
+    struct slice text;
+    if (!protobuf_bytes(message, number, &text))
+        return false;
+    AUTO_FREE char *copy = memory_text_n(text.p, text.n);
+    json_set_text(status, name, copy);
+    return true;
+}
+
+/* Who asks for protobuf is refused in it, too. Numbers: metav1.Status in meta/v1/generated.proto; its details are left
+ * out. NULL: it is none. */
+static cJSON *read_protobuf(struct slice body)
+{
+    enum { MESSAGE = 3, REASON = 4 };
+    AUTO_JSON cJSON *status = json_object();
+    struct slice raw;
+    bool good = envelope_open(body, "Status", &raw) && take_text(status, "message", raw, MESSAGE) &&
+                take_text(status, "reason", raw, REASON);
+    return good ? TAKE_POINTER(status) : NULL;
+}
+
 int kube_status_error(int http_status, int retry_after_s, struct slice body, struct error *error)
 {
-    AUTO_JSON cJSON *tree = NULL;
+    AUTO_JSON cJSON *tree = read_protobuf(body);
+    if (tree)
+        return set_from_status(tree, http_status, retry_after_s, error);
     AUTO_FREE char *copy = memory_text_n(body.p ? body.p : "", body.n);
     if (kube_json_parse(copy, body.n, &tree, NULL) == 0 && strcmp(json_text_or("", tree, "kind", NULL), "Status") == 0)
         return set_from_status(tree, http_status, retry_after_s, error);

@@ -1,9 +1,9 @@
 /* Whatever protobuf is read as an object stays the same object when the reader meets its bytes twice over, holds only
  * what JSON can hold, and no field of any message lies outside the message. */
-// fuzz: controlplane/envelope.c controlplane/protobuf_object.c base/*.c
+// fuzz: controlplane/protobuf_object.c base/*.c
 #include "base/json.h"
 #include "base/protobuf.h"
-#include "controlplane/envelope.h"
+#include "base/envelope.h"
 #include "controlplane/protobuf_object.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

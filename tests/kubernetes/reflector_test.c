@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "engine/kubernetes/metadata_split.h"
 #include "engine/kubernetes/reflector.h"
 #include "fault_proxy.h"
 
@@ -301,6 +302,11 @@ static void metadata_says_the_same_in_protobuf(void **state)
     }
     free(whole);
     free(metadata);
+    const struct kube_request bad = {
+        .method = "GET", .target = MAPS "?labelSelector=%28", .accept = METADATA_LIST_TYPE};
+    assert_int_equal(kube_call(house.direct, &bad, NULL, &error), -ERROR_BAD_REQUEST);
+    assert_non_null(strstr(error.message, "found '('")); /* whoever asks for protobuf is refused in it */
+    assert_null(strstr(error.message, "k8s"));
     reflector_free(reflector);
     cache_free(cache);
     destroy("applied");

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/protobuf.h"
 #include "engine/kubernetes/status.h"
 
 /* HTTP status, body, then what it is. Bodies as kube-apiserver 1.34 writes them. */
@@ -75,6 +76,28 @@ static void maps_answers_to_errors(void **state)
     assert_int_equal(kube_status_error(404, 0, SLICE("x"), NULL), -ERROR_NOT_FOUND);
 }
 
+/* As kube-apiserver 1.34 writes it for who asks for protobuf. */
+static void reads_protobuf(void **state)
+{
+    (void)state;
+    AUTO_BUFFER struct buffer type = {0}, status = {0}, body = {0};
+    struct error error = {0};
+    protobuf_add_bytes(&type, 1, slice_of("v1"));
+    protobuf_add_bytes(&type, 2, slice_of("Status"));
+    protobuf_add_bytes(&status, 1, slice_of(""));
+    protobuf_add_bytes(&status, 2, slice_of("Failure"));
+    protobuf_add_bytes(&status, 3, slice_of("The provided continue parameter is too old"));
+    protobuf_add_bytes(&status, 4, slice_of("Expired"));
+    protobuf_add_number(&status, 6, 410);
+    buffer_add(&body, "k8s\0", 4);
+    protobuf_add_bytes(&body, 1, buffer_slice(&type));
+    protobuf_add_bytes(&body, 2, buffer_slice(&status));
+    assert_int_equal(kube_status_error(410, 0, buffer_slice(&body), &error), -ERROR_GONE);
+    assert_string_equal(error.message, "The provided continue parameter is too old");
+    assert_int_equal(kube_status_error(403, 0, (struct slice){body.p, 9}, &error), -ERROR_FORBIDDEN); /* cut off */
+    assert_non_null(strstr(error.message, "the API server answers 403"));
+}
+
 static void reads_events_of_watches(void **state)
 {
     (void)state;
@@ -129,9 +152,8 @@ static void refuses_what_is_not_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(maps_answers_to_errors),
-        cmocka_unit_test(reads_events_of_watches),
-        cmocka_unit_test(reads_what_odd_objects_hold),
+        cmocka_unit_test(maps_answers_to_errors),   cmocka_unit_test(reads_protobuf),
+        cmocka_unit_test(reads_events_of_watches),  cmocka_unit_test(reads_what_odd_objects_hold),
         cmocka_unit_test(refuses_what_is_not_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

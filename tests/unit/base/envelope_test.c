@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 #include "base/protobuf.h"
-#include "controlplane/envelope.h"
+#include "base/envelope.h"
 #include "controlplane/protobuf_object.h"
 
 /* As kubectl sends it: k8s\0, TypeMeta {authorization.k8s.io/v1, SelfSubjectAccessReview}, and the review, whose field

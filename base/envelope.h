@@ -1,9 +1,9 @@
 /*
- * What Kubernetes' clients put around a protobuf message: "k8s\0" and then runtime.Unknown
+ * What Kubernetes and its clients put around a protobuf message: "k8s\0" and then runtime.Unknown
  * (kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding). Slices borrow from what is read.
  */
-#ifndef ATELIER_CONTROLPLANE_ENVELOPE_H
-#define ATELIER_CONTROLPLANE_ENVELOPE_H
+#ifndef ATELIER_BASE_ENVELOPE_H
+#define ATELIER_BASE_ENVELOPE_H
 
 #include "base/text.h"
 

@@ -1,5 +1,5 @@
 /* What does this Kubernetes protobuf envelope hold? */
-#include "controlplane/envelope.h"
+#include "base/envelope.h"
 
 #include "base/protobuf.h"
 
