@@ -14,6 +14,7 @@ struct change {
     uint64_t version;
     int64_t at_ms;
     void *before, *now;
+    bool own;
 };
 /* Numbers of changes only grow; change <i> lies at changes[i % capacity]; first <= i < next are remembered. */
 struct ring {
@@ -33,7 +34,7 @@ struct hub_watch {
     engine_watcher watcher;
     void *context;
     bool (*concerns)(const cJSON *before, const cJSON *now);
-    bool changes_only;
+    bool changes_only, others_only;
     void **initial; /* not yet delivered: from initial_at on */
     size_t initial_count, initial_at;
     uint64_t cursor;   /* number of the next change to look at */
@@ -185,7 +186,7 @@ void hub_begin(struct hub *hub, enum engine_kind kind, uint64_t version, void *c
     pthread_mutex_unlock(&hub->lock);
 }
 
-void hub_publish(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now)
+static void publish(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now, bool own)
 {
     pthread_mutex_lock(&hub->lock);
     struct ring *ring = &hub->rings[kind];
@@ -196,13 +197,23 @@ void hub_publish(struct hub *hub, enum engine_kind kind, uint64_t version, void 
     if (version < ring->version)
         version = ring->version;
     struct change *change = &ring->changes[ring->next++ % ring->capacity];
-    *change = (struct change){.version = version, .at_ms = now_ms};
+    *change = (struct change){.version = version, .at_ms = now_ms, .own = own};
     change->before = reference(hub, before);
     change->now = reference(hub, now);
     ring->bytes += change_bytes(hub, change);
     ring_reach(hub, ring, version);
     pthread_cond_signal(&hub->changed);
     pthread_mutex_unlock(&hub->lock);
+}
+
+void hub_publish(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now)
+{
+    publish(hub, kind, version, before, now, false);
+}
+
+void hub_publish_own(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now)
+{
+    publish(hub, kind, version, before, now, true);
 }
 
 void hub_progress(struct hub *hub, enum engine_kind kind, uint64_t version)
@@ -254,7 +265,7 @@ static void collect(struct hub *hub, struct hub_watch *watch, struct delivery *r
     }
     while (watch->cursor < ring->next && ret->count < HUB_BATCH) {
         const struct change *change = &ring->changes[watch->cursor++ % ring->capacity];
-        if (change->version <= watch->from)
+        if (change->version <= watch->from || (change->own && watch->others_only))
             continue;
         delivery_add(hub, ret, change->before, change->now);
         if (watch->reported < change->version)
@@ -492,7 +503,8 @@ struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const
                                 .watcher = watcher,
                                 .context = context,
                                 .concerns = options ? options->concerns : NULL,
-                                .changes_only = options && options->changes_only};
+                                .changes_only = options && options->changes_only,
+                                .others_only = options && options->others_only};
 }
 
 int hub_open(struct hub *hub, const struct hub_request *request, struct engine_watch **ret, struct error *error)
@@ -504,7 +516,8 @@ int hub_open(struct hub *hub, const struct hub_request *request, struct engine_w
                                 .watcher = request->watcher,
                                 .context = request->context,
                                 .concerns = request->concerns,
-                                .changes_only = request->changes_only};
+                                .changes_only = request->changes_only,
+                                .others_only = request->others_only};
     int r = selector_new(request->labels, request->fields, &watch->selector, error);
     if (r == 0) {
         pthread_mutex_lock(&hub->lock);

@@ -15,6 +15,7 @@ struct pending {
     struct record *under;  /* what watchers know of it; NULL: nothing */
     uint64_t sequence;     /* a list that began later knows better */
     bool removed;          /* by us; else the table has our version */
+    bool reconciled;       /* a reconciler wrote that, not a person through us */
     uint8_t uid[UID_SIZE]; /* of what was removed */
     uint32_t namespace;
     struct slice name; /* of key */
@@ -137,7 +138,7 @@ static struct record *pending_settle(struct cache *cache, struct pending *pendin
 /* --- telling ------------------------------------------------------------------------------------------------------ */
 
 /* Both references are taken over. */
-static void tell(struct cache *cache, uint64_t version, struct record *before, struct record *now)
+static void tell(struct cache *cache, uint64_t version, struct record *before, struct record *now, bool own)
 {
     if (!before && !now)
         return;
@@ -149,7 +150,9 @@ static void tell(struct cache *cache, uint64_t version, struct record *before, s
         cache->deltas[cache->delta_count++] = (struct delta){before, now};
         return;
     }
-    if (cache->synced)
+    if (cache->synced && own)
+        hub_publish_own(cache->options.hub, cache->options.kind, version, before, now);
+    else if (cache->synced)
         hub_publish(cache->options.hub, cache->options.kind, version, before, now);
     record_unref(before);
     record_unref(now);
@@ -159,7 +162,7 @@ static void tell(struct cache *cache, uint64_t version, struct record *before, s
 static void tell_listed(struct cache *cache, struct record *before, struct record *now)
 {
     if (cache->synced) {
-        tell(cache, 0, before, now);
+        tell(cache, 0, before, now, false);
     } else {
         record_unref(before);
         record_unref(now);
@@ -195,12 +198,13 @@ static void put_pending(struct cache *cache, struct pending *pending, struct rec
     if (older) {
         struct record *before = pending->under;
         pending->under = record_ref(now);
-        tell(cache, version, before, now);
+        tell(cache, version, before, now, false);
         return;
     }
+    bool own = pending->reconciled && !pending->removed && current && current->version == version;
     struct record *before = pending_settle(cache, pending);
     record_unref(replace(cache, record_ref(now)));
-    tell(cache, version, before, now);
+    tell(cache, version, before, now, own);
 }
 
 static void put(struct cache *cache, struct record *now)
@@ -218,7 +222,7 @@ static void put(struct cache *cache, struct record *now)
         return;
     }
     struct record *before = replace(cache, record_ref(now));
-    tell(cache, now->version, before, now);
+    tell(cache, now->version, before, now, false);
 }
 
 static void drop(struct cache *cache, struct record *last)
@@ -239,7 +243,7 @@ static void drop(struct cache *cache, struct record *last)
     /* Watchers are told the version of the removal, with the object as it last was. */
     if (before) {
         record_unref(before);
-        tell(cache, last->version, record_ref(last), NULL);
+        tell(cache, last->version, record_ref(last), NULL, false);
     }
     record_unref(last);
 }
@@ -480,6 +484,7 @@ static void wrote(struct cache *cache, struct record *now)
     else
         record_unref(before);
     pending->removed = false;
+    pending->reconciled = engine_is_reconciling();
     pending->sequence = ++cache->sequence;
 }
 

@@ -315,6 +315,35 @@ static void a_watch_tells_what_happens(void **state)
     engine_unwatch(watch);
 }
 
+/* What a person writes through this process is nobody's own: a reconciler must hear of it. */
+static void a_persons_writes_are_those_of_others(void **state)
+{
+    (void)state;
+    const struct engine_list_options others = {.changes_only = true, .others_only = true};
+    struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "o1"}, own = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct engine_watch *watch = NULL, *other = NULL;
+    AUTO_JSON cJSON *mine = from_json("{\"metadata\":{\"name\":\"o1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *theirs = from_json("{\"metadata\":{\"name\":\"o2\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    AUTO_JSON cJSON *patch = from_json("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
+    snprintf(own.name, sizeof(own.name), "o2");
+    make_namespace("others");
+    DO(engine_watch(engine, KIND_SERVICE, "others", &others, NULL, on_event, &seen, &watch, &error));
+    DO(engine_watch(engine, KIND_SERVICE, "others", &others, NULL, on_event, &own, &other, &error));
+    DO(engine_create(engine, KIND_SERVICE, "others", mine, NULL, &error));
+    DO(engine_patch(engine, KIND_SERVICE, "others", "o1", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, &error));
+    engine_reconciling(true);
+    DO(engine_create(engine, KIND_SERVICE, "others", theirs, NULL, &error));
+    engine_reconciling(false);
+    DO(engine_patch(engine, KIND_SERVICE, "others", "o2", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, &error));
+    DO(engine_delete(engine, KIND_SERVICE, "others", "o1", NULL, &error));
+    DO(engine_delete(engine, KIND_SERVICE, "others", "o2", NULL, &error));
+    assert_true(eventually(saw_all, &seen));
+    assert_true(eventually(saw_deletion, &own));
+    assert_true(own.modified >= 1);
+    engine_unwatch(watch);
+    engine_unwatch(other);
+}
+
 /* --- leading ------------------------------------------------------------------------------------------------------ */
 
 static bool does_lead(void *context)
@@ -539,6 +568,7 @@ int main(void)
         cmocka_unit_test(after_a_restart_nothing_is_written),
         cmocka_unit_test(what_others_made_is_left_alone),
         cmocka_unit_test(a_watch_tells_what_happens),
+        cmocka_unit_test(a_persons_writes_are_those_of_others),
         cmocka_unit_test(one_leads_and_hands_over),
         cmocka_unit_test(pods_are_measured_where_somebody_does),
         cmocka_unit_test(pods_are_told_every_address_of_the_api_server),

@@ -284,6 +284,36 @@ static void test_changes_only(void **state)
     hub_free(hub);
 }
 
+static void test_others_only(void **state)
+{
+    (void)state;
+    struct hub *hub = hub_new(&object_states, NULL);
+    struct log others = LOG, all = LOG;
+    struct engine_watch *watches[2] = {NULL};
+    hub_begin(hub, KIND_SECRET, 100, NULL, 0);
+    struct hub_request request = {.kind = KIND_SECRET,
+                                  .resume = true,
+                                  .from = 100,
+                                  .known = true,
+                                  .watcher = note,
+                                  .context = &others,
+                                  .others_only = true};
+    assert_int_equal(hub_open(hub, &request, &watches[0], NULL), 0);
+    request.others_only = false;
+    request.context = &all;
+    assert_int_equal(hub_open(hub, &request, &watches[1], NULL), 0);
+    publish(hub, 101, 10);
+    AUTO_OBJECT struct object *own = make("s", 102, 10);
+    hub_publish_own(hub, KIND_SECRET, 102, NULL, own);
+    publish(hub, 103, 10);
+    wait_for(&all, 3);
+    wait_for(&others, 2);
+    assert_int_equal(others.last, 103);
+    for (size_t i = 0; i < COUNT_OF(watches); i++)
+        hub_close(hub, watches[i]);
+    hub_free(hub);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order_and_resume),
@@ -291,6 +321,7 @@ int main(void)
                                        cmocka_unit_test(test_closing_waits_for_the_callback),
                                        cmocka_unit_test(test_others_changes_keep_no_bookmark_away),
                                        cmocka_unit_test(test_only_what_concerns),
-                                       cmocka_unit_test(test_changes_only)};
+                                       cmocka_unit_test(test_changes_only),
+                                       cmocka_unit_test(test_others_only)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
