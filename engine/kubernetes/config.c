@@ -71,8 +71,6 @@ int kube_config_in_cluster(const char *directory, struct kube_config *ret, struc
     int failed = server_of_environment(&ret->server, error);
     if (failed)
         return failed;
-    ret->uncompressed =
-        true; /* the network is near, and to compress lists is a fifth of the API server's work on them */
     ret->token_file = memory_format("%s/token", directory);
     ret->ca_file = memory_format("%s/ca.crt", directory);
     AUTO_FREE char *namespace_file = memory_format("%s/namespace", directory);

@@ -20,7 +20,7 @@ struct kube_config {
     char *ca_file;
     char *tls_server_name;
     bool insecure;           /* insecure-skip-tls-verify */
-    bool uncompressed;       /* disable-compression, and always in a pod: answers are not asked for in gzip */
+    bool uncompressed;       /* disable-compression: answers are not asked for in gzip */
     char *certificate, *key; /* PEM */
     char *certificate_file, *key_file;
     char *token;

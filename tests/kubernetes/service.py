@@ -165,7 +165,6 @@ class Service:
         token = self.cluster.kubectl("-n", "atelier-system", "create", "token", "atelier", "--duration", "8h").strip()
         config = yaml.safe_load(self.cluster.kubeconfig.read_text())
         config["users"][0]["user"] = {"token": token}
-        config["clusters"][0]["cluster"]["disable-compression"] = True  # as in a pod
         if self.between:
             config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{self.between.port}"
         path = self.folder / "atelierd.kubeconfig"

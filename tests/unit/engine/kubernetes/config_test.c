@@ -273,7 +273,7 @@ static void reads_a_pods_service_account(void **state)
     assert_string_equal(config.server, "https://[fd00::1]:443");
     assert_string_equal(config.namespace, "atelier-system");
     assert_string_equal(config.ca, certificate);
-    assert_true(config.uncompressed);
+    assert_false(config.uncompressed);
     AUTO_FREE char *token = below("token");
     assert_string_equal(config.token_file, token);
     kube_config_free(&config);
