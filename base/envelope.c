@@ -5,14 +5,13 @@
 
 bool envelope_read(struct slice body, struct slice *ret_kind, struct slice *ret_version, struct slice *ret)
 {
-    static const char magic[4] = {'k', '8', 's', '\0'};
     struct slice type, encoding;
-    if (body.n < sizeof(magic) || memcmp(body.p, magic, sizeof(magic)) != 0)
+    if (body.n < sizeof(ENVELOPE_MAGIC) || memcmp(body.p, ENVELOPE_MAGIC, sizeof(ENVELOPE_MAGIC)) != 0)
         return false;
-    struct slice unknown = slice_skip(body, sizeof(magic));
+    struct slice unknown = slice_skip(body, sizeof(ENVELOPE_MAGIC));
     return protobuf_bytes(unknown, 1, &type) && protobuf_bytes(type, 1, ret_version) &&
            protobuf_bytes(type, 2, ret_kind) && protobuf_bytes(unknown, 3, &encoding) && encoding.n == 0 &&
-           protobuf_bytes(unknown, 2, ret);
+           protobuf_bytes(unknown, ENVELOPE_RAW, ret);
 }
 
 bool envelope_open(struct slice body, const char *kind, struct slice *ret)

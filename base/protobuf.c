@@ -27,13 +27,27 @@ static bool skip(struct slice *rest, uint64_t count)
     return true;
 }
 
+static bool is_number(uint64_t key)
+{
+    return key >> 3 != 0 && key >> 3 <= NUMBER_MAX;
+}
+
+bool protobuf_head(struct slice *message, unsigned *ret_number, uint64_t *ret_length)
+{
+    uint64_t key;
+    if (!take_varint(message, &key) || !is_number(key) || (key & 7) != BYTES || !take_varint(message, ret_length))
+        return false;
+    *ret_number = (unsigned)(key >> 3);
+    return true;
+}
+
 bool protobuf_next(struct slice *message, struct protobuf_field *ret, bool *ret_end)
 {
     uint64_t key, length;
     *ret_end = message->n == 0;
     if (*ret_end)
         return true;
-    if (!take_varint(message, &key) || key >> 3 == 0 || key >> 3 > NUMBER_MAX)
+    if (!take_varint(message, &key) || !is_number(key))
         return false;
     *ret = (struct protobuf_field){.number = (unsigned)(key >> 3), .bytes = {"", 0}};
     switch (key & 7) {

@@ -16,6 +16,10 @@ struct protobuf_field {
     uint64_t value;
 };
 bool protobuf_next(struct slice *message, struct protobuf_field *ret, bool *ret_end);
+/* Takes what stands before the bytes of a length-delimited field off the front of <message>; the bytes need not be
+ * there yet. False if it is of another type, malformed, or not all there: PROTOBUF_HEAD_MAX bytes suffice. */
+#define PROTOBUF_HEAD_MAX 20
+bool protobuf_head(struct slice *message, unsigned *ret_number, uint64_t *ret_length);
 /* The last field <number> of length-delimited type in <message>; empty if absent. False if the message is malformed. */
 bool protobuf_bytes(struct slice message, unsigned number, struct slice *ret);
 

@@ -1,13 +1,11 @@
 /* Which items does a list of metadata in protobuf have, and what does each say? */
 #include "engine/kubernetes/metadata_split.h"
 
+#include "base/envelope.h"
 #include "base/protobuf.h"
 #include "engine/apply.h"
 #include "engine/kubernetes/split.h"
 
-enum { MAGIC_SIZE = 4, HEADER_MAX = 2 * 10 }; /* a field's number and its length, each a varint */
-static const char magic[MAGIC_SIZE] = {'k', '8', 's', '\0'};
-enum { UNKNOWN_RAW = 2 };                               /* runtime.Unknown */
 enum { LIST_METADATA = 1, LIST_ITEMS = 2 };             /* PartialObjectMetadataList */
 enum { LIST_META_VERSION = 2, LIST_META_CONTINUE = 3 }; /* ListMeta */
 enum { ITEM_METADATA = 1 };                             /* PartialObjectMetadata */
@@ -86,7 +84,7 @@ bool metadata_skim(struct slice item, struct skimmed *ret)
 
 bool metadata_split_takes(struct slice begin)
 {
-    return begin.n > 0 && begin.p[0] == magic[0];
+    return begin.n > 0 && begin.p[0] == ENVELOPE_MAGIC[0];
 }
 
 static bool take_list_metadata(struct metadata_split *split, struct slice metadata)
@@ -116,27 +114,6 @@ static bool take_listed(struct metadata_split *split, const struct protobuf_fiel
     return true;
 }
 
-/* The number and length of a delimited field, without what it holds. False: more must come, or it is none. */
-static bool take_header(struct slice *rest, unsigned *ret_number, uint64_t *ret_length)
-{
-    uint64_t values[2];
-    for (size_t i = 0; i < COUNT_OF(values); i++) {
-        values[i] = 0;
-        for (unsigned shift = 0;; shift += 7) {
-            if (rest->n == 0 || shift >= 64)
-                return false;
-            unsigned char byte = (unsigned char)rest->p[0];
-            *rest = slice_skip(*rest, 1);
-            values[i] |= (uint64_t)(byte & 0x7f) << shift;
-            if (!(byte & 0x80))
-                break;
-        }
-    }
-    *ret_number = (unsigned)(values[0] >> 3);
-    *ret_length = values[1];
-    return (values[0] & 7) == 2;
-}
-
 /* What stands around the list: the magic, and the fields before and after it. False: nothing more can be taken now. */
 static bool take_around(struct metadata_split *split, struct slice *rest)
 {
@@ -144,18 +121,18 @@ static bool take_around(struct metadata_split *split, struct slice *rest)
     uint64_t length;
     struct slice inside = *rest;
     if (!split->begun) {
-        if (rest->n < MAGIC_SIZE)
+        if (rest->n < sizeof(ENVELOPE_MAGIC))
             return false;
         split->begun = true;
-        split->broken = memcmp(rest->p, magic, MAGIC_SIZE) != 0;
-        *rest = slice_skip(*rest, MAGIC_SIZE);
+        split->broken = memcmp(rest->p, ENVELOPE_MAGIC, sizeof(ENVELOPE_MAGIC)) != 0;
+        *rest = slice_skip(*rest, sizeof(ENVELOPE_MAGIC));
         return !split->broken;
     }
-    if (!take_header(&inside, &number, &length)) {
-        split->broken = rest->n >= HEADER_MAX;
+    if (!protobuf_head(&inside, &number, &length)) {
+        split->broken = rest->n >= PROTOBUF_HEAD_MAX;
         return false;
     }
-    if (number == UNKNOWN_RAW && !split->listed) {
+    if (number == ENVELOPE_RAW && !split->listed) {
         split->listed = true;
         split->left = length;
         split->complete = length == 0;
@@ -175,8 +152,8 @@ static bool take_inside(struct metadata_split *split, struct slice *rest)
     unsigned number;
     uint64_t length;
     struct slice inside = *rest;
-    if (!take_header(&inside, &number, &length)) {
-        split->broken = rest->n >= HEADER_MAX;
+    if (!protobuf_head(&inside, &number, &length)) {
+        split->broken = rest->n >= PROTOBUF_HEAD_MAX;
         return false;
     }
     size_t header = rest->n - inside.n;
