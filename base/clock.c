@@ -31,6 +31,12 @@ void clock_sleep_ms(int64_t ms)
         ;
 }
 
+int64_t clock_rest_ms(int64_t began_ms, int64_t share, int64_t least_ms)
+{
+    int64_t rest_ms = (clock_monotonic_ms() - began_ms) * share;
+    return rest_ms > least_ms ? rest_ms : least_ms;
+}
+
 void clock_condition(pthread_cond_t *condition)
 {
     pthread_condattr_t monotonic;

@@ -11,6 +11,9 @@
 int64_t clock_wall_ms(void);
 int64_t clock_monotonic_ms(void);
 void clock_sleep_ms(int64_t ms);
+/* How long who began at <began_ms> (monotonic) rests, so that its work takes at most a <share>th of the time;
+ * <least_ms> at least. */
+int64_t clock_rest_ms(int64_t began_ms, int64_t share, int64_t least_ms);
 /* Begins a condition variable whose timed waits are by the monotonic clock. */
 void clock_condition(pthread_cond_t *condition);
 /* That many ms from now, as such a one waits for. */

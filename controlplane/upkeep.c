@@ -66,8 +66,7 @@ static int64_t handle(void *context, const char *key)
     if (strcmp(key, KEY_MEMORY) == 0) {
         int64_t began_ms = clock_monotonic_ms();
         memory_give_back();
-        int64_t pause_ms = (clock_monotonic_ms() - began_ms) * LIMIT_GIVE_BACK_SHARE;
-        return pause_ms > LIMIT_GIVE_BACK_MS ? pause_ms : LIMIT_GIVE_BACK_MS;
+        return clock_rest_ms(began_ms, LIMIT_GIVE_BACK_SHARE, LIMIT_GIVE_BACK_MS);
     }
     int64_t again_ms = strcmp(key, KEY_AUDIT) == 0 ? expire_audit(upkeep, &error) : prune_images(upkeep, &error);
     if (again_ms < 0 && again_ms != -ERROR_UNAVAILABLE)

@@ -152,9 +152,9 @@ struct engine_list_options {
     /* Of watches, or NULL: whether who watches must hear of a change between these two states of an object that it
      * selects. Called like the watcher; what it answers depends on the two alone. */
     bool (*concerns)(const cJSON *before, const cJSON *now);
-    bool changes_only; /* of watches without a version: nothing is told of what exists already */
-    bool others_only;  /* of watches: nothing of what a reconciler of this process has written, as far as the engine
-                          knows that; of an end always */
+    /* Of watches: only what others change. Nothing is told of what exists already if it has no version, nor of what a
+     * reconciler of this process has written, as far as the engine knows that; of an end always. */
+    bool others_only;
 };
 /* *ret is a List object ("kind": "PodList", metadata.resourceVersion, items). <namespace> NULL: all namespaces. */
 int engine_list(struct engine *engine, enum engine_kind kind, const char *namespace,

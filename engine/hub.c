@@ -34,7 +34,7 @@ struct hub_watch {
     engine_watcher watcher;
     void *context;
     bool (*concerns)(const cJSON *before, const cJSON *now);
-    bool changes_only, others_only;
+    bool others_only;
     void **initial; /* not yet delivered: from initial_at on */
     size_t initial_count, initial_at;
     uint64_t cursor;   /* number of the next change to look at */
@@ -145,7 +145,7 @@ static void ring_grow(struct ring *ring)
 
 static void watch_take(const struct hub *hub, struct hub_watch *watch, void *const *states, size_t count)
 {
-    if (watch->changes_only)
+    if (watch->others_only)
         count = 0;
     watch->initial = memory_get((count + 1) * sizeof(*watch->initial));
     for (size_t i = 0; i < count; i++)
@@ -503,7 +503,6 @@ struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const
                                 .watcher = watcher,
                                 .context = context,
                                 .concerns = options ? options->concerns : NULL,
-                                .changes_only = options && options->changes_only,
                                 .others_only = options && options->others_only};
 }
 
@@ -516,7 +515,6 @@ int hub_open(struct hub *hub, const struct hub_request *request, struct engine_w
                                 .watcher = request->watcher,
                                 .context = request->context,
                                 .concerns = request->concerns,
-                                .changes_only = request->changes_only,
                                 .others_only = request->others_only};
     int r = selector_new(request->labels, request->fields, &watch->selector, error);
     if (r == 0) {

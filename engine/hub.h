@@ -63,7 +63,7 @@ struct hub_request {
     engine_watcher watcher;
     void *context;
     bool (*concerns)(const cJSON *before, const cJSON *now); /* as in engine_list_options, and the next */
-    bool changes_only, others_only;
+    bool others_only;
 };
 /* What an engine_watch asks for, but for where it begins. <namespace> is left out for kinds without one. */
 struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const char *namespace,

@@ -106,6 +106,5 @@ int64_t tenancy_sweep(struct tenancy *tenancy)
     map_free(sweep.objects);
     cJSON_Delete(sweep.suspects);
     cJSON_Delete(sweep.orphans);
-    int64_t pause_ms = (clock_monotonic_ms() - began_ms) * TENANCY_SWEEP_SHARE;
-    return r < 0 ? r : pause_ms > TENANCY_SWEEP_MS ? pause_ms : TENANCY_SWEEP_MS;
+    return r < 0 ? r : clock_rest_ms(began_ms, TENANCY_SWEEP_SHARE, TENANCY_SWEEP_MS);
 }

@@ -121,7 +121,6 @@ static int64_t follow_again(struct follow_one *one)
     struct follow *follow = one->follow;
     bool first = one == &follow->one[0];
     const struct engine_list_options options = {.concerns = first ? follow->concerns : NULL,
-                                                .changes_only = follow->owners && !first,
                                                 .others_only = follow->owners && !first};
     if (first && follow->owners && atomic_load(&follow->tried) < follow->count - 1)
         return FOLLOW_SOON_MS;

@@ -319,7 +319,7 @@ static void a_watch_tells_what_happens(void **state)
 static void a_persons_writes_are_those_of_others(void **state)
 {
     (void)state;
-    const struct engine_list_options others = {.changes_only = true, .others_only = true};
+    const struct engine_list_options others = {.others_only = true};
     struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "o1"}, own = {.lock = PTHREAD_MUTEX_INITIALIZER};
     struct engine_watch *watch = NULL, *other = NULL;
     AUTO_JSON cJSON *mine = from_json("{\"metadata\":{\"name\":\"o1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");

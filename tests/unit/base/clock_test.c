@@ -104,6 +104,14 @@ static void clocks_move(void **state)
     assert_true(clock_monotonic_ms() - from < 1000);
 }
 
+static void rests_for_a_share_of_the_time(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_rest_ms(clock_monotonic_ms(), 10, 60000), 60000);
+    int64_t rest_ms = clock_rest_ms(clock_monotonic_ms() - 1000, 100, 60000);
+    assert_true(rest_ms >= 100000 && rest_ms < 1000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +119,7 @@ int main(void)
         cmocka_unit_test(parses),
         cmocka_unit_test(round_trips),
         cmocka_unit_test(clocks_move),
+        cmocka_unit_test(rests_for_a_share_of_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,14 +253,14 @@ static void test_only_what_concerns(void **state)
 }
 
 /* Whether what is there was known when it began, or came later. */
-static void test_changes_only(void **state)
+static void test_nothing_that_exists(void **state)
 {
     (void)state;
     struct hub *hub = hub_new(&object_states, NULL);
     struct log early = LOG, late = LOG, all = LOG;
     struct engine_watch *watches[3] = {NULL};
     AUTO_OBJECT struct object *there = make("s", 100, 10);
-    struct hub_request request = {.kind = KIND_SECRET, .watcher = note, .context = &early, .changes_only = true};
+    struct hub_request request = {.kind = KIND_SECRET, .watcher = note, .context = &early, .others_only = true};
     assert_int_equal(hub_open(hub, &request, &watches[0], NULL), 0);
     hub_begin(hub, KIND_SECRET, 100, (void *[]){there}, 1);
     request.known = true;
@@ -269,7 +269,7 @@ static void test_changes_only(void **state)
     request.count = 1;
     request.context = &late;
     assert_int_equal(hub_open(hub, &request, &watches[1], NULL), 0);
-    request.changes_only = false;
+    request.others_only = false;
     request.context = &all;
     assert_int_equal(hub_open(hub, &request, &watches[2], NULL), 0);
     wait_for(&all, 1);
@@ -321,7 +321,7 @@ int main(void)
                                        cmocka_unit_test(test_closing_waits_for_the_callback),
                                        cmocka_unit_test(test_others_changes_keep_no_bookmark_away),
                                        cmocka_unit_test(test_only_what_concerns),
-                                       cmocka_unit_test(test_changes_only),
+                                       cmocka_unit_test(test_nothing_that_exists),
                                        cmocka_unit_test(test_others_only)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
