@@ -99,16 +99,16 @@ void engine_off_leading(struct engine *engine, void *context)
         engine->operations->off_leading(engine, context);
 }
 
-static _Thread_local bool reconciling;
+static _Thread_local const void *reconciler;
 
-void engine_reconciling(bool yes)
+void engine_reconciling(const void *who)
 {
-    reconciling = yes;
+    reconciler = who;
 }
 
-bool engine_is_reconciling(void)
+const void *engine_reconciler(void)
 {
-    return reconciling;
+    return reconciler;
 }
 
 int engine_create(struct engine *engine, enum engine_kind kind, const char *namespace, const cJSON *object, cJSON **ret,

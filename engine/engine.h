@@ -104,8 +104,9 @@ bool engine_leads(struct engine *engine);
  * which waits for a call under way. */
 void engine_on_leading(struct engine *engine, void (*begun)(void *context), void *context);
 void engine_off_leading(struct engine *engine, void *context);
-/* Marks the calling thread as a reconciler's for the writes it makes (see engine_leads). follow_handle does this. */
-void engine_reconciling(bool yes);
+/* Marks the writes that the calling thread makes as those of the reconciler <who>, any pointer of its own (see
+ * engine_leads); NULL: of none. follow_handle does this. */
+void engine_reconciling(const void *who);
 
 /* --- objects ------------------------------------------------------------------------------------------------------ */
 
@@ -152,9 +153,10 @@ struct engine_list_options {
     /* Of watches, or NULL: whether who watches must hear of a change between these two states of an object that it
      * selects. Called like the watcher; what it answers depends on the two alone. */
     bool (*concerns)(const cJSON *before, const cJSON *now);
-    /* Of watches: only what others change. Nothing is told of what exists already if it has no version, nor of what a
-     * reconciler of this process has written, as far as the engine knows that; of an end always. */
-    bool others_only;
+    /* Of watches, or NULL: only what others change than this reconciler (engine_reconciling). Nothing is told of what
+     * exists already if it has no version, nor of what that one has written, as far as the engine knows who wrote; of
+     * an end always. */
+    const void *others_than;
 };
 /* *ret is a List object ("kind": "PodList", metadata.resourceVersion, items). <namespace> NULL: all namespaces. */
 int engine_list(struct engine *engine, enum engine_kind kind, const char *namespace,

@@ -85,8 +85,8 @@ struct engine_operations {
     /* NULL: METHOD. */
     int (*trust_webhooks)(struct engine *, struct slice ca_pem, bool *ret_written, struct error *);
 };
-/* True if the calling thread's writes are a reconciler's. */
-bool engine_is_reconciling(void);
+/* Whose writes the calling thread makes; NULL: no reconciler's. */
+const void *engine_reconciler(void);
 
 /* Every implementation's engine and watch begin with these. */
 struct engine {

@@ -14,7 +14,7 @@ struct change {
     uint64_t version;
     int64_t at_ms;
     void *before, *now;
-    bool own;
+    const void *writer; /* the reconciler; NULL: anybody else */
 };
 /* Numbers of changes only grow; change <i> lies at changes[i % capacity]; first <= i < next are remembered. */
 struct ring {
@@ -34,7 +34,7 @@ struct hub_watch {
     engine_watcher watcher;
     void *context;
     bool (*concerns)(const cJSON *before, const cJSON *now);
-    bool others_only;
+    const void *others_than;
     void **initial; /* not yet delivered: from initial_at on */
     size_t initial_count, initial_at;
     uint64_t cursor;   /* number of the next change to look at */
@@ -145,7 +145,7 @@ static void ring_grow(struct ring *ring)
 
 static void watch_take(const struct hub *hub, struct hub_watch *watch, void *const *states, size_t count)
 {
-    if (watch->others_only)
+    if (watch->others_than)
         count = 0;
     watch->initial = memory_get((count + 1) * sizeof(*watch->initial));
     for (size_t i = 0; i < count; i++)
@@ -186,7 +186,8 @@ void hub_begin(struct hub *hub, enum engine_kind kind, uint64_t version, void *c
     pthread_mutex_unlock(&hub->lock);
 }
 
-static void publish(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now, bool own)
+void hub_publish_by(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now,
+                    const void *writer)
 {
     pthread_mutex_lock(&hub->lock);
     struct ring *ring = &hub->rings[kind];
@@ -197,7 +198,7 @@ static void publish(struct hub *hub, enum engine_kind kind, uint64_t version, vo
     if (version < ring->version)
         version = ring->version;
     struct change *change = &ring->changes[ring->next++ % ring->capacity];
-    *change = (struct change){.version = version, .at_ms = now_ms, .own = own};
+    *change = (struct change){.version = version, .at_ms = now_ms, .writer = writer};
     change->before = reference(hub, before);
     change->now = reference(hub, now);
     ring->bytes += change_bytes(hub, change);
@@ -208,12 +209,7 @@ static void publish(struct hub *hub, enum engine_kind kind, uint64_t version, vo
 
 void hub_publish(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now)
 {
-    publish(hub, kind, version, before, now, false);
-}
-
-void hub_publish_own(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now)
-{
-    publish(hub, kind, version, before, now, true);
+    hub_publish_by(hub, kind, version, before, now, NULL);
 }
 
 void hub_progress(struct hub *hub, enum engine_kind kind, uint64_t version)
@@ -265,7 +261,7 @@ static void collect(struct hub *hub, struct hub_watch *watch, struct delivery *r
     }
     while (watch->cursor < ring->next && ret->count < HUB_BATCH) {
         const struct change *change = &ring->changes[watch->cursor++ % ring->capacity];
-        if (change->version <= watch->from || (change->own && watch->others_only))
+        if (change->version <= watch->from || (change->writer && change->writer == watch->others_than))
             continue;
         delivery_add(hub, ret, change->before, change->now);
         if (watch->reported < change->version)
@@ -503,7 +499,7 @@ struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const
                                 .watcher = watcher,
                                 .context = context,
                                 .concerns = options ? options->concerns : NULL,
-                                .others_only = options && options->others_only};
+                                .others_than = options ? options->others_than : NULL};
 }
 
 int hub_open(struct hub *hub, const struct hub_request *request, struct engine_watch **ret, struct error *error)
@@ -515,7 +511,7 @@ int hub_open(struct hub *hub, const struct hub_request *request, struct engine_w
                                 .watcher = request->watcher,
                                 .context = request->context,
                                 .concerns = request->concerns,
-                                .others_only = request->others_only};
+                                .others_than = request->others_than};
     int r = selector_new(request->labels, request->fields, &watch->selector, error);
     if (r == 0) {
         pthread_mutex_lock(&hub->lock);

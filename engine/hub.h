@@ -43,8 +43,9 @@ void hub_begin(struct hub *hub, enum engine_kind kind, uint64_t version, void *c
 /* One change, <before> or <now> NULL for a creation or removal. Versions of a kind do not shrink. The caller
  * serialises. */
 void hub_publish(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now);
-/* The same, of what a reconciler of this process has written (engine_list_options, others_only). */
-void hub_publish_own(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now);
+/* The same, of what this reconciler has written (engine_list_options, others_than). */
+void hub_publish_by(struct hub *hub, enum engine_kind kind, uint64_t version, void *before, void *now,
+                    const void *writer);
 /* Nothing else has changed up to <version>. */
 void hub_progress(struct hub *hub, enum engine_kind kind, uint64_t version);
 
@@ -63,7 +64,7 @@ struct hub_request {
     engine_watcher watcher;
     void *context;
     bool (*concerns)(const cJSON *before, const cJSON *now); /* as in engine_list_options, and the next */
-    bool others_only;
+    const void *others_than;
 };
 /* What an engine_watch asks for, but for where it begins. <namespace> is left out for kinds without one. */
 struct hub_request hub_asked(struct engine *engine, enum engine_kind kind, const char *namespace,

@@ -11,8 +11,7 @@
 struct follow_one {
     struct follow *follow;
     enum engine_kind kind;
-    struct engine_watch
-        *watch; /* this and <tried>: touched only by the handler of this one's key, and by follow_free */
+    struct engine_watch *watch; /* as <tried>: touched only by the handler of this one's key, and by follow_free */
     bool tried;
     char key[32];
 };
@@ -121,7 +120,7 @@ static int64_t follow_again(struct follow_one *one)
     struct follow *follow = one->follow;
     bool first = one == &follow->one[0];
     const struct engine_list_options options = {.concerns = first ? follow->concerns : NULL,
-                                                .others_only = follow->owners && !first};
+                                                .others_than = follow->owners && !first ? follow : NULL};
     if (first && follow->owners && atomic_load(&follow->tried) < follow->count - 1)
         return FOLLOW_SOON_MS;
     if (!engine_has(follow->engine, one->kind)) {
@@ -143,7 +142,7 @@ static int64_t follow_again(struct follow_one *one)
 
 bool follow_handle(struct follow *follow, const char *key, int64_t *ret)
 {
-    engine_reconciling(true);
+    engine_reconciling(follow);
     for (size_t i = 0; i < follow->count; i++) {
         if (strcmp(follow->one[i].key, key) == 0) {
             *ret = follow_again(&follow->one[i]);

@@ -27,8 +27,9 @@ struct follow *follow_new(struct engine *engine, struct queue *queue, const enum
 /* Changes of the first kind that <concerns> denies (engine_list_options) are not handed on. Before follow_start. */
 void follow_only(struct follow *follow, bool (*concerns)(const cJSON *before, const cJSON *now));
 /* What exists of the other kinds is looked at with what it belongs to, of the first kind: only changes that others make
- * are handed on, since who writes a part itself knows of it; and at the start, or after a loss, each object of the
- * first kind is handed on once instead of once for each of its parts. Before follow_start. */
+ * are handed on, another reconciler among them, since who writes a part itself knows of it; and at the start, or after
+ * a loss, each object of the first kind is handed on once instead of once for each of its parts. Before follow_start.
+ */
 void follow_owners(struct follow *follow);
 /* A key of the room's own that is about no object: queued at the start, and when this process comes to lead. At most
  * FOLLOW_STANDING, before follow_start; borrowed for good. */

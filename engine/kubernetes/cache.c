@@ -15,7 +15,7 @@ struct pending {
     struct record *under;  /* what watchers know of it; NULL: nothing */
     uint64_t sequence;     /* a list that began later knows better */
     bool removed;          /* by us; else the table has our version */
-    bool reconciled;       /* a reconciler wrote that, not a person through us */
+    const void *writer;    /* the reconciler that wrote that; NULL: a person through us */
     uint8_t uid[UID_SIZE]; /* of what was removed */
     uint32_t namespace;
     struct slice name; /* of key */
@@ -138,7 +138,7 @@ static struct record *pending_settle(struct cache *cache, struct pending *pendin
 /* --- telling ------------------------------------------------------------------------------------------------------ */
 
 /* Both references are taken over. */
-static void tell(struct cache *cache, uint64_t version, struct record *before, struct record *now, bool own)
+static void tell(struct cache *cache, uint64_t version, struct record *before, struct record *now, const void *writer)
 {
     if (!before && !now)
         return;
@@ -150,10 +150,8 @@ static void tell(struct cache *cache, uint64_t version, struct record *before, s
         cache->deltas[cache->delta_count++] = (struct delta){before, now};
         return;
     }
-    if (cache->synced && own)
-        hub_publish_own(cache->options.hub, cache->options.kind, version, before, now);
-    else if (cache->synced)
-        hub_publish(cache->options.hub, cache->options.kind, version, before, now);
+    if (cache->synced)
+        hub_publish_by(cache->options.hub, cache->options.kind, version, before, now, writer);
     record_unref(before);
     record_unref(now);
 }
@@ -162,7 +160,7 @@ static void tell(struct cache *cache, uint64_t version, struct record *before, s
 static void tell_listed(struct cache *cache, struct record *before, struct record *now)
 {
     if (cache->synced) {
-        tell(cache, 0, before, now, false);
+        tell(cache, 0, before, now, NULL);
     } else {
         record_unref(before);
         record_unref(now);
@@ -198,13 +196,14 @@ static void put_pending(struct cache *cache, struct pending *pending, struct rec
     if (older) {
         struct record *before = pending->under;
         pending->under = record_ref(now);
-        tell(cache, version, before, now, false);
+        tell(cache, version, before, now, NULL);
         return;
     }
-    bool own = pending->reconciled && !pending->removed && current && current->version == version;
+    bool as_written = !pending->removed && current && current->version == version;
+    const void *writer = as_written ? pending->writer : NULL;
     struct record *before = pending_settle(cache, pending);
     record_unref(replace(cache, record_ref(now)));
-    tell(cache, version, before, now, own);
+    tell(cache, version, before, now, writer);
 }
 
 static void put(struct cache *cache, struct record *now)
@@ -222,7 +221,7 @@ static void put(struct cache *cache, struct record *now)
         return;
     }
     struct record *before = replace(cache, record_ref(now));
-    tell(cache, now->version, before, now, false);
+    tell(cache, now->version, before, now, NULL);
 }
 
 static void drop(struct cache *cache, struct record *last)
@@ -243,7 +242,7 @@ static void drop(struct cache *cache, struct record *last)
     /* Watchers are told the version of the removal, with the object as it last was. */
     if (before) {
         record_unref(before);
-        tell(cache, last->version, record_ref(last), NULL, false);
+        tell(cache, last->version, record_ref(last), NULL, NULL);
     }
     record_unref(last);
 }
@@ -484,7 +483,7 @@ static void wrote(struct cache *cache, struct record *now)
     else
         record_unref(before);
     pending->removed = false;
-    pending->reconciled = engine_is_reconciling();
+    pending->writer = engine_reconciler();
     pending->sequence = ++cache->sequence;
 }
 

@@ -95,7 +95,7 @@ static void off_leading(struct engine *engine, void *context)
 
 int check_leads(struct kubernetes *kubernetes, struct error *error)
 {
-    if (!engine_is_reconciling() || leads(&kubernetes->base))
+    if (!engine_reconciler() || leads(&kubernetes->base))
         return 0;
     return error_set(error, ERROR_UNAVAILABLE, NULL, "another replica leads");
 }

@@ -315,13 +315,15 @@ static void a_watch_tells_what_happens(void **state)
     engine_unwatch(watch);
 }
 
-/* What a person writes through this process is nobody's own: a reconciler must hear of it. */
+/* What a person writes through this process is nobody's own, and what one reconciler writes another must hear of. */
 static void a_persons_writes_are_those_of_others(void **state)
 {
     (void)state;
-    const struct engine_list_options others = {.others_only = true};
+    const struct engine_list_options others = {.others_than = &engine};
     struct seen seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "o1"}, own = {.lock = PTHREAD_MUTEX_INITIALIZER};
-    struct engine_watch *watch = NULL, *other = NULL;
+    struct seen another = {.lock = PTHREAD_MUTEX_INITIALIZER, .name = "o2"};
+    const struct engine_list_options than_another = {.others_than = &another};
+    struct engine_watch *watch = NULL, *other = NULL, *third = NULL;
     AUTO_JSON cJSON *mine = from_json("{\"metadata\":{\"name\":\"o1\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
     AUTO_JSON cJSON *theirs = from_json("{\"metadata\":{\"name\":\"o2\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
     AUTO_JSON cJSON *patch = from_json("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}");
@@ -329,19 +331,22 @@ static void a_persons_writes_are_those_of_others(void **state)
     make_namespace("others");
     DO(engine_watch(engine, KIND_SERVICE, "others", &others, NULL, on_event, &seen, &watch, &error));
     DO(engine_watch(engine, KIND_SERVICE, "others", &others, NULL, on_event, &own, &other, &error));
+    DO(engine_watch(engine, KIND_SERVICE, "others", &than_another, NULL, on_event, &another, &third, &error));
     DO(engine_create(engine, KIND_SERVICE, "others", mine, NULL, &error));
     DO(engine_patch(engine, KIND_SERVICE, "others", "o1", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, &error));
-    engine_reconciling(true);
+    engine_reconciling(&engine);
     DO(engine_create(engine, KIND_SERVICE, "others", theirs, NULL, &error));
-    engine_reconciling(false);
+    engine_reconciling(NULL);
     DO(engine_patch(engine, KIND_SERVICE, "others", "o2", ENGINE_SPEC, ENGINE_PATCH_MERGE, patch, NULL, &error));
     DO(engine_delete(engine, KIND_SERVICE, "others", "o1", NULL, &error));
     DO(engine_delete(engine, KIND_SERVICE, "others", "o2", NULL, &error));
     assert_true(eventually(saw_all, &seen));
+    assert_true(eventually(saw_all, &another));
     assert_true(eventually(saw_deletion, &own));
     assert_true(own.modified >= 1);
     engine_unwatch(watch);
     engine_unwatch(other);
+    engine_unwatch(third);
 }
 
 /* --- leading ------------------------------------------------------------------------------------------------------ */
@@ -372,9 +377,9 @@ static void one_leads_and_hands_over(void **state)
     /* A reconciler that does not lead writes nothing. */
     AUTO_JSON cJSON *map = from_json("{\"metadata\":{\"name\":\"fenced\"}}");
     struct error error = {0};
-    engine_reconciling(true);
+    engine_reconciling(&engine);
     assert_int_equal(engine_create(second, KIND_CONFIGMAP, "default", map, NULL, &error), -ERROR_UNAVAILABLE);
-    engine_reconciling(false);
+    engine_reconciling(NULL);
     kubernetes_engine_free(first); /* gives the Lease back */
     AUTO_JSON cJSON *lease = read_lease();
     assert_string_not_equal(json_text_or("", lease, "spec", "holderIdentity", NULL), "first");

@@ -260,7 +260,8 @@ static void test_nothing_that_exists(void **state)
     struct log early = LOG, late = LOG, all = LOG;
     struct engine_watch *watches[3] = {NULL};
     AUTO_OBJECT struct object *there = make("s", 100, 10);
-    struct hub_request request = {.kind = KIND_SECRET, .watcher = note, .context = &early, .others_only = true};
+    struct hub_request request = {
+        .kind = KIND_SECRET, .watcher = note, .context = &early, .others_than = &object_states};
     assert_int_equal(hub_open(hub, &request, &watches[0], NULL), 0);
     hub_begin(hub, KIND_SECRET, 100, (void *[]){there}, 1);
     request.known = true;
@@ -269,7 +270,7 @@ static void test_nothing_that_exists(void **state)
     request.count = 1;
     request.context = &late;
     assert_int_equal(hub_open(hub, &request, &watches[1], NULL), 0);
-    request.others_only = false;
+    request.others_than = NULL;
     request.context = &all;
     assert_int_equal(hub_open(hub, &request, &watches[2], NULL), 0);
     wait_for(&all, 1);
@@ -297,18 +298,20 @@ static void test_others_only(void **state)
                                   .known = true,
                                   .watcher = note,
                                   .context = &others,
-                                  .others_only = true};
+                                  .others_than = &object_states};
     assert_int_equal(hub_open(hub, &request, &watches[0], NULL), 0);
-    request.others_only = false;
+    request.others_than = NULL;
     request.context = &all;
     assert_int_equal(hub_open(hub, &request, &watches[1], NULL), 0);
     publish(hub, 101, 10);
     AUTO_OBJECT struct object *own = make("s", 102, 10);
-    hub_publish_own(hub, KIND_SECRET, 102, NULL, own);
-    publish(hub, 103, 10);
-    wait_for(&all, 3);
-    wait_for(&others, 2);
-    assert_int_equal(others.last, 103);
+    hub_publish_by(hub, KIND_SECRET, 102, NULL, own, &object_states);
+    AUTO_OBJECT struct object *anothers = make("s", 103, 10); /* another reconciler's */
+    hub_publish_by(hub, KIND_SECRET, 103, NULL, anothers, &own);
+    publish(hub, 104, 10);
+    wait_for(&all, 4);
+    wait_for(&others, 3);
+    assert_int_equal(others.last, 104);
     for (size_t i = 0; i < COUNT_OF(watches); i++)
         hub_close(hub, watches[i]);
     hub_free(hub);

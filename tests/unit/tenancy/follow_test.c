@@ -20,7 +20,7 @@ static struct {
     pthread_mutex_t lock; /* guards the rest */
     struct {
         enum engine_kind kind;
-        bool others_only;
+        const void *others_than;
         engine_watcher watcher;
         void *context;
     } opened[OPENED_MAX];
@@ -48,7 +48,7 @@ static int watch_open(struct engine *engine, enum engine_kind kind, const char *
     if (!fails) {
         assert_true(fake.count < OPENED_MAX);
         fake.opened[fake.count].kind = kind;
-        fake.opened[fake.count].others_only = options->others_only;
+        fake.opened[fake.count].others_than = options->others_than;
         fake.opened[fake.count].watcher = watcher;
         fake.opened[fake.count++].context = context;
     }
@@ -132,8 +132,8 @@ static void the_first_kind_is_looked_at_when_changes_of_the_others_are_told(void
     begin(true);
     size_t profiles = place_of(KIND_PROFILE, 1), services = place_of(KIND_SERVICE, 1);
     assert_true(services < profiles && place_of(KIND_SECRET, 1) < profiles);
-    assert_true(fake.opened[services].others_only);
-    assert_false(fake.opened[profiles].others_only);
+    assert_ptr_equal(fake.opened[services].others_than, follow);
+    assert_null(fake.opened[profiles].others_than);
     end();
 }
 
@@ -145,7 +145,7 @@ static void what_was_missed_is_found_with_its_owner(void **state)
     (void)place_of(KIND_PROFILE, 1);
     fake.opened[services].watcher(fake.opened[services].context, ENGINE_LOST, NULL);
     size_t again = place_of(KIND_SERVICE, 2);
-    assert_true(fake.opened[again].others_only);
+    assert_ptr_equal(fake.opened[again].others_than, follow);
     if (place_of(KIND_PROFILE, 2) < again) /* looked at too early, it is looked at once more */
         assert_true(place_of(KIND_PROFILE, 3) > again);
     end();
@@ -167,7 +167,7 @@ static void others_are_told_all_there_is(void **state)
 {
     (void)state;
     begin(false);
-    assert_false(fake.opened[place_of(KIND_SERVICE, 1)].others_only);
+    assert_null(fake.opened[place_of(KIND_SERVICE, 1)].others_than);
     (void)place_of(KIND_PROFILE, 1);
     end();
 }
