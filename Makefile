@@ -138,7 +138,7 @@ test-mesh: $(PROGRAMS) $(TEST_VENV)/.ready
 test-image: $(TEST_VENV)/.ready
 	scripts/setup.sh --test --image
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/image)
-# Also containerd, kubelet, kube-proxy and CoreDNS in a network namespace: pods that run. Root; some minutes, not in CI.
+# Also containerd, kubelet, kube-proxy, kube-router and CoreDNS in a network namespace: pods that run. Root; some minutes, not in CI.
 .PHONY: test-kubernetes-node
 test-kubernetes-node: $(PROGRAMS) images $(TEST_VENV)/.ready
 	scripts/setup.sh --test --kubelet

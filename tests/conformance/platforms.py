@@ -62,6 +62,15 @@ class Rootless(ordinary.Ordinary, Local):
     account = "atelier-conformance"
 
 
+def give_volume(cluster, name, namespace, claim, folder):
+    """Of a node's folder, for that claim alone."""
+    cluster.kubectl("apply", "-f", "-", text_in=json.dumps({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce", "ReadWriteMany"], "capacity": {"storage": "100Gi"},
+                 "hostPath": {"path": str(folder)}, "persistentVolumeReclaimPolicy": "Retain",
+                 "claimRef": {"namespace": namespace, "name": claim}}}))
+
+
 class OnCluster(Client):
     """atelierd beside a real API server, with the rights of the chart; KubeRay is its double."""
     real_pods = False
@@ -98,11 +107,7 @@ class OnCluster(Client):
     def wait_profile(self, name, user):
         """Nothing provides volumes here: one is made for the profile's home."""
         number = next(volumes)
-        volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"home-{number}"},
-                  "spec": {"accessModes": ["ReadWriteOnce", "ReadWriteMany"], "capacity": {"storage": "100Gi"},
-                           "hostPath": {"path": str(self.folder_of(f"{name}-{number}"))}, "persistentVolumeReclaimPolicy": "Retain",
-                           "claimRef": {"namespace": name, "name": "home"}}}
-        self.service.cluster.kubectl("apply", "-f", "-", text_in=json.dumps(volume))
+        give_volume(self.service.cluster, f"home-{number}", name, "home", self.folder_of(f"{name}-{number}"))
         return super().wait_profile(name, user)
 
     def folder_of(self, name):
@@ -147,7 +152,14 @@ class NodeCluster:
     kubectl, get = chart.Cluster.kubectl, chart.Cluster.get
 
     def __init__(self, folder):
-        self.kubeconfig = folder / "cluster/admin.kubeconfig"
+        self.folder, self.kubeconfig = folder, folder / "cluster/admin.kubeconfig"
+
+    def folder_of(self, name):
+        """For a volume; whoever runs a pod may write there."""
+        path = self.folder / "volumes" / name
+        path.mkdir(parents=True)
+        path.chmod(0o777)
+        return path
 
     def close(self):
         pass
@@ -184,7 +196,4 @@ class Node(OnCluster):
         return path
 
     def folder_of(self, name):
-        path = self.folder / "volumes" / name
-        path.mkdir(parents=True)
-        path.chmod(0o777)
-        return path
+        return self.service.cluster.folder_of(name)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # A real node on one machine, for tests: pods that run (tier 3). Root, in a network namespace that is made and removed.
-#   node.sh up DIR IMAGES      cluster.sh's programs, containerd, kubelet, kube-proxy, CoreDNS and metrics-server; prints the kubeconfig
+#   node.sh up DIR IMAGES      cluster.sh's programs, containerd, kubelet, kube-proxy, kube-router, CoreDNS and metrics-server; prints the kubeconfig
 #   node.sh down DIR
-#   node.sh stop|start DIR NAME   one program: kubelet, kube-proxy, coredns, metrics-server
+#   node.sh stop|start DIR NAME   one program: kubelet, kube-proxy, kube-router, metrics-server
 #   node.sh enter DIR COMMAND… runs a command in the node's network namespace
 #   node.sh image DIR REFERENCE FOLDER ENTRYPOINT-JSON   gives the node an image: FOLDER, and the machine's /usr read-only
 # IMAGES is a folder as `make images` fills it: its environments become container images (localhost/NAME:test) that are
 # nearly empty and see the machine's own /usr and that environment, read-only. DIR/images.json is what atelierd is told
-# of them (ATELIER_KUBE_IMAGES). Needs Debian's containerd, containernetworking-plugins, iptables and libc6-dev.
+# of them (ATELIER_KUBE_IMAGES). Needs Debian's containerd, containernetworking-plugins, iptables, ipset and libc6-dev.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tell() { printf 'node: %s\n' "$*" >&2; }
@@ -18,9 +18,11 @@ dir=$(realpath -m "$2")
 shift 2
 namespace=atelier-node-$(printf %s "$dir" | sha256sum | cut -c1-8)
 address=10.77.0.1
+dns=10.96.0.10
 run=/run/$namespace # sockets' paths must be short
 
 inside() { nsenter --net="/run/netns/$namespace" "$@"; }
+create() { inside "$tools/kubectl" --kubeconfig "$kubeconfig" create -f - >/dev/null; } # of standard input
 
 launch() { # NAME COMMAND…
     local name=$1
@@ -55,10 +57,9 @@ make_network() {
     inside ip link set lo up
     inside ip link add node0 type bridge
     inside ip addr add "$address/24" dev node0
-    inside ip addr add 10.96.0.10/32 dev node0 # CoreDNS
     inside ip link set node0 up
     inside ip route add default dev node0
-    inside sysctl -qw net.ipv4.ip_forward=1
+    inside sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
 }
 
 # --- images -------------------------------------------------------------------------------------------------------------
@@ -177,7 +178,7 @@ localStorageCapacityIsolation: false
 imageGCHighThresholdPercent: 100
 imageMinimumGCAge: 24h
 evictionHard: {memory.available: 100Mi}
-clusterDNS: [10.96.0.10]
+clusterDNS: [$dns]
 clusterDomain: cluster.local
 resolvConf: ""
 containerRuntimeEndpoint: unix://$run/containerd.sock
@@ -186,9 +187,65 @@ CONFIG
         --node-ip "$address" --root-dir "$dir/kubelet" --cert-dir "$dir/kubelet-keys"
 }
 
+# A pod in kube-system, as in every cluster: that is where tenants may ask for names.
 start_dns() {
-    printf '.:53 {\n  bind 10.96.0.10\n  errors\n  kubernetes cluster.local {\n    kubeconfig %s test\n  }\n}\n' "$kubeconfig" >"$dir/Corefile"
-    launch coredns "$tools/coredns" -conf "$dir/Corefile"
+    mkdir -p "$dir/coredns/opt"
+    cp "$tools/coredns" "$dir/coredns/opt/"
+    command_image localhost/coredns:test "$dir/coredns" '["/opt/coredns", "-conf", "/etc/coredns/Corefile"]'
+    rm -rf "$dir/coredns"
+    create <<OBJECTS
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: coredns, namespace: kube-system}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: coredns}
+rules:
+- {apiGroups: [""], resources: [services, namespaces], verbs: [list, watch]}
+- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: coredns}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: coredns}
+subjects: [{kind: ServiceAccount, name: coredns, namespace: kube-system}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: coredns, namespace: kube-system}
+data: {Corefile: ".:53 {\n errors\n ready\n kubernetes cluster.local\n}\n"}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: kube-dns, namespace: kube-system}
+spec:
+  clusterIP: $dns
+  selector: {k8s-app: kube-dns}
+  ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: coredns, namespace: kube-system, labels: {k8s-app: kube-dns}}
+spec:
+  serviceAccountName: coredns
+  dnsPolicy: Default
+  containers:
+  - name: coredns
+    image: localhost/coredns:test
+    imagePullPolicy: Never
+    securityContext: {runAsUser: 0, capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}}
+    readinessProbe: {httpGet: {path: /ready, port: 8181}, periodSeconds: 1}
+    volumeMounts: [{name: config, mountPath: /etc/coredns}]
+  volumes: [{name: config, configMap: {name: coredns}}]
+OBJECTS
+}
+
+# NetworkPolicies are enforced, by kube-router's firewall: services are kube-proxy's and addresses the CNI plug-in's.
+start_walls() { # once the node is known
+    launch kube-router "$tools/kube-router" --kubeconfig "$kubeconfig" --hostname-override node --run-firewall=true --run-router=false \
+        --run-service-proxy=false --enable-cni=false --service-cluster-ip-range 10.96.0.0/12 --health-port 0
+    wait_for kube-router "NetworkPolicies are enforced" inside iptables -S KUBE-ROUTER-FORWARD
 }
 
 start_proxy() {
@@ -212,7 +269,7 @@ start_metrics() {
     launch metrics-server "$tools/metrics-server" --kubeconfig "$kubeconfig" --authentication-kubeconfig "$kubeconfig" \
         --authorization-kubeconfig "$kubeconfig" --bind-address "$address" --secure-port $port --cert-dir "$dir/metrics-keys" \
         --kubelet-insecure-tls --kubelet-preferred-address-types InternalIP --metric-resolution 10s --kubelet-request-timeout 8s
-    inside "$tools/kubectl" --kubeconfig "$kubeconfig" create -f - >/dev/null <<OBJECTS
+    create <<OBJECTS
 apiVersion: v1
 kind: Service
 metadata: {name: metrics-server, namespace: kube-system}
@@ -250,10 +307,10 @@ weigh_pods() {
 command_up() { # IMAGES
     local images=$1
     [ "$(id -u)" = 0 ] || fail "needs root: it makes a network namespace and containers"
-    for program in containerd ctr runc iptables gcc; do command -v $program >/dev/null || fail "$program is missing"; done
+    for program in containerd ctr runc iptables ipset gcc; do command -v $program >/dev/null || fail "$program is missing"; done
     [ -e /usr/lib/cni/bridge ] || fail "Debian's containernetworking-plugins is missing"
     mkdir -p "$dir"
-    tools=$("$here/tools/build.sh" kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns metrics-server istio-crds kubectl)
+    tools=$("$here/tools/build.sh" kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kube-router coredns metrics-server istio-crds kubectl)
     trap command_down EXIT
     make_network
     kubeconfig=$(inside "$here/cluster.sh" up "$dir/cluster" --controllers --scheduler --aggregation --address "$address")
@@ -262,10 +319,13 @@ command_up() { # IMAGES
     make_pause
     make_images "$images"
     start_kubelet
-    start_dns
     start_proxy
+    start_dns
     start_metrics
     wait_for kubelet "the node is ready" inside "$tools/kubectl" --kubeconfig "$kubeconfig" wait --for condition=Ready node/node --timeout 1s
+    start_walls
+    wait_for kubelet "CoreDNS answers" inside "$tools/kubectl" --kubeconfig "$kubeconfig" -n kube-system wait --for condition=Ready \
+        pod/coredns --timeout 1s
     wait_for metrics-server "metrics-server is found" inside "$tools/kubectl" --kubeconfig "$kubeconfig" wait --for condition=Available \
         apiservice/v1beta1.metrics.k8s.io --timeout 1s
     weigh_pods
@@ -291,7 +351,7 @@ end_pods() { # whatever containerd still runs, and the network namespaces that i
 command_down() {
     local name pid mount
     trap - EXIT
-    for name in metrics-server kubelet kube-proxy coredns; do end "$name"; done
+    for name in metrics-server kubelet kube-proxy kube-router; do end "$name"; done
     end_pods
     end containerd
     "$here/cluster.sh" down "$dir/cluster" || true

