@@ -50,6 +50,8 @@ void ray_complete_auth_env(const struct ray_context *context, cJSON *spec);
 bool ray_auth_env_is_ours(const cJSON *item);
 /* INVALID where KubeRay could not ask a Ray with a token how a job or a service of its own stands. */
 int ray_check_followed(struct engine *engine, const char *kind, struct error *error);
+/* mesh.c: on a RayCluster or RayService: "off" where somebody's own VirtualService has its paths, "on" by default. */
+#define RAY_ISTIO_ROUTE "atelier.dev/istio-route"
 /* spec.c: what every object of this room has around its spec. */
 int ray_check_metadata(const char *kind, size_t name_max, const cJSON *old, cJSON *object, cJSON **ret_spec,
                        struct error *error);

@@ -90,21 +90,7 @@ static int is_profile(const struct ray_mesh *mesh, const char *namespace, struct
     return !json_text(profile.object, "metadata", "deletionTimestamp", NULL);
 }
 
-static int look_at(const struct ray_mesh *mesh, size_t which, const char *namespace, const char *name,
-                   struct error *error)
-{
-    AUTO_VIEW struct engine_view view = {0};
-    int r = engine_view(mesh->engine, routed[which].kind, namespace, name, &view, error);
-    if (r < 0 || json_text(view.object, "metadata", "deletionTimestamp", NULL))
-        return r; /* its route goes with it */
-    r = is_profile(mesh, namespace, error);
-    if (r <= 0)
-        return r;
-    AUTO_JSON cJSON *wanted = render(mesh, which, view.object);
-    return engine_apply(mesh->engine, KIND_VIRTUALSERVICE, namespace, wanted, NULL, error);
-}
-
-/* One of ours where no gateway is named leads nowhere that is asked for. */
+/* One of ours, where no gateway is named (any more) or the path is somebody else's. */
 static int take_away(const struct ray_mesh *mesh, size_t which, const char *namespace, const char *name,
                      struct error *error)
 {
@@ -115,6 +101,22 @@ static int take_away(const struct ray_mesh *mesh, size_t which, const char *name
     if (r < 0 || strcmp(manager, "atelier") != 0 || !json_text(is, "metadata", "labels", LABEL_OURS, NULL))
         return r;
     return engine_delete(mesh->engine, KIND_VIRTUALSERVICE, namespace, full, NULL, error);
+}
+
+static int look_at(const struct ray_mesh *mesh, size_t which, const char *namespace, const char *name,
+                   struct error *error)
+{
+    AUTO_VIEW struct engine_view view = {0};
+    int r = engine_view(mesh->engine, routed[which].kind, namespace, name, &view, error);
+    if (r < 0 || json_text(view.object, "metadata", "deletionTimestamp", NULL))
+        return r; /* its route goes with it */
+    r = is_profile(mesh, namespace, error);
+    if (r <= 0)
+        return r;
+    if (strcmp(json_text_or("", view.object, "metadata", "annotations", RAY_ISTIO_ROUTE, NULL), "off") == 0)
+        return take_away(mesh, which, namespace, name, error);
+    AUTO_JSON cJSON *wanted = render(mesh, which, view.object);
+    return engine_apply(mesh->engine, KIND_VIRTUALSERVICE, namespace, wanted, NULL, error);
 }
 
 static int look_at_all(const struct ray_mesh *mesh, const char *namespace, struct error *error)

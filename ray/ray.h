@@ -49,7 +49,8 @@ struct ray_heads *ray_heads_new(struct engine *engine);
 void ray_heads_free(struct ray_heads *heads); /* NULL is fine */
 /* Where Istio's VirtualServices exist: /ray/… and /serve/… of each RayCluster and RayService of a profile lead from
  * <gateway> ("namespace/name") to this platform's own Service "atelier" in <namespace>, as notebooks' paths do; starts.
- * <gateway> NULL or "": none are made, and those that were go. */
+ * <gateway> NULL or "": none are made, and those that were go; nor for an object whose annotation
+ * atelier.dev/istio-route is "off". */
 struct ray_mesh *ray_mesh_new(struct engine *engine, const char *gateway, const char *namespace);
 void ray_mesh_free(struct ray_mesh *mesh); /* NULL is fine */
 /* Keeps what RayJobs leave that end, where KubeRay reconciles them (engine_job_keep): their clusters go, and so may

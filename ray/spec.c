@@ -81,6 +81,15 @@ static int check_managed_by(const struct ray_context *context, const cJSON *spec
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
+static int check_istio_route(const cJSON *metadata, struct error *error)
+{
+    const char *route = json_text_or("on", metadata, "annotations", RAY_ISTIO_ROUTE, NULL);
+    if (strcmp(route, "on") == 0 || strcmp(route, "off") == 0)
+        return 0;
+    return error_set(error, ERROR_INVALID, "metadata.annotations[" RAY_ISTIO_ROUTE "]",
+                     RAY_ISTIO_ROUTE " must be \"on\" or \"off\", not \"%.64s\"", route);
+}
+
 int ray_check_metadata(const char *kind, size_t name_max, const cJSON *old, cJSON *object, cJSON **ret_spec,
                        struct error *error)
 {
@@ -97,6 +106,8 @@ int ray_check_metadata(const char *kind, size_t name_max, const cJSON *old, cJSO
         r = shape_texts(metadata, "metadata", "labels", error);
     if (r == 0)
         r = shape_texts(metadata, "metadata", "annotations", error);
+    if (r == 0)
+        r = check_istio_route(metadata, error);
     if (r == 0)
         r = shape_finalizers(old, object, NULL, error);
     if (r == 0)

@@ -119,14 +119,20 @@ int pass_defaults(struct pass *pass, struct error *error); /* allowance.c */
 int pass_accounts(struct pass *pass, struct error *error); /* access.c: service accounts, and their rights */
 int pass_members(struct pass *pass, struct error *error);  /* access.c: people's rights */
 int pass_network(struct pass *pass, struct error *error);  /* walls.c */
-int pass_mesh(struct pass *pass, struct error *error);     /* walls.c */
-/* walls.c: what of the cluster every profile's walls depend on, as text; the caller's. NULL: it cannot be told now. */
-char *walls_surroundings(struct tenancy *tenancy);
-/* Istio or KubeRay has come, or the API server is elsewhere, of which no event of a profile's tells: then all are
- * looked at. Returns when to look again. */
-int64_t walls_look_around(struct tenancy *tenancy);
+int pass_mesh(struct pass *pass, struct error *error);     /* mesh.c */
 int pass_home(struct pass *pass, struct error *error);     /* lasting.c */
 int pass_ray_auth(struct pass *pass, struct error *error); /* lasting.c */
+
+/* What KubeRay's operator asks of a Ray cluster: dashboard, Serve's proxy, agent. */
+#define WALLS_OPERATOR_PORTS 3
+extern const int64_t walls_operator_ports[WALLS_OPERATOR_PORTS];
+/* mesh.c: whether an operator of Ray clusters runs where a mesh gives it no identity, as GKE's in kube-system does. */
+int mesh_operator_outside(struct tenancy *tenancy, bool *ret, struct error *error);
+/* walls.c: what of the cluster every profile's walls depend on, as text; the caller's. NULL: it cannot be told now. */
+char *walls_surroundings(struct tenancy *tenancy);
+/* Istio or KubeRay has come, its operator into the mesh, or the API server is elsewhere, of which no event of a
+ * profile's tells: then all are looked at. Returns when to look again. */
+int64_t walls_look_around(struct tenancy *tenancy);
 
 /* --- who calls them ---------------------------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* Who reaches the pods of a profile, and whom do they reach? */
+/* Who reaches the pods of a profile by the network, and whom do they reach? */
 #include "tenancy/internal.h"
 
 #define WALLS_DNS_PORT 53
@@ -7,9 +7,6 @@
 #define WALLS_MESH_NAMESPACE "istio-system"
 #define WALLS_MESH_PORT 15012 /* istiod, from which a sidecar has its configuration and its certificate */
 
-/* What KubeRay's operator asks of a Ray cluster: dashboard, Serve's proxy, agent. */
-static const int64_t operator_ports[] = {8265, 8000, 52365};
-
 /* GKE's metadata server, which gives a pod the identity of its service account: by Dataplane V2 at its own address,
  * else behind it (Google, "Authenticate to Google Cloud APIs from GKE workloads"). */
 static const struct {
@@ -17,7 +14,7 @@ static const struct {
     int64_t ports[2];
 } google_metadata[] = {{"169.254.169.254/32", {80, 8080}}, {"169.254.169.252/32", {987, 988}}};
 
-/* --- NetworkPolicy ----------------------------------------------------------------------------------------------- */
+const int64_t walls_operator_ports[WALLS_OPERATOR_PORTS] = {8265, 8000, 52365};
 
 static cJSON *rule_add(cJSON *spec, const char *direction)
 {
@@ -71,8 +68,8 @@ static void walls_ingress(const struct pass *pass, cJSON *spec)
     cJSON *ray = rule_add(spec, "ingress");
     for (const cJSON *one = settings->operator_namespaces->child; one; one = one->next)
         peer_namespace(ray, "from", one->valuestring);
-    for (size_t i = 0; i < COUNT_OF(operator_ports); i++)
-        port_add(ray, "TCP", operator_ports[i]);
+    for (size_t i = 0; i < WALLS_OPERATOR_PORTS; i++)
+        port_add(ray, "TCP", walls_operator_ports[i]);
 }
 
 /* Who has a token of the cluster: pods that are given their service account's, and the heads of Ray clusters that scale
@@ -160,12 +157,16 @@ int pass_network(struct pass *pass, struct error *error)
 char *walls_surroundings(struct tenancy *tenancy)
 {
     AUTO_JSON cJSON *addresses = NULL;
+    bool mesh = engine_has(tenancy->engine, KIND_AUTHORIZATIONPOLICY);
+    bool outside = false;
     int r = engine_api_addresses(tenancy->engine, &addresses, NULL);
     if (r < 0 && r != -ERROR_METHOD)
         return NULL;
+    if (mesh && mesh_operator_outside(tenancy, &outside, NULL) < 0)
+        return NULL;
     AUTO_FREE char *text = addresses ? json_print(addresses) : NULL;
-    return memory_format("mesh %d, ray %d, api %s", engine_has(tenancy->engine, KIND_AUTHORIZATIONPOLICY),
-                         engine_has(tenancy->engine, KIND_RAYCLUSTER), text ? text : "");
+    return memory_format("mesh %d, ray %d, operator outside %d, api %s", mesh,
+                         engine_has(tenancy->engine, KIND_RAYCLUSTER), outside, text ? text : "");
 }
 
 static void look_again(void *context, const char *profile)
@@ -189,51 +190,4 @@ int64_t walls_look_around(struct tenancy *tenancy)
         policy_release(policy);
     }
     return TENANCY_AROUND_MS;
-}
-
-/* --- AuthorizationPolicy ----------------------------------------------------------------------------------------- */
-
-static cJSON *source_add(cJSON *rule, const char *key, cJSON *values)
-{
-    cJSON *from = json_member(rule, "from");
-    cJSON *one = json_push(from ? from : json_set(rule, "from", json_array()), json_object());
-    return json_set(json_object_in(one, "source"), key, values);
-}
-
-static void mesh_operator(const struct settings *settings, cJSON *rules)
-{
-    if (!settings->operator_namespaces->child)
-        return;
-    cJSON *rule = json_push(rules, json_object());
-    source_add(rule, "namespaces", json_copy(settings->operator_namespaces));
-    cJSON *to = json_push(json_set(rule, "to", json_array()), json_object());
-    cJSON *ports = json_set(json_object_in(to, "operation"), "ports", json_array());
-    for (size_t i = 0; i < COUNT_OF(operator_ports); i++) {
-        char text[8];
-        snprintf(text, sizeof(text), "%d", (int)operator_ports[i]);
-        json_push_text(ports, text);
-    }
-}
-
-/* The same walls by identity instead of address. What the gateway lets through it has decided about: no header is
- * looked at here. */
-int pass_mesh(struct pass *pass, struct error *error)
-{
-    const struct settings *settings = &pass->tenancy->settings;
-    if (!engine_has(pass->tenancy->engine, KIND_AUTHORIZATIONPOLICY))
-        return 0;
-    AUTO_JSON cJSON *wanted = pass_object(pass, KIND_AUTHORIZATIONPOLICY, TENANCY_WALLS);
-    cJSON *spec = json_object_in(wanted, "spec");
-    json_set_text(spec, "action", "ALLOW");
-    cJSON *rules = json_set(spec, "rules", json_array());
-    cJSON *rule = json_push(rules, json_object());
-    cJSON *own = source_add(rule, "namespaces", json_array());
-    json_push_text(own, pass->name);
-    if (settings->gateway_principals->child)
-        source_add(rule, "principals", json_copy(settings->gateway_principals));
-    else
-        for (const cJSON *one = settings->gateway_namespaces->child; one; one = one->next)
-            json_push_text(own, one->valuestring);
-    mesh_operator(settings, rules);
-    return pass_apply(pass, KIND_AUTHORIZATIONPOLICY, wanted, NULL, error);
 }

@@ -21,6 +21,7 @@ from mesh_identity import Authority
 
 HOST, INGRESS = "atelier.example.com", "istio-ingress"
 ATELIERD, APP = "127.0.0.2", "127.0.0.3"  # where their sidecars listen
+DASHBOARD = 8265  # of a Ray cluster's head
 SETTINGS = ["baseDomain=" + HOST, "adminEmail=admin@example.com", "istio.enabled=true", "istio.tlsAtLoadBalancer=true",
             "istio.ingressPrincipal=cluster.local/ns/istio-ingress/sa/istio-ingressgateway", "istio.extAuthz.enabled=true",
             f"istio.extAuthz.gatewayNamespace={INGRESS}", f"settings.gateway_namespaces={INGRESS}",
@@ -28,7 +29,8 @@ SETTINGS = ["baseDomain=" + HOST, "adminEmail=admin@example.com", "istio.enabled
 OURS = ("Gateway", "VirtualService", "AuthorizationPolicy")
 NOTEBOOK = {"apiVersion": "kubeflow.org/v1", "kind": "Notebook", "metadata": {"name": "nb"}, "spec": {"template": {"spec": {
     "containers": [{"name": "nb", "image": "jupyter/base"}]}}}}
-CLUSTER = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "rc"}, "spec": {
+CLUSTER = {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {
+    "name": "rc", "annotations": {"atelier.dev/istio-route": "off"}}, "spec": {
     "suspend": True, "rayVersion": "2.60.0", "headGroupSpec": {"rayStartParams": {}, "template": {"spec": {
         "containers": [{"name": "ray-head", "image": "ray-2.60"}]}}}}}
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -211,13 +213,15 @@ def past(house, istiod, authority, gateway):
                 "match": [{"uri": {"prefix": "/serve/alice/rc/"}}], "headers": {"request": {"remove": ["authorization", "cookie"]}},
                 "route": [{"destination": {"host": "app.alice.svc.cluster.local", "port": {"number": 80}}}]}]}})
     proxy = Sidecar(house.cluster, istiod, authority, APP, "alice", "default-editor", labels, {
-        "http": (echo.port, "HTTP", echo.port)})
-    service.eventually("the route", lambda: "/serve/alice/rc/" in json.dumps(gateway.routes()))
-    service.eventually("a way for alice", lambda: ask(gateway, "/serve/alice/rc/x", house.alice.token)[0] == 200, 10)
-    yield echo
-    assert not proxy.rejected(), proxy.said()
-    proxy.close()
-    echo.close()
+        "http": (echo.port, "HTTP", echo.port), "dashboard": (DASHBOARD, "HTTP", echo.port)})
+    try:
+        service.eventually("the route", lambda: "/serve/alice/rc/" in json.dumps(gateway.routes()))
+        service.eventually("a way for alice", lambda: ask(gateway, "/serve/alice/rc/x", house.alice.token)[0] == 200, 10)
+        yield echo
+        assert not proxy.rejected(), proxy.said()
+    finally:
+        proxy.close()
+        echo.close()
 
 
 def knock(authority, address, port, namespace=None, account=None, context=None):
@@ -258,6 +262,23 @@ def test_a_profile_s_pods_are_reached_from_it_and_the_gateway(house, authority, 
     before = len(past.seen)
     assert ask_as("bob", "default-editor") == ask_as("alice-2", "default-editor") == ask_as("kuberay-system", "kuberay-operator") == 403
     assert ask_as(None) == 403 and len(past.seen) == before
+
+
+def test_the_operator_reaches_what_it_looks_at(house, authority, past):
+    """By its identity, and without any where it has none: past NetworkPolicies, which this network does not enforce, as anybody."""
+    def operator():
+        return knock(authority, APP, DASHBOARD, "kuberay-system", "kuberay-operator")
+
+    def anybody(port=DASHBOARD):
+        return knock(authority, APP, port)
+    assert (operator(), anybody()) == (200, 403)
+    house.cluster.kubectl("create", "namespace", "kuberay-system")
+    service.eventually("an operator without a sidecar", lambda: anybody() == 200)
+    assert operator() == 200 and anybody(past.port) == 403
+    assert knock(authority, APP, DASHBOARD, "bob", "default-editor") == 403
+    house.cluster.kubectl("label", "namespace", "kuberay-system", "istio-injection=enabled")
+    service.eventually("an operator with one", lambda: anybody() == 403)
+    assert operator() == 200
 
 
 def test_a_route_past_atelierd_is_guarded_by_the_check(house, gateway, past):

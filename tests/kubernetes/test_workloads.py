@@ -268,6 +268,9 @@ def test_after_a_restart_all_goes_on_and_fits_restricted(cluster, atelier, alice
         cluster.wait(f"{name} is back", lambda: cluster.get("virtualservice", name))
     cluster.kubectl("patch", "virtualservice", "raycluster-alice-rc3", "-n", "alice", "--type", "merge", "-p", '{"spec":{"gateways":["evil/gateway"]}}')
     cluster.wait("the gateway is as it was", lambda: cluster.get("virtualservice", "raycluster-alice-rc3")["spec"]["gateways"] == ["istio-system/main"])
+    for route, is_there in (("off", False), ("on", True)):  # where somebody's own VirtualService has the path
+        cluster.kubectl("annotate", "rayservice", "s1", "-n", "alice", "--overwrite", f"atelier.dev/istio-route={route}")
+        cluster.wait(f"its route is {route}", lambda: bool(cluster.get("virtualservice", "rayservice-alice-s1")) == is_there)
     cluster.kubectl("delete", "rayservice", "s1", "-n", "alice")
     cluster.wait("its route goes with it", lambda: not cluster.get("virtualservice", "rayservice-alice-s1"))
     cluster.apply(notebook("nb10"))

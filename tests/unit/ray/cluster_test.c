@@ -134,6 +134,8 @@ static void refuses_by_path(void **state)
         {REPLACE("/metadata/finalizers", "[\"x\"]"), "metadata.finalizers"},
         {REPLACE("/metadata/annotations", "{\"ray.io/ft-enabled\":\"true\"}"),
          "metadata.annotations.ray.io/ft-enabled"},
+        {REPLACE("/metadata/annotations", "{\"atelier.dev/istio-route\":\"no\"}"),
+         "metadata.annotations[atelier.dev/istio-route]"},
         {REPLACE("/metadata/annotations", "{\"atelier.dev/idle-after\":\"soon\"}"),
          "metadata.annotations[atelier.dev/idle-after]"},
         {REPLACE("/extra", "1"), "extra"},

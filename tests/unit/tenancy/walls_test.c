@@ -12,7 +12,8 @@
 static struct {
     struct engine base;
     bool mesh, ray;
-    const char *addresses; /* NULL: the API server cannot be asked */
+    const char *addresses;     /* NULL: the API server cannot be asked */
+    const char *ray_namespace; /* the namespace of KubeRay's operator; NULL: there is none */
     cJSON *applied;
 } fake;
 
@@ -42,8 +43,20 @@ static int fake_apply(struct engine *engine, enum engine_kind kind, const char *
     return 0;
 }
 
+static int fake_get(struct engine *engine, enum engine_kind kind, const char *namespace, const char *name, cJSON **ret,
+                    struct error *error)
+{
+    (void)engine, (void)namespace;
+    assert_int_equal(kind, KIND_NAMESPACE);
+    assert_string_equal(name, "kuberay-system");
+    if (!fake.ray_namespace)
+        return error_set(error, ERROR_NOT_FOUND, NULL, "no such namespace");
+    *ret = from_json(fake.ray_namespace);
+    return 0;
+}
+
 static const struct engine_operations operations = {
-    .has = fake_has, .api_addresses = fake_addresses, .apply = fake_apply};
+    .has = fake_has, .api_addresses = fake_addresses, .get = fake_get, .apply = fake_apply};
 
 #define SAME(key) "{\"" key "\":[{\"podSelector\":{}}]}"
 #define FROM(name) "{\"namespaceSelector\":{\"matchLabels\":{\"kubernetes.io/metadata.name\":\"" name "\"}}}"
@@ -139,20 +152,27 @@ static void surroundings_differ_when_walls_would(void **state)
 {
     (void)state;
     struct tenancy tenancy = {.engine = &fake.base};
+    const struct tenancy_options options = {.engine = &fake.base};
     fake.base.operations = &operations;
     fake.addresses = ADDRESSES;
+    fake.ray_namespace = NULL;
     fake.mesh = fake.ray = false;
+    assert_int_equal(settings_read(&options, &tenancy.settings, NULL), 0);
     AUTO_FREE char *bare = walls_surroundings(&tenancy);
     AUTO_FREE char *again = walls_surroundings(&tenancy);
     fake.mesh = true;
     AUTO_FREE char *mesh = walls_surroundings(&tenancy);
+    fake.ray_namespace = "{}";
+    AUTO_FREE char *outside = walls_surroundings(&tenancy);
     fake.addresses = "[]";
     AUTO_FREE char *moved = walls_surroundings(&tenancy);
     fake.addresses = NULL;
     assert_string_equal(bare, again);
     assert_string_not_equal(bare, mesh);
-    assert_string_not_equal(mesh, moved);
+    assert_string_not_equal(mesh, outside);
+    assert_string_not_equal(outside, moved);
     assert_null(walls_surroundings(&tenancy));
+    settings_free(&tenancy.settings);
 }
 
 int main(void)
