@@ -47,6 +47,7 @@ REFUSED = [
     ("istio.extAuthz.grpc=http", "at '/istio/extAuthz/grpc': got string, want boolean"),
     ("webhook.clientCA=x", "webhook.clientCA: expected certificates in PEM"),
     ("tls.enabled=false,tls.secretName=x", "tls.secretName: needs tls.enabled"),
+    ("networkPolicy.egress[0].port=8443", "at '/networkPolicy/egress/0': additional properties 'port' not allowed"),
 ]
 
 
