@@ -37,13 +37,13 @@ print(json.dumps([place for place in sys.argv[1:] if opens(place)]))
 
 class Walls:
     def __init__(self, node):
-        self.node, self.cluster = node, node.service.cluster
+        self.node, self.cluster, self.at = node, node.service.cluster, {}  # at: the address of each namespace's pod
 
     def kubectl(self, *arguments, **options):
         return self.cluster.kubectl(*arguments, **options)
 
     def pod(self, namespace):
-        """Listens on PORTS and sleeps else; its address. No more rights than a notebook's."""
+        """One that listens on PORTS, with no more rights than a notebook's; its address."""
         self.kubectl("create", "-f", "-", text_in=json.dumps({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "listener", "namespace": namespace, "labels": {"app": "listener"}},
             "spec": {"terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False, "containers": [{
@@ -75,7 +75,6 @@ def walls():
         for namespace in ("istio-system", "kuberay-system"):
             walls.kubectl("create", "namespace", namespace)
             stack.callback(walls.kubectl, "delete", "namespace", namespace, "--timeout", "120s")
-        walls.at = {}
         for namespace in ("alice", "bob", "default", "atelier-system", "istio-system", "kuberay-system"):
             walls.at[namespace] = walls.pod(namespace)
             stack.callback(walls.kubectl, "delete", "pod", "listener", "-n", namespace, "--ignore-not-found")
@@ -107,10 +106,10 @@ def test_who_reaches_the_pods_of_a_profile(walls, source, ports):
 def test_a_notebook_is_not_reached_past_the_gateway(walls):
     """Neither by the pod's address nor through its Service; JupyterLab listens there."""
     address = walls.kubectl("get", "pod", "nb1-0", "-n", "alice", "-o", "jsonpath={.status.podIP}")
-    place = f"{address}:8888"
-    walls.settles("atelier-system", [place], [place])
+    places = [f"{address}:8888", "nb1.alice.svc.cluster.local:80"]
+    walls.settles("atelier-system", places, places)
     for other in ("bob", "default", "kuberay-system"):
-        walls.settles(other, [place, "nb1.alice.svc.cluster.local:80"], [])
+        walls.settles(other, places, [])
 
 
 def test_whom_the_pods_of_a_profile_reach(walls, outside):
