@@ -152,11 +152,11 @@ class NodeCluster:
     kubectl, get = chart.Cluster.kubectl, chart.Cluster.get
 
     def __init__(self, folder):
-        self.folder, self.kubeconfig = folder, folder / "cluster/admin.kubeconfig"
+        self.dir, self.kubeconfig = folder, folder / "cluster/admin.kubeconfig"
 
     def folder_of(self, name):
         """For a volume; whoever runs a pod may write there."""
-        path = self.folder / "volumes" / name
+        path = self.dir / "volumes" / name
         path.mkdir(parents=True)
         path.chmod(0o777)
         return path

@@ -272,6 +272,7 @@ def test_the_operator_reaches_what_it_looks_at(house, authority, past):
 
     def anybody(port=DASHBOARD):
         return knock(authority, APP, port)
+
     def look():
         """A pass for the profile, which else has one within half a minute."""
         house.cluster.kubectl("annotate", "profiles.kubeflow.org", "alice", "--overwrite", f"example.com/at={time.time()}")

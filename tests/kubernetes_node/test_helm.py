@@ -32,10 +32,6 @@ exec "$bin/postgres" -c listen_addresses='*' -c unix_socket_directories=/var/run
 class Cluster(platforms.NodeCluster):
     helm = chart.Cluster.helm
 
-    def __init__(self, folder):
-        super().__init__(folder)
-        self.dir = folder
-
     def address(self, name, port):
         """Of a Service, as the node sees it."""
         return f"http://{self.get('-n', 'atelier-system', 'service', name)['spec']['clusterIP']}:{port}"

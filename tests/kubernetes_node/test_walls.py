@@ -36,11 +36,8 @@ print(json.dumps([place for place in sys.argv[1:] if opens(place)]))
 
 
 class Walls:
-    def __init__(self, node):
-        self.node, self.cluster, self.at = node, node.service.cluster, {}  # at: the address of each namespace's pod
-
-    def kubectl(self, *arguments, **options):
-        return self.cluster.kubectl(*arguments, **options)
+    def __init__(self, kubectl):
+        self.kubectl, self.at = kubectl, {}  # the administrator's; the address of each namespace's pod
 
     def pod(self, namespace):
         """One that listens on PORTS, with no more rights than a notebook's; its address."""
@@ -71,7 +68,7 @@ def walls():
     with notebook.running() as node, contextlib.ExitStack() as stack:
         node.service.person("bob")
         node.service.profile("bob", "bob@example.com")
-        walls = Walls(node)
+        walls = Walls(node.service.cluster.kubectl)
         for namespace in ("istio-system", "kuberay-system"):
             walls.kubectl("create", "namespace", namespace)
             stack.callback(walls.kubectl, "delete", "namespace", namespace, "--timeout", "120s")
